@@ -1,0 +1,63 @@
+// Lineage: how a change to a row of a source names the affected keys of a TVIEW.
+//
+// Layer:   core
+// Sharing: private to one process
+// Errors:  cannot fail
+//
+// Derived from the analysed query tree (backend/query_analysis.h), stored in pg_tview_lineage, used
+// by the capture trigger (which columns) and by the cascade (which keys).
+
+#ifndef PG_TVIEWS_SHARED_LINEAGE_H_
+#define PG_TVIEWS_SHARED_LINEAGE_H_
+
+#include <string>
+#include <vector>
+
+#include "shared/delta.h"
+#include "shared/types.h"
+
+namespace tviews {
+
+enum class Strategy {
+  kDirect,  // a captured column is the key
+  kLookup,  // a query over the delta returns the keys
+  kFull,    // the whole TVIEW is compared with its query
+};
+
+// "direct", "lookup", "full".
+const char* StrategyName(Strategy strategy);
+
+// One way from a changed row of a source to keys. A source has one per occurrence in the query
+// that differs from the others; the affected keys are their union.
+struct LineagePath {
+  Strategy strategy = Strategy::kFull;
+  // The captured columns that the path starts from. Direct: exactly one, of the key's type or of
+  // another integer type than the key's (int2, int4, int8 are converted by value). Lookup: column
+  // number i of the source is called c<i> in the delta. Full: empty.
+  std::vector<CapturedColumn> captured;
+  // Lookup only: a SELECT with one output column of the key's type; the delta is the relation
+  // "pg_tviews_delta". NULL keys in its result are ignored; duplicates are allowed.
+  std::string lookup;
+  // For people: "tb_comment.fk_post = tb_post.pk_post", or why the path is full.
+  std::string description;
+};
+
+// All that a TVIEW needs to know of one of its sources.
+struct SourceLineage {
+  RelationId source = 0;
+  bool source_is_tview = false;
+  // The columns that the TVIEW reads, ascending; 0 stands for the whole row.
+  std::vector<AttributeNumber> relevant;
+  std::vector<LineagePath> paths;
+
+  // The weakest of the paths'.
+  Strategy strategy() const;
+  // The union of the paths' captured columns, ascending.
+  std::vector<CapturedColumn> captured() const;
+  // True if an update that changed `changed` (empty: any) can matter to the TVIEW.
+  bool IsRelevant(const std::vector<AttributeNumber>& changed) const;
+};
+
+}  // namespace tviews
+
+#endif  // PG_TVIEWS_SHARED_LINEAGE_H_

@@ -1,0 +1,48 @@
+#include "shared/pg/transaction_scope.h"
+
+#include "shared/pg/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/xact.h>
+#include <miscadmin.h>
+#include <utils/memutils.h>
+#include <utils/resowner.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::pg {
+
+absl::Status RunTransaction(absl::FunctionRef<absl::Status()> body) {
+  MemoryContext const memory = CurrentMemoryContext;
+  absl::Status status = Call([] { StartTransactionCommand(); });
+  if (status.ok()) status = body();
+  if (status.ok()) {
+    status = Call([] { CommitTransactionCommand(); });
+  }
+  if (!status.ok()) {
+    // An abort that fails leaves no way on; the worker ends by FATAL.
+    absl::Status aborted = Call([] { AbortCurrentTransaction(); });
+    if (!aborted.ok()) proc_exit(1);
+  }
+  MemoryContextSwitchTo(memory);
+  return status;
+}
+
+absl::Status RunSubtransaction(absl::FunctionRef<absl::Status()> body) {
+  MemoryContext const memory = CurrentMemoryContext;
+  ResourceOwner const owner = CurrentResourceOwner;
+  TVIEWS_RETURN_IF_ERROR(Call([] { BeginInternalSubTransaction(nullptr); }));
+  MemoryContextSwitchTo(memory);
+  absl::Status status = body();
+  if (status.ok()) {
+    status = Call([] { ReleaseCurrentSubTransaction(); });
+  }
+  if (!status.ok()) {
+    TVIEWS_RETURN_IF_ERROR(Call([] { RollbackAndReleaseCurrentSubTransaction(); }));
+  }
+  MemoryContextSwitchTo(memory);
+  CurrentResourceOwner = owner;
+  return status;
+}
+
+}  // namespace tviews::pg

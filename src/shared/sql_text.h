@@ -1,0 +1,24 @@
+// Pieces of SQL as text: identifiers and literals, quoted.
+//
+// Layer:   core
+// Sharing: immutable
+// Errors:  cannot fail
+
+#ifndef PG_TVIEWS_SHARED_SQL_TEXT_H_
+#define PG_TVIEWS_SHARED_SQL_TEXT_H_
+
+#include <string>
+#include <string_view>
+
+namespace tviews {
+
+// Always between double quotes, inner ones doubled.
+std::string QuoteIdentifier(std::string_view name);
+// schema.name, both quoted.
+std::string QuoteQualified(std::string_view schema, std::string_view name);
+// A string constant that means the same whatever standard_conforming_strings says.
+std::string QuoteLiteral(std::string_view text);
+
+}  // namespace tviews
+
+#endif  // PG_TVIEWS_SHARED_SQL_TEXT_H_

@@ -1,0 +1,51 @@
+// What is known about one TVIEW.
+//
+// Layer:   core
+// Sharing: private to one process
+// Errors:  cannot fail
+
+#ifndef PG_TVIEWS_SHARED_TVIEW_DEFINITION_H_
+#define PG_TVIEWS_SHARED_TVIEW_DEFINITION_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/lineage.h"
+#include "shared/types.h"
+
+namespace tviews {
+
+// A TVIEW's initial fill: records that its snapshot includes are already in the TVIEW, except those
+// of its creator (whose own id a snapshot never lists).
+struct Fill {
+  SnapshotBounds snapshot;
+  FullXid creator = 0;
+
+  // True if the record of `xid` need not be applied to the TVIEW again.
+  bool Covers(FullXid xid) const { return xid != creator && snapshot.Includes(xid); }
+};
+
+struct TviewDefinition {
+  RelationId relation = 0;
+  RelationId backing_view = 0;
+  std::string entity;          // "post"
+  std::string qualified_name;  // quoted: public.tv_post
+  std::string qualified_view;  // quoted: public.v_post
+  std::string key_column;      // as stored, not quoted
+  AttributeNumber key_attribute = 0;
+  TypeId key_type = 0;
+  // Equal keys have equal images (integers, uuid, text under a deterministic collation).
+  bool key_is_image_equal = false;
+  // The key can be NULL in the backing view's result only if this is false.
+  bool key_is_not_null = false;
+  RoleId owner = 0;
+  bool is_quarantined = false;  // as a whole
+  std::vector<SourceLineage> sources;
+  std::vector<RelationId> nested_views;  // plain views that the backing view reads
+  std::optional<Fill> fill;              // until the first batch that sees the TVIEW
+};
+
+}  // namespace tviews
+
+#endif  // PG_TVIEWS_SHARED_TVIEW_DEFINITION_H_

@@ -1,0 +1,57 @@
+// Many records -> one delta per relation.
+//
+// Layer:   core
+// Sharing: private to the applier
+// Errors:  cannot fail
+//
+// While a TVIEW's fill is pending (its first batch), records that the fill covers must not be
+// applied to it, though they are applied to the others. The coalescer therefore keeps one delta set
+// for all TVIEWs without a fill and one for each TVIEW with one.
+
+#ifndef PG_TVIEWS_WORKER_COALESCER_H_
+#define PG_TVIEWS_WORKER_COALESCER_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "shared/change_record.h"
+#include "shared/delta.h"
+#include "shared/dependency_graph.h"
+
+namespace tviews::worker {
+
+class Coalescer {
+ public:
+  // Over `memory_limit` bytes, relations degrade to "whole relation changed".
+  Coalescer(const DependencyGraph& graph, std::size_t memory_limit);
+
+  // Unites the record of transaction `xid` into the batch.
+  void Fold(FullXid xid, const ChangeRecord& record);
+
+  // Adds what a refreshed TVIEW's own rows changed, for the TVIEWs that read it. Not subject to
+  // fills: a nested TVIEW's fill never covers what this batch writes (ATTACKS A2).
+  void FoldRefreshed(const DeltaSet& deltas);
+
+  // The deltas that concern `tview`.
+  const DeltaSet& DeltasFor(const TviewDefinition& tview) const;
+
+  std::size_t records() const { return records_; }
+  // Earliest written_at of the records folded; 0 if none.
+  Timestamp oldest() const { return oldest_; }
+
+ private:
+  std::size_t memory_limit_;
+  std::size_t records_ = 0;
+  Timestamp oldest_ = 0;
+  DeltaSet common_;
+  struct WithFill {
+    const TviewDefinition* tview;
+    DeltaSet deltas;
+  };
+  absl::flat_hash_map<RelationId, WithFill> with_fill_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_COALESCER_H_

@@ -1,0 +1,39 @@
+// The statements that recompute a TVIEW's documents, as text.
+//
+// Layer:   core
+// Sharing: private to the applier
+// Errors:  cannot fail
+//
+// All shapes return the backing view's columns in their order. Filtering the view from outside is
+// always safe: PostgreSQL itself refuses to push a filter where it would change the result
+// (LINEAGE J). Which shape is cheapest depends on the query and on the number of keys; the refresh
+// executor asks the planner.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_PLAN_H_
+#define PG_TVIEWS_WORKER_REFRESH_PLAN_H_
+
+#include <string>
+#include <vector>
+
+#include "shared/tview_definition.h"
+
+namespace tviews::worker {
+
+enum class RefreshShape {
+  kWhole,    // SELECT * FROM v
+  kSingle,   // WHERE key = $1
+  kArray,    // WHERE key = ANY ($1)
+  kLateral,  // keys, LATERAL (SELECT * FROM v WHERE key = k OFFSET 0): one evaluation per key
+  kJoin,     // v JOIN keys: hash or merge join for large sets
+};
+
+const char* RefreshShapeName(RefreshShape shape);
+
+// The statement of `shape` for `tview`. kSingle and kArray take $1 (the key, an array of keys);
+// kLateral and kJoin read the relation "pg_tviews_keys" with one column "key", distinct by the
+// key's equality.
+std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_PLAN_H_
