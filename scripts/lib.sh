@@ -1,0 +1,128 @@
+# Common functions of the scripts: sourced, never run. Works as root (the server then runs as user
+# postgres, because PostgreSQL refuses to run as root) or as an ordinary user with sudo for apt.
+#
+# A "server directory" DIR holds DIR/data, DIR/log and DIR/stage_path (the private PostgreSQL it
+# runs, made by pg_stage.sh). Servers listen on a unix socket only.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+SERVER_USER=postgres  # who runs the server when we are root; also the name of the superuser role
+
+say() { printf '%s\n' "$*"; }
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# Runs a command as the user that owns servers, from a directory that this user can enter.
+as_server() {
+  if [ "$(id -u)" = 0 ]; then
+    (cd / && exec runuser -u "$SERVER_USER" -- "$@")
+  else
+    "$@"
+  fi
+}
+
+# Installs what is missing of the given Debian packages. Output goes to the given log file.
+apt_install() { # LOG PACKAGE...
+  local log=$1 package missing=()
+  shift
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return 0
+  [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || fail "not root and no sudo: install ${missing[*]}"
+  say "  apt-get install ${missing[*]}"
+  # Without this the PostgreSQL package would create and start a cluster of its own.
+  local no_cluster=/etc/postgresql-common/createcluster.d/pg_tviews_scripts.conf
+  as_root mkdir -p "${no_cluster%/*}"
+  echo 'create_main_cluster = false' | as_root tee "$no_cluster" >/dev/null
+  local ok=1
+  {
+    as_root apt-get update -q &&
+      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "${missing[@]}"
+  } >>"$log" 2>&1 </dev/null || ok=0
+  as_root rm -f "$no_cluster"
+  [ $ok = 1 ] || {
+    tail -n 20 "$log" >&2
+    return 1
+  }
+}
+
+# What building needs, and what running a server needs.
+BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev protobuf-compiler
+  libgtest-dev postgresql-15 postgresql-client-15 postgresql-server-dev-15)
+
+# Prints a directory for NAME that the server's user can reach: below the checkout, or, where the
+# checkout is closed to that user (/root), below /var/tmp.
+server_place() { # NAME
+  if as_server test -x "$ROOT"; then
+    say "$ROOT/$1"
+  else
+    say "/var/tmp/pg_tviews-$(printf %s "$ROOT" | cksum | cut -d' ' -f1)/$1"
+  fi
+}
+
+# Creates a directory that the server's user owns.
+make_server_dir() { # DIR
+  mkdir -p "$1" && { [ "$(id -u)" != 0 ] || chown "$SERVER_USER:" "$1"; }
+}
+
+# The directory of the socket: the server directory, or a short one where the path of the socket
+# would exceed what the kernel takes (107 bytes).
+server_socket() { # DIR
+  if [ ${#1} -le 85 ]; then say "$1"; else say "/tmp/pg_tviews-$(printf %s "$1" | cksum | cut -d' ' -f1)"; fi
+}
+
+# The directory of the programs of a stage, or of the server in DIR.
+stage_bin() { say "$1$("${PG_CONFIG:-pg_config}" --bindir)"; } # STAGE
+server_bin() { stage_bin "$(cat "$1/stage_path")"; }           # DIR
+
+# Creates a cluster. Settings beyond ours come from the given file, if any.
+server_init() { # DIR STAGE [CONF]
+  local dir=$1 stage=$2 conf=${3:-}
+  make_server_dir "$dir" && make_server_dir "$(server_socket "$dir")" || return 1
+  say "$stage" >"$dir/stage_path"
+  as_server "$(stage_bin "$stage")/initdb" -D "$dir/data" -U "$SERVER_USER" -A trust -E UTF8 \
+    --locale=C --no-sync >"$dir/initdb.log" 2>&1 || {
+    cat "$dir/initdb.log" >&2
+    return 1
+  }
+  {
+    say "listen_addresses = ''"
+    say "unix_socket_directories = '$(server_socket "$dir")'"
+    say "shared_preload_libraries = 'pg_tviews'"
+    [ -z "$conf" ] || cat "$conf"
+  } >>"$dir/data/postgresql.conf"
+}
+
+server_start() { # DIR
+  make_server_dir "$(server_socket "$1")" || return 1
+  as_server "$(server_bin "$1")/pg_ctl" -D "$1/data" -l "$1/log" -w -t 120 start \
+    >"$1/pg_ctl.log" 2>&1 </dev/null || {
+    tail -n 20 "$1/pg_ctl.log" >&2
+    as_server tail -n 20 "$1/log" >&2
+    return 1
+  }
+}
+
+server_running() { as_server "$(server_bin "$1")/pg_ctl" -D "$1/data" status >/dev/null 2>&1; } # DIR
+
+server_stop() { # DIR [MODE]
+  [ -f "$1/stage_path" ] || return 0
+  server_running "$1" || return 0
+  as_server "$(server_bin "$1")/pg_ctl" -D "$1/data" -m "${2:-fast}" -w -t 120 stop \
+    >"$1/pg_ctl.log" 2>&1
+}
+
+# psql without the user's habits, stopping at the first error.
+server_psql() { # DIR ARGUMENT...
+  local dir=$1
+  shift
+  "$(server_bin "$dir")/psql" -X -v ON_ERROR_STOP=1 -h "$(server_socket "$dir")" -U "$SERVER_USER" "$@"
+}

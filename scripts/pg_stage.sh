@@ -1,0 +1,23 @@
+#!/bin/bash
+# Usage: scripts/pg_stage.sh BUILD_DIR STAGE_DIR
+# Makes a private copy of the installed PostgreSQL in STAGE_DIR with our module in it, so that
+# nothing is written to /usr. The server finds its files relative to its program, hence the same
+# layout below STAGE_DIR. Run again, it copies the module only.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+[ $# = 2 ] || fail "usage: pg_stage.sh BUILD_DIR STAGE_DIR"
+build=$1
+stage=$2
+pg_config=${PG_CONFIG:-$(sed -n 's/^PG_CONFIG:[A-Z]*=//p' "$build/CMakeCache.txt")}
+
+wanted=$("$pg_config" --version)
+if [ "$(cat "$stage/.version" 2>/dev/null)" != "$wanted" ]; then
+  rm -rf "$stage"
+  for directory in $("$pg_config" --bindir --pkglibdir --sharedir); do
+    mkdir -p "$stage$directory"
+    tar -C "$directory" -ch --exclude=./pgxs --exclude=./man . | tar -C "$stage$directory" -x
+  done
+  say "$wanted" >"$stage/.version"
+fi
+DESTDIR=$(cd "$stage" && pwd) cmake --install "$build" >/dev/null
+chmod -R a+rX "$stage"
