@@ -1,0 +1,53 @@
+// The extension's own tables: where they are, and which relations are TVIEWs.
+//
+// Layer:   pg
+// Sharing: private to one process; caches follow relcache invalidation
+// Errors:  returns Status; IsTview answers false where the extension is not installed
+//
+// Metadata is read by catalog-style scans under the latest snapshot, never by SPI under the
+// transaction's (ATTACKS A6). Whoever writes pg_tview_meta or pg_tview_lineage calls
+// InvalidateCatalog in the same transaction; at its commit every backend's generation moves on.
+
+#ifndef PG_TVIEWS_SHARED_PG_CATALOG_H_
+#define PG_TVIEWS_SHARED_PG_CATALOG_H_
+
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::pg {
+
+enum class CatalogTable { kMeta, kLineage, kOutbox, kFrontier, kDeadLetter };
+
+// Registers the invalidation callback. Called once, from _PG_init.
+void InitializeCatalog();
+
+// The schema the extension lives in; 0 if this database does not have it.
+absl::StatusOr<Oid32> ExtensionSchema();
+
+// OID of a table of the extension; FailedPrecondition if the extension is not installed.
+absl::StatusOr<RelationId> CatalogTableId(CatalogTable table);
+
+// Moves on whenever metadata may have changed: creation, change or drop of a TVIEW, of the
+// extension, or a reset of all caches. Caches built at one generation are stale at another.
+std::uint64_t CatalogGeneration();
+
+// Makes every backend's generation move on when the current transaction commits, and this one's
+// now.
+absl::Status InvalidateCatalog();
+
+// True if `relation` is a TVIEW, from a cache.
+absl::StatusOr<bool> IsTview(RelationId relation);
+
+// The TVIEW whose backing view is `view`, or 0.
+absl::StatusOr<RelationId> TviewOfBackingView(RelationId view);
+
+// Calls `visit(tview, backing_view)` for every TVIEW.
+absl::Status ForEachTview(absl::FunctionRef<absl::Status(RelationId, RelationId)> visit);
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_CATALOG_H_

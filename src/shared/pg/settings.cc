@@ -1,0 +1,86 @@
+#include "shared/pg/settings.h"
+
+#include <climits>
+
+#include "shared/pg/postgres_begin.h"
+#include <utils/guc.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::pg::settings {
+
+int applier_idle_timeout = 300;
+int batch_memory = 256 * 1024;
+bool enabled = true;
+int lock_timeout = 1000;
+int max_databases = 8;
+int max_workers = 4;
+bool notice_lineage = true;
+char* pause_at = nullptr;
+bool protect = true;
+int queue_size = 4096;
+int transaction_memory = 64 * 1024;
+
+namespace {
+
+struct IntSetting {
+  const char* name;
+  const char* description;
+  int* variable;
+  int minimum;
+  int maximum;
+  GucContext context;
+  int unit;
+};
+
+struct BoolSetting {
+  const char* name;
+  const char* description;
+  bool* variable;
+  GucContext context;
+};
+
+const IntSetting int_settings[] = {
+    {"pg_tviews.applier_idle_timeout", "Time without work after which an applier ends.",
+     &applier_idle_timeout, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
+    {"pg_tviews.batch_memory", "Memory for the deltas and keys of a batch.", &batch_memory, 64,
+     MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB},
+    {"pg_tviews.lock_timeout", "Time that a batch waits for a lock before it is tried again.",
+     &lock_timeout, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
+    {"pg_tviews.max_databases", "Databases with TVIEWs that have a change queue at a time.",
+     &max_databases, 1, 1024, PGC_POSTMASTER, 0},
+    {"pg_tviews.max_workers", "Appliers that run at a time.", &max_workers, 1, 256, PGC_POSTMASTER,
+     0},
+    {"pg_tviews.queue_size", "Size of the change queue of one database.", &queue_size, 8,
+     1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB},
+    {"pg_tviews.transaction_memory",
+     "Memory for the changes that one transaction notes; beyond it, a changed table counts as "
+     "changed as a whole.",
+     &transaction_memory, 64, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB},
+};
+
+const BoolSetting bool_settings[] = {
+    {"pg_tviews.enabled", "Starts appliers.", &enabled, PGC_SIGHUP},
+    {"pg_tviews.notice_lineage", "Reports the refresh strategy of each source at creation.",
+     &notice_lineage, PGC_USERSET},
+    {"pg_tviews.protect", "Refuses changes of TVIEWs by anyone but the appliers.", &protect,
+     PGC_SUSET},
+};
+
+}  // namespace
+
+void RegisterSettings() {
+  for (const IntSetting& s : int_settings) {
+    DefineCustomIntVariable(s.name, s.description, nullptr, s.variable, *s.variable, s.minimum,
+                            s.maximum, s.context, s.unit, nullptr, nullptr, nullptr);
+  }
+  for (const BoolSetting& s : bool_settings) {
+    DefineCustomBoolVariable(s.name, s.description, nullptr, s.variable, *s.variable, s.context, 0,
+                             nullptr, nullptr, nullptr);
+  }
+  DefineCustomStringVariable(
+      "pg_tviews.pause_at", "Names of pause points at which a process takes an advisory lock.",
+      "For tests.", &pause_at, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
+  MarkGUCPrefixReserved("pg_tviews");
+}
+
+}  // namespace tviews::pg::settings

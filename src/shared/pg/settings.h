@@ -1,0 +1,31 @@
+// Every setting, alphabetically.
+//
+// Layer:   pg
+// Sharing: private to one process; the server fills the variables from its configuration
+// Errors:  RegisterSettings raises through Enter only
+//
+// Names, units, defaults and advice: docs/configuration.md (a script keeps the two in step).
+
+#ifndef PG_TVIEWS_SHARED_PG_SETTINGS_H_
+#define PG_TVIEWS_SHARED_PG_SETTINGS_H_
+
+namespace tviews::pg::settings {
+
+extern int applier_idle_timeout;   // s; an applier without work for this long ends
+extern int batch_memory;           // kB; memory for a batch's deltas and keys
+extern bool enabled;               // launch workers at all
+extern int lock_timeout;           // ms; how long a batch waits for somebody's lock
+extern int max_databases;          // slots in shared memory
+extern int max_workers;            // appliers (and helpers) at the same time
+extern bool notice_lineage;        // NOTICE per source at creation
+extern char* pause_at;             // debug: comma-separated names of pause points
+extern bool protect;               // refuse writes to TVIEWs by others than the applier
+extern int queue_size;             // kB; ring of one database
+extern int transaction_memory;     // kB; memory for a transaction's deltas
+
+// Defines the settings and reserves the prefix. Called from _PG_init through Call.
+void RegisterSettings();
+
+}  // namespace tviews::pg::settings
+
+#endif  // PG_TVIEWS_SHARED_PG_SETTINGS_H_
