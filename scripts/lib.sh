@@ -58,13 +58,13 @@ apt_install() { # LOG PACKAGE...
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev protobuf-compiler
   libgtest-dev postgresql-15 postgresql-client-15 postgresql-server-dev-15)
 
-# Prints a directory for NAME that the server's user can reach: below the checkout, or, where the
-# checkout is closed to that user (/root), below /var/tmp.
-server_place() { # NAME
-  if as_server test -x "$ROOT"; then
-    say "$ROOT/$1"
+# Prints where the server's user can have the directory DIR: there, or, where its parent is closed to
+# that user (a checkout in /root), below /var/tmp.
+server_place() { # DIR (absolute)
+  if as_server test -x "${1%/*}"; then
+    say "$1"
   else
-    say "/var/tmp/pg_tviews-$(printf %s "$ROOT" | cksum | cut -d' ' -f1)/$1"
+    say "/var/tmp/pg_tviews-$(printf %s "${1%/*}" | cksum | cut -d' ' -f1)/${1##*/}"
   fi
 }
 

@@ -12,8 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define TVIEWS_RETURN_IF_ERROR(expression)                       \
-  do {                                                           \
+#define TVIEWS_RETURN_IF_ERROR(expression)                                                      \
+  do {                                                                                          \
     if (::absl::Status tviews_status = (expression); !tviews_status.ok()) return tviews_status; \
   } while (false)
 

@@ -47,9 +47,9 @@ class KeyLookup {
 // layout lacks a column that the path needs or has it under another type, and a failed lookup
 // (LINEAGE H) give `everything`; transient lookup failures are returned: `is_transient` tells them
 // apart.
-absl::StatusOr<AffectedKeys> FindAffectedKeys(const TviewDefinition& tview, const DeltaSet& deltas,
-                                              KeyLookup& lookup,
-                                              absl::FunctionRef<bool(const absl::Status&)> is_transient);
+absl::StatusOr<AffectedKeys> FindAffectedKeys(
+    const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
+    absl::FunctionRef<bool(const absl::Status&)> is_transient);
 
 // The image of the integer `image` of type `from` in type `to` (both int2, int4 or int8); empty if
 // it does not fit, in which case no key can equal it. The same image if the types are the same.

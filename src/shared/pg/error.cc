@@ -19,15 +19,24 @@ std::string Payload(const absl::Status& status, const char* url) {
 
 const char* DefaultSqlState(absl::StatusCode code) {
   switch (code) {
-    case absl::StatusCode::kInvalidArgument: return "22023";
-    case absl::StatusCode::kNotFound: return "42704";
-    case absl::StatusCode::kAlreadyExists: return "42710";
-    case absl::StatusCode::kFailedPrecondition: return "55000";
-    case absl::StatusCode::kResourceExhausted: return "53000";
-    case absl::StatusCode::kUnimplemented: return "0A000";
-    case absl::StatusCode::kPermissionDenied: return "42501";
-    case absl::StatusCode::kDeadlineExceeded: return "57014";
-    default: return "XX000";
+    case absl::StatusCode::kInvalidArgument:
+      return "22023";
+    case absl::StatusCode::kNotFound:
+      return "42704";
+    case absl::StatusCode::kAlreadyExists:
+      return "42710";
+    case absl::StatusCode::kFailedPrecondition:
+      return "55000";
+    case absl::StatusCode::kResourceExhausted:
+      return "53000";
+    case absl::StatusCode::kUnimplemented:
+      return "0A000";
+    case absl::StatusCode::kPermissionDenied:
+      return "42501";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "57014";
+    default:
+      return "XX000";
   }
 }
 

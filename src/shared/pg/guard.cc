@@ -49,15 +49,13 @@ void CopyText(const std::string& from, char* to, std::size_t room) noexcept {
   to[size] = '\0';
 }
 
-int PackSqlState(const std::string& s) {
-  return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]);
-}
+int PackSqlState(const std::string& s) { return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]); }
 
 }  // namespace
 
 void InitializeGuard() {
-  parked_context = AllocSetContextCreate(TopMemoryContext, "pg_tviews captured error",
-                                         8 * 1024, 8 * 1024, ALLOCSET_DEFAULT_MAXSIZE);
+  parked_context = AllocSetContextCreate(TopMemoryContext, "pg_tviews captured error", 8 * 1024,
+                                         8 * 1024, ALLOCSET_DEFAULT_MAXSIZE);
 }
 
 absl::Status Call(absl::FunctionRef<void()> body) {
@@ -73,11 +71,11 @@ absl::Status Call(absl::FunctionRef<void()> body) {
                      {.message = "out of memory", .sqlstate = "53200"});
   }
   const std::string sqlstate = unpack_sql_state(parked_error->sqlerrcode);
-  absl::Status status = MakeError(absl::StatusCode::kAborted,
-                                  {.message = Text(parked_error->message),
-                                   .detail = Text(parked_error->detail),
-                                   .hint = Text(parked_error->hint),
-                                   .sqlstate = sqlstate.c_str()});
+  absl::Status status =
+      MakeError(absl::StatusCode::kAborted, {.message = Text(parked_error->message),
+                                             .detail = Text(parked_error->detail),
+                                             .hint = Text(parked_error->hint),
+                                             .sqlstate = sqlstate.c_str()});
   status.SetPayload(kParked, absl::Cord("1"));  // tells Raise to use ReThrowError
   return status;
 }
