@@ -32,7 +32,7 @@ struct ChangeRecord {
   DeltaSet deltas;
 };
 
-// Appends the wire form of a record to `out`.
+// Appends the wire form of a record to `out`. REQUIRES: `origin` has no zero in it.
 void SerializeChangeRecord(const Origin& origin, Timestamp written_at, const DeltaSet& deltas,
                            std::string* out);
 

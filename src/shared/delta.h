@@ -70,6 +70,7 @@ class DeltaSet {
   bool Add(RelationId relation, const Layout& layout, std::string_view key);
   void MarkWhole(RelationId relation);
   void Merge(const DeltaSet& other);
+  void Merge(RelationId relation, const RelationDelta& other);
 
   // Degrades relations to "whole relation changed", the largest first, until bytes() <= limit or
   // no keys are left.

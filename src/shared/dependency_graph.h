@@ -2,7 +2,8 @@
 //
 // Layer:   core
 // Sharing: private to one process
-// Errors:  Build returns FailedPrecondition for a cycle, with its path in the message
+// Errors:  Build returns FailedPrecondition for a cycle, with its path in the message, and
+//          InvalidArgument if a TVIEW is given twice
 //
 // (1) order() lists every TVIEW after all TVIEWs that it reads; ties by relation id.
 
@@ -36,6 +37,9 @@ class DependencyGraph {
   std::vector<std::size_t> Reachable(RelationId source) const;
 
  private:
+  // Appends a TVIEW to the order.
+  void Place(TviewDefinition tview);
+
   std::vector<TviewDefinition> order_;
   absl::flat_hash_map<RelationId, std::size_t> positions_;
   absl::flat_hash_map<RelationId, std::vector<std::size_t>> readers_;

@@ -50,7 +50,7 @@ struct SourceLineage {
   std::vector<AttributeNumber> relevant;
   std::vector<LineagePath> paths;
 
-  // The weakest of the paths'.
+  // The weakest of the paths'; full if there is none.
   Strategy strategy() const;
   // The union of the paths' captured columns, ascending.
   std::vector<CapturedColumn> captured() const;

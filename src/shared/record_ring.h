@@ -51,7 +51,8 @@ struct Frame {
 
 class RecordRing {
  public:
-  // Bytes of memory for a ring with room for `capacity` bytes of frames.
+  // Bytes of memory for a ring with room for `capacity` bytes of frames (rounded down to 8; at
+  // most 32 GB).
   static std::size_t MemorySize(std::size_t capacity);
 
   // Lays an empty ring over `memory` (8-aligned, MemorySize(capacity) bytes).
@@ -66,8 +67,8 @@ class RecordRing {
   // Appends a frame; nullopt if there is no room. HOLDS: the exclusive lock.
   std::optional<RingPosition> Publish(const FrameContent& content);
 
-  // Marks the frame of `xid` at `position` void; false if it is no longer there.
-  // HOLDS: the exclusive lock.
+  // Marks the frame of `xid` at `position` void; false if it is no longer there or no longer
+  // pending. REQUIRES: Publish returned `position`. HOLDS: the exclusive lock.
   bool Void(RingPosition position, FullXid xid);
 
   RingPosition head() const;
@@ -80,22 +81,31 @@ class RecordRing {
   // lock.
   void ForEach(RingPosition end, absl::FunctionRef<bool(const Frame&)> visit) const;
 
-  // Marks a frame done. By the reader only. HOLDS: the exclusive lock.
+  // Marks a pending frame done; any other stays what it is. By the reader only.
+  // REQUIRES: `position` is a frame's. HOLDS: the exclusive lock.
   void Finish(RingPosition position);
 
-  // Frees done, void and skip frames from the head on. By the reader only. HOLDS: the exclusive
-  // lock.
+  // Frees done, void and skip frames from the head on. A ring that becomes empty starts over at
+  // the beginning of its memory, so that every frame up to capacity() fits into it. By the reader
+  // only. HOLDS: the exclusive lock.
   void Reclaim();
 
-  // Frees the pending frame at the head by appending it again at the tail without its payload (its
-  // outbox row is enough), then reclaims. False if the ring is empty or the frame has no payload
-  // to save. By the reader only. HOLDS: the exclusive lock.
+  // Frees space behind pending frames at the head: reclaims, then appends the pending frames at the
+  // head again at the tail without their payload (their outbox rows are enough) up to the first
+  // that had a payload or that has a finished frame behind it, and reclaims that. False if there is
+  // no such frame: nothing can be gained. Repeated calls end. By the reader only.
+  // HOLDS: the exclusive lock.
   bool RotateHead();
 
  private:
   struct Control;
   struct FrameHeader;
   FrameHeader* At(RingPosition position) const;
+  Frame Read(RingPosition position) const;
+  // Writes a frame whose room has been checked, after a skip frame where it would wrap.
+  RingPosition Append(const FrameContent& content, std::size_t size);
+  bool IsLive(RingPosition position) const;
+  void RotateOne();
 
   Control* control_;
 };

@@ -27,6 +27,13 @@ void AppendField(std::optional<std::string_view> image, std::string* key);
 // Splits `key` into its fields; nullopt stands for NULL. The views point into `key`.
 std::vector<std::optional<std::string_view>> SplitFields(std::string_view key);
 
+// True if `key` is well-formed and has exactly `count` fields.
+bool HasFields(std::string_view key, std::size_t count);
+
+// The field of `key` at `position` (0-based); nullopt stands for NULL. The view points into `key`.
+// REQUIRES: the position exists in `key`.
+std::optional<std::string_view> FieldAt(std::string_view key, std::size_t position);
+
 // The source key that consists of the fields of `key` at `positions` (0-based), in that order.
 // REQUIRES: every position exists in `key`.
 std::string ProjectFields(std::string_view key, std::span<const std::size_t> positions);

@@ -10,6 +10,7 @@
 #ifndef PG_TVIEWS_WORKER_CASCADE_H_
 #define PG_TVIEWS_WORKER_CASCADE_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,16 +45,19 @@ class KeyLookup {
 };
 
 // The keys of `tview` that `deltas` affect. A source changed as a whole, a full path, a delta whose
-// layout lacks a column that the path needs or has it under another type, and a failed lookup
-// (LINEAGE H) give `everything`; transient lookup failures are returned: `is_transient` tells them
-// apart.
+// layout lacks a column that the path needs or has it under another type, and a failed lookup give
+// `everything`; transient lookup failures are returned: `is_transient` tells them apart.
 absl::StatusOr<AffectedKeys> FindAffectedKeys(
     const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
     absl::FunctionRef<bool(const absl::Status&)> is_transient);
 
-// The image of the integer `image` of type `from` in type `to` (both int2, int4 or int8); empty if
-// it does not fit, in which case no key can equal it. The same image if the types are the same.
-std::string ConvertKeyImage(std::string_view image, TypeId from, TypeId to);
+// True if ConvertKeyImage can convert: the types are the same, or both are int2, int4 or int8.
+bool IsConvertible(TypeId from, TypeId to);
+
+// The image of the integer `image` of type `from` in type `to`; nullopt if it does not fit, in
+// which case no key can equal it. The same image if the types are the same. REQUIRES:
+// IsConvertible(from, to).
+std::optional<std::string> ConvertKeyImage(std::string_view image, TypeId from, TypeId to);
 
 }  // namespace tviews::worker
 

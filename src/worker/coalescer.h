@@ -23,7 +23,8 @@ namespace tviews::worker {
 
 class Coalescer {
  public:
-  // Over `memory_limit` bytes, relations degrade to "whole relation changed".
+  // Over `memory_limit` bytes in one of its delta sets, relations in it degrade to "whole relation
+  // changed". `graph` must outlive the coalescer.
   Coalescer(const DependencyGraph& graph, std::size_t memory_limit);
 
   // Unites the record of transaction `xid` into the batch.
@@ -41,14 +42,16 @@ class Coalescer {
   Timestamp oldest() const { return oldest_; }
 
  private:
+  struct WithFill {
+    const TviewDefinition* tview;
+    DeltaSet deltas;  // of the TVIEW's sources only
+  };
+  void AddTo(WithFill& with_fill, const DeltaSet& deltas) const;
+
   std::size_t memory_limit_;
   std::size_t records_ = 0;
   Timestamp oldest_ = 0;
   DeltaSet common_;
-  struct WithFill {
-    const TviewDefinition* tview;
-    DeltaSet deltas;
-  };
   absl::flat_hash_map<RelationId, WithFill> with_fill_;
 };
 

@@ -1,0 +1,113 @@
+#include "shared/delta.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace tviews {
+namespace {
+
+// What a key costs in a hash set: its slot at the usual load, and its bytes where they do not fit
+// into the slot. A function of the key alone, so that the order of folding does not matter.
+std::size_t KeyBytes(std::size_t key_size) {
+  constexpr std::size_t kSlot = 48;
+  constexpr std::size_t kInlineSize = 15;
+  constexpr std::size_t kHeapOverhead = 16;
+  return kSlot + (key_size > kInlineSize ? key_size + kHeapOverhead : 0);
+}
+
+}  // namespace
+
+bool RelationDelta::Add(const Layout& layout, std::string_view key) {
+  if (whole_) return false;
+  const bool is_new = keys_[layout].emplace(absl::string_view(key.data(), key.size())).second;
+  if (is_new) bytes_ += KeyBytes(key.size());
+  return is_new;
+}
+
+void RelationDelta::MarkWhole() {
+  whole_ = true;
+  bytes_ = 0;
+  keys_.clear();
+}
+
+void RelationDelta::Merge(const RelationDelta& other) {
+  if (whole_) return;
+  if (other.whole_) {
+    MarkWhole();
+    return;
+  }
+  for (const auto& [layout, keys] : other.keys_) {
+    SourceKeySet& own = keys_[layout];
+    own.reserve(std::max(own.size(), keys.size()));
+    for (const std::string& key : keys) {
+      if (own.insert(key).second) bytes_ += KeyBytes(key.size());
+    }
+  }
+}
+
+std::size_t RelationDelta::key_count() const {
+  std::size_t count = 0;
+  for (const auto& [layout, keys] : keys_) count += keys.size();
+  return count;
+}
+
+bool DeltaSet::Add(RelationId relation, const Layout& layout, std::string_view key) {
+  RelationDelta& delta = relations_[relation];
+  const std::size_t before = delta.bytes();
+  const bool is_new = delta.Add(layout, key);
+  bytes_ += delta.bytes() - before;
+  return is_new;
+}
+
+void DeltaSet::MarkWhole(RelationId relation) {
+  RelationDelta& delta = relations_[relation];
+  bytes_ -= delta.bytes();
+  delta.MarkWhole();
+}
+
+void DeltaSet::Merge(const DeltaSet& other) {
+  for (const auto& [relation, delta] : other.relations_) Merge(relation, delta);
+}
+
+void DeltaSet::Merge(RelationId relation, const RelationDelta& other) {
+  if (other.empty()) return;
+  RelationDelta& delta = relations_[relation];
+  bytes_ -= delta.bytes();
+  delta.Merge(other);
+  bytes_ += delta.bytes();
+}
+
+void DeltaSet::DegradeTo(std::size_t limit) {
+  if (bytes_ <= limit) return;
+  std::vector<std::pair<std::size_t, RelationId>> largest_first;
+  for (const auto& [relation, delta] : relations_) {
+    if (!delta.is_whole()) largest_first.emplace_back(delta.bytes(), relation);
+  }
+  std::sort(largest_first.begin(), largest_first.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
+  for (const auto& [bytes, relation] : largest_first) {
+    if (bytes_ <= limit) return;
+    MarkWhole(relation);
+  }
+}
+
+std::size_t DeltaSet::key_count() const {
+  std::size_t count = 0;
+  for (const auto& [relation, delta] : relations_) count += delta.key_count();
+  return count;
+}
+
+const RelationDelta* DeltaSet::Find(RelationId relation) const {
+  const auto found = relations_.find(relation);
+  return found == relations_.end() ? nullptr : &found->second;
+}
+
+void DeltaSet::Clear() {
+  bytes_ = 0;
+  relations_.clear();
+}
+
+}  // namespace tviews

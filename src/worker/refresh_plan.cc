@@ -1,0 +1,43 @@
+#include "worker/refresh_plan.h"
+
+#include "shared/sql_text.h"
+
+namespace tviews::worker {
+
+const char* RefreshShapeName(RefreshShape shape) {
+  switch (shape) {
+    case RefreshShape::kWhole:
+      break;
+    case RefreshShape::kSingle:
+      return "single";
+    case RefreshShape::kArray:
+      return "array";
+    case RefreshShape::kLateral:
+      return "lateral";
+    case RefreshShape::kJoin:
+      return "join";
+  }
+  return "whole";
+}
+
+std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape) {
+  const std::string& view = tview.qualified_view;
+  const std::string key = QuoteIdentifier(tview.key_column);
+  switch (shape) {
+    case RefreshShape::kWhole:
+      break;
+    case RefreshShape::kSingle:
+      return "SELECT * FROM " + view + " WHERE " + key + " = $1";
+    case RefreshShape::kArray:
+      return "SELECT * FROM " + view + " WHERE " + key + " = ANY ($1)";
+    // The aliases keep names of the view and of its columns from capturing ours.
+    case RefreshShape::kLateral:
+      return "SELECT v.* FROM pg_tviews_keys AS k, LATERAL (SELECT * FROM " + view +
+             " AS d WHERE d." + key + " = k.key OFFSET 0) AS v";
+    case RefreshShape::kJoin:
+      return "SELECT v.* FROM " + view + " AS v JOIN pg_tviews_keys AS k ON v." + key + " = k.key";
+  }
+  return "SELECT * FROM " + view;
+}
+
+}  // namespace tviews::worker
