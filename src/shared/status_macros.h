@@ -12,13 +12,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define TVIEWS_RETURN_IF_ERROR(expression)                                                      \
-  do {                                                                                          \
-    if (::absl::Status tviews_status = (expression); !tviews_status.ok()) return tviews_status; \
-  } while (false)
-
 #define TVIEWS_CONCAT_INNER_(a, b) a##b
 #define TVIEWS_CONCAT_(a, b) TVIEWS_CONCAT_INNER_(a, b)
+
+// TVIEWS_RETURN_IF_ERROR(DoX()); the body of a lambda in the expression may use it too.
+#define TVIEWS_RETURN_IF_ERROR(expression) \
+  TVIEWS_RETURN_IF_ERROR_(TVIEWS_CONCAT_(tviews_status_, __COUNTER__), expression)
+#define TVIEWS_RETURN_IF_ERROR_(status, expression)                        \
+  do {                                                                     \
+    if (::absl::Status status = (expression); !status.ok()) return status; \
+  } while (false)
 
 // TVIEWS_ASSIGN_OR_RETURN(auto x, MakeX());
 #define TVIEWS_ASSIGN_OR_RETURN(target, expression) \

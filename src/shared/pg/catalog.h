@@ -39,6 +39,9 @@ std::uint64_t CatalogGeneration();
 // now.
 absl::Status InvalidateCatalog();
 
+// The same after CREATE, ALTER or DROP EXTENSION, also for backends that know of no extension yet.
+absl::Status InvalidateInstallation();
+
 // True if `relation` is a TVIEW, from a cache.
 absl::StatusOr<bool> IsTview(RelationId relation);
 

@@ -6,6 +6,7 @@
 #include "shared/pg/postgres_begin.h"
 #include <access/xact.h>
 #include <miscadmin.h>
+#include <storage/ipc.h>
 #include <utils/memutils.h>
 #include <utils/resowner.h>
 #include "shared/pg/postgres_end.h"

@@ -1,0 +1,51 @@
+// The module's entry point: checks, then everything that has to be registered at load.
+//
+// Layer:   module
+// Sharing: runs once, in the postmaster
+// Errors:  raises through Enter
+
+#include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
+#include "shared/pg/export.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/settings.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <miscadmin.h>
+PG_MODULE_MAGIC;
+#include "shared/pg/postgres_end.h"
+
+namespace tviews {
+namespace {
+
+absl::Status CheckPreloaded() {
+  if (process_shared_preload_libraries_in_progress) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "pg_tviews must be loaded with shared_preload_libraries",
+                        .hint = "Add this line to postgresql.conf and restart the server: "
+                                "shared_preload_libraries = 'pg_tviews'"});
+}
+
+absl::Status Load() {
+  // pg_upgrade loads the module to see that it can be loaded, and needs no more than that.
+  if (IsBinaryUpgrade && !process_shared_preload_libraries_in_progress) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(CheckPreloaded());
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] {
+    pg::InitializeGuard();
+    pg::settings::RegisterSettings();
+    pg::InitializeCatalog();
+  }));
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace tviews
+
+TVIEWS_EXPORT void _PG_init(void);
+TVIEWS_EXPORT void _PG_init(void) {
+  tviews::pg::Enter<bool>([]() -> absl::StatusOr<bool> {
+    TVIEWS_RETURN_IF_ERROR(tviews::Load());
+    return true;
+  });
+}

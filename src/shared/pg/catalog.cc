@@ -1,0 +1,212 @@
+#include "shared/pg/catalog.h"
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/genam.h>
+#include <access/htup_details.h>
+#include <access/table.h>
+#include <catalog/pg_extension.h>
+#include <commands/extension.h>
+#include <utils/fmgroids.h>
+#include <utils/inval.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+// Columns of pg_tview_meta.
+constexpr AttributeNumber kMetaTview = 1;
+constexpr AttributeNumber kMetaBackingView = 3;
+
+constexpr const char* kTableNames[] = {"pg_tview_meta", "pg_tview_lineage", "pg_tview_outbox",
+                                       "pg_tview_frontier", "pg_tview_dead_letter"};
+constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
+
+// Raised by the invalidation callback; each cache remembers the generation it was built at.
+std::uint64_t generation = 1;
+// Kept after its cache is stale, so that the callback recognises the table's invalidation.
+Oid meta_table = InvalidOid;
+
+struct Installation {
+  std::uint64_t generation = 0;
+  Oid schema = InvalidOid;
+  Oid tables[kTableCount] = {};
+
+  bool is_complete() const {
+    for (Oid table : tables) {
+      if (table == InvalidOid) return false;
+    }
+    return true;
+  }
+};
+
+struct Tviews {
+  std::uint64_t generation = 0;
+  absl::flat_hash_map<RelationId, RelationId> view_of;
+  absl::flat_hash_map<RelationId, RelationId> tview_of;
+};
+
+Installation installation;
+
+Tviews& CachedTviews() {
+  static NoDestructor<Tviews> tviews;
+  return *tviews;
+}
+
+// CREATE and DROP EXTENSION invalidate pg_extension (see InvalidateInstallation).
+void OnRelcacheInvalidation(Datum, Oid relation) {
+  if (relation == InvalidOid || relation == ExtensionRelationId || relation == meta_table) {
+    ++generation;
+  }
+}
+
+// The server's own get_extension_schema is not exported before 16.
+Oid SchemaOfExtension(Oid extension) {
+  Relation table = table_open(ExtensionRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(extension));
+  SysScanDesc scan = systable_beginscan(table, ExtensionOidIndexId, true, nullptr, 1, &key);
+  HeapTuple row = systable_getnext(scan);
+  const Oid schema = HeapTupleIsValid(row)
+                         ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(row))->extnamespace
+                         : InvalidOid;
+  systable_endscan(scan);
+  table_close(table, AccessShareLock);
+  return schema;
+}
+
+// While the install script runs, the tables are not all there; such an answer is not kept.
+absl::StatusOr<Installation> FindInstallation() {
+  if (installation.generation == generation) return installation;
+  Installation found;
+  found.generation = generation;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    const Oid extension = get_extension_oid("pg_tviews", true);
+    if (extension == InvalidOid) return;
+    found.schema = SchemaOfExtension(extension);
+    for (std::size_t i = 0; i < kTableCount; ++i) {
+      found.tables[i] = get_relname_relid(kTableNames[i], found.schema);
+    }
+  }));
+  if (found.schema == InvalidOid || found.is_complete()) installation = found;
+  meta_table = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
+  return found;
+}
+
+struct TviewRow {
+  Oid tview;
+  Oid backing_view;
+};
+
+// The rows of pg_tview_meta under the latest snapshot, as plain data in the current context.
+void ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
+  std::size_t room = 64;
+  *rows = static_cast<TviewRow*>(palloc(room * sizeof(TviewRow)));
+  *count = 0;
+  Relation table = table_open(meta, AccessShareLock);
+  SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
+  for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
+       row = systable_getnext(scan)) {
+    bool is_null = false;
+    if (*count == room) {
+      room *= 2;
+      *rows = static_cast<TviewRow*>(repalloc(*rows, room * sizeof(TviewRow)));
+    }
+    TviewRow* const next = *rows + (*count)++;
+    next->tview =
+        DatumGetObjectId(heap_getattr(row, kMetaTview, RelationGetDescr(table), &is_null));
+    next->backing_view =
+        DatumGetObjectId(heap_getattr(row, kMetaBackingView, RelationGetDescr(table), &is_null));
+  }
+  systable_endscan(scan);
+  table_close(table, AccessShareLock);
+}
+
+absl::Status RefreshTviews() {
+  Tviews& tviews = CachedTviews();
+  if (tviews.generation == generation) return absl::OkStatus();
+  // Taken first: an invalidation that arrives while reading makes the result stale.
+  const std::uint64_t built_at = generation;
+  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  tviews.view_of.clear();
+  tviews.tview_of.clear();
+  const Oid meta = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
+  if (meta != InvalidOid) {
+    TviewRow* rows = nullptr;
+    std::size_t count = 0;
+    TVIEWS_RETURN_IF_ERROR(Call([&] { ReadMeta(meta, &rows, &count); }));
+    for (std::size_t i = 0; i < count; ++i) {
+      tviews.view_of[rows[i].tview] = rows[i].backing_view;
+      tviews.tview_of[rows[i].backing_view] = rows[i].tview;
+    }
+    pfree(rows);
+  }
+  const bool keep = found.schema == InvalidOid || found.is_complete();
+  tviews.generation = keep ? built_at : 0;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void InitializeCatalog() { CacheRegisterRelcacheCallback(OnRelcacheInvalidation, 0); }
+
+absl::StatusOr<Oid32> ExtensionSchema() {
+  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  return found.schema;
+}
+
+absl::StatusOr<RelationId> CatalogTableId(CatalogTable table) {
+  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  const Oid id = found.tables[static_cast<std::size_t>(table)];
+  if (id == InvalidOid) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     {.message = "extension \"pg_tviews\" is not installed in this database",
+                      .hint = "Run CREATE EXTENSION pg_tviews."});
+  }
+  return id;
+}
+
+std::uint64_t CatalogGeneration() { return generation; }
+
+absl::Status InvalidateCatalog() {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, CatalogTableId(CatalogTable::kMeta));
+  ++generation;
+  return Call([&] { CacheInvalidateRelcacheByRelid(meta); });
+}
+
+absl::Status InvalidateInstallation() {
+  ++generation;
+  return Call([] { CacheInvalidateRelcacheByRelid(ExtensionRelationId); });
+}
+
+absl::StatusOr<bool> IsTview(RelationId relation) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  return CachedTviews().view_of.contains(relation);
+}
+
+absl::StatusOr<RelationId> TviewOfBackingView(RelationId view) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  const auto& tview_of = CachedTviews().tview_of;
+  const auto found = tview_of.find(view);
+  return found == tview_of.end() ? RelationId{0} : found->second;
+}
+
+absl::Status ForEachTview(absl::FunctionRef<absl::Status(RelationId, RelationId)> visit) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  const auto tviews = CachedTviews().view_of;  // a copy: `visit` may refresh the cache
+  for (const auto& [tview, view] : tviews) TVIEWS_RETURN_IF_ERROR(visit(tview, view));
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::pg
