@@ -54,9 +54,10 @@ apt_install() { # LOG PACKAGE...
   }
 }
 
-# What building needs, and what running a server needs.
+# What building and running a server needs, and what the tests need besides.
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev protobuf-compiler
   libgtest-dev postgresql-15 postgresql-client-15 postgresql-server-dev-15)
+CHECK_PACKAGES=(clang clang-format git python3 python3-psycopg2)
 
 # Prints where the server's user can have the directory DIR: there, or, where its parent is closed to
 # that user (a checkout in /root), below /var/tmp.

@@ -1,0 +1,101 @@
+#!/bin/bash
+# Usage: scripts/check.sh
+# Installs what the build and the tests need (Debian 12, root or sudo), builds with g++ and clang++,
+# and runs every test. One line per stage; the last line counts what ran: `N passed, M failed`.
+# A stage that fails shows the end of its log and does not stop the others.
+set -uo pipefail
+. "$(dirname "$0")/lib.sh"
+
+WORK=$ROOT/build
+LOGS=$WORK/check-logs
+PASSED=0
+FAILED=0
+STARTED=$SECONDS
+rm -rf "$LOGS"
+mkdir -p "$LOGS"
+
+summary() {
+  trap - EXIT
+  printf '\n%d passed, %d failed\n' "$PASSED" "$FAILED"
+  [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
+  exit $?
+}
+trap summary EXIT
+trap 'FAILED=$((FAILED + 1)); exit 1' INT TERM HUP
+
+# Runs a command, adds what it counted and prints one line. Tests are counted by what their runner
+# says about each; a stage without tests counts as one check.
+stage() { # LABEL COMMAND...
+  local label=$1 log began=$SECONDS status=0 passed failed word=ok
+  log=$LOGS/$(tr -cs 'a-z0-9\n' _ <<<"${label,,}").log
+  shift
+  printf '[%02d:%02d] %-42s ' $(((SECONDS - STARTED) / 60)) $(((SECONDS - STARTED) % 60)) "$label"
+  ("$@") >"$log" 2>&1 </dev/null || status=$?
+  passed=$(grep -cE '^\[       OK \]|^(test|    ) .* \.\.\. ok ' "$log")
+  failed=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)$|^(test|    ) .* \.\.\. FAILED' "$log")
+  if [ $status != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+  if [ $status = 0 ] && [ "$passed$failed" = 00 ]; then passed=1; fi
+  PASSED=$((PASSED + passed))
+  FAILED=$((FAILED + failed))
+  [ "$failed" = 0 ] || word=FAILED
+  printf '%-6s %4d passed %3d failed %5d s\n' $word "$passed" "$failed" $((SECONDS - began))
+  grep -E '^(warning|note): ' "$log" | sed 's/^/        /'
+  [ "$failed" = 0 ] || {
+    say "        the end of $log:"
+    tail -n 80 "$log" | sed 's/^/        /'
+  }
+  return $((failed != 0))
+}
+
+# False while a kind of test has no test yet.
+have() { compgen -G "$ROOT/test/$1" >/dev/null; }
+
+configure() { # NAME OPTION...
+  local name=$1 launcher=()
+  shift
+  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  cmake -S "$ROOT" -B "$WORK/$name" -G Ninja -DTVIEWS_WERROR=ON "${launcher[@]}" "$@"
+}
+
+build() { # NAME TARGET OPTION...
+  local name=$1 target=$2
+  shift 2
+  configure "$name" "$@" && cmake --build "$WORK/$name" --target "$target"
+}
+
+unit() { # NAME
+  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 timeout -k 10 300 "$WORK/$1/test/unit/unit_tests"
+}
+
+run() { # KIND BUILD SECONDS
+  timeout -k 30 "$3" "$ROOT/test/$1/run.sh" "$WORK/$2"
+}
+
+install_packages() {
+  apt_install "$LOGS/apt.log" "${BUILD_PACKAGES[@]}" "${CHECK_PACKAGES[@]}"
+}
+
+stage 'packages' install_packages
+for check in check_layers check_schedules check_format check_sizes; do
+  stage "$check" "$ROOT/scripts/$check"
+done
+[ ! -e "$ROOT/docs/configuration.md" ] ||
+  stage check_settings_documented "$ROOT/scripts/check_settings_documented"
+
+if stage 'build with g++' build check-gcc all -DCMAKE_CXX_COMPILER=g++; then
+  stage check_exports "$ROOT/scripts/check_exports" "$WORK/check-gcc"
+  have 'unit/*_test.cc' && stage 'unit tests' unit check-gcc
+  have 'regress/sql/*.sql' && stage 'regress tests' run regress check-gcc 300
+  have 'isolation/specs/*.spec' && stage 'isolation tests' run isolation check-gcc 300
+  have 'system/*_test.py' && stage 'system tests' run system check-gcc 400
+  have 'stress/*_test.py' && stage 'stress tests' run stress check-gcc 400
+fi
+stage 'build with clang++ (thread safety)' build check-clang all -DCMAKE_CXX_COMPILER=clang++
+if have 'unit/*_test.cc' &&
+  stage 'build with ASan and UBSan' build check-sanitize unit_tests -DTVIEWS_SANITIZE=ON; then
+  stage 'unit tests with ASan and UBSan' unit check-sanitize
+fi
+if have 'regress/sql/*.sql' &&
+  stage 'build with the boundary tripwire' build check-tripwire all -DTVIEWS_CHECK_BOUNDARY=ON; then
+  stage 'regress tests with the tripwire' run regress check-tripwire 300
+fi
