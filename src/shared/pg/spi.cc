@@ -10,6 +10,7 @@
 #include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <utils/builtins.h>
+#include <utils/snapmgr.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {
@@ -53,31 +54,68 @@ absl::Status WithSpi(absl::FunctionRef<absl::Status()> body) {
   return code == SPI_OK_FINISH ? absl::OkStatus() : SpiError(code);
 }
 
-absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& parameters,
-                                     bool read_only) {
+namespace {
+
+// Parameters as the server takes them: text values.
+struct Parameters {
+  explicit Parameters(const SqlRow& row)
+      : types(row.size(), TEXTOID), values(row.size()), nulls(row.size(), ' ') {}
+
+  int count() const { return static_cast<int>(types.size()); }
+
+  std::vector<Oid> types;
+  std::vector<Datum> values;
+  std::vector<char> nulls;
+};
+
+// Called inside Call: makes the server's copy of `row` in the current memory context.
+void FillParameters(const SqlRow& row, Parameters* parameters) {
+  for (int i = 0; i < parameters->count(); ++i) {
+    if (row[i].has_value()) {
+      parameters->values[i] = CStringGetTextDatum(row[i]->c_str());
+    } else {
+      parameters->nulls[i] = 'n';
+    }
+  }
+}
+
+// Runs `execute` (an SPI call) in a connection of its own and takes its rows.
+absl::StatusOr<SqlResult> Execute(const SqlRow& row, absl::FunctionRef<int(Parameters*)> execute) {
   SqlResult result;
+  Parameters parameters(row);
   TVIEWS_RETURN_IF_ERROR(WithSpi([&]() -> absl::Status {
-    const int count = static_cast<int>(parameters.size());
-    std::vector<Oid> types(parameters.size(), TEXTOID);
-    std::vector<Datum> values(parameters.size());
-    std::vector<char> nulls(parameters.size(), ' ');
     int code = 0;
     TVIEWS_RETURN_IF_ERROR(Call([&] {
-      for (int i = 0; i < count; ++i) {
-        if (parameters[i].has_value()) {
-          values[i] = CStringGetTextDatum(parameters[i]->c_str());
-        } else {
-          nulls[i] = 'n';
-        }
-      }
-      code = SPI_execute_with_args(sql.c_str(), count, types.data(), values.data(), nulls.data(),
-                                   read_only, 0);
+      FillParameters(row, &parameters);
+      code = execute(&parameters);
     }));
     if (code < 0) return SpiError(code);
     TVIEWS_ASSIGN_OR_RETURN(result, TakeRows());
     return absl::OkStatus();
   }));
   return result;
+}
+
+}  // namespace
+
+absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& parameters,
+                                     bool read_only) {
+  return Execute(parameters, [&](Parameters* p) {
+    return SPI_execute_with_args(sql.c_str(), p->count(), p->types.data(), p->values.data(),
+                                 p->nulls.data(), read_only, 0);
+  });
+}
+
+absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow& parameters) {
+  return Execute(parameters, [&](Parameters* p) {
+    SPIPlanPtr const plan = SPI_prepare(sql.c_str(), p->count(), p->types.data());
+    if (plan == nullptr) return SPI_result;
+    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const int code = SPI_execute_snapshot(plan, p->values.data(), p->nulls.data(), snapshot,
+                                          InvalidSnapshot, false, true, 0);
+    UnregisterSnapshot(snapshot);
+    return code;
+  });
 }
 
 }  // namespace tviews::pg

@@ -36,6 +36,10 @@ absl::Status WithSpi(absl::FunctionRef<absl::Status()> body);
 absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& parameters = {},
                                      bool read_only = false);
 
+// The same under the latest snapshot whatever the isolation level: for the extension's own tables,
+// whose rows must follow the catalogs rather than the transaction's snapshot.
+absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow& parameters = {});
+
 }  // namespace tviews::pg
 
 #endif  // PG_TVIEWS_SHARED_PG_SPI_H_
