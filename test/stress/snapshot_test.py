@@ -1,0 +1,157 @@
+"""Exact snapshots: money moves between accounts spread over several tables and TVIEWs while readers
+check, in every single statement and in REPEATABLE READ transactions of several statements, that the
+totals shown by the TVIEWs never change. Prints how many reads and writes it made.
+
+SECONDS (default 20) and SEED may be set in the environment.
+"""
+import os
+import random
+import threading
+import time
+
+import psycopg2
+
+from tviews_server import Server, check_equal, run, value
+
+SECONDS = float(os.environ.get("SECONDS", 20))
+SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
+TABLES = ("giro", "savings", "credit")
+ACCOUNTS = 60  # per table
+BANKS = 7
+TOTAL = len(TABLES) * ACCOUNTS * 1000
+
+SCRIPT = "CREATE TABLE tb_bank (pk_bank int PRIMARY KEY, name text NOT NULL);" \
+         f"INSERT INTO tb_bank SELECT i, 'bank ' || i FROM generate_series(1, {BANKS}) i;"
+for table in TABLES:
+    SCRIPT += f"""
+CREATE TABLE tb_{table} (pk_{table} int PRIMARY KEY, fk_bank int NOT NULL REFERENCES tb_bank, balance bigint NOT NULL);
+CREATE INDEX ON tb_{table} (fk_bank);
+INSERT INTO tb_{table} SELECT i, i % {BANKS} + 1, 1000 FROM generate_series(1, {ACCOUNTS}) i;
+CREATE TABLE tv_{table} AS
+SELECT a.pk_{table}, a.balance, jsonb_build_object('balance', a.balance, 'bank', b.name) AS data
+FROM tb_{table} a JOIN tb_bank b ON b.pk_bank = a.fk_bank;"""
+# Aggregates over all three tables, once by key and once (a set operation) by full refresh.
+SCRIPT += """
+CREATE TABLE tv_bank AS
+SELECT b.pk_bank, (SELECT coalesce(sum(balance), 0) FROM tb_giro a WHERE a.fk_bank = b.pk_bank)
+                + (SELECT coalesce(sum(balance), 0) FROM tb_savings a WHERE a.fk_bank = b.pk_bank)
+                + (SELECT coalesce(sum(balance), 0) FROM tb_credit a WHERE a.fk_bank = b.pk_bank) AS balance
+FROM tb_bank b;
+CREATE TABLE tv_everything AS
+SELECT 1 AS pk_everything, sum(balance) AS balance
+FROM (SELECT balance FROM tb_giro UNION ALL SELECT balance FROM tb_savings UNION ALL SELECT balance FROM tb_credit) a;
+"""
+
+SUMS = [f"(SELECT sum(balance) FROM tv_{table})" for table in TABLES]
+DOCUMENTS = [f"(SELECT sum((data->>'balance')::bigint) FROM tv_{table})" for table in TABLES]
+OTHERS = ["(SELECT sum(balance) FROM tv_bank)", "(SELECT balance FROM tv_everything)"]
+
+stop = threading.Event()
+lock = threading.Lock()
+counts = dict.fromkeys(("transfers", "rolled back", "statements", "transactions", "batches seen"), 0)
+wrong = []
+
+
+def count(name, by=1):
+    with lock:
+        counts[name] += by
+
+
+def session(work):
+    """Runs work(connection, random) until the end; what it raises ends the test."""
+    def loop(number):
+        r = random.Random(SEED * 100 + number)
+        try:
+            connection = server.connect("bank")
+            while not stop.is_set():
+                work(connection, r)
+        except Exception as error:
+            wrong.append(f"{work.__name__}: {error!r}")
+            stop.set()
+    return loop
+
+
+def transfer(connection, r):
+    """Moves money between some accounts, some to and fro in a savepoint, some rolled back. Accounts
+    are changed in order, so that few transactions deadlock."""
+    connection.autocommit = False
+    amounts = {}
+    for _ in range(r.randint(1, 4)):
+        amount = r.randint(1, 100)
+        for sign in (-1, 1):
+            account = (r.choice(TABLES), r.randint(1, ACCOUNTS))
+            amounts[account] = amounts.get(account, 0) + sign * amount
+    try:
+        for (table, account), amount in sorted(amounts.items()):
+            run(connection, f"UPDATE tb_{table} SET balance = balance + {amount} WHERE pk_{table} = {account}")
+            if r.random() < 0.1:
+                run(connection, "SAVEPOINT s")
+                run(connection, f"UPDATE tb_{table} SET balance = balance + 1 WHERE pk_{table} BETWEEN {account} AND {account + 3}")
+                run(connection, "ROLLBACK TO s")
+            if r.random() < 0.1:  # the account moves to another bank, in place or as a new row
+                bank = r.randint(1, BANKS)
+                if r.random() < 0.5:
+                    run(connection, f"UPDATE tb_{table} SET fk_bank = {bank} WHERE pk_{table} = {account}")
+                else:
+                    balance = value(connection, f"DELETE FROM tb_{table} WHERE pk_{table} = {account} RETURNING balance")
+                    run(connection, f"INSERT INTO tb_{table} VALUES ({account}, {bank}, {balance})")
+        if r.random() < 0.1:
+            connection.rollback()
+            count("rolled back")
+        else:
+            connection.commit()
+            count("transfers")
+    except psycopg2.Error as error:
+        connection.rollback()
+        if not isinstance(error, (psycopg2.extensions.TransactionRollbackError, psycopg2.IntegrityError)):
+            raise
+        count("rolled back")
+
+
+def check(sums, where):
+    if any(found != TOTAL for found in sums):
+        raise AssertionError(f"{where}: totals {sums}, expected {TOTAL} each")
+
+
+def read_statement(connection, r):
+    row = run(connection, f"SELECT {' + '.join(SUMS)}, {' + '.join(DOCUMENTS)}, {', '.join(OTHERS)}")[0]
+    check(row, "one statement")
+    count("statements")
+
+
+def read_transaction(connection, r):
+    """Several statements, in any order, under one snapshot; the frontier stands still in it too."""
+    connection.set_session(isolation_level="REPEATABLE READ", autocommit=False)
+    frontier = value(connection, "SELECT snapshot::text FROM pg_tview_frontier")
+    parts = list(enumerate(SUMS + DOCUMENTS + OTHERS))
+    r.shuffle(parts)
+    found = {}
+    for index, part in parts:
+        found[index] = value(connection, f"SELECT {part}")
+    again = value(connection, "SELECT snapshot::text FROM pg_tview_frontier")
+    connection.rollback()
+    check([found[0] + found[1] + found[2], found[3] + found[4] + found[5], found[6], found[7]], "one transaction")
+    if frontier != again:
+        raise AssertionError("the frontier moved inside a REPEATABLE READ transaction")
+    count("transactions")
+
+
+print(f"seed {SEED}, {SECONDS:g} s")
+with Server("snapshot") as server:
+    connection = server.prepare("bank", SCRIPT)
+    read_statement(connection, random.Random(SEED))
+    workers = [transfer] * 4 + [read_statement] * 2 + [read_transaction] * 2
+    threads = [threading.Thread(target=session(work), args=(i,)) for i, work in enumerate(workers)]
+    for thread in threads:
+        thread.start()
+    stop.wait(SECONDS)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    if wrong:
+        raise AssertionError("; ".join(wrong))
+    check_equal(connection, "at the end")
+    read_statement(connection, random.Random(SEED))
+    counts["batches seen"] = value(connection, "SELECT batches FROM pg_tview_frontier")
+    print("note: " + ", ".join(f"{number:,} {name}" for name, number in counts.items()) + f"; seed {SEED}")
+    assert min(counts[name] for name in ("transfers", "statements", "transactions", "batches seen")) > 50, counts

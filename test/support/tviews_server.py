@@ -1,0 +1,181 @@
+"""What the system and stress tests share: a private server, sessions, and the equality oracle.
+
+A test is a script test/system/<what>_test.py or test/stress/<what>_test.py that gets a build
+directory, raises on failure and ends quietly otherwise. Waiting is always for a condition.
+"""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import psycopg2
+import psycopg2.extensions
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TIMEOUT = 60  # seconds that any wait for a condition may take
+
+FAST = """
+fsync = off
+full_page_writes = off
+max_connections = 60
+max_worker_processes = 20
+max_prepared_transactions = 10
+log_line_prefix = '%m [%p] %b %a '
+log_min_messages = info
+deadlock_timeout = 100ms
+"""
+
+
+def wait_until(condition, what, timeout=TIMEOUT):
+    """Returns the first true value of condition()."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {timeout} s for: {what}")
+        time.sleep(0.01)
+
+
+def bash(command, *arguments, check=True):
+    """Runs a command with the functions of scripts/lib.sh and returns its output."""
+    done = subprocess.run(
+        ["bash", "-c", f'. "{ROOT}/scripts/lib.sh"; {command}', "bash", *map(str, arguments)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+class Server:
+    """A private server with a new cluster; `with` stops it."""
+
+    def __init__(self, name, conf="", preload=True):
+        if len(sys.argv) < 2:
+            raise SystemExit(f"usage: {sys.argv[0]} BUILD_DIR")
+        build = pathlib.Path(sys.argv[1]).resolve()
+        stage = bash('server_place "$1"', build / "stage")
+        bash('"$ROOT/scripts/pg_stage.sh" "$1" "$2"', build, stage)
+        self.directory = pathlib.Path(bash('server_place "$1"', build / f"server-{name}"))
+        self.conf = build / f"server-{name}.conf"
+        self.conf.write_text(FAST + ("" if preload else "shared_preload_libraries = ''\n") + conf)
+        bash('server_stop "$1" immediate; rm -rf "$1"', self.directory)
+        bash('server_init "$1" "$2" "$3"', self.directory, stage, self.conf)
+        self.socket = bash('server_socket "$1"', self.directory)
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        bash('server_stop "$1" immediate', self.directory, check=False)
+        if kind is not None:
+            print(f"server log: {self.directory}/log, its end:")
+            print(bash('as_server tail -n 25 "$1/log"', self.directory, check=False))
+
+    def start(self):
+        bash('server_start "$1"', self.directory)
+
+    def stop(self, mode="fast"):
+        bash('server_stop "$1" "$2"', self.directory, mode)
+
+    def connect(self, database="postgres", autocommit=True, name="test"):
+        connection = psycopg2.connect(host=self.socket, user="postgres", dbname=database,
+                                      application_name=name)
+        connection.autocommit = autocommit
+        return connection
+
+    def postmaster(self):
+        return int(bash('as_server head -n 1 "$1/data/postmaster.pid"', self.directory))
+
+    def kill(self):
+        """kill -9 of the postmaster and all its children, as when the machine's power fails."""
+        postmaster = self.postmaster()
+        pids = [postmaster] + children(postmaster)
+        os.kill(postmaster, signal.SIGSTOP)  # no new children, no reaction to dying ones
+        pids += [pid for pid in children(postmaster) if pid not in pids]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        wait_until(lambda: not any(alive(pid) for pid in pids), "the killed server to be gone")
+
+    def log(self):
+        return bash('as_server cat "$1/log"', self.directory)
+
+    def prepare(self, database, script):
+        """Creates a database with the extension and runs a script in it."""
+        connection = self.connect()
+        run(connection, f"CREATE DATABASE {database}")
+        connection.close()
+        connection = self.connect(database)
+        run(connection, "CREATE EXTENSION pg_tviews")
+        run(connection, script)
+        return connection
+
+
+def alive(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def children(parent):
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == parent:
+                found.append(int(entry.name))
+    return found
+
+
+def run(connection, statement, parameters=None):
+    """Runs a statement and returns its rows, [] if it has none."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def value(connection, statement, parameters=None):
+    return run(connection, statement, parameters)[0][0]
+
+
+def tviews(connection):
+    return run(connection, "SELECT tview::text, backing_view::text FROM pg_tview_meta ORDER BY 1")
+
+
+def differences(connection):
+    """{tview: some rows that differ}, by SQL alone: independent of pg_tviews_verify."""
+    found = {}
+    for tview, view in tviews(connection):
+        rows = run(connection, f"""
+            SELECT 'missing', v::text FROM (SELECT * FROM {view} EXCEPT ALL SELECT * FROM {tview}) v
+            UNION ALL
+            SELECT 'extra', t::text FROM (SELECT * FROM {tview} EXCEPT ALL SELECT * FROM {view}) t
+            LIMIT 5""")
+        if rows:
+            found[tview] = rows
+    return found
+
+
+def check_equal(connection, context=""):
+    """Waits until everything committed is applied; then every TVIEW equals its query."""
+    run(connection, "SELECT pg_tviews_wait()")
+    wrong = differences(connection)
+    for tview, _ in tviews(connection):
+        rows = run(connection, "SELECT * FROM pg_tviews_verify(%s) LIMIT 5", (tview,))
+        if bool(rows) != (tview in wrong):
+            raise AssertionError(f"{context}: pg_tviews_verify('{tview}') and SQL disagree: {rows}")
+    if wrong:
+        text = "\n".join(f"  {tview}: {row}" for tview, rows in wrong.items() for row in rows)
+        raise AssertionError(f"{context}: TVIEWs differ from their queries:\n{text}")

@@ -1,0 +1,5 @@
+#!/bin/bash
+# Usage: test/system/run.sh [BUILD_DIR]    TESTS='name pattern*' runs those only; VERBOSE=1 shows output
+set -uo pipefail
+. "$(dirname "$0")/../run_scripts.sh"
+run_scripts system "${1:-$ROOT/build}"
