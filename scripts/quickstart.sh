@@ -103,9 +103,9 @@ create_tview() { # ENTITY
 }
 
 change() { # LABEL STATEMENT
-  local result changed documents statement_ms visible_ms
-  result=$(query -c "CALL run_change(\$\$$2\$\$, NULL, NULL, NULL, NULL)") || fail "the change failed: $1"
-  IFS='|' read -r changed documents statement_ms visible_ms <<<"$result"
+  local changed documents statement_ms visible_ms
+  IFS='|' read -r changed documents statement_ms visible_ms \
+    <<<"$(query -c "CALL run_change(\$\$$2\$\$, NULL, NULL, NULL, NULL)")"
   printf '  %-48s %7s rows  %7s documents  %8s ms  visible %8s ms later\n' "$1" \
     "$(grouped "$changed")" "$(grouped "$documents")" "$statement_ms" "$visible_ms"
 }

@@ -4,6 +4,9 @@
 // Sharing: runs once, in the postmaster
 // Errors:  raises through Enter
 
+#include "backend/executor_hook.h"
+#include "backend/object_access.h"
+#include "backend/utility_hook.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
@@ -35,6 +38,9 @@ absl::Status Load() {
     pg::InitializeGuard();
     pg::settings::RegisterSettings();
     pg::InitializeCatalog();
+    backend::RegisterUtilityHook();
+    backend::RegisterExecutorHooks();
+    backend::RegisterObjectAccessHook();
   }));
   return absl::OkStatus();
 }

@@ -4,19 +4,64 @@
 // Sharing: private to one process
 // Errors:  raise through pg::Enter
 
+#include <string>
+#include <utility>
+
+#include "backend/tview_create.h"
+#include "backend/tview_drop.h"
+#include "backend/tview_names.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
+#include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <utils/builtins.h>
 
+PG_FUNCTION_INFO_V1(tviews_create);
+PG_FUNCTION_INFO_V1(tviews_drop);
 PG_FUNCTION_INFO_V1(tviews_version);
 #include "shared/pg/postgres_end.h"
 
+namespace backend = tviews::backend;
 namespace pg = tviews::pg;
+
+namespace {
+
+absl::StatusOr<std::string> TextArgument(FunctionCallInfo fcinfo, int number) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* text,
+                          pg::CallFor([&] { return text_to_cstring(PG_GETARG_TEXT_PP(number)); }));
+  return std::string(text);
+}
+
+absl::StatusOr<Datum> TextResult(const std::string& text) {
+  return pg::CallFor([&] { return CStringGetTextDatum(text.c_str()); });
+}
+
+}  // namespace
 
 TVIEWS_EXPORT Datum tviews_version(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return pg::Enter<Datum>(
       [] { return pg::CallFor([] { return CStringGetTextDatum(TVIEWS_VERSION); }); });
+}
+
+TVIEWS_EXPORT Datum tviews_create(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    backend::TviewRequest request;
+    TVIEWS_ASSIGN_OR_RETURN(request.name, backend::ParseTviewName(entity));
+    TVIEWS_ASSIGN_OR_RETURN(request.query, TextArgument(fcinfo, 1));
+    TVIEWS_ASSIGN_OR_RETURN(const backend::CreatedTview created,
+                            backend::CreateTview(std::move(request)));
+    return TextResult(created.name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_drop(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string dropped,
+                            backend::DropTview(entity, PG_GETARG_BOOL(1)));
+    return TextResult(dropped);
+  });
 }

@@ -1,0 +1,150 @@
+#include "backend/capture_triggers.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "backend/tview_names.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/spi.h"
+#include "shared/pg/user_scope.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr char kRowTrigger[] = "pg_tviews_capture";
+constexpr char kTruncateTrigger[] = "pg_tviews_truncate";
+
+// One member of an inheritance or partition tree.
+struct Member {
+  RelationId relation = 0;
+  std::string name;  // quoted and qualified
+  bool is_partitioned = false;
+  bool is_needed = false;  // it, or one of its ancestors, is a source
+  bool has_row_trigger = false;
+  bool row_trigger_is_clone = false;
+  bool row_trigger_is_always = false;
+  bool has_truncate_trigger = false;
+  bool truncate_trigger_is_always = false;
+};
+
+bool IsTrue(const pg::SqlValue& value) { return value.has_value() && *value == "t"; }
+
+// `table` first, then everything below it.
+absl::StatusOr<std::vector<Member>> ReadMembers(RelationId table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage_name, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult result,
+      pg::ExecuteSqlLatest(
+          "WITH RECURSIVE below (relation, level) AS ("
+          " SELECT $1::oid, 0 UNION SELECT inhrelid, level + 1 FROM pg_inherits JOIN below"
+          " ON inhparent = relation),"
+          " above (start, relation) AS (SELECT relation, relation FROM below UNION"
+          " SELECT start, inhparent FROM above JOIN pg_inherits ON inhrelid = relation)"
+          " SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p',"
+          " EXISTS (SELECT FROM above JOIN " +
+              lineage_name +
+              " l ON l.source = above.relation WHERE above.start = c.oid),"
+              " r.oid IS NOT NULL, r.tgparentid <> 0, r.tgenabled = 'A',"
+              " t.oid IS NOT NULL, t.tgenabled = 'A'"
+              " FROM (SELECT relation, max(level) AS level FROM below GROUP BY relation) AS b"
+              " JOIN pg_class c ON c.oid = b.relation AND c.relkind IN ('r', 'p')"
+              " JOIN pg_namespace n ON n.oid = c.relnamespace"
+              " LEFT JOIN pg_trigger r ON r.tgrelid = c.oid AND r.tgname = $2"
+              " LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = $3"
+              " ORDER BY b.level, c.oid",
+          {std::to_string(table), kRowTrigger, kTruncateTrigger}));
+  std::vector<Member> members;
+  for (const pg::SqlRow& row : result.rows) {
+    members.push_back({.relation = static_cast<RelationId>(std::stoul(*row[0])),
+                       .name = *row[1],
+                       .is_partitioned = IsTrue(row[2]),
+                       .is_needed = IsTrue(row[3]),
+                       .has_row_trigger = IsTrue(row[4]),
+                       .row_trigger_is_clone = IsTrue(row[5]),
+                       .row_trigger_is_always = IsTrue(row[6]),
+                       .has_truncate_trigger = IsTrue(row[7]),
+                       .truncate_trigger_is_always = IsTrue(row[8])});
+  }
+  return members;
+}
+
+absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
+
+absl::Status EnableAlways(const Member& member, const char* trigger) {
+  return Run("ALTER TABLE " + member.name + " ENABLE ALWAYS TRIGGER " + trigger);
+}
+
+absl::Status DropTrigger(const Member& member, const char* trigger) {
+  return Run("DROP TRIGGER " + std::string(trigger) + " ON " + member.name);
+}
+
+absl::Status InstallOn(const Member& member, const std::string& function) {
+  if (!member.has_row_trigger) {
+    TVIEWS_RETURN_IF_ERROR(Run("CREATE TRIGGER " + std::string(kRowTrigger) +
+                               " AFTER INSERT OR UPDATE OR DELETE ON " + member.name +
+                               " FOR EACH ROW EXECUTE FUNCTION " + function + "()"));
+  }
+  if (!member.row_trigger_is_always) {
+    TVIEWS_RETURN_IF_ERROR(EnableAlways(member, kRowTrigger));
+  }
+  if (!member.has_truncate_trigger) {
+    TVIEWS_RETURN_IF_ERROR(Run("CREATE TRIGGER " + std::string(kTruncateTrigger) +
+                               " AFTER TRUNCATE ON " + member.name +
+                               " FOR EACH STATEMENT EXECUTE FUNCTION " + function + "()"));
+  }
+  if (!member.truncate_trigger_is_always) {
+    TVIEWS_RETURN_IF_ERROR(EnableAlways(member, kTruncateTrigger));
+  }
+  return absl::OkStatus();
+}
+
+// A partition that is a source by itself has a row trigger of its own, which would be in the way of
+// the clone.
+absl::Status MakeRoomForClones(const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    if (!member.has_row_trigger || member.row_trigger_is_clone) continue;
+    TVIEWS_RETURN_IF_ERROR(DropTrigger(member, kRowTrigger));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status InstallCaptureTriggers(RelationId table) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<Member> members, ReadMembers(table));
+  if (members.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string function, ExtensionObject("pg_tviews_capture"));
+  if (members.front().is_partitioned && !members.front().has_row_trigger) {
+    TVIEWS_RETURN_IF_ERROR(MakeRoomForClones(members));
+  }
+  TVIEWS_RETURN_IF_ERROR(InstallOn(members.front(), function));
+  // Read again: what the server has cloned from the first is there now.
+  TVIEWS_ASSIGN_OR_RETURN(members, ReadMembers(table));
+  for (const Member& member : members) TVIEWS_RETURN_IF_ERROR(InstallOn(member, function));
+  return absl::OkStatus();
+}
+
+absl::Status RemoveUnneededCaptureTriggers(RelationId table) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(table));
+  if (members.empty() || members.front().is_needed) return absl::OkStatus();
+  for (const Member& member : members) {
+    if (member.is_needed) continue;
+    if (member.has_row_trigger && !member.row_trigger_is_clone) {
+      TVIEWS_RETURN_IF_ERROR(DropTrigger(member, kRowTrigger));
+    }
+    if (member.has_truncate_trigger) {
+      TVIEWS_RETURN_IF_ERROR(DropTrigger(member, kTruncateTrigger));
+    }
+  }
+  for (const Member& member : members) {
+    if (member.is_needed) TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(member.relation));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,32 @@
+// The capture triggers on source tables: which tables have them, and keeping that so.
+//
+// Layer:   backend
+// Sharing: private to one process; the triggers are catalog entries
+// Errors:  returns Status
+//
+// pg_tviews_capture, AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW, and pg_tviews_truncate, AFTER
+// TRUNCATE FOR EACH STATEMENT, both ENABLE ALWAYS, so that subscribers of logical replication
+// capture too. On a partitioned table the row trigger stands at the root and the server clones it
+// to the partitions; the TRUNCATE trigger does not clone, and logical replication truncates leaves,
+// so every member of a tree has one (ATTACKS A7). Inheritance children have both.
+//
+// (1) A table has the triggers exactly if it, or a table that it inherits from, is a source.
+
+#ifndef PG_TVIEWS_BACKEND_CAPTURE_TRIGGERS_H_
+#define PG_TVIEWS_BACKEND_CAPTURE_TRIGGERS_H_
+
+#include "absl/status/status.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Creates what is missing on `table` and everything that inherits from it; puts what is there back
+// to ENABLE ALWAYS.
+absl::Status InstallCaptureTriggers(RelationId table);
+
+// Drops the triggers of `table` and of what inherits from it where no TVIEW needs them any more.
+absl::Status RemoveUnneededCaptureTriggers(RelationId table);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_CAPTURE_TRIGGERS_H_

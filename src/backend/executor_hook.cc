@@ -1,0 +1,72 @@
+#include "backend/executor_hook.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "backend/tview_metadata.h"
+#include "backend/tview_names.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/settings.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <executor/executor.h>
+#include <nodes/parsenodes.h>
+#include <nodes/pg_list.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+ExecutorCheckPerms_hook_type previous_check = nullptr;
+
+absl::Status RefuseChange(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* name, pg::CallFor([&] { return get_rel_name(tview); }));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, SourceTables(tview));
+  std::vector<std::string> names;
+  for (RelationId source : sources) {
+    TVIEWS_ASSIGN_OR_RETURN(names.emplace_back(), RelationDisplayName(source));
+  }
+  std::sort(names.begin(), names.end());
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "cannot change TVIEW \"" + std::string(name != nullptr ? name : "") + "\"",
+       .detail = "Its rows follow from its query; only background workers write them.",
+       .hint = "Change its source tables instead: " + absl::StrJoin(names, ", ") + ".",
+       .sqlstate = "42809"});
+}
+
+bool OnCheckPermissions(List* range_table, bool raise) {
+  if (previous_check != nullptr && !previous_check(range_table, raise)) return false;
+  for (int i = 0; i < list_length(range_table); ++i) {
+    const RangeTblEntry* const entry = static_cast<RangeTblEntry*>(list_nth(range_table, i));
+    if (entry->rtekind != RTE_RELATION) continue;
+    if ((entry->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)) == 0) continue;
+    const Oid relation = entry->relid;
+    pg::Enter<bool>([relation]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckMayChange(relation));
+      return true;
+    });
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::Status CheckMayChange(RelationId relation) {
+  if (!pg::settings::protect) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  return is_tview ? RefuseChange(relation) : absl::OkStatus();
+}
+
+void RegisterExecutorHooks() {
+  previous_check = ExecutorCheckPerms_hook;
+  ExecutorCheckPerms_hook = OnCheckPermissions;
+}
+
+}  // namespace tviews::backend

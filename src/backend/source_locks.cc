@@ -1,0 +1,168 @@
+#include "backend/source_locks.h"
+
+#include <set>
+#include <string>
+
+#include "backend/tview_names.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/htup_details.h>
+#include <access/table.h>
+#include <catalog/catalog.h>
+#include <catalog/dependency.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_inherits.h>
+#include <commands/extension.h>
+#include <miscadmin.h>
+#include <storage/lmgr.h>
+#include <utils/acl.h>
+#include <utils/rel.h>
+#include <utils/rls.h>
+#include <utils/syscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+struct RelationFacts {
+  bool exists = false;
+  char kind = 0;
+  char persistence = 0;
+  bool is_catalog = false;
+  bool is_ours = false;
+  bool may_read = false;
+  bool may_trigger = false;
+  bool has_row_security = false;
+};
+
+absl::StatusOr<RelationFacts> ReadFacts(RelationId relation) {
+  return pg::CallFor([&] {
+    RelationFacts facts;
+    HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(row)) return facts;
+    Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(row));
+    facts.exists = true;
+    facts.kind = form->relkind;
+    facts.persistence = form->relpersistence;
+    ReleaseSysCache(row);
+    facts.is_catalog = IsCatalogRelationOid(relation);
+    facts.is_ours =
+        getExtensionOfObject(RelationRelationId, relation) == get_extension_oid("pg_tviews", false);
+    facts.may_read = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+    facts.may_trigger = pg_class_aclcheck(relation, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK;
+    facts.has_row_security = check_enable_rls(relation, GetUserId(), true) == RLS_ENABLED;
+    return facts;
+  });
+}
+
+absl::Status Refuse(const std::string& name, const std::string& reason, const std::string& hint) {
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "relation " + name + " cannot be the source of a TVIEW",
+                        .detail = reason,
+                        .hint = hint,
+                        .sqlstate = "42809"});
+}
+
+// The kind of relation; null if it may be a source.
+const char* RefusedKind(const RelationFacts& facts) {
+  if (facts.is_ours) return "It belongs to the extension pg_tviews.";
+  if (facts.is_catalog) return "It is a system catalog.";
+  switch (facts.kind) {
+    case RELKIND_RELATION:
+    case RELKIND_PARTITIONED_TABLE:
+      return nullptr;
+    case RELKIND_SEQUENCE:
+      return "It is a sequence.";
+    case RELKIND_MATVIEW:
+      return "It is a materialized view.";
+    case RELKIND_FOREIGN_TABLE:
+      return "It is a foreign table.";
+    default:
+      return "It is not a table.";
+  }
+}
+
+absl::Status CheckSource(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationFacts facts, ReadFacts(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(relation));
+  if (const char* reason = RefusedKind(facts); reason != nullptr) {
+    return Refuse(name, reason,
+                  "Use ordinary or partitioned tables and TVIEWs, directly or through views.");
+  }
+  if (facts.persistence == RELPERSISTENCE_TEMP) {
+    return Refuse(name, "It is a temporary table.", "Use a permanent table.");
+  }
+  if (facts.persistence == RELPERSISTENCE_UNLOGGED) {
+    return Refuse(name, "It is unlogged: crash recovery empties it without a trace.",
+                  "Run ALTER TABLE " + name + " SET LOGGED.");
+  }
+  if (!facts.may_read || !facts.may_trigger) {
+    const std::string missing = facts.may_read ? "TRIGGER" : "SELECT";
+    return pg::MakeError(absl::StatusCode::kPermissionDenied,
+                         {.message = "permission denied for table " + name,
+                          .detail = "Creating a TVIEW needs SELECT and TRIGGER on each source; " +
+                                    missing + " is missing."});
+  }
+  if (facts.has_row_security) {
+    return Refuse(name, "Row-level security policies hide some of its rows from the TVIEW's owner.",
+                  "Create the TVIEW as a role that policies do not apply to.");
+  }
+  return absl::OkStatus();
+}
+
+// `sources` and everything that inherits from them, in the order of ids.
+absl::StatusOr<std::set<RelationId>> WithInheritors(const std::vector<RelationId>& sources) {
+  std::set<RelationId> all;
+  for (RelationId source : sources) {
+    List* inheritors = nullptr;
+    TVIEWS_RETURN_IF_ERROR(
+        pg::Call([&] { inheritors = find_all_inheritors(source, NoLock, nullptr); }));
+    for (int i = 0; i < list_length(inheritors); ++i) all.insert(list_nth_oid(inheritors, i));
+  }
+  return all;
+}
+
+absl::Status CheckNotInUse(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_in_use, pg::CallFor([&] {
+                            Relation table = table_open(relation, NoLock);
+                            const bool used = table->rd_refcnt > 1;
+                            table_close(table, NoLock);
+                            return used;
+                          }));
+  if (!is_in_use) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(relation));
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "cannot create a TVIEW over " + name +
+                                   " because it is being used by active queries in this session",
+                        .sqlstate = "55006"});
+}
+
+}  // namespace
+
+absl::Status CheckSources(const std::vector<RelationId>& sources) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+  for (RelationId relation : all) TVIEWS_RETURN_IF_ERROR(CheckSource(relation));
+  return absl::OkStatus();
+}
+
+absl::Status LockSources(const std::vector<RelationId>& sources) {
+  std::set<RelationId> locked;
+  // Again while waiting for a lock has let the tree grow.
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+    if (all == locked) break;
+    for (RelationId relation : all) {
+      if (locked.contains(relation)) continue;
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { LockRelationOid(relation, ShareRowExclusiveLock); }));
+    }
+    locked = all;
+  }
+  for (RelationId relation : locked) TVIEWS_RETURN_IF_ERROR(CheckNotInUse(relation));
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

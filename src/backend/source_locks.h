@@ -1,0 +1,33 @@
+// Sources of a TVIEW: may they be sources, and the locks under which they become it.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+//
+// Creating a TVIEW locks every source, with all inheritors and partitions, in SHARE ROW EXCLUSIVE
+// mode: every earlier writer has finished, every later one captures what the new TVIEW needs. The
+// root's lock alone does not stop an INSERT into a leaf (ATTACKS A7). Locks are taken in the order
+// of the relations' ids, so that two creations do not deadlock.
+
+#ifndef PG_TVIEWS_BACKEND_SOURCE_LOCKS_H_
+#define PG_TVIEWS_BACKEND_SOURCE_LOCKS_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Fails, naming the relation, unless each of `sources` is of a kind whose changes can be captured,
+// and the current user may read it and create triggers on it.
+absl::Status CheckSources(const std::vector<RelationId>& sources);
+
+// Locks `sources` and their inheritors until the end of the transaction. Fails if one of them is in
+// use by a statement of this session that is running (ATTACKS B3).
+absl::Status LockSources(const std::vector<RelationId>& sources);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_SOURCE_LOCKS_H_

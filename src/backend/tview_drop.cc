@@ -1,0 +1,83 @@
+#include "backend/tview_drop.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "backend/capture_triggers.h"
+#include "backend/tview_metadata.h"
+#include "backend/tview_names.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/spi.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <utils/syscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+std::vector<RelationId>& Notes() {
+  static NoDestructor<std::vector<RelationId>> notes;
+  return *notes;
+}
+
+absl::StatusOr<bool> Exists(RelationId relation) {
+  return pg::CallFor([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)); });
+}
+
+absl::Status FinishDrop(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(tview));
+  if (exists) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, DeleteMetadata(tview));
+  for (RelationId source : sources) {
+    TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
+  }
+  return absl::OkStatus();
+}
+
+// False after DROP EXTENSION, or where its tables are gone by other means.
+bool IsInstalled() {
+  return pg::CatalogTableId(pg::CatalogTable::kMeta).ok() &&
+         pg::CatalogTableId(pg::CatalogTable::kLineage).ok() &&
+         pg::CatalogTableId(pg::CatalogTable::kDeadLetter).ok();
+}
+
+}  // namespace
+
+absl::Status NoteDrop(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  if (is_tview) Notes().push_back(relation);
+  return absl::OkStatus();
+}
+
+absl::Status FinishDrops() {
+  if (Notes().empty()) return absl::OkStatus();
+  std::vector<RelationId> notes = std::exchange(Notes(), {});
+  std::sort(notes.begin(), notes.end());
+  notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+  if (!IsInstalled()) return absl::OkStatus();
+  for (RelationId tview : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(tview));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> DropTview(const std::string& text, bool if_exists) {
+  absl::StatusOr<RelationId> tview = FindTview(text);
+  if (!tview.ok()) {
+    // Found out by us, without a failed call: nothing to roll back.
+    if (!if_exists || !pg::HasSqlState(tview.status(), "42P01")) return tview.status();
+    TVIEWS_RETURN_IF_ERROR(pg::Call(
+        [&] { ereport(NOTICE, (errmsg("TVIEW \"%s\" does not exist, skipping", text.c_str()))); }));
+    return text;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(*tview));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(*tview));
+  TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql("DROP TABLE " + name).status());
+  return display_name;
+}
+
+}  // namespace tviews::backend

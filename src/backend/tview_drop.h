@@ -1,0 +1,34 @@
+// Dropping a TVIEW: what has to go besides the objects themselves.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+//
+// DROP TABLE, DROP SCHEMA, DROP OWNED and any CASCADE end in the server's object-access hook, which
+// can do no more than take a note. After the command the notes are worked off: metadata rows, and
+// the capture triggers of sources that no TVIEW reads any more. A note counts only if its relation
+// is gone, so those of a command that failed do no harm.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_DROP_H_
+#define PG_TVIEWS_BACKEND_TVIEW_DROP_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Called while `relation` is being dropped; it and its metadata are still there.
+absl::Status NoteDrop(RelationId relation);
+
+// Works off the notes. Called after each command of the user.
+absl::Status FinishDrops();
+
+// Drops the TVIEW called `text`; returns its name. With `if_exists`, a missing one is a NOTICE.
+absl::StatusOr<std::string> DropTview(const std::string& text, bool if_exists);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_DROP_H_

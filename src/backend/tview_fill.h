@@ -1,0 +1,45 @@
+// The initial fill of a TVIEW: its query's result, copied into its table.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+//
+// The snapshot is taken here, after the sources were locked, also in REPEATABLE READ and although
+// the command brought an older one along. It is reported, because the records that it sees need not
+// be applied to the TVIEW again. Rows go into the table in batches and past the executor's checks:
+// the table is new and has no index yet.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_FILL_H_
+#define PG_TVIEWS_BACKEND_TVIEW_FILL_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+struct FillTarget {
+  RelationId table = 0;
+  std::string query;  // SELECT * FROM v_x, schema-qualified
+  RoleId owner = 0;   // as whom it runs
+  AttributeNumber key = 0;
+};
+
+struct FillResult {
+  std::uint64_t rows = 0;
+  std::string snapshot;  // text form of a pg_snapshot
+  std::string creator;   // this transaction's id, which its own snapshot never lists
+};
+
+// Fails with 23502 at the first row whose key is NULL.
+absl::StatusOr<FillResult> FillTview(const FillTarget& target);
+
+// True while FillTview runs the query. A reader's wait must let it pass: it would wait for an
+// applier that may itself be waiting for this transaction's locks (ATTACKS A2).
+bool IsFilling();
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_FILL_H_

@@ -1,0 +1,183 @@
+#include "backend/tview_metadata.h"
+
+#include <cstddef>
+#include <cstdint>
+
+#include "backend/tview_names.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/spi.h"
+#include "shared/pg/user_scope.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/xlog.h>
+#include <miscadmin.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// An array constant: {1,2} of numbers, {"a","b"} of texts.
+template <typename Number>
+std::string NumberArray(const std::vector<Number>& numbers) {
+  std::string text = "{";
+  for (const Number number : numbers) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(number);
+  }
+  return text + '}';
+}
+
+std::string TextArray(const std::vector<std::string>& texts) {
+  std::string result = "{";
+  for (const std::string& text : texts) {
+    if (result.size() > 1) result += ',';
+    result += '"';
+    for (const char c : text) {
+      if (c == '"' || c == '\\') result += '\\';
+      result += c;
+    }
+    result += '"';
+  }
+  return result + '}';
+}
+
+std::vector<RelationId> Dependencies(const TviewLineage& lineage) {
+  std::vector<RelationId> dependencies;
+  for (const SourceLineage& source : lineage.sources) dependencies.push_back(source.source);
+  return dependencies;
+}
+
+// One text per source, its paths joined.
+std::vector<std::string> DependencyPaths(const TviewLineage& lineage) {
+  std::vector<std::string> texts;
+  for (const SourceLineage& source : lineage.sources) {
+    std::string text;
+    for (const LineagePath& path : source.paths) {
+      if (!text.empty()) text += "; ";
+      text += std::string(StrategyName(path.strategy)) + ": " + path.description;
+    }
+    texts.push_back(text);
+  }
+  return texts;
+}
+
+std::vector<AttributeNumber> CapturedAttributes(const LineagePath& path) {
+  std::vector<AttributeNumber> attributes;
+  for (const CapturedColumn& column : path.captured) attributes.push_back(column.attribute);
+  return attributes;
+}
+
+absl::Status InsertLineage(RelationId tview, const TviewLineage& lineage) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
+  const std::string sql =
+      "INSERT INTO " + table +
+      " (tview, source, path, strategy, captured, relevant, lookup, description) VALUES"
+      " ($1::oid, $2::oid, $3::integer, $4, $5::smallint[], $6::smallint[], $7, $8)";
+  for (const SourceLineage& source : lineage.sources) {
+    for (std::size_t i = 0; i < source.paths.size(); ++i) {
+      const LineagePath& path = source.paths[i];
+      TVIEWS_RETURN_IF_ERROR(
+          pg::ExecuteSqlLatest(
+              sql,
+              {std::to_string(tview), std::to_string(source.source), std::to_string(i + 1),
+               StrategyName(path.strategy), NumberArray(CapturedAttributes(path)),
+               NumberArray(source.relevant),
+               path.lookup.empty() ? pg::SqlValue() : pg::SqlValue(path.lookup), path.description})
+              .status());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The first column of `result`.
+std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
+  std::vector<RelationId> ids;
+  for (const pg::SqlRow& row : result.rows) {
+    ids.push_back(static_cast<RelationId>(std::stoul(*row[0])));
+  }
+  return ids;
+}
+
+// The text of a DELETE of the rows of $1.
+absl::StatusOr<std::string> DeleteFrom(const char* table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, ExtensionObject(table));
+  return "DELETE FROM " + name + " WHERE tview = $1::oid";
+}
+
+}  // namespace
+
+absl::Status InsertMetadata(const TviewMetadata& metadata) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest(
+          "INSERT INTO " + table +
+              " (tview, entity, backing_view, key_column, definition, dependencies,"
+              " dependency_paths, nested_views, key_is_not_null, fill_snapshot, fill_creator,"
+              " system_identifier, database_oid) VALUES ($1::oid, $2, $3::oid, $4::name, $5,"
+              " $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot, $11::xid8,"
+              " $12::bigint, $13::oid)",
+          {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
+           metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.lineage)),
+           TextArray(DependencyPaths(metadata.lineage)), NumberArray(metadata.lineage.nested_views),
+           metadata.lineage.key_is_not_null ? "true" : "false", metadata.fill_snapshot,
+           metadata.fill_creator, std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
+           std::to_string(MyDatabaseId)})
+          .status());
+  TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.lineage));
+  return pg::InvalidateCatalog();
+}
+
+absl::Status ReplaceLineage(RelationId tview, const TviewLineage& lineage) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest(
+          "UPDATE " + table +
+              " SET dependencies = $2::oid[], dependency_paths = $3::text[],"
+              " nested_views = $4::oid[], key_is_not_null = $5::boolean WHERE tview = $1::oid",
+          {std::to_string(tview), NumberArray(Dependencies(lineage)),
+           TextArray(DependencyPaths(lineage)), NumberArray(lineage.nested_views),
+           lineage.key_is_not_null ? "true" : "false"})
+          .status());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom("pg_tview_lineage"));
+  TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(old_lineage, {std::to_string(tview)}).status());
+  TVIEWS_RETURN_IF_ERROR(InsertLineage(tview, lineage));
+  return pg::InvalidateCatalog();
+}
+
+absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  const pg::SqlRow id = {std::to_string(tview)};
+  for (const char* table : {"pg_tview_meta", "pg_tview_dead_letter"}) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(table));
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(sql, id).status());
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult deleted,
+                          pg::ExecuteSqlLatest("WITH deleted AS (" + sql +
+                                                   " RETURNING source) SELECT DISTINCT source::oid"
+                                                   " FROM deleted ORDER BY 1",
+                                               id));
+  TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  return RelationIds(deleted);
+}
+
+absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("WITH RECURSIVE read (source) AS (SELECT source::oid FROM " + lineage +
+                               " WHERE tview = $1::oid UNION SELECT l.source::oid FROM " + lineage +
+                               " l JOIN read ON l.tview = read.source)"
+                               " SELECT source FROM read WHERE NOT EXISTS"
+                               " (SELECT FROM " +
+                               lineage + " l WHERE l.tview = read.source) ORDER BY 1",
+                           {std::to_string(tview)}));
+  return RelationIds(found);
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,54 @@
+// The rows of pg_tview_meta and pg_tview_lineage: written and deleted here.
+//
+// Layer:   backend
+// Sharing: private to one process; tables
+// Errors:  returns Status
+//
+// Users have no privileges on these tables: they are written as the extension's owner, under the
+// latest snapshot whatever the isolation level. Every function moves the catalog's generation on.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_METADATA_H_
+#define PG_TVIEWS_BACKEND_TVIEW_METADATA_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/lineage.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// What follows from analysing the backing view.
+struct TviewLineage {
+  std::vector<SourceLineage> sources;
+  std::vector<RelationId> nested_views;
+  bool key_is_not_null = false;
+};
+
+struct TviewMetadata {
+  RelationId tview = 0;
+  RelationId backing_view = 0;
+  std::string entity;
+  std::string key_column;
+  std::string definition;
+  std::string fill_snapshot;
+  std::string fill_creator;
+  TviewLineage lineage;
+};
+
+absl::Status InsertMetadata(const TviewMetadata& metadata);
+
+// Replaces what was derived from the backing view's query.
+absl::Status ReplaceLineage(RelationId tview, const TviewLineage& lineage);
+
+// Deletes all that is known of `tview` and returns the sources that it read.
+absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview);
+
+// The source tables of `tview`, its own and those of TVIEWs that it reads, without TVIEWs.
+absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_METADATA_H_

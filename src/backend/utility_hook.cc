@@ -1,0 +1,104 @@
+#include "backend/utility_hook.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "backend/create_table_as.h"
+#include "backend/tview_drop.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/xact.h>
+#include <nodes/parsenodes.h>
+#include <tcop/cmdtag.h>
+#include <tcop/utility.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+ProcessUtility_hook_type previous_hook = nullptr;
+
+std::string_view TextOf(const PlannedStmt* planned, const char* source) {
+  const int start = planned->stmt_location < 0 ? 0 : planned->stmt_location;
+  const std::size_t rest = std::strlen(source + start);
+  const std::size_t length = planned->stmt_len > 0 ? planned->stmt_len : rest;
+  return std::string_view(source + start, length < rest ? length : rest);
+}
+
+bool IsExtensionStatement(const Node* statement, const char* name) {
+  switch (nodeTag(statement)) {
+    case T_CreateExtensionStmt:
+      return std::strcmp(reinterpret_cast<const CreateExtensionStmt*>(statement)->extname, name) ==
+             0;
+    case T_AlterExtensionStmt:
+      return std::strcmp(reinterpret_cast<const AlterExtensionStmt*>(statement)->extname, name) ==
+             0;
+    default:
+      return false;
+  }
+}
+
+// True if the statement was a CREATE TABLE ... AS that creates a TVIEW, which it then has done.
+absl::StatusOr<bool> CreateInstead(const PlannedStmt* planned, const char* source,
+                                   QueryCompletion* completion) {
+  if (!IsA(planned->utilityStmt, CreateTableAsStmt)) return false;
+  const auto* statement = reinterpret_cast<const CreateTableAsStmt*>(planned->utilityStmt);
+  TVIEWS_ASSIGN_OR_RETURN(const bool creates, CreatesTview(statement));
+  if (!creates) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const CreateTableAsResult result,
+                          RunCreateTableAs(statement, TextOf(planned, source)));
+  if (completion != nullptr && !result.was_skipped) {
+    SetQueryCompletion(completion, CMDTAG_SELECT, result.rows);
+  }
+  return true;
+}
+
+absl::Status AfterCommand(const Node* statement) {
+  if (IsExtensionStatement(statement, "pg_tviews")) {
+    TVIEWS_RETURN_IF_ERROR(pg::InvalidateInstallation());
+  }
+  return FinishDrops();
+}
+
+// Only the end of a whole command has a consistent catalog; a transaction statement may have no
+// transaction left.
+bool HasAftermath(const Node* statement, ProcessUtilityContext context) {
+  return context != PROCESS_UTILITY_SUBCOMMAND && !IsA(statement, TransactionStmt) &&
+         IsTransactionState();
+}
+
+void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_tree,
+                      ProcessUtilityContext context, ParamListInfo parameters,
+                      QueryEnvironment* environment, DestReceiver* destination,
+                      QueryCompletion* completion) {
+  const bool is_done = pg::Enter<bool>(
+      [planned, source, completion] { return CreateInstead(planned, source, completion); });
+  if (is_done) return;
+  // The command may free or change its tree.
+  const Node* const statement = planned->utilityStmt;
+  const bool has_aftermath = HasAftermath(statement, context);
+  if (previous_hook != nullptr) {
+    previous_hook(planned, source, read_only_tree, context, parameters, environment, destination,
+                  completion);
+  } else {
+    standard_ProcessUtility(planned, source, read_only_tree, context, parameters, environment,
+                            destination, completion);
+  }
+  if (!has_aftermath) return;
+  pg::Enter<bool>([statement]() -> absl::StatusOr<bool> {
+    TVIEWS_RETURN_IF_ERROR(AfterCommand(statement));
+    return true;
+  });
+}
+
+}  // namespace
+
+void RegisterUtilityHook() {
+  previous_hook = ProcessUtility_hook;
+  ProcessUtility_hook = OnProcessUtility;
+}
+
+}  // namespace tviews::backend
