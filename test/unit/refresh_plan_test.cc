@@ -1,0 +1,51 @@
+#include "worker/refresh_plan.h"
+
+#include "gtest/gtest.h"
+
+namespace tviews::worker {
+namespace {
+
+TviewDefinition Post() {
+  TviewDefinition tview;
+  tview.qualified_view = R"("my schema".v_post)";
+  tview.key_column = "Pk \"post\"";
+  return tview;
+}
+
+TEST(RefreshPlan, NamesItsShapes) {
+  EXPECT_STREQ(RefreshShapeName(RefreshShape::kWhole), "whole");
+  EXPECT_STREQ(RefreshShapeName(RefreshShape::kSingle), "single");
+  EXPECT_STREQ(RefreshShapeName(RefreshShape::kArray), "array");
+  EXPECT_STREQ(RefreshShapeName(RefreshShape::kLateral), "lateral");
+  EXPECT_STREQ(RefreshShapeName(RefreshShape::kJoin), "join");
+}
+
+TEST(RefreshPlan, ReadsTheWholeView) {
+  EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kWhole), R"(SELECT * FROM "my schema".v_post)");
+}
+
+TEST(RefreshPlan, ReadsOneKey) {
+  EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kSingle),
+            R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" = $1)");
+}
+
+TEST(RefreshPlan, ReadsAnArrayOfKeys) {
+  EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kArray),
+            R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" = ANY ($1))");
+}
+
+TEST(RefreshPlan, EvaluatesTheViewOncePerKey) {
+  EXPECT_EQ(
+      RefreshStatement(Post(), RefreshShape::kLateral),
+      R"(SELECT v.* FROM pg_tviews_keys AS k, LATERAL (SELECT * FROM "my schema".v_post AS d )"
+      R"(WHERE d."Pk ""post""" = k.key OFFSET 0) AS v)");
+}
+
+TEST(RefreshPlan, JoinsTheViewWithTheKeys) {
+  EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kJoin),
+            R"(SELECT v.* FROM "my schema".v_post AS v JOIN pg_tviews_keys AS k )"
+            R"(ON v."Pk ""post""" = k.key)");
+}
+
+}  // namespace
+}  // namespace tviews::worker
