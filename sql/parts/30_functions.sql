@@ -1,9 +1,13 @@
+-- Functions of a session. Those whose argument is a TVIEW's name resolve it along the caller's
+-- search path, and pg_tviews_create() reads the caller's query: these have no SET search_path of
+-- their own. What they execute runs as the TVIEW's owner with search_path = pg_catalog, pg_temp.
+-- EXECUTE stays with PUBLIC: each checks the caller's rights on the relations concerned.
+
 CREATE FUNCTION @extschema@.pg_tviews_version() RETURNS text
 LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_version';
 COMMENT ON FUNCTION @extschema@.pg_tviews_version() IS 'version of the pg_tviews module that is loaded';
 
--- No SET search_path on the two below: the query is the caller's, and so is its search path.
 CREATE FUNCTION @extschema@.pg_tviews_create(entity text, query text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_create';
@@ -13,3 +17,50 @@ CREATE FUNCTION @extschema@.pg_tviews_drop(entity text, if_exists boolean DEFAUL
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_drop';
 COMMENT ON FUNCTION @extschema@.pg_tviews_drop(text, boolean) IS 'drops a TVIEW with its backing view and returns its name';
+
+CREATE FUNCTION @extschema@.pg_tviews_table(entity text) RETURNS regclass
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tviews_table';
+COMMENT ON FUNCTION @extschema@.pg_tviews_table(text) IS 'the table of the TVIEW that is called by this entity or table name';
+
+CREATE FUNCTION @extschema@.pg_tviews_verify(entity text,
+    OUT key text, OUT difference text, OUT stored jsonb, OUT expected jsonb) RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tviews_verify';
+COMMENT ON FUNCTION @extschema@.pg_tviews_verify(text) IS 'rows in which a TVIEW differs from its query, as of one snapshot; none when all is well';
+
+CREATE FUNCTION @extschema@.pg_tviews_explain_lineage(entity text,
+    OUT source regclass, OUT strategy text, OUT path text,
+    OUT captured_columns text[], OUT relevant_columns text[], OUT lookup text)
+RETURNS SETOF record
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT pg_tview_lineage.source,
+           pg_tview_lineage.strategy,
+           pg_tview_lineage.description,
+           ARRAY(SELECT pg_attribute.attname::text
+                 FROM unnest(pg_tview_lineage.captured) WITH ORDINALITY AS captured (number, place)
+                 JOIN pg_catalog.pg_attribute
+                   ON pg_attribute.attrelid = pg_tview_lineage.source
+                  AND pg_attribute.attnum = captured.number
+                 ORDER BY captured.place),
+           ARRAY(SELECT coalesce(pg_attribute.attname::text, '*')
+                 FROM unnest(pg_tview_lineage.relevant) WITH ORDINALITY AS relevant (number, place)
+                 LEFT JOIN pg_catalog.pg_attribute
+                   ON pg_attribute.attrelid = pg_tview_lineage.source
+                  AND pg_attribute.attnum = relevant.number
+                 ORDER BY relevant.place),
+           pg_tview_lineage.lookup
+    FROM @extschema@.pg_tview_lineage
+    WHERE pg_tview_lineage.tview = @extschema@.pg_tviews_table(entity)
+    ORDER BY pg_tview_lineage.source::text, pg_tview_lineage.path;
+END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_explain_lineage(text) IS 'how a change of each source leads to the affected keys of a TVIEW';
+
+-- Documents are recomputed, not patched: the answer says only whether the extension is there.
+CREATE FUNCTION @extschema@.pg_tviews_check_jsonb_delta() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'jsonb_delta');
+END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_jsonb_delta() IS 'whether the extension jsonb_delta is installed';

@@ -22,6 +22,23 @@ void RegisterExecutorHooks();
 // Fails if `relation` is a TVIEW and pg_tviews.protect is on.
 absl::Status CheckMayChange(RelationId relation);
 
+// While an object lives, statements read TVIEWs as their snapshot shows them: nothing waits and no
+// snapshot is replaced. For the initial fill, which would wait for an applier that may itself wait
+// for this transaction's locks (ATTACKS A2), and for comparisons under a chosen snapshot.
+class ReaderBypass {
+ public:
+  ReaderBypass() : outer_(is_active_) { is_active_ = true; }
+  ~ReaderBypass() { is_active_ = outer_; }
+  ReaderBypass(const ReaderBypass&) = delete;
+  ReaderBypass& operator=(const ReaderBypass&) = delete;
+
+  static bool IsActive() { return is_active_; }
+
+ private:
+  static inline bool is_active_ = false;
+  const bool outer_;
+};
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_EXECUTOR_HOOK_H_

@@ -88,7 +88,7 @@ const char* RefusedKind(const RelationFacts& facts) {
 
 absl::Status CheckSource(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationFacts facts, ReadFacts(relation));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
   if (const char* reason = RefusedKind(facts); reason != nullptr) {
     return Refuse(name, reason,
                   "Use ordinary or partitioned tables and TVIEWs, directly or through views.");
@@ -134,7 +134,7 @@ absl::Status CheckNotInUse(RelationId relation) {
                             return used;
                           }));
   if (!is_in_use) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
   return pg::MakeError(absl::StatusCode::kFailedPrecondition,
                        {.message = "cannot create a TVIEW over " + name +
                                    " because it is being used by active queries in this session",

@@ -1,5 +1,6 @@
 #include "backend/tview_fill.h"
 
+#include "backend/executor_hook.h"
 #include "backend/tview_names.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
@@ -30,16 +31,6 @@ namespace {
 
 // Rows that are inserted together. Documents may be large, so not many.
 constexpr int kBatchRows = 64;
-
-bool is_filling = false;
-
-class FillingScope {
- public:
-  FillingScope() { is_filling = true; }
-  ~FillingScope() { is_filling = false; }
-  FillingScope(const FillingScope&) = delete;
-  FillingScope& operator=(const FillingScope&) = delete;
-};
 
 // Where the executor sends the rows. Plain bytes; the server calls it through `destination`.
 struct Receiver {
@@ -124,23 +115,21 @@ const char* ActiveSnapshotText() {
 absl::Status NullKey(const FillTarget& target) {
   const char* column = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] { column = get_attname(target.table, target.key, false); }));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table, QualifiedRelationName(target.table));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(target.table));
   return pg::MakeError(
       absl::StatusCode::kInvalidArgument,
-      {.message = "key column \"" + std::string(column) + "\" of TVIEW " + table +
-                  " is NULL in a row of its query",
+      {.message = "key column \"" + std::string(column) + "\" of TVIEW \"" + table +
+                  "\" is NULL in a row of its query",
        .hint = "The key identifies a row: exclude such rows in the query, or choose another key.",
        .sqlstate = "23502"});
 }
 
 }  // namespace
 
-bool IsFilling() { return is_filling; }
-
 absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews fill"));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(target.owner));
-  const FillingScope filling;
+  const ReaderBypass bypass;
   Receiver receiver{};
   receiver.destination.receiveSlot = Receive;
   receiver.destination.rStartup = Startup;

@@ -36,10 +36,6 @@ struct FillResult {
 // Fails with 23502 at the first row whose key is NULL.
 absl::StatusOr<FillResult> FillTview(const FillTarget& target);
 
-// True while FillTview runs the query. A reader's wait must let it pass: it would wait for an
-// applier that may itself be waiting for this transaction's locks (ATTACKS A2).
-bool IsFilling();
-
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_TVIEW_FILL_H_

@@ -5,6 +5,7 @@
 
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
@@ -163,6 +164,31 @@ absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
                                                id));
   TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
   return RelationIds(deleted);
+}
+
+absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner FROM " +
+                               meta +
+                               " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
+                           {std::to_string(tview)}));
+  if (found.rows.empty()) {
+    return pg::MakeError(absl::StatusCode::kNotFound,
+                         {.message = "relation " + std::to_string(tview) + " is not a TVIEW"});
+  }
+  const pg::SqlRow& row = found.rows.front();
+  TviewFacts facts;
+  facts.relation = tview;
+  facts.backing_view = static_cast<RelationId>(std::stoul(*row[0]));
+  facts.entity = *row[1];
+  facts.key_column = *row[2];
+  facts.owner = static_cast<RoleId>(std::stoul(*row[3]));
+  TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));
+  TVIEWS_ASSIGN_OR_RETURN(facts.view, QualifiedRelationName(facts.backing_view));
+  return facts;
 }
 
 absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview) {

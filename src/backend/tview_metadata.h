@@ -46,6 +46,19 @@ absl::Status ReplaceLineage(RelationId tview, const TviewLineage& lineage);
 // Deletes all that is known of `tview` and returns the sources that it read.
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview);
 
+// What is needed to read a TVIEW and its query.
+struct TviewFacts {
+  RelationId relation = 0;
+  RelationId backing_view = 0;
+  std::string entity;
+  std::string table;       // quoted and qualified
+  std::string view;        // quoted and qualified
+  std::string key_column;  // not quoted
+  RoleId owner = 0;
+};
+
+absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview);
+
 // The source tables of `tview`, its own and those of TVIEWs that it reads, without TVIEWs.
 absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview);
 

@@ -106,16 +106,30 @@ absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& param
   });
 }
 
+namespace {
+
+// Called inside Call.
+int ExecuteUnder(const std::string& sql, Parameters* p, Snapshot snapshot, bool read_only) {
+  SPIPlanPtr const plan = SPI_prepare(sql.c_str(), p->count(), p->types.data());
+  if (plan == nullptr) return SPI_result;
+  return SPI_execute_snapshot(plan, p->values.data(), p->nulls.data(), snapshot, InvalidSnapshot,
+                              read_only, true, 0);
+}
+
+}  // namespace
+
 absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow& parameters) {
   return Execute(parameters, [&](Parameters* p) {
-    SPIPlanPtr const plan = SPI_prepare(sql.c_str(), p->count(), p->types.data());
-    if (plan == nullptr) return SPI_result;
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
-    const int code = SPI_execute_snapshot(plan, p->values.data(), p->nulls.data(), snapshot,
-                                          InvalidSnapshot, false, true, 0);
+    const int code = ExecuteUnder(sql, p, snapshot, false);
     UnregisterSnapshot(snapshot);
     return code;
   });
+}
+
+absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
+                                          const SqlRow& parameters) {
+  return Execute(parameters, [&](Parameters* p) { return ExecuteUnder(sql, p, snapshot, true); });
 }
 
 }  // namespace tviews::pg

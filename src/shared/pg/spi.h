@@ -16,6 +16,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+struct SnapshotData;
+
 namespace tviews::pg {
 
 using SqlValue = std::optional<std::string>;  // text form; nullopt is NULL
@@ -39,6 +41,10 @@ absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& param
 // The same under the latest snapshot whatever the isolation level: for the extension's own tables,
 // whose rows must follow the catalogs rather than the transaction's snapshot.
 absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow& parameters = {});
+
+// A query that changes nothing, under the given snapshot.
+absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
+                                          const SqlRow& parameters = {});
 
 }  // namespace tviews::pg
 

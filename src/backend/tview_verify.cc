@@ -1,0 +1,143 @@
+#include "backend/tview_verify.h"
+
+#include <utility>
+
+#include "backend/executor_hook.h"
+#include "backend/tview_metadata.h"
+#include "backend/tview_names.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/outbox.h"
+#include "shared/pg/user_scope.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <miscadmin.h>
+#include <storage/latch.h>
+#include <utils/acl.h>
+#include <utils/lsyscache.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include <utils/wait_event.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// How long snapshots are tried before the answer is that the appliers are behind.
+constexpr int kPatienceMs = 30 * 1000;
+constexpr int kPauseMs = 1;
+
+// A snapshot, registered for as long as the object lives.
+class HeldSnapshot {
+ public:
+  static absl::StatusOr<HeldSnapshot> TakeLatest() {
+    Snapshot snapshot = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
+    return HeldSnapshot(snapshot);
+  }
+  HeldSnapshot(HeldSnapshot&& other) noexcept
+      : snapshot_(std::exchange(other.snapshot_, nullptr)) {}
+  HeldSnapshot& operator=(HeldSnapshot&&) = delete;
+  ~HeldSnapshot() {
+    if (snapshot_ != nullptr) UnregisterSnapshot(snapshot_);
+  }
+
+  SnapshotData* get() const { return snapshot_; }
+
+ private:
+  explicit HeldSnapshot(Snapshot snapshot) : snapshot_(snapshot) {}
+  Snapshot snapshot_;
+};
+
+// Returns at once after an interrupt that is not an error, which does no harm.
+absl::Status Pause() {
+  return pg::Call([] {
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kPauseMs,
+              PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  });
+}
+
+absl::Status WaitForAppliers() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string function, ExtensionObject("pg_tviews_wait"));
+  return pg::ExecuteSql("SELECT " + function + "()").status();
+}
+
+absl::Status TooFarBehind() {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, ExtensionObject("pg_tview_outbox"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult waiting,
+                          pg::ExecuteSqlLatest("SELECT count(*) FROM " + outbox));
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "could not verify the TVIEW: there was always a change not yet applied",
+       .detail = "Transactions that wait in the outbox now: " + *waiting.rows[0][0] + ".",
+       .hint = "Try again when fewer changes are written; pg_tviews_health_check() tells whether "
+               "an applier is stuck."});
+}
+
+absl::StatusOr<HeldSnapshot> TakeExactSnapshot() {
+  const TimestampTz start = GetCurrentTimestamp();
+  bool has_waited = false;
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(HeldSnapshot snapshot, HeldSnapshot::TakeLatest());
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_exact, pg::Outbox::IsEmpty(snapshot.get()));
+    if (is_exact) return snapshot;
+    if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), kPatienceMs)) {
+      return TooFarBehind();
+    }
+    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForAppliers());
+    has_waited = true;
+  }
+}
+
+// The query's rows are numbered within their key, so that a key that it returns twice does not hide
+// behind the row that it equals.
+std::string Comparison(const TviewFacts& tview) {
+  const std::string key = QuoteIdentifier(tview.key_column);
+  return "SELECT coalesce(e.key, s.key)::text,"
+         " CASE WHEN e.n IS NULL THEN 'extra' WHEN e.key IS NULL THEN 'null key'"
+         " WHEN e.n > 1 THEN 'duplicate key' WHEN s.key IS NULL THEN 'missing'"
+         " ELSE 'different' END,"
+         " to_jsonb(s.content), to_jsonb(e.content)"
+         " FROM (SELECT t." +
+         key + " AS key, 1::bigint AS n, t AS content FROM ONLY " + tview.table +
+         " AS t) AS s"
+         " FULL JOIN (SELECT v." +
+         key + " AS key, row_number() OVER (PARTITION BY v." + key + ") AS n, v AS content FROM " +
+         tview.view +
+         " AS v) AS e"
+         " ON s.key = e.key AND s.n = e.n"
+         " WHERE s.key IS NULL OR e.n IS NULL OR s.content *<> e.content"
+         " ORDER BY 1";
+}
+
+absl::Status CheckMayRead(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool may_read, pg::CallFor([&] {
+                            return pg_class_aclcheck(tview.relation, GetUserId(), ACL_SELECT) ==
+                                   ACLCHECK_OK;
+                          }));
+  if (may_read) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kPermissionDenied,
+                       {.message = "permission denied for table " + tview.table});
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindTview(text));
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
+  TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const HeldSnapshot snapshot, TakeExactSnapshot());
+  const ReaderBypass bypass;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
+                          pg::ExecuteSqlUnder(snapshot.get(), Comparison(tview)));
+  return std::move(result.rows);
+}
+
+}  // namespace tviews::backend
