@@ -35,6 +35,8 @@ struct TviewDefinition {
   std::string key_column;      // as stored, not quoted
   AttributeNumber key_attribute = 0;
   TypeId key_type = 0;
+  // The operator under which the primary key is unique, whatever the search_path.
+  std::string key_equality = "OPERATOR(pg_catalog.=)";
   // Equal keys have equal images (integers, uuid, text under a deterministic collation).
   bool key_is_image_equal = false;
   // The key can be NULL in the backing view's result only if this is false.

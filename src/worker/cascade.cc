@@ -122,7 +122,7 @@ class Walk {
     if (source_keys.empty()) return true;
 
     const absl::Status status =
-        lookup_.Lookup(tview_, path, source_keys, [&](std::string_view image) {
+        lookup_.Lookup(tview_, source, path, source_keys, [&](std::string_view image) {
           result_.keys.emplace(absl::string_view(image.data(), image.size()));
         });
     if (status.ok()) return true;

@@ -37,10 +37,10 @@ class KeyLookup {
  public:
   virtual ~KeyLookup() = default;
 
-  // Runs `path`'s lookup query for `tview` over the source keys (each with the fields of
-  // path.captured, in that order) and calls `emit` with the image of every non-NULL key.
-  virtual absl::Status Lookup(const TviewDefinition& tview, const LineagePath& path,
-                              const std::vector<std::string>& source_keys,
+  // Runs the lookup query of `path` from `source` to `tview` over the source keys (each with the
+  // fields of path.captured, in that order) and calls `emit` with the image of every non-NULL key.
+  virtual absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
+                              const LineagePath& path, const std::vector<std::string>& source_keys,
                               absl::FunctionRef<void(std::string_view)> emit) = 0;
 };
 

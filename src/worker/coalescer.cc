@@ -32,6 +32,12 @@ const DeltaSet& Coalescer::DeltasFor(const TviewDefinition& tview) const {
   return found == with_fill_.end() ? common_ : found->second.deltas;
 }
 
+std::vector<RelationId> Coalescer::ChangedRelations() const {
+  std::vector<RelationId> relations;
+  for (const auto& [relation, delta] : common_.relations()) relations.push_back(relation);
+  return relations;
+}
+
 void Coalescer::AddTo(WithFill& with_fill, const DeltaSet& deltas) const {
   for (const SourceLineage& source : with_fill.tview->sources) {
     const RelationDelta* const delta = deltas.Find(source.source);

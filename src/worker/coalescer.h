@@ -37,6 +37,9 @@ class Coalescer {
   // The deltas that concern `tview`.
   const DeltaSet& DeltasFor(const TviewDefinition& tview) const;
 
+  // Relations that a record, or a refreshed TVIEW, has changed so far.
+  std::vector<RelationId> ChangedRelations() const;
+
   std::size_t records() const { return records_; }
   // Earliest written_at of the records folded; 0 if none.
   Timestamp oldest() const { return oldest_; }

@@ -23,21 +23,28 @@ const char* RefreshShapeName(RefreshShape shape) {
 std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape) {
   const std::string& view = tview.qualified_view;
   const std::string key = QuoteIdentifier(tview.key_column);
+  const std::string equals = " " + tview.key_equality + " ";
   switch (shape) {
     case RefreshShape::kWhole:
       break;
     case RefreshShape::kSingle:
-      return "SELECT * FROM " + view + " WHERE " + key + " = $1";
+      return "SELECT * FROM " + view + " WHERE " + key + equals + "$1";
     case RefreshShape::kArray:
-      return "SELECT * FROM " + view + " WHERE " + key + " = ANY ($1)";
+      return "SELECT * FROM " + view + " WHERE " + key + equals + "ANY ($1)";
     // The aliases keep names of the view and of its columns from capturing ours.
     case RefreshShape::kLateral:
       return "SELECT v.* FROM pg_tviews_keys AS k, LATERAL (SELECT * FROM " + view +
-             " AS d WHERE d." + key + " = k.key OFFSET 0) AS v";
+             " AS d WHERE d." + key + equals + "k.key OFFSET 0) AS v";
     case RefreshShape::kJoin:
-      return "SELECT v.* FROM " + view + " AS v JOIN pg_tviews_keys AS k ON v." + key + " = k.key";
+      return "SELECT v.* FROM " + view + " AS v JOIN pg_tviews_keys AS k ON v." + key + equals +
+             "k.key";
   }
   return "SELECT * FROM " + view;
+}
+
+std::string NullKeyStatement(const TviewDefinition& tview) {
+  return "SELECT 1 FROM " + tview.qualified_view + " WHERE " + QuoteIdentifier(tview.key_column) +
+         " IS NULL LIMIT 1";
 }
 
 }  // namespace tviews::worker

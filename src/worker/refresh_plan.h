@@ -34,6 +34,9 @@ const char* RefreshShapeName(RefreshShape shape);
 // key's equality.
 std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);
 
+// Returns a row if the defining query has one whose key is NULL.
+std::string NullKeyStatement(const TviewDefinition& tview);
+
 }  // namespace tviews::worker
 
 #endif  // PG_TVIEWS_WORKER_REFRESH_PLAN_H_

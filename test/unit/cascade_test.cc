@@ -38,7 +38,7 @@ std::string KeyOf(const std::vector<std::optional<std::string>>& fields) {
 // Answers from a map of source keys to TVIEW keys; remembers what it was asked.
 class MapLookup : public KeyLookup {
  public:
-  absl::Status Lookup(const TviewDefinition&, const LineagePath& path,
+  absl::Status Lookup(const TviewDefinition&, const SourceLineage&, const LineagePath& path,
                       const std::vector<std::string>& source_keys,
                       absl::FunctionRef<void(std::string_view)> emit) override {
     asked.emplace_back(path.lookup, source_keys);

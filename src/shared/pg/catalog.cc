@@ -7,6 +7,7 @@
 #include "shared/no_destructor.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -164,6 +165,17 @@ void InitializeCatalog() { CacheRegisterRelcacheCallback(OnRelcacheInvalidation,
 absl::StatusOr<Oid32> ExtensionSchema() {
   TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
   return found.schema;
+}
+
+absl::StatusOr<std::string> QualifiedTable(CatalogTable table) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, CatalogTableId(table));
+  const char* schema = nullptr;
+  const char* name = nullptr;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    schema = get_namespace_name(get_rel_namespace(relation));
+    name = get_rel_name(relation);
+  }));
+  return QuoteQualified(schema, name);
 }
 
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table) {

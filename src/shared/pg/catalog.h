@@ -12,6 +12,7 @@
 #define PG_TVIEWS_SHARED_PG_CATALOG_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -30,6 +31,9 @@ absl::StatusOr<Oid32> ExtensionSchema();
 
 // OID of a table of the extension; FailedPrecondition if the extension is not installed.
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table);
+
+// The table's name for SQL: schema-qualified and quoted.
+absl::StatusOr<std::string> QualifiedTable(CatalogTable table);
 
 // Moves on whenever metadata may have changed: creation, change or drop of a TVIEW, of the
 // extension, or a reset of all caches. Caches built at one generation are stale at another.

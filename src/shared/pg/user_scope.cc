@@ -7,6 +7,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
+#include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <miscadmin.h>
 #include <utils/guc.h>
@@ -15,6 +16,8 @@
 
 namespace tviews::pg {
 namespace {
+
+constexpr char kSafePath[] = "pg_catalog, pg_temp";
 
 Oid OwnerOf(Oid relation) {
   HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
@@ -32,8 +35,10 @@ absl::StatusOr<UserScope> UserScope::Make(RoleId user, int added_context) {
   GetUserIdAndSecContext(&current, &context);
   UserScope scope(current, context, NewGUCNestLevel());
   TVIEWS_RETURN_IF_ERROR(Call([] {
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                      GUC_ACTION_SAVE, true, 0, false);
+    // Workers run with this path anyway; setting it again would throw away what is derived from it.
+    if (strcmp(namespace_search_path, kSafePath) == 0) return;
+    set_config_option("search_path", kSafePath, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                      0, false);
   }));
   SetUserIdAndSecContext(user, context | added_context);
   return scope;

@@ -1,0 +1,144 @@
+#include "shared/pg/change_queue.h"
+
+#include "shared/pg/shmem.h"
+#include "shared/pg/worker_slots.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <miscadmin.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::pg::change_queue {
+namespace {
+
+DatabaseSlot* SlotOf(const PublishedRecord& record) { return &Slots()->slots[record.slot]; }
+
+std::int32_t IndexOf(const DatabaseSlot* slot) {
+  return static_cast<std::int32_t>(slot - Slots()->slots);
+}
+
+// Appends the frame, without its payload where that does not fit into a quarter of the ring.
+// HOLDS: slot->queue_lock.
+std::optional<RingPosition> PublishLocked(DatabaseSlot* slot, const FrameContent& content) {
+  RecordRing ring(slot->ring);
+  if (RecordRing::FrameSize(content.payload.size()) <= ring.capacity() / 4) {
+    return ring.Publish(content);
+  }
+  FrameContent header = content;
+  header.payload = {};
+  return ring.Publish(header);
+}
+
+PublishedRecord CountUnslotted(FullXid xid) {
+  Slots()->unslotted.started.Add(1);
+  return {.place = PublishedRecord::Place::kNoSlot, .xid = xid};
+}
+
+void FinishOverflow(DatabaseSlot* slot) { slot->overflow.finished.Add(1); }
+
+// A transaction that was counted without a slot has ended: every applier scans once more, and if
+// the database has none, the launcher finds it one.
+void FinishUnslotted() {
+  Slots()->unslotted.finished.Add(1);
+  if (DatabaseSlot* slot = FindSlot(MyDatabaseId); slot != nullptr) {
+    WakeApplierOf(slot);
+  } else {
+    WakeLauncher();
+  }
+}
+
+}  // namespace
+
+PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexcept {
+  for (;;) {
+    DatabaseSlot* const slot = ClaimSlot(database);
+    if (slot == nullptr) return CountUnslotted(content.xid);
+    ExclusiveHolder holder(slot->queue_lock);
+    if (slot->database.Load() != database) continue;  // freed since
+    PublishedRecord record{.slot = IndexOf(slot), .xid = content.xid};
+    if (const auto position = PublishLocked(slot, content); position.has_value()) {
+      record.place = PublishedRecord::Place::kRing;
+      record.position = *position;
+    } else {
+      record.place = PublishedRecord::Place::kOverflow;
+      slot->overflow.started.Add(1);
+    }
+    return record;
+  }
+}
+
+PublishedRecord BeginPrepare(DatabaseId database) noexcept {
+  for (;;) {
+    DatabaseSlot* const slot = ClaimSlot(database);
+    if (slot == nullptr) return CountUnslotted(0);
+    ExclusiveHolder holder(slot->queue_lock);
+    if (slot->database.Load() != database) continue;
+    slot->preparing.Add(1);
+    slot->prepare_generation.Add(1);
+    slot->maybe_prepared.Store(1);
+    return {.place = PublishedRecord::Place::kPreparing, .slot = IndexOf(slot)};
+  }
+}
+
+void AtCommit(PublishedRecord* record) noexcept {
+  switch (record->place) {
+    case PublishedRecord::Place::kNowhere:
+      return;
+    case PublishedRecord::Place::kRing:
+      break;
+    case PublishedRecord::Place::kOverflow:
+      FinishOverflow(SlotOf(*record));
+      break;
+    case PublishedRecord::Place::kNoSlot:
+      FinishUnslotted();
+      break;
+    case PublishedRecord::Place::kPreparing:
+      EndPrepare(record);
+      return;
+  }
+  if (record->slot >= 0) WakeApplierOf(SlotOf(*record));
+  *record = PublishedRecord{};
+}
+
+void AtAbort(PublishedRecord* record) noexcept {
+  switch (record->place) {
+    case PublishedRecord::Place::kNowhere:
+      return;
+    case PublishedRecord::Place::kRing: {
+      DatabaseSlot* const slot = SlotOf(*record);
+      ExclusiveHolder holder(slot->queue_lock);
+      // Gone already if the applier saw the abort first.
+      RecordRing(slot->ring).Void(record->position, record->xid);
+      break;
+    }
+    case PublishedRecord::Place::kOverflow:
+      FinishOverflow(SlotOf(*record));
+      break;
+    case PublishedRecord::Place::kNoSlot:
+      FinishUnslotted();
+      break;
+    case PublishedRecord::Place::kPreparing:
+      EndPrepare(record);
+      return;
+  }
+  *record = PublishedRecord{};
+}
+
+void EndPrepare(PublishedRecord* record) noexcept {
+  if (record->place == PublishedRecord::Place::kPreparing) {
+    SlotOf(*record)->preparing.Add(-1);
+    WakeApplierOf(SlotOf(*record));
+  } else if (record->place == PublishedRecord::Place::kNoSlot) {
+    FinishUnslotted();
+  }
+  *record = PublishedRecord{};
+}
+
+void WakeApplier(DatabaseId database) noexcept {
+  if (DatabaseSlot* slot = FindSlot(database); slot != nullptr) {
+    WakeApplierOf(slot);
+  } else {
+    WakeLauncher();
+  }
+}
+
+}  // namespace tviews::pg::change_queue

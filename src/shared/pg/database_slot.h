@@ -1,0 +1,137 @@
+// What shared memory holds for one database with TVIEWs, and the table of these slots.
+//
+// Layer:   pg
+// Sharing: shared memory
+// Errors:  cannot fail
+//
+// | field                  | written by            | read by           | under |
+// |------------------------|-----------------------|-------------------|---------------------------|
+// | SlotTable.unslotted    | writers               | appliers          | atomic | |
+// SlotTable.launcher     | launcher              | everybody         | atomic                    |
+// | database, generation   | who claims or frees   | everybody         | table lock to write; | |
+// |                       |                   | atomic, or any slot lock  | | applier, applier_pid
+// | the applier           | everybody         | atomic                    | | needs_applier |
+// everybody             | launcher          | atomic                    | | ring | writers, the
+// applier  | both, monitoring  | queue_lock                | | overflow, preparing,   | writers |
+// the applier       | atomic                    | |   prepare_generation   | |                   |
+// | | clean, clean_unslotted,| the applier           | the applier,      | atomic | |
+// maybe_prepared       | (maybe_prepared: also | readers           |                           | |
+// | writers, queue_lock)  |                   |                           | | requested | readers
+// | the applier       | atomic                    | | served                 | the applier |
+// readers           | atomic                    | | frontier_*             | the applier | readers
+// | frontier_lock             | | requests               | sessions, the applier | both |
+// queue_lock                | | activity               | the applier           | monitoring |
+// atomics                   |
+//
+// A slot is freed only when nothing of it is in flight: ring empty, overflow and preparing
+// balanced, clean, no ticket open (ATTACKS B10). So a writer's PublishedRecord never outlives its
+// slot.
+
+#ifndef PG_TVIEWS_SHARED_PG_DATABASE_SLOT_H_
+#define PG_TVIEWS_SHARED_PG_DATABASE_SLOT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "shared/pg/lock.h"
+#include "shared/shared_counter.h"
+#include "shared/types.h"
+
+namespace tviews::pg {
+
+// Records that are in the outbox only: how many transactions began, and ended, in that way.
+struct OverflowCounters {
+  SharedCounter started;
+  SharedCounter finished;
+};
+
+enum class ApplierState : std::int32_t { kNone, kStarting, kIdle, kApplying, kBackingOff };
+
+// What the applier is doing, for monitoring.
+struct ApplierActivity {
+  SharedNumber state;        // ApplierState
+  Shared<RelationId> tview;  // being refreshed; 0 between TVIEWs
+  SharedCounter keys_total;  // of the current TVIEW
+  SharedCounter keys_done;
+  Shared<Timestamp> batch_started;
+  SharedCounter batches;
+  SharedCounter records;
+  SharedCounter rows_written;
+  SharedCounter rows_unchanged;
+  SharedCounter full_refreshes;
+  SharedCounter scans;    // batches that read the outbox
+  SharedCounter retries;  // batches given up and repeated
+  SharedCounter starts;   // of appliers for this slot
+  SharedCounter walked;   // position up to which the current batch has read the ring
+  Shared<Timestamp> last_batch_at;
+  SharedCounter last_batch_us;
+};
+
+// A session's request to compare a TVIEW with its query now, and the answer.
+struct RefreshRequest {
+  // kAbandoned: taken by the applier, but its session has stopped waiting.
+  enum State : std::uint32_t { kFree, kWaiting, kTaken, kDone, kFailed, kAbandoned };
+  std::uint32_t state;
+  RelationId tview;
+  std::uint64_t inserted;
+  std::uint64_t updated;
+  std::uint64_t deleted;
+  std::uint64_t unchanged;
+  char sqlstate[6];
+  char error[506];
+};
+
+inline constexpr int kRefreshRequests = 8;
+
+struct DatabaseSlot {
+  Shared<DatabaseId> database;  // 0: free
+  SharedFlag generation;
+
+  SharedNumber applier;      // index of its PGPROC; -1: none
+  SharedNumber applier_pid;  // 0: none
+  SharedFlag needs_applier;
+
+  SharedLock queue_lock;
+  void* ring;
+
+  OverflowCounters overflow;
+  SharedCounter clean;
+  SharedCounter clean_unslotted;
+  SharedNumber preparing;
+  SharedCounter prepare_generation;
+  SharedFlag maybe_prepared;
+
+  SharedCounter requested;
+  SharedCounter served;
+  alignas(8) unsigned char progress[16];  // ConditionVariable: signalled after every batch
+
+  SharedLock frontier_lock;
+  FullXid frontier_xmin;
+  FullXid frontier_xmax;
+  std::uint32_t frontier_count;
+  FullXid* frontier_in_progress;  // room for SlotTable.max_in_progress
+
+  RefreshRequest requests[kRefreshRequests];
+  ApplierActivity activity;
+};
+
+struct SlotTable {
+  SharedLock lock;
+  std::int32_t slot_count;
+  std::uint32_t max_in_progress;  // most transactions a snapshot can list
+  std::size_t ring_capacity;      // bytes, per slot
+  OverflowCounters unslotted;
+  SharedNumber launcher;  // index of its PGPROC; -1: none
+  SharedNumber launcher_pid;
+  SharedCounter launches_failed;  // no background worker to be had
+  DatabaseSlot slots[1];          // slot_count of them
+};
+
+static_assert(std::is_standard_layout_v<DatabaseSlot>);
+static_assert(std::is_trivially_copyable_v<DatabaseSlot>);
+static_assert(std::is_standard_layout_v<SlotTable>);
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_DATABASE_SLOT_H_

@@ -1,0 +1,194 @@
+#include "shared/pg/graph_loader.h"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/snapshot.h"
+#include "shared/pg/spi.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/htup_details.h>
+#include <access/nbtree.h>
+#include <catalog/pg_operator.h>
+#include <utils/lsyscache.h>
+#include <utils/syscache.h>
+#include <utils/typcache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+// Arrays are written as "1 2 3" so that reading them back takes a split.
+constexpr char kMetaSql[] =
+    "SELECT m.tview::oid, m.backing_view::oid, m.entity, tn.nspname, tc.relname, vn.nspname,"
+    " vc.relname, m.key_column, a.attnum, a.atttypid, a.attcollation, tc.relowner,"
+    " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
+    " array_to_string(m.nested_views, ' ')"
+    " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
+    " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
+    " JOIN pg_class vc ON vc.oid = m.backing_view"
+    " JOIN pg_namespace vn ON vn.oid = vc.relnamespace"
+    " JOIN pg_attribute a ON a.attrelid = m.tview AND a.attname = m.key_column"
+    " WHERE m.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+constexpr char kLineageSql[] =
+    "SELECT l.tview::oid, l.source::oid, l.strategy, array_to_string(l.captured, ' '),"
+    " (SELECT string_agg(coalesce(a.atttypid, 0)::text, ' ' ORDER BY c.i)"
+    "  FROM unnest(l.captured) WITH ORDINALITY c (attnum, i)"
+    "  LEFT JOIN pg_attribute a ON a.attrelid = l.source AND a.attnum = c.attnum"
+    "   AND NOT a.attisdropped),"
+    " array_to_string(l.relevant, ' '), l.lookup, l.description,"
+    " EXISTS (SELECT FROM $meta m WHERE m.tview = l.source)"
+    " FROM $lineage l ORDER BY l.tview::oid, l.source::oid, l.path";
+
+std::uint64_t Number(const SqlValue& value) {
+  std::uint64_t number = 0;
+  if (value.has_value() && !absl::SimpleAtoi(*value, &number)) number = 0;
+  return number;
+}
+
+Oid32 OidOf(const SqlValue& value) { return static_cast<Oid32>(Number(value)); }
+bool IsTrue(const SqlValue& value) { return value == "t"; }
+
+template <typename T>
+std::vector<T> Numbers(const SqlValue& value) {
+  std::vector<T> numbers;
+  if (!value.has_value()) return numbers;
+  for (absl::string_view item : absl::StrSplit(*value, ' ', absl::SkipEmpty())) {
+    std::uint64_t number = 0;
+    if (absl::SimpleAtoi(item, &number)) numbers.push_back(static_cast<T>(number));
+  }
+  return numbers;
+}
+
+std::string Substitute(std::string sql, const std::string& what, const std::string& by) {
+  for (std::size_t at = sql.find(what); at != std::string::npos; at = sql.find(what, at)) {
+    sql.replace(at, what.size(), by);
+    at += by.size();
+  }
+  return sql;
+}
+
+absl::StatusOr<std::string> SchemaPrefix() {
+  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, ExtensionSchema());
+  char* name = nullptr;
+  TVIEWS_RETURN_IF_ERROR(Call([&] { name = get_namespace_name(schema); }));
+  if (name == nullptr) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     {.message = "extension pg_tviews is not installed in this database"});
+  }
+  return QuoteIdentifier(name) + ".";
+}
+
+// The equality under which keys of the type are unique, and whether it is image equality.
+absl::Status DescribeKeyType(TypeId type, Oid32 collation, TviewDefinition* tview) {
+  const char* schema = nullptr;
+  const char* name = nullptr;
+  bool image_equal = false;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    TypeCacheEntry* const entry =
+        lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_BTREE_OPFAMILY);
+    if (!OidIsValid(entry->btree_opf)) elog(ERROR, "type %u has no btree operator class", type);
+    HeapTuple const tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
+    if (!HeapTupleIsValid(tuple)) elog(ERROR, "type %u has no equality operator", type);
+    const Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+    name = pstrdup(NameStr(form->oprname));
+    schema = get_namespace_name(form->oprnamespace);
+    ReleaseSysCache(tuple);
+    const Oid image_procedure = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
+                                                  entry->btree_opintype, BTEQUALIMAGE_PROC);
+    image_equal = OidIsValid(image_procedure) &&
+                  DatumGetBool(OidFunctionCall1Coll(image_procedure, collation,
+                                                    ObjectIdGetDatum(entry->btree_opintype)));
+  }));
+  tview->key_equality = absl::StrCat("OPERATOR(", QuoteIdentifier(schema), ".", name, ")");
+  tview->key_is_image_equal = image_equal;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
+  TviewDefinition tview;
+  tview.relation = OidOf(row[0]);
+  tview.backing_view = OidOf(row[1]);
+  tview.entity = *row[2];
+  tview.qualified_name = QuoteQualified(*row[3], *row[4]);
+  tview.qualified_view = QuoteQualified(*row[5], *row[6]);
+  tview.key_column = *row[7];
+  tview.key_attribute = static_cast<AttributeNumber>(Number(row[8]));
+  tview.key_type = OidOf(row[9]);
+  tview.owner = OidOf(row[11]);
+  tview.key_is_not_null = IsTrue(row[12]);
+  tview.is_quarantined = IsTrue(row[13]);
+  if (row[14].has_value()) {
+    TVIEWS_ASSIGN_OR_RETURN(SnapshotBounds bounds, ParseSnapshot(*row[14]));
+    tview.fill = Fill{.snapshot = std::move(bounds), .creator = Number(row[15])};
+  }
+  tview.nested_views = Numbers<RelationId>(row[16]);
+  TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, OidOf(row[10]), &tview));
+  return tview;
+}
+
+LineagePath ReadPath(const SqlRow& row) {
+  LineagePath path;
+  path.strategy = row[2] == "direct"   ? Strategy::kDirect
+                  : row[2] == "lookup" ? Strategy::kLookup
+                                       : Strategy::kFull;
+  const std::vector<AttributeNumber> attributes = Numbers<AttributeNumber>(row[3]);
+  const std::vector<TypeId> types = Numbers<TypeId>(row[4]);
+  for (std::size_t i = 0; i < attributes.size() && i < types.size(); ++i) {
+    path.captured.push_back({.attribute = attributes[i], .type = types[i]});
+  }
+  path.lookup = row[6].value_or("");
+  path.description = row[7].value_or("");
+  return path;
+}
+
+void AddLineage(const SqlRow& row, TviewDefinition* tview) {
+  const RelationId source = OidOf(row[1]);
+  if (tview->sources.empty() || tview->sources.back().source != source) {
+    SourceLineage lineage;
+    lineage.source = source;
+    lineage.source_is_tview = IsTrue(row[8]);
+    lineage.relevant = Numbers<AttributeNumber>(row[5]);
+    tview->sources.push_back(std::move(lineage));
+  }
+  tview->sources.back().paths.push_back(ReadPath(row));
+}
+
+}  // namespace
+
+absl::StatusOr<DependencyGraph> LoadGraph() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string prefix, SchemaPrefix());
+  const std::string meta = prefix + "pg_tview_meta";
+  std::map<RelationId, TviewDefinition> tviews;
+  TVIEWS_ASSIGN_OR_RETURN(const SqlResult meta_rows,
+                          ExecuteSql(Substitute(kMetaSql, "$meta", meta), {}, true));
+  for (const SqlRow& row : meta_rows.rows) {
+    TVIEWS_ASSIGN_OR_RETURN(TviewDefinition tview, ReadTview(row));
+    const RelationId relation = tview.relation;
+    tviews.emplace(relation, std::move(tview));
+  }
+  const std::string lineage_sql =
+      Substitute(Substitute(kLineageSql, "$meta", meta), "$lineage", prefix + "pg_tview_lineage");
+  TVIEWS_ASSIGN_OR_RETURN(const SqlResult lineage_rows, ExecuteSql(lineage_sql, {}, true));
+  for (const SqlRow& row : lineage_rows.rows) {
+    const auto found = tviews.find(OidOf(row[0]));
+    if (found != tviews.end()) AddLineage(row, &found->second);
+  }
+  std::vector<TviewDefinition> list;
+  list.reserve(tviews.size());
+  for (auto& [relation, tview] : tviews) list.push_back(std::move(tview));
+  return DependencyGraph::Build(std::move(list));
+}
+
+}  // namespace tviews::pg

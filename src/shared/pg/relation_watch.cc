@@ -1,0 +1,38 @@
+#include "shared/pg/relation_watch.h"
+
+#include "absl/container/flat_hash_set.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/guard.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <utils/inval.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+std::uint64_t invalidations = 0;
+
+absl::flat_hash_set<RelationId>& Watched() {
+  static NoDestructor<absl::flat_hash_set<RelationId>> watched;
+  return *watched;
+}
+
+void OnInvalidation(Datum, Oid relation) {
+  EnterQuietly([&] {
+    if (relation == InvalidOid || Watched().contains(relation)) ++invalidations;
+  });
+}
+
+}  // namespace
+
+void InitializeRelationWatch() { CacheRegisterRelcacheCallback(OnInvalidation, Datum{0}); }
+
+void WatchRelations(const std::vector<RelationId>& relations) {
+  Watched().clear();
+  Watched().insert(relations.begin(), relations.end());
+}
+
+std::uint64_t WatchedInvalidations() { return invalidations; }
+
+}  // namespace tviews::pg

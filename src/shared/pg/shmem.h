@@ -1,0 +1,25 @@
+// Shared memory: the one request hook and the one startup hook.
+//
+// Layer:   pg
+// Sharing: shared memory
+// Errors:  the hooks run in the postmaster; a failure stops the server's start
+//
+// Lock order: SlotTable.lock, then a slot's queue_lock, then its frontier_lock. Never two of the
+// same kind. The server's own locks (XactTruncationLock, ProcArrayLock) are never taken under ours.
+
+#ifndef PG_TVIEWS_SHARED_PG_SHMEM_H_
+#define PG_TVIEWS_SHARED_PG_SHMEM_H_
+
+#include "shared/pg/database_slot.h"
+
+namespace tviews::pg {
+
+// Installs the hooks. Called once, from _PG_init, after RegisterSettings.
+void InitializeSharedMemory();
+
+// The table; null only before shared memory exists.
+SlotTable* Slots();
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_SHMEM_H_

@@ -1,0 +1,130 @@
+#include "shared/pg/worker_slots.h"
+
+#include "shared/pg/shmem.h"
+#include "shared/record_ring.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <miscadmin.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+void SetLatchOf(std::int32_t process) { SetLatch(&ProcGlobal->allProcs[process].procLatch); }
+
+DatabaseSlot* FindLocked(DatabaseId database) {
+  SlotTable* const table = Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    if (table->slots[i].database.Load() == database) return &table->slots[i];
+  }
+  return nullptr;
+}
+
+// A new slot is dirty: started differs from clean, and the unslotted counters are taken as never
+// covered.
+void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
+  ExclusiveHolder holder(slot->queue_lock);
+  slot->overflow.started.Store(1);
+  slot->overflow.finished.Store(1);
+  slot->clean.Store(0);
+  slot->clean_unslotted.Store(~std::uint64_t{0});
+  slot->preparing.Store(0);
+  slot->prepare_generation.Store(0);
+  slot->maybe_prepared.Store(1);
+  slot->requested.Store(0);
+  slot->served.Store(0);
+  slot->applier.Store(-1);
+  slot->applier_pid.Store(0);
+  slot->needs_applier.Store(0);
+  slot->activity = ApplierActivity{};
+  for (RefreshRequest& request : slot->requests) request.state = RefreshRequest::kFree;
+  {
+    ExclusiveHolder frontier(slot->frontier_lock);
+    slot->frontier_xmin = 0;
+    slot->frontier_xmax = 0;
+    slot->frontier_count = 0;
+  }
+  slot->generation.Add(1);
+  slot->database.Store(database);
+}
+
+bool IsInFlightLocked(DatabaseSlot* slot) {
+  for (const RefreshRequest& request : slot->requests) {
+    if (request.state != RefreshRequest::kFree) return true;
+  }
+  return !RecordRing(slot->ring).empty() || slot->preparing.Load() != 0 ||
+         slot->maybe_prepared.Load() != 0 ||
+         slot->overflow.started.Load() != slot->overflow.finished.Load() ||
+         slot->overflow.started.Load() != slot->clean.Load() ||
+         Slots()->unslotted.started.Load() != slot->clean_unslotted.Load() ||
+         slot->requested.Load() > slot->served.Load();
+}
+
+}  // namespace
+
+DatabaseSlot* FindSlot(DatabaseId database) noexcept { return FindLocked(database); }
+
+DatabaseSlot* ClaimSlot(DatabaseId database) noexcept {
+  if (DatabaseSlot* slot = FindLocked(database); slot != nullptr) return slot;
+  SlotTable* const table = Slots();
+  ExclusiveHolder holder(table->lock);
+  if (DatabaseSlot* slot = FindLocked(database); slot != nullptr) return slot;
+  DatabaseSlot* const free = FindLocked(0);
+  if (free != nullptr) BeginSlotLocked(free, database);
+  return free;
+}
+
+bool AttachApplier(DatabaseSlot* slot) noexcept {
+  ExclusiveHolder holder(Slots()->lock);
+  if (slot->database.Load() != MyDatabaseId || slot->applier.Load() >= 0) return false;
+  slot->applier.Store(MyProc->pgprocno);
+  slot->applier_pid.Store(MyProcPid);
+  slot->needs_applier.Store(0);
+  slot->activity.starts.Add(1);
+  // What the previous applier left is unknown: scan once, and look for prepared transactions.
+  slot->clean.Store(slot->overflow.started.Load() - 1);
+  slot->maybe_prepared.Store(1);
+  return true;
+}
+
+void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept {
+  {
+    ExclusiveHolder holder(Slots()->lock);
+    if (slot->applier_pid.Load() != MyProcPid) return;
+    slot->applier.Store(-1);
+    slot->applier_pid.Store(0);
+    slot->activity.state.Store(static_cast<std::int32_t>(ApplierState::kNone));
+    slot->activity.tview.Store(0);
+    if (!wanted) slot->needs_applier.Store(1);
+  }
+  if (!wanted) WakeLauncher();
+}
+
+bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {
+  ExclusiveHolder holder(Slots()->lock);
+  ExclusiveHolder queue(slot->queue_lock);
+  if (IsInFlightLocked(slot)) return false;
+  slot->applier.Store(-1);
+  slot->applier_pid.Store(0);
+  slot->database.Store(0);
+  return true;
+}
+
+void WakeApplierOf(DatabaseSlot* slot) noexcept {
+  const std::int32_t applier = slot->applier.Load();
+  if (applier >= 0) {
+    SetLatchOf(applier);
+    return;
+  }
+  slot->needs_applier.Store(1);
+  WakeLauncher();
+}
+
+void WakeLauncher() noexcept {
+  const std::int32_t launcher = Slots()->launcher.Load();
+  if (launcher >= 0) SetLatchOf(launcher);
+}
+
+}  // namespace tviews::pg

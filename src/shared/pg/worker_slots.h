@@ -1,0 +1,42 @@
+// Which applier serves which database.
+//
+// Layer:   pg
+// Sharing: shared memory, SlotTable.lock
+// Errors:  cannot fail; "no free slot" and "taken" are answers
+//
+//   free --Claim--> claimed, no applier --AttachApplier--> served --DetachApplier--> claimed
+//     ^------------------------------------- ReleaseIfIdle ------------------------------'
+//
+// A slot begins dirty: its overflow counters say that the outbox must be scanned.
+
+#ifndef PG_TVIEWS_SHARED_PG_WORKER_SLOTS_H_
+#define PG_TVIEWS_SHARED_PG_WORKER_SLOTS_H_
+
+#include "shared/pg/database_slot.h"
+#include "shared/types.h"
+
+namespace tviews::pg {
+
+// The slot of `database`, or null.
+DatabaseSlot* FindSlot(DatabaseId database) noexcept;
+
+// The slot of `database`; claims a free one if there is none yet; null if all serve others.
+DatabaseSlot* ClaimSlot(DatabaseId database) noexcept;
+
+// Makes this process the applier of `slot`; false if another one lives.
+bool AttachApplier(DatabaseSlot* slot) noexcept;
+
+// The applier leaves. With `wanted` it had nothing left to do; otherwise the launcher is asked for
+// another one.
+void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept;
+
+// Frees the slot if nothing of it is in flight. By its applier, which stays attached on false.
+bool ReleaseIfIdle(DatabaseSlot* slot) noexcept;
+
+// Sets the applier's latch, or asks the launcher for an applier.
+void WakeApplierOf(DatabaseSlot* slot) noexcept;
+void WakeLauncher() noexcept;
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_WORKER_SLOTS_H_
