@@ -1,0 +1,205 @@
+#include "worker/applier.h"
+
+#include <algorithm>
+
+#include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
+#include "shared/pg/export.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/pause_point.h"
+#include "shared/pg/relation_watch.h"
+#include "shared/pg/settings.h"
+#include "shared/pg/transaction_scope.h"
+#include "shared/pg/worker_slots.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <commands/dbcommands.h>
+#include <libpq/pqsignal.h>
+#include <miscadmin.h>
+#include <pgstat.h>
+#include <postmaster/bgworker.h>
+#include <postmaster/interrupt.h>
+#include <storage/ipc.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
+#include <tcop/tcopprot.h>
+#include <utils/guc.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include "shared/pg/postgres_end.h"
+
+TVIEWS_EXPORT void tviews_applier_main(Datum database);
+
+namespace tviews::worker {
+namespace {
+
+constexpr int kMaxBackOffMs = 1000;
+constexpr int kPollMs = 200;  // while prepared transactions may exist
+constexpr int kIdleCheckMs = 5000;
+
+pg::DatabaseSlot* my_slot = nullptr;
+
+void OnExit(int, Datum) {
+  if (my_slot != nullptr) pg::DetachApplier(my_slot, false);
+  my_slot = nullptr;
+}
+
+// What ALTER DATABASE or ALTER ROLE ... SET may have brought along and a batch cannot live with
+// (ATTACKS B8).
+void PinSettings() {
+  const struct {
+    const char* name;
+    const char* value;
+  } pinned[] = {
+      {"default_transaction_isolation", "repeatable read"},
+      {"default_transaction_read_only", "off"},
+      {"default_transaction_deferrable", "off"},
+      {"session_replication_role", "origin"},
+      {"statement_timeout", "0"},
+      {"idle_in_transaction_session_timeout", "0"},
+      {"search_path", "pg_catalog, pg_temp"},
+      {"synchronous_commit", "off"},
+      {"row_security", "on"},
+      {"jit", "off"},
+      {"synchronize_seqscans", "off"},
+      {"check_function_bodies", "off"},
+      {"client_min_messages", "error"},
+  };
+  for (const auto& setting : pinned) {
+    SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
+  }
+  char timeout[32];
+  pg_snprintf(timeout, sizeof(timeout), "%d", pg::settings::lock_timeout);
+  SetConfigOption("lock_timeout", timeout, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+absl::StatusOr<bool> ExtensionIsHere() {
+  bool is_here = false;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
+    is_here = schema != 0;
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  return is_here;
+}
+
+absl::Status Connect(Oid database) {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    before_shmem_exit(OnExit, Datum{0});
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    PinSettings();
+    SetConfigOption("application_name", "pg_tviews applier", PGC_USERSET, PGC_S_SESSION);
+  }));
+  pg::InitializeRelationWatch();
+  return absl::OkStatus();
+}
+
+// Exit code.
+absl::StatusOr<int> Main(Oid database) {
+  TVIEWS_RETURN_IF_ERROR(Connect(database));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
+  if (!is_here) return 0;
+  pg::DatabaseSlot* const slot = pg::ClaimSlot(database);
+  if (slot == nullptr || !pg::AttachApplier(slot)) return 0;
+  my_slot = slot;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { elog(LOG, "pg_tviews applier started"); }));
+  Applier applier(slot);
+  TVIEWS_RETURN_IF_ERROR(applier.Loop());
+  my_slot = nullptr;
+  return 0;
+}
+
+}  // namespace
+
+absl::Status Applier::Loop() {
+  idle_since_ = GetCurrentTimestamp();
+  while (!ShouldEnd()) {
+    TVIEWS_RETURN_IF_ERROR(Housekeeping());
+    if (again_ || batch_.HasWork()) RunBatch();
+    TVIEWS_RETURN_IF_ERROR(Wait());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Applier::Housekeeping() {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] {
+    CHECK_FOR_INTERRUPTS();
+    if (ConfigReloadPending) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+      PinSettings();
+    }
+  }));
+  if (checked_generation_ == pg::CatalogGeneration()) return absl::OkStatus();
+  checked_generation_ = pg::CatalogGeneration();
+  // DROP EXTENSION: the slot goes back, the launcher starts another applier when it is needed.
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
+  if (is_here) return absl::OkStatus();
+  return pg::Call([] {
+    elog(LOG, "pg_tviews applier ends: the extension is gone");
+    proc_exit(0);
+  });
+}
+
+void Applier::RunBatch() {
+  const std::uint64_t batches = slot_->activity.batches.Load();
+  const absl::Status status = batch_.Run(careful_ || batch_.has_quarantine());
+  pgstat_report_stat(true);
+  if (status.ok()) {
+    failures_ = 0;
+    careful_ = false;
+    again_ = false;
+    if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();
+    slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kIdle));
+    return;
+  }
+  again_ = true;
+  slot_->activity.retries.Add(1);
+  slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kBackingOff));
+  const bool is_transient = pg::IsTransient(status);
+  // Moved catalogs and lost races are ordinary; one line per episode says that something stays.
+  if (!is_transient || failures_ == 5) pg::LogFailure(status, "a batch failed and is tried again");
+  if (!is_transient && !careful_) {
+    careful_ = true;
+    failures_ = 0;
+  } else {
+    ++failures_;
+  }
+}
+
+absl::Status Applier::Wait() {
+  long timeout = kIdleCheckMs;
+  int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+  if (again_) {
+    // The first repetitions come at once: a newer snapshot is all they need.
+    timeout = failures_ <= 1 ? 0 : std::min(kMaxBackOffMs, 5 << std::min(failures_, 8));
+    events &= ~WL_LATCH_SET;
+  } else if (batch_.MustPoll()) {
+    timeout = kPollMs;
+  }
+  return pg::Call([&] {
+    const int happened = WaitLatch(MyLatch, events, timeout, PG_WAIT_EXTENSION);
+    if ((happened & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  });
+}
+
+bool Applier::ShouldEnd() const {
+  if (again_ || batch_.HasWork()) return false;
+  const Timestamp idle = GetCurrentTimestamp() - idle_since_;
+  if (idle < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
+  return pg::ReleaseIfIdle(slot_);
+}
+
+}  // namespace tviews::worker
+
+void tviews_applier_main(Datum database) {
+  const int code = tviews::pg::Enter<int>(
+      [database] { return tviews::worker::Main(DatumGetObjectId(database)); });
+  proc_exit(code);
+}

@@ -1,0 +1,81 @@
+// One batch: the records visible in one snapshot S, applied in one transaction.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status; nothing is consumed then
+//
+// Counters are read, S is taken, records are collected and coalesced, the relations are locked and
+// checked, every affected TVIEW is refreshed in dependency order, the outbox rows are deleted, S is
+// stored as the frontier, the transaction commits, the queue advances.
+//
+// (1) Every TVIEW is written under S or not at all.
+// (2) If the catalogs moved between S and the locks, the batch fails with 40001 (ATTACKS A1).
+// (3) The graph is the one that S sees: whoever changes metadata also notes a change of
+//     pg_tview_meta in its change record.
+
+#ifndef PG_TVIEWS_WORKER_BATCH_H_
+#define PG_TVIEWS_WORKER_BATCH_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/dependency_graph.h"
+#include "shared/pg/database_slot.h"
+#include "shared/pg/frontier.h"
+#include "worker/coalescer.h"
+#include "worker/queue_reader.h"
+#include "worker/refresh_executor.h"
+#include "worker/refresh_requests.h"
+
+struct SnapshotData;
+
+namespace tviews::worker {
+
+class BatchRunner {
+ public:
+  explicit BatchRunner(pg::DatabaseSlot* slot) : slot_(slot), reader_(slot), requests_(slot) {}
+
+  // Runs one batch. `careful`: the one before failed for reasons of its data.
+  absl::Status Run(bool careful);
+
+  // True if another batch should follow without waiting.
+  bool HasWork() const { return reader_.HasWork(); }
+  // True while prepared transactions may exist: new work may come without a wake-up.
+  bool MustPoll() const { return reader_.MaybePrepared(); }
+  // True if the last batch left failing keys behind: the next ones are careful too.
+  bool has_quarantine() const { return has_quarantine_; }
+
+ private:
+  absl::StatusOr<bool> NonePrepared();
+  absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
+  absl::Status LoadGraphIfStale();
+  absl::Status ReloadGraph();
+  absl::StatusOr<Coalescer> CollectRecords(SnapshotData* snapshot);
+  std::vector<bool> FindReachable(const Coalescer& coalescer) const;
+  absl::Status LockRelations(const std::vector<bool>& reachable);
+  absl::Status CheckCatalogs();
+  absl::Status RefreshAll(const std::vector<bool>& reachable, bool careful, Coalescer* coalescer);
+  absl::Status RefreshOne(const TviewDefinition& tview, bool careful, Coalescer* coalescer);
+  absl::Status Consume(SnapshotData* snapshot, const SnapshotBounds& bounds);
+  absl::Status ClearFills();
+  ReaderColumns ReadersOf(RelationId tview) const;
+  void Report();
+
+  pg::DatabaseSlot* slot_;
+  QueueReader reader_;
+  RefreshRequests requests_;
+  RefreshExecutor executor_;
+  DependencyGraph graph_;
+  std::uint64_t graph_generation_ = 0;  // of the catalog when the graph was loaded; 0: never
+  std::uint64_t invalidations_ = 0;     // before S
+  std::uint64_t generation_ = 0;        // before S
+  std::uint64_t planned_at_ = 0;        // invalidations when statements were last forgotten
+  bool has_quarantine_ = false;
+  pg::BatchTotals totals_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_BATCH_H_

@@ -1,0 +1,279 @@
+#include "worker/launcher.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "shared/pg/database_slot.h"
+#include "shared/pg/export.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/settings.h"
+#include "shared/pg/shmem.h"
+#include "shared/pg/transaction_scope.h"
+#include "shared/pg/worker_slots.h"
+#include "shared/record_ring.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/genam.h>
+#include <access/heapam.h>
+#include <access/htup_details.h>
+#include <access/table.h>
+#include <access/tableam.h>
+#include <catalog/pg_database.h>
+#include <libpq/pqsignal.h>
+#include <miscadmin.h>
+#include <pgstat.h>
+#include <postmaster/bgworker.h>
+#include <postmaster/interrupt.h>
+#include <storage/ipc.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
+#include <tcop/tcopprot.h>
+#include <utils/guc.h>
+#include <utils/memutils.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include "shared/pg/postgres_end.h"
+
+TVIEWS_EXPORT void tviews_launcher_main(Datum argument);
+
+namespace tviews::worker {
+namespace {
+
+constexpr Timestamp kMicroseconds = 1000000;
+constexpr Timestamp kMaxBackOff = 30 * kMicroseconds;
+constexpr long kNapMs = 5000;
+
+// One applier that the launcher has started, or a database that waits for one.
+struct Launch {
+  DatabaseId database = 0;
+  BackgroundWorkerHandle* handle = nullptr;  // null: not running
+  Timestamp not_before = 0;
+  Timestamp back_off = 0;
+  bool wanted = true;
+};
+
+class Launcher {
+ public:
+  absl::Status Loop();
+
+ private:
+  absl::Status AddEveryDatabase();
+  void Want(DatabaseId database);
+  void CollectWishes();
+  absl::Status ReapEnded();
+  absl::Status StartWanted();
+  absl::Status Start(Launch* launch);
+  long NapTime() const;
+
+  std::vector<Launch> launches_;
+  std::uint64_t unslotted_seen_ = 0;
+  bool log_exhausted_ = true;  // one line per episode
+};
+
+void OnExit(int, Datum) {
+  pg::Slots()->launcher.Store(-1);
+  pg::Slots()->launcher_pid.Store(0);
+}
+
+// The databases that a worker can connect to.
+absl::StatusOr<std::vector<DatabaseId>> ConnectableDatabases() {
+  List* found = NIL;
+  MemoryContext const memory = CurrentMemoryContext;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&] {
+    return pg::Call([&] {
+      PushActiveSnapshot(GetTransactionSnapshot());
+      Relation const relation = table_open(DatabaseRelationId, AccessShareLock);
+      TableScanDesc const scan = table_beginscan_catalog(relation, 0, nullptr);
+      HeapTuple tuple;
+      while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
+        const Form_pg_database form = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+        if (!form->datallowconn || form->datconnlimit == -2) continue;
+        MemoryContext const inner = MemoryContextSwitchTo(memory);
+        found = lappend_oid(found, form->oid);
+        MemoryContextSwitchTo(inner);
+      }
+      table_endscan(scan);
+      table_close(relation, AccessShareLock);
+      PopActiveSnapshot();
+    });
+  }));
+  std::vector<DatabaseId> databases;
+  ListCell* cell;
+  foreach (cell, found) databases.push_back(lfirst_oid(cell));
+  list_free(found);
+  return databases;
+}
+
+absl::Status Launcher::AddEveryDatabase() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<DatabaseId> databases, ConnectableDatabases());
+  for (const DatabaseId database : databases) Want(database);
+  return absl::OkStatus();
+}
+
+void Launcher::Want(DatabaseId database) {
+  for (Launch& launch : launches_) {
+    if (launch.database == database) {
+      launch.wanted = true;
+      return;
+    }
+  }
+  launches_.push_back({.database = database});
+}
+
+// A slot with work and without an applier asks for one, whether or not somebody set its flag.
+void Launcher::CollectWishes() {
+  pg::SlotTable* const table = pg::Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    pg::DatabaseSlot& slot = table->slots[i];
+    const DatabaseId database = slot.database.Load();
+    if (database == 0 || slot.applier.Load() >= 0) continue;
+    bool has_work = slot.needs_applier.Exchange(0) != 0 ||
+                    slot.requested.Load() > slot.served.Load() ||
+                    slot.overflow.started.Load() != slot.clean.Load();
+    if (!has_work) {
+      pg::SharedHolder holder(slot.queue_lock);
+      has_work = !RecordRing(slot.ring).empty();
+    }
+    if (has_work) Want(database);
+  }
+}
+
+absl::Status Launcher::ReapEnded() {
+  for (Launch& launch : launches_) {
+    if (launch.handle == nullptr) continue;
+    pid_t pid = 0;
+    if (GetBackgroundWorkerPid(launch.handle, &pid) != BGWH_STOPPED) continue;
+    pfree(launch.handle);
+    launch.handle = nullptr;
+    launch.not_before = GetCurrentTimestamp() + launch.back_off;
+    launch.back_off = std::clamp(launch.back_off * 2, kMicroseconds / 10, kMaxBackOff);
+  }
+  // What ended and is not wanted again is forgotten, with its back-off.
+  std::erase_if(launches_, [](const Launch& launch) {
+    return launch.handle == nullptr && !launch.wanted &&
+           GetCurrentTimestamp() > launch.not_before + kMaxBackOff;
+  });
+  return absl::OkStatus();
+}
+
+absl::Status Launcher::StartWanted() {
+  if (!pg::settings::enabled) return absl::OkStatus();
+  int running = static_cast<int>(std::count_if(
+      launches_.begin(), launches_.end(), [](const Launch& l) { return l.handle != nullptr; }));
+  for (Launch& launch : launches_) {
+    if (running >= pg::settings::max_workers) break;
+    if (!launch.wanted || launch.handle != nullptr) continue;
+    if (launch.not_before > GetCurrentTimestamp()) continue;
+    TVIEWS_RETURN_IF_ERROR(Start(&launch));
+    if (launch.handle != nullptr) ++running;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Launcher::Start(Launch* launch) {
+  bool started = false;
+  BackgroundWorkerHandle* handle = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    BackgroundWorker worker;
+    memset(&worker, 0, sizeof(worker));
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
+    strlcpy(worker.bgw_function_name, "tviews_applier_main", sizeof(worker.bgw_function_name));
+    strlcpy(worker.bgw_name, "pg_tviews applier", BGW_MAXLEN);
+    strlcpy(worker.bgw_type, "pg_tviews applier", BGW_MAXLEN);
+    worker.bgw_main_arg = ObjectIdGetDatum(launch->database);
+    worker.bgw_notify_pid = MyProcPid;
+    started = RegisterDynamicBackgroundWorker(&worker, &handle);
+    if (!started && log_exhausted_) {
+      ereport(LOG, (errmsg("pg_tviews cannot start an applier: no background worker is free"),
+                    errhint("Raise max_worker_processes.")));
+    }
+  }));
+  log_exhausted_ = started;
+  if (!started) {
+    pg::Slots()->launches_failed.Add(1);
+    launch->not_before = GetCurrentTimestamp() + kMicroseconds;
+    return absl::OkStatus();
+  }
+  launch->handle = handle;
+  launch->wanted = false;
+  return absl::OkStatus();
+}
+
+long Launcher::NapTime() const {
+  const Timestamp now = GetCurrentTimestamp();
+  Timestamp nap = Timestamp{kNapMs} * 1000;
+  for (const Launch& launch : launches_) {
+    if (launch.wanted && launch.handle == nullptr) {
+      nap = std::min(nap, std::max<Timestamp>(launch.not_before - now, 10000));
+    }
+  }
+  return static_cast<long>(nap / 1000);
+}
+
+absl::Status Launcher::Loop() {
+  TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
+  for (;;) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] {
+      CHECK_FOR_INTERRUPTS();
+      if (ConfigReloadPending) {
+        ConfigReloadPending = false;
+        ProcessConfigFile(PGC_SIGHUP);
+      }
+    }));
+    const std::uint64_t unslotted = pg::Slots()->unslotted.finished.Load();
+    if (unslotted != unslotted_seen_) TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
+    unslotted_seen_ = unslotted;
+    CollectWishes();
+    TVIEWS_RETURN_IF_ERROR(ReapEnded());
+    TVIEWS_RETURN_IF_ERROR(StartWanted());
+    const long nap = NapTime();
+    TVIEWS_RETURN_IF_ERROR(pg::Call([nap] {
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap, PG_WAIT_EXTENSION);
+      ResetLatch(MyLatch);
+    }));
+  }
+}
+
+absl::Status Main() {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] {
+    before_shmem_exit(OnExit, Datum{0});
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+    SetConfigOption("application_name", "pg_tviews launcher", PGC_USERSET, PGC_S_SESSION);
+    pg::Slots()->launcher_pid.Store(MyProcPid);
+    pg::Slots()->launcher.Store(MyProc->pgprocno);
+    elog(LOG, "pg_tviews launcher started");
+  }));
+  return Launcher().Loop();
+}
+
+}  // namespace
+
+void RegisterLauncher() {
+  BackgroundWorker worker;
+  memset(&worker, 0, sizeof(worker));
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = 5;
+  strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
+  strlcpy(worker.bgw_function_name, "tviews_launcher_main", sizeof(worker.bgw_function_name));
+  strlcpy(worker.bgw_name, "pg_tviews launcher", BGW_MAXLEN);
+  strlcpy(worker.bgw_type, "pg_tviews launcher", BGW_MAXLEN);
+  RegisterBackgroundWorker(&worker);
+}
+
+}  // namespace tviews::worker
+
+void tviews_launcher_main(Datum) {
+  tviews::pg::Enter<bool>([]() -> absl::StatusOr<bool> {
+    TVIEWS_RETURN_IF_ERROR(tviews::worker::Main());
+    return true;
+  });
+}

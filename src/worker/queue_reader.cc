@@ -1,0 +1,143 @@
+#include "worker/queue_reader.h"
+
+#include "shared/pg/guard.h"
+#include "shared/pg/shmem.h"
+#include "shared/pg/snapshot.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <miscadmin.h>
+#include <storage/condition_variable.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::worker {
+
+using pg::ExclusiveHolder;
+using pg::SharedHolder;
+
+void QueueReader::BeforeSnapshot(bool none_prepared) {
+  // `finished` before `started`: a transaction that begins to overflow in between makes them
+  // differ, never agree.
+  overflow_finished_ = slot_->overflow.finished.Load();
+  overflow_started_ = slot_->overflow.started.Load();
+  unslotted_finished_ = pg::Slots()->unslotted.finished.Load();
+  unslotted_started_ = pg::Slots()->unslotted.started.Load();
+  prepare_generation_ = slot_->prepare_generation.Load();
+  none_prepared_ = none_prepared;
+  ticket_ = slot_->requested.Load();
+}
+
+bool QueueReader::NeedsScan() const {
+  return slot_->overflow.started.Load() != slot_->clean.Load() ||
+         pg::Slots()->unslotted.started.Load() != slot_->clean_unslotted.Load() ||
+         slot_->maybe_prepared.Load() != 0;
+}
+
+absl::Status QueueReader::Collect(
+    SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
+  finished_.clear();
+  consumed_.clear();
+  scanned_ = NeedsScan();
+  if (!scanned_) {
+    TVIEWS_RETURN_IF_ERROR(CollectRing(snapshot, visit));
+    if (!scanned_) return absl::OkStatus();
+    // Records were met whose outcome only the outbox tells: visiting the others twice is harmless.
+    consumed_.clear();
+    return CollectOutbox(snapshot, visit);
+  }
+  // All visible rows are the batch; the queue's entries for them are only dropped.
+  TVIEWS_RETURN_IF_ERROR(
+      CollectRing(snapshot, [](FullXid, std::string_view) { return absl::OkStatus(); }));
+  consumed_.clear();
+  return CollectOutbox(snapshot, visit);
+}
+
+absl::Status QueueReader::CollectRing(
+    SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
+  RecordRing ring(slot_->ring);
+  {
+    SharedHolder holder(slot_->queue_lock);
+    walked_ = ring.tail();
+  }
+  slot_->activity.walked.Store(walked_);
+  absl::Status status;
+  bool forgotten = false;
+  ring.ForEach(walked_, [&](const Frame& frame) {
+    if (frame.state == FrameState::kVoid || frame.state == FrameState::kDone) return true;
+    absl::StatusOr<pg::Outcome> outcome = pg::OutcomeUnder(snapshot, frame.content.xid, &forgotten);
+    if (!outcome.ok()) {
+      status = outcome.status();
+      return false;
+    }
+    if (*outcome == pg::Outcome::kInProgress) return true;
+    finished_.push_back(frame.position);
+    if (*outcome == pg::Outcome::kAborted) return true;
+    consumed_.push_back({frame.content.outbox_row, frame.content.xid});
+    if (scanned_) return true;
+    if (!frame.content.payload.empty()) {
+      status = visit(frame.content.xid, frame.content.payload);
+    } else {
+      status = pg::Outbox::Fetch(
+          snapshot, frame.content.outbox_row, frame.content.xid,
+          [&](std::string_view payload) { return visit(frame.content.xid, payload); });
+    }
+    return status.ok();
+  });
+  // An entry older than the commit log may have committed: the outbox tells.
+  if (forgotten) scanned_ = true;
+  return status;
+}
+
+absl::Status QueueReader::CollectOutbox(
+    SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
+  return pg::Outbox::Scan(snapshot, [&](RowPointer row, FullXid xid, std::string_view payload) {
+    consumed_.push_back({row, xid});
+    return visit(xid, payload);
+  });
+}
+
+void QueueReader::AfterCommit(const SnapshotBounds& frontier) {
+  RecordRing ring(slot_->ring);
+  {
+    ExclusiveHolder holder(slot_->queue_lock);
+    for (const RingPosition position : finished_) ring.Finish(position);
+    ring.Reclaim();
+    // A transaction that stays in progress must not keep the space behind it (ATTACKS B4).
+    while (ring.tail() - ring.head() > ring.capacity() / 2 && ring.RotateHead()) {
+    }
+    if (scanned_ && none_prepared_ && slot_->preparing.Load() == 0 &&
+        slot_->prepare_generation.Load() == prepare_generation_) {
+      slot_->maybe_prepared.Store(0);
+    }
+  }
+  if (scanned_ && overflow_finished_ == overflow_started_) slot_->clean.Store(overflow_started_);
+  if (scanned_ && unslotted_finished_ == unslotted_started_) {
+    slot_->clean_unslotted.Store(unslotted_started_);
+  }
+  StoreFrontier(frontier);
+  slot_->served.Store(ticket_);
+  ConditionVariableBroadcast(reinterpret_cast<ConditionVariable*>(slot_->progress));
+}
+
+void QueueReader::StoreFrontier(const SnapshotBounds& frontier) {
+  ExclusiveHolder holder(slot_->frontier_lock);
+  slot_->frontier_xmin = frontier.xmin;
+  slot_->frontier_xmax = frontier.xmax;
+  slot_->frontier_count = static_cast<std::uint32_t>(frontier.in_progress.size());
+  for (std::size_t i = 0; i < frontier.in_progress.size(); ++i) {
+    slot_->frontier_in_progress[i] = frontier.in_progress[i];
+  }
+}
+
+bool QueueReader::HasWork() const {
+  if (slot_->requested.Load() > slot_->served.Load()) return true;
+  if (slot_->overflow.started.Load() != slot_->clean.Load()) return true;
+  if (pg::Slots()->unslotted.started.Load() != slot_->clean_unslotted.Load()) return true;
+  SharedHolder holder(slot_->queue_lock);
+  for (const pg::RefreshRequest& request : slot_->requests) {
+    if (request.state == pg::RefreshRequest::kWaiting) return true;
+  }
+  return !RecordRing(slot_->ring).empty() || slot_->maybe_prepared.Load() != 0;
+}
+
+}  // namespace tviews::worker

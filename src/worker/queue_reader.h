@@ -1,0 +1,91 @@
+// The applier's side of a change queue: which records belong to a batch.
+//
+// Layer:   worker
+// Sharing: reads and advances shared memory (database_slot.h)
+// Errors:  returns Status
+//
+// One batch, in this order:
+//   BeforeSnapshot   reads the counters (ATTACKS A4, A5, A14)
+//   S is taken
+//   Collect          walks the queue, and scans the outbox where the counters say so
+//   ... apply, delete the outbox rows, commit ...
+//   AfterCommit      advances the queue, the counters, the frontier and the tickets
+//
+// (1) What Collect reports is every record visible in S, no more and no less.
+// (2) Nothing is consumed before AfterCommit: a batch that fails is simply begun again.
+
+#ifndef PG_TVIEWS_WORKER_QUEUE_READER_H_
+#define PG_TVIEWS_WORKER_QUEUE_READER_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/pg/database_slot.h"
+#include "shared/pg/outbox.h"
+#include "shared/record_ring.h"
+
+struct SnapshotData;
+
+namespace tviews::worker {
+
+class QueueReader {
+ public:
+  explicit QueueReader(pg::DatabaseSlot* slot) : slot_(slot) {}
+
+  // `none_prepared`: the list of prepared transactions was read before this call, in a transaction
+  // that is over, with nothing preparing before it was read, and was empty.
+  void BeforeSnapshot(bool none_prepared);
+
+  // Calls `visit(xid, payload)` for every record that `snapshot` sees. The payload is empty if the
+  // record's row has vanished from the outbox, which only a repair by hand can do.
+  absl::Status Collect(SnapshotData* snapshot,
+                       absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
+
+  // Outbox rows of the records that Collect reported.
+  std::vector<pg::Outbox::Consumed>& consumed() { return consumed_; }
+  bool scanned() const { return scanned_; }
+
+  // The batch is committed; `frontier` is its snapshot.
+  void AfterCommit(const SnapshotBounds& frontier);
+
+  // True if a batch should be tried without waiting: entries not looked at yet, an open ticket or
+  // request, or reasons to scan.
+  bool HasWork() const;
+
+  // True while prepared transactions may exist: the applier polls.
+  bool MaybePrepared() const { return slot_->maybe_prepared.Load() != 0; }
+  bool IsPreparing() const { return slot_->preparing.Load() != 0; }
+  std::uint64_t PrepareGeneration() const { return slot_->prepare_generation.Load(); }
+
+ private:
+  bool NeedsScan() const;
+  absl::Status CollectRing(SnapshotData* snapshot,
+                           absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
+  absl::Status CollectOutbox(SnapshotData* snapshot,
+                             absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
+  void StoreFrontier(const SnapshotBounds& frontier);
+
+  pg::DatabaseSlot* slot_;
+
+  // Counters as they were before S.
+  std::uint64_t overflow_started_ = 0;
+  std::uint64_t overflow_finished_ = 0;
+  std::uint64_t unslotted_started_ = 0;
+  std::uint64_t unslotted_finished_ = 0;
+  std::uint64_t prepare_generation_ = 0;
+  bool none_prepared_ = false;
+  std::uint64_t ticket_ = 0;
+
+  bool scanned_ = false;
+  RingPosition walked_ = 0;  // tail of the last walk
+  std::vector<RingPosition> finished_;
+  std::vector<pg::Outbox::Consumed> consumed_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_QUEUE_READER_H_

@@ -1,0 +1,384 @@
+#include "worker/refresh_executor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "shared/pg/datum_image.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/spi.h"
+#include "shared/pg/user_scope.h"
+#include "shared/source_key.h"
+#include "shared/status_macros.h"
+#include "worker/change_notes.h"
+#include "worker/named_rows.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/tupdesc.h>
+#include <catalog/pg_type.h>
+#include <executor/spi.h>
+#include <executor/tuptable.h>
+#include <tcop/dest.h>
+#include <utils/array.h>
+#include <utils/builtins.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+constexpr char kDeltaName[] = "pg_tviews_delta";
+constexpr char kKeysName[] = "pg_tviews_keys";
+
+// Keys that one statement recomputes; more are done in several, so that memory stays bounded.
+constexpr std::size_t kKeysPerStatement = 50000;
+
+// Up to this many keys an array statement is planned once, for the server's guess of ten.
+constexpr std::size_t kGenericArray = 10;
+
+// Hands every row of a query to a C++ function.
+struct FunctionReceiver {
+  DestReceiver receiver;  // first
+  absl::FunctionRef<absl::Status(TupleTableSlot*)>* visit;
+
+  static bool Receive(TupleTableSlot* row, DestReceiver* self) {
+    auto* const visit = reinterpret_cast<FunctionReceiver*>(self)->visit;
+    return pg::Enter<bool>([visit, row]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR((*visit)(row));
+      return true;
+    });
+  }
+  static void Start(DestReceiver*, int, TupleDesc) {}
+  static void Stop(DestReceiver*) {}
+};
+
+FunctionReceiver MakeReceiver(absl::FunctionRef<absl::Status(TupleTableSlot*)>* visit) {
+  FunctionReceiver receiver{};
+  receiver.receiver.receiveSlot = FunctionReceiver::Receive;
+  receiver.receiver.rStartup = FunctionReceiver::Start;
+  receiver.receiver.rShutdown = FunctionReceiver::Stop;
+  receiver.receiver.rDestroy = FunctionReceiver::Stop;
+  receiver.receiver.mydest = DestNone;
+  receiver.visit = visit;
+  return receiver;
+}
+
+std::int64_t IntegerOf(const std::string& image) {
+  std::int64_t value = 0;
+  if (image.size() == 2) {
+    std::int16_t small;
+    std::memcpy(&small, image.data(), sizeof(small));
+    value = small;
+  } else if (image.size() == 4) {
+    std::int32_t medium;
+    std::memcpy(&medium, image.data(), sizeof(medium));
+    value = medium;
+  } else if (image.size() == 8) {
+    std::memcpy(&value, image.data(), sizeof(value));
+  }
+  return value;
+}
+
+// In an order in which neighbours tend to stand on the same pages.
+std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {
+  std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
+  if (type == INT2OID || type == INT4OID || type == INT8OID) {
+    std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
+      return IntegerOf(a) < IntegerOf(b);
+    });
+  } else {
+    std::sort(keys.begin(), keys.end());
+  }
+  return keys;
+}
+
+std::vector<std::string> AsRows(const std::vector<std::string>& images) {
+  std::vector<std::string> rows;
+  rows.reserve(images.size());
+  for (const std::string& image : images) {
+    rows.emplace_back();
+    AppendField(image, &rows.back());
+  }
+  return rows;
+}
+
+absl::StatusOr<StatementParameter> ArrayOf(const std::vector<std::string>& keys, TypeId type,
+                                           pg::TypeShape shape) {
+  std::vector<Datum> values(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    TVIEWS_ASSIGN_OR_RETURN(values[i], pg::DatumFromImage(keys[i], shape));
+  }
+  StatementParameter parameter;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    int16 length;
+    bool by_value;
+    char alignment;
+    get_typlenbyvalalign(type, &length, &by_value, &alignment);
+    ArrayType* const array = construct_array(values.data(), static_cast<int>(values.size()), type,
+                                             length, by_value, alignment);
+    parameter.type = get_array_type(type);
+    parameter.value = PointerGetDatum(array);
+  }));
+  return parameter;
+}
+
+// What the writer calls back: notes changes for readers, and crosses off the keys that the query
+// returned.
+struct Notes {
+  ChangeNotes* changes = nullptr;
+  absl::flat_hash_set<std::string>* missing = nullptr;
+  pg::TypeShape key_shape;
+};
+
+void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row) {
+  auto* const notes = static_cast<Notes*>(argument);
+  pg::Enter<bool>([notes, old_row, new_row]() -> absl::StatusOr<bool> {
+    TVIEWS_RETURN_IF_ERROR(notes->changes->Add(old_row, new_row));
+    return true;
+  });
+}
+
+void NoteKey(void* argument, std::uintptr_t key) {
+  auto* const notes = static_cast<Notes*>(argument);
+  pg::Enter<bool>([notes, key]() -> absl::StatusOr<bool> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(key, notes->key_shape));
+    notes->missing->erase(image);
+    return true;
+  });
+}
+
+WriterCallbacks CallbacksOf(Notes* notes, const ReaderColumns& readers) {
+  return {.argument = notes,
+          .on_change = readers.any ? NoteChange : nullptr,
+          .on_key = notes->missing != nullptr ? NoteKey : nullptr};
+}
+
+}  // namespace
+
+absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceLineage& source,
+                                     const LineagePath& path,
+                                     const std::vector<std::string>& source_keys,
+                                     absl::FunctionRef<void(std::string_view)> emit) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
+  const auto emit_key = [&](TupleTableSlot* row) -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { slot_getallattrs(row); }));
+    if (row->tts_isnull[0]) return absl::OkStatus();
+    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(row->tts_values[0], shape));
+    emit(image);
+    return absl::OkStatus();
+  };
+  absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = emit_key;
+  FunctionReceiver receiver = MakeReceiver(&visit);
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  return pg::WithSpi([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
+                            DescribeDelta(source.source, path.captured));
+    const std::size_t magnitude = MagnitudeOf(source_keys.size());
+    TVIEWS_RETURN_IF_ERROR(RegisterRows(kDeltaName, descriptor, source_keys, magnitude));
+    return statements_.Execute(path.lookup, Planning::kGeneric, magnitude, {}, &receiver.receiver);
+  });
+}
+
+absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tview,
+                                                     const AffectedKeys& affected,
+                                                     const ReaderColumns& readers, WriteMode mode,
+                                                     SnapshotData* snapshot, DeltaSet* changes) {
+  if (affected.everything) return RefreshWhole(tview, readers, mode, snapshot, changes);
+  const std::vector<std::string> keys = SortKeys(affected, tview.key_type);
+  WriteCounts total{};
+  for (std::size_t begin = 0; begin < keys.size(); begin += kKeysPerStatement) {
+    const std::size_t end = std::min(keys.size(), begin + kKeysPerStatement);
+    const std::vector<std::string> slice(keys.begin() + begin, keys.begin() + end);
+    TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
+                            RefreshKeys(tview, slice, readers, mode, snapshot, changes));
+    total.inserted += counts.inserted;
+    total.updated += counts.updated;
+    total.deleted += counts.deleted;
+    total.unchanged += counts.unchanged;
+  }
+  TVIEWS_RETURN_IF_ERROR(CheckNoNullKey(tview));
+  return total;
+}
+
+absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition& tview,
+                                                          const ReaderColumns& readers,
+                                                          WriteMode mode, SnapshotData* snapshot,
+                                                          DeltaSet* changes) {
+  ChangeNotes change_notes(tview.relation, readers, changes);
+  Notes notes{.changes = &change_notes, .missing = nullptr, .key_shape = {}};
+  WriteCounts counts{};
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
+    TviewWriter* writer = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, true,
+                               CallbacksOf(&notes, readers));
+    }));
+    TVIEWS_RETURN_IF_ERROR(statements_.Execute(RefreshStatement(tview, RefreshShape::kWhole),
+                                               Planning::kGeneric, 0, {}, ReceiverOf(writer)));
+    return pg::Call([&] {
+      DeleteUnseen(writer);
+      if (mode == WriteMode::kCollect) InsertCollected(writer);
+      counts = CloseTviewWriter(writer);
+    });
+  }));
+  return counts;
+}
+
+absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& tview,
+                                                         const std::vector<std::string>& keys,
+                                                         const ReaderColumns& readers,
+                                                         WriteMode mode, SnapshotData* snapshot,
+                                                         DeltaSet* changes) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
+  ChangeNotes change_notes(tview.relation, readers, changes);
+  absl::flat_hash_set<std::string> missing(keys.begin(), keys.end());
+  Notes notes{.changes = &change_notes, .missing = &missing, .key_shape = key_shape};
+  WriteCounts counts{};
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, ChooseShape(tview, keys));
+    TviewWriter* writer = nullptr;
+    // Keys that are equal under different images must not delete each other's row.
+    const bool track_seen = !tview.key_is_image_equal;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, track_seen,
+                               CallbacksOf(&notes, readers));
+    }));
+    TVIEWS_RETURN_IF_ERROR(RunKeys(tview, keys, shape, ReceiverOf(writer)));
+    for (const std::string& image : missing) {
+      TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::DatumFromImage(image, key_shape));
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { DeleteMissingKey(writer, key); }));
+    }
+    return pg::Call([&] {
+      if (mode == WriteMode::kCollect) InsertCollected(writer);
+      counts = CloseTviewWriter(writer);
+    });
+  }));
+  return counts;
+}
+
+absl::Status RefreshExecutor::RunKeys(const TviewDefinition& tview,
+                                      const std::vector<std::string>& keys, RefreshShape shape,
+                                      _DestReceiver* destination) {
+  const std::string sql = RefreshStatement(tview, shape);
+  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
+  switch (shape) {
+    case RefreshShape::kWhole:
+      return statements_.Execute(sql, Planning::kGeneric, 0, {}, destination);
+    case RefreshShape::kSingle: {
+      TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::DatumFromImage(keys[0], key_shape));
+      return statements_.Execute(sql, Planning::kGeneric, 1, {.type = tview.key_type, .value = key},
+                                 destination);
+    }
+    case RefreshShape::kArray: {
+      TVIEWS_ASSIGN_OR_RETURN(const StatementParameter array,
+                              ArrayOf(keys, tview.key_type, key_shape));
+      return statements_.Execute(
+          sql, keys.size() <= kGenericArray ? Planning::kGeneric : Planning::kCustom, 0, array,
+          destination);
+    }
+    case RefreshShape::kLateral:
+    case RefreshShape::kJoin:
+      break;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
+                          DescribeKeys(tview.relation, tview.key_attribute));
+  const std::size_t magnitude = MagnitudeOf(keys.size());
+  TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, AsRows(keys), magnitude));
+  absl::Status status = statements_.Execute(sql, Planning::kGeneric, magnitude, {}, destination);
+  if (status.ok()) {
+    status = pg::Call([] { SPI_unregister_relation(kKeysName); });
+  }
+  return status;
+}
+
+// A key that the root's nullable side leaves empty belongs to no key that lineage names, so it is
+// looked for after every refresh (LINEAGE counterexample 22).
+absl::Status RefreshExecutor::CheckNoNullKey(const TviewDefinition& tview) {
+  if (tview.key_is_not_null) return absl::OkStatus();
+  bool found = false;
+  const auto note_row = [&](TupleTableSlot*) {
+    found = true;
+    return absl::OkStatus();
+  };
+  absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = note_row;
+  FunctionReceiver receiver = MakeReceiver(&visit);
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&] {
+    return statements_.Execute(NullKeyStatement(tview), Planning::kGeneric, 0, {},
+                               &receiver.receiver);
+  }));
+  if (!found) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = absl::StrCat("the defining query of TVIEW ", tview.qualified_name,
+                               " returns a row whose key is null"),
+       .sqlstate = "23502"});
+}
+
+absl::StatusOr<RefreshShape> RefreshExecutor::ChooseShape(const TviewDefinition& tview,
+                                                          const std::vector<std::string>& keys) {
+  if (keys.size() == 1) return RefreshShape::kSingle;
+  const auto slot = std::make_tuple(tview.relation, MagnitudeOf(keys.size()));
+  if (const auto found = shapes_.find(slot); found != shapes_.end()) return found->second;
+  Oid array_type = InvalidOid;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { array_type = get_array_type(tview.key_type); }));
+  RefreshShape best = RefreshShape::kLateral;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const RefreshShape shape :
+       {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
+    if (shape == RefreshShape::kArray && !OidIsValid(array_type)) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(tview, keys, shape));
+    if (cost < lowest) {
+      lowest = cost;
+      best = shape;
+    }
+  }
+  shapes_.emplace(slot, best);
+  return best;
+}
+
+// The planner's total cost of `shape` for these keys, from the first line of EXPLAIN.
+absl::StatusOr<double> RefreshExecutor::CostOf(const TviewDefinition& tview,
+                                               const std::vector<std::string>& keys,
+                                               RefreshShape shape) {
+  const std::string sql = absl::StrCat("EXPLAIN ", RefreshStatement(tview, shape));
+  StatementParameter parameter;
+  if (shape == RefreshShape::kArray) {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
+    TVIEWS_ASSIGN_OR_RETURN(parameter, ArrayOf(keys, tview.key_type, key_shape));
+  } else {
+    TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
+                            DescribeKeys(tview.relation, tview.key_attribute));
+    TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, {}, MagnitudeOf(keys.size())));
+  }
+  double cost = std::numeric_limits<double>::infinity();
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Oid type = parameter.type;
+    Datum value = parameter.value;
+    const int code = SPI_execute_with_args(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, &value,
+                                           nullptr, true, 1);
+    if (code < 0 || SPI_tuptable == nullptr || SPI_processed < 1) {
+      elog(ERROR, "EXPLAIN failed: %s", SPI_result_code_string(code));
+    }
+    const char* const line = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+    const char* const range = strstr(line, "(cost=");
+    const char* const total = range != nullptr ? strstr(range, "..") : nullptr;
+    if (total == nullptr) elog(ERROR, "EXPLAIN gave no cost: %s", line);
+    cost = strtod(total + 2, nullptr);
+    if (!OidIsValid(type)) SPI_unregister_relation(kKeysName);
+  }));
+  return cost;
+}
+
+void RefreshExecutor::ForgetStatements() {
+  statements_.Clear();
+  shapes_.clear();
+}
+
+}  // namespace tviews::worker

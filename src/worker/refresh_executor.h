@@ -1,0 +1,74 @@
+// Brings one TVIEW up to the batch's snapshot: runs lookups, recomputes affected documents, writes
+// those that differ.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status; what it wrote is undone by the caller's rollback
+//
+// Everything the TVIEW's definition executes runs as its owner (as_owner.h). Among the statement
+// shapes of refresh_plan.h the cheapest for a magnitude of keys is found by asking the planner
+// once, and remembered until the TVIEW's relations change.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_EXECUTOR_H_
+#define PG_TVIEWS_WORKER_REFRESH_EXECUTOR_H_
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/delta.h"
+#include "shared/tview_definition.h"
+#include "worker/cascade.h"
+#include "worker/change_notes.h"
+#include "worker/refresh_plan.h"
+#include "worker/statement_cache.h"
+#include "worker/tview_writer.h"
+
+struct SnapshotData;
+
+namespace tviews::worker {
+
+class RefreshExecutor : public KeyLookup {
+ public:
+  absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
+                      const LineagePath& path, const std::vector<std::string>& source_keys,
+                      absl::FunctionRef<void(std::string_view)> emit) override;
+
+  // Refreshes the affected documents under `snapshot`. What changed goes into `changes` if
+  // `readers` ask for it.
+  absl::StatusOr<WriteCounts> Refresh(const TviewDefinition& tview, const AffectedKeys& affected,
+                                      const ReaderColumns& readers, WriteMode mode,
+                                      SnapshotData* snapshot, DeltaSet* changes);
+
+  // Forgets prepared statements and chosen shapes: relations changed.
+  void ForgetStatements();
+
+  std::size_t statements() const { return statements_.size(); }
+
+ private:
+  absl::StatusOr<WriteCounts> RefreshWhole(const TviewDefinition& tview,
+                                           const ReaderColumns& readers, WriteMode mode,
+                                           SnapshotData* snapshot, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> RefreshKeys(const TviewDefinition& tview,
+                                          const std::vector<std::string>& keys,
+                                          const ReaderColumns& readers, WriteMode mode,
+                                          SnapshotData* snapshot, DeltaSet* changes);
+  absl::Status RunKeys(const TviewDefinition& tview, const std::vector<std::string>& keys,
+                       RefreshShape shape, _DestReceiver* destination);
+  absl::Status CheckNoNullKey(const TviewDefinition& tview);
+  absl::StatusOr<RefreshShape> ChooseShape(const TviewDefinition& tview,
+                                           const std::vector<std::string>& keys);
+  absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<std::string>& keys,
+                                RefreshShape shape);
+
+  StatementCache statements_;
+  std::map<std::tuple<RelationId, std::size_t>, RefreshShape> shapes_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_EXECUTOR_H_

@@ -1,0 +1,67 @@
+#include "worker/statement_cache.h"
+
+#include "absl/strings/str_cat.h"
+#include "shared/pg/error.h"
+#include "shared/pg/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <executor/spi.h>
+#include <nodes/params.h>
+#include <nodes/parsenodes.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::worker {
+
+std::size_t MagnitudeOf(std::size_t count) {
+  std::size_t magnitude = 1;
+  while (magnitude < count) magnitude *= 10;
+  return magnitude;
+}
+
+absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Planning planning,
+                                                   std::size_t magnitude, TypeId parameter_type) {
+  const std::string key = absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", sql);
+  if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
+  const int options =
+      planning == Planning::kGeneric ? CURSOR_OPT_GENERIC_PLAN : CURSOR_OPT_CUSTOM_PLAN;
+  SPIPlanPtr plan = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Oid type = parameter_type;
+    plan = SPI_prepare_cursor(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, options);
+    if (plan == nullptr) {
+      elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+    }
+    SPI_keepplan(plan);
+  }));
+  plans_.emplace(key, plan);
+  return plan;
+}
+
+absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
+                                     std::size_t magnitude, const StatementParameter& parameter,
+                                     _DestReceiver* destination) {
+  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, planning, magnitude, parameter.type));
+  return pg::Call([&] {
+    SPIExecuteOptions options;
+    memset(&options, 0, sizeof(options));
+    options.read_only = true;
+    options.dest = destination;
+    if (OidIsValid(parameter.type)) {
+      options.params = makeParamList(1);
+      options.params->params[0].value = parameter.value;
+      options.params->params[0].isnull = false;
+      options.params->params[0].pflags = PARAM_FLAG_CONST;
+      options.params->params[0].ptype = parameter.type;
+    }
+    const int code = SPI_execute_plan_extended(plan, &options);
+    if (code < 0) elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+  });
+}
+
+void StatementCache::Clear() {
+  for (const auto& [key, plan] : plans_) SPI_freeplan(plan);
+  plans_.clear();
+}
+
+}  // namespace tviews::worker

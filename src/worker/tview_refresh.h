@@ -1,0 +1,58 @@
+// One TVIEW's part of a batch, with what happens when it fails.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  transient failures are returned and end the batch; data failures end in quarantine
+//
+// A batch first runs in one piece. If anything in it raises, it is begun again "carefully": each
+// TVIEW in a subtransaction of its own, so that one that fails can be undone alone. The failing
+// keys are found by halving (ATTACKS A20).
+
+#ifndef PG_TVIEWS_WORKER_TVIEW_REFRESH_H_
+#define PG_TVIEWS_WORKER_TVIEW_REFRESH_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/delta.h"
+#include "shared/tview_definition.h"
+#include "worker/cascade.h"
+#include "worker/refresh_executor.h"
+
+struct SnapshotData;
+
+namespace tviews::worker {
+
+class TviewRefresh {
+ public:
+  TviewRefresh(const TviewDefinition& tview, const ReaderColumns& readers, bool careful,
+               RefreshExecutor* executor)
+      : tview_(tview), readers_(readers), careful_(careful), executor_(executor) {}
+
+  // The affected keys under `deltas`.
+  absl::StatusOr<AffectedKeys> FindKeys(const DeltaSet& deltas);
+
+  // Refreshes them under the active snapshot; what changed goes into `changes`.
+  absl::StatusOr<WriteCounts> Apply(const AffectedKeys& affected, DeltaSet* changes);
+
+  // The failure that put the TVIEW into quarantine as a whole, or OK.
+  const absl::Status& failure() const { return failure_; }
+
+ private:
+  absl::StatusOr<WriteCounts> Try(const AffectedKeys& affected, WriteMode mode, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyCarefully(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyHalves(const std::vector<std::string>& keys,
+                                          const absl::Status& error, DeltaSet* changes);
+
+  const TviewDefinition& tview_;
+  const ReaderColumns& readers_;
+  bool careful_;
+  RefreshExecutor* executor_;
+  std::size_t failed_keys_ = 0;
+  absl::Status failure_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_TVIEW_REFRESH_H_
