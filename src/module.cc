@@ -12,7 +12,9 @@
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/settings.h"
+#include "shared/pg/shmem.h"
 #include "shared/status_macros.h"
+#include "worker/launcher.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <miscadmin.h>
@@ -38,6 +40,8 @@ absl::Status Load() {
     pg::InitializeGuard();
     pg::settings::RegisterSettings();
     pg::InitializeCatalog();
+    pg::InitializeSharedMemory();
+    worker::RegisterLauncher();
     backend::RegisterUtilityHook();
     backend::RegisterExecutorHooks();
     backend::RegisterObjectAccessHook();
