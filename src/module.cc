@@ -6,7 +6,9 @@
 
 #include "backend/executor_hook.h"
 #include "backend/object_access.h"
+#include "backend/transaction.h"
 #include "backend/utility_hook.h"
+#include "shared/pg/capture_config.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
@@ -40,7 +42,9 @@ absl::Status Load() {
     pg::InitializeGuard();
     pg::settings::RegisterSettings();
     pg::InitializeCatalog();
+    pg::InitializeCaptureConfig();
     pg::InitializeSharedMemory();
+    backend::RegisterTransactionCallbacks();
     worker::RegisterLauncher();
     backend::RegisterUtilityHook();
     backend::RegisterExecutorHooks();

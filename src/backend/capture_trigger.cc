@@ -1,0 +1,143 @@
+#include "backend/capture_trigger.h"
+
+#include <string>
+
+#include "backend/transaction.h"
+#include "shared/delta.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/capture_config.h"
+#include "shared/pg/datum_image.h"
+#include "shared/pg/error.h"
+#include "shared/pg/export.h"
+#include "shared/pg/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <commands/trigger.h>
+#include <executor/tuptable.h>
+#include <utils/rel.h>
+#include "shared/pg/postgres_end.h"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(tviews_capture);
+}
+
+namespace tviews::backend {
+namespace {
+
+// Buffers that keep their memory from row to row.
+struct Scratch {
+  std::string key;
+  std::string key_after;
+  Layout layout;
+};
+
+Scratch& TheScratch() {
+  static NoDestructor<Scratch> scratch;
+  return *scratch;
+}
+
+absl::Status WrongUse(const char* detail) {
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "pg_tviews_capture was not called as its trigger",
+                        .detail = detail,
+                        .hint = "pg_tviews creates the triggers it needs.",
+                        .sqlstate = "39P01"});
+}
+
+// Writes the captured columns of `version` to `key`. REQUIRES: the slot's attributes up to the
+// configuration's highest are there.
+absl::Status ReadKey(const pg::CaptureTarget& target, const TupleTableSlot& version,
+                     std::string* key) {
+  key->clear();
+  for (const pg::MappedColumn& column : target.captured) {
+    const int i = column.in_changed - 1;
+    TVIEWS_RETURN_IF_ERROR(
+        pg::AppendDatumField(version.tts_values[i], version.tts_isnull[i], column.shape, key));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddVersion(const pg::CaptureTarget& target, const TupleTableSlot& version) {
+  std::string& key = TheScratch().key;
+  TVIEWS_RETURN_IF_ERROR(ReadKey(target, version, &key));
+  return TransactionBuffer::Instance().Add(target.source, target.layout, key);
+}
+
+absl::StatusOr<bool> IsChanged(const pg::MappedColumn& column, const TupleTableSlot& before,
+                               const TupleTableSlot& after) {
+  const int i = column.in_changed - 1;
+  if (before.tts_isnull[i] || after.tts_isnull[i]) {
+    return before.tts_isnull[i] != after.tts_isnull[i];
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_same,
+                          pg::SameImage(before.tts_values[i], after.tts_values[i], column.shape));
+  return !is_same;
+}
+
+absl::Status AddUpdate(const pg::CaptureTarget& target, const TupleTableSlot& before,
+                       const TupleTableSlot& after) {
+  Scratch& scratch = TheScratch();
+  Layout& layout = scratch.layout;
+  layout.changed.clear();
+  for (const pg::MappedColumn& column : target.relevant) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_changed, IsChanged(column, before, after));
+    if (is_changed) layout.changed.push_back(column.in_source);
+  }
+  if (layout.changed.empty()) return absl::OkStatus();
+  layout.columns = target.layout.columns;
+  TVIEWS_RETURN_IF_ERROR(ReadKey(target, before, &scratch.key));
+  TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().Add(target.source, layout, scratch.key));
+  TVIEWS_RETURN_IF_ERROR(ReadKey(target, after, &scratch.key_after));
+  if (scratch.key_after == scratch.key) return absl::OkStatus();
+  return TransactionBuffer::Instance().Add(target.source, layout, scratch.key_after);
+}
+
+absl::Status ReadRow(const TriggerData& trigger, const pg::CaptureConfig& config) {
+  const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
+  TupleTableSlot* const version = trigger.tg_trigslot;  // the old one of an update
+  TupleTableSlot* const after = is_update ? trigger.tg_newslot : nullptr;
+  if (config.highest_attribute > 0) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      slot_getsomeattrs(version, config.highest_attribute);
+      if (after != nullptr) slot_getsomeattrs(after, config.highest_attribute);
+    }));
+  }
+  for (const pg::CaptureTarget& target : config.targets) {
+    if (target.is_unmapped) {
+      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
+    } else if (is_update) {
+      TVIEWS_RETURN_IF_ERROR(AddUpdate(target, *version, *after));
+    } else {
+      TVIEWS_RETURN_IF_ERROR(AddVersion(target, *version));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CaptureTrigger::Read(const TriggerData& trigger) {
+  if (!TRIGGER_FIRED_AFTER(trigger.tg_event)) return WrongUse("It has to be an AFTER trigger.");
+  const RelationId relation = RelationGetRelid(trigger.tg_relation);
+  if (TRIGGER_FIRED_BY_TRUNCATE(trigger.tg_event)) return NoteWholeRelation(relation);
+  if (!TRIGGER_FIRED_FOR_ROW(trigger.tg_event)) {
+    return WrongUse("It has to be a trigger FOR EACH ROW, except for TRUNCATE.");
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
+  return config->targets.empty() ? absl::OkStatus() : ReadRow(trigger, *config);
+}
+
+}  // namespace tviews::backend
+
+TVIEWS_EXPORT Datum tviews_capture(PG_FUNCTION_ARGS) {
+  tviews::pg::Enter<bool>([fcinfo]() -> absl::StatusOr<bool> {
+    if (!CALLED_AS_TRIGGER(fcinfo)) {
+      return tviews::backend::WrongUse("It can be called by the trigger manager only.");
+    }
+    const auto& trigger = *reinterpret_cast<const TriggerData*>(fcinfo->context);
+    TVIEWS_RETURN_IF_ERROR(tviews::backend::CaptureTrigger::Read(trigger));
+    return true;
+  });
+  return PointerGetDatum(nullptr);
+}
