@@ -39,17 +39,18 @@ constexpr AttrNumber kCaptured = 5;
 constexpr AttrNumber kRelevant = 6;
 constexpr AttributeNumber kWholeRow = 0;
 
-struct CachedConfig {
-  std::uint64_t catalog_generation = 0;
-  std::uint64_t relation_generation = 0;
-  CaptureConfig config;
+struct Generation {
+  std::uint64_t catalog = 0;
+  std::uint64_t relations = 0;
+  friend bool operator==(const Generation&, const Generation&) = default;
 };
 
 struct Cache {
   // Moves on when a relation that some configuration was made from may have changed.
   std::uint64_t relation_generation = 1;
+  Generation built_at;  // of everything below
   absl::flat_hash_set<RelationId> watched;
-  absl::flat_hash_map<RelationId, CachedConfig> configs;
+  absl::flat_hash_map<RelationId, CaptureConfig> configs;
 };
 
 Cache& TheCache() {
@@ -150,6 +151,7 @@ absl::StatusOr<std::vector<RelationId>> WithAncestors(RelationId relation) {
   std::vector<RelationId> result{relation};
   for (std::size_t i = 0; i < result.size(); ++i) {
     const RelationId child = result[i];
+    TheCache().watched.insert(child);  // before anything about it is read
     TVIEWS_ASSIGN_OR_RETURN(const CatalogScan scan, CallFor([child] {
                               return BeginScan(InheritsRelationId, InheritsRelidSeqnoIndexId,
                                                Anum_pg_inherits_inhrelid, child);
@@ -241,7 +243,6 @@ absl::StatusOr<CaptureConfig> ReadConfig(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, WithAncestors(relation));
   CaptureConfig config;
   for (const RelationId source : sources) {
-    TheCache().watched.insert(source);
     TVIEWS_ASSIGN_OR_RETURN(Needs needs, ReadNeeds(source));
     if (!needs.has_reader) continue;
     TVIEWS_ASSIGN_OR_RETURN(CaptureTarget target, MakeTarget(source, relation, std::move(needs)));
@@ -261,21 +262,19 @@ void InitializeCaptureConfig() { CacheRegisterRelcacheCallback(AtRelationInvalid
 
 absl::StatusOr<const CaptureConfig*> CaptureConfigOf(RelationId relation) {
   Cache& cache = TheCache();
-  const std::uint64_t catalog_generation = CatalogGeneration();
-  const auto cached = cache.configs.find(relation);
-  if (cached != cache.configs.end() && cached->second.catalog_generation == catalog_generation &&
-      cached->second.relation_generation == cache.relation_generation) {
-    return &cached->second.config;
+  // What moves on while a configuration is read makes it stale for the next call.
+  const Generation now{.catalog = CatalogGeneration(), .relations = cache.relation_generation};
+  if (cache.built_at != now) {
+    cache.configs.clear();
+    cache.watched.clear();
+    cache.built_at = now;
   }
-  // What moves on while it is read makes the configuration stale again.
-  CachedConfig fresh{.catalog_generation = catalog_generation,
-                     .relation_generation = cache.relation_generation,
-                     .config = {}};
+  if (const auto cached = cache.configs.find(relation); cached != cache.configs.end()) {
+    return &cached->second;
+  }
   TVIEWS_ASSIGN_OR_RETURN(const MemoryScope memory, MemoryScope::Make("pg_tviews capture"));
-  TVIEWS_ASSIGN_OR_RETURN(fresh.config, ReadConfig(relation));
-  CachedConfig& kept = cache.configs[relation];
-  kept = std::move(fresh);
-  return &kept.config;
+  TVIEWS_ASSIGN_OR_RETURN(CaptureConfig config, ReadConfig(relation));
+  return &cache.configs.insert_or_assign(relation, std::move(config)).first->second;
 }
 
 }  // namespace tviews::pg
