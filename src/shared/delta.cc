@@ -32,18 +32,18 @@ void RelationDelta::MarkWhole() {
   keys_.clear();
 }
 
-void RelationDelta::Merge(const RelationDelta& other) {
+void RelationDelta::Merge(RelationDelta other) {
   if (whole_) return;
   if (other.whole_) {
     MarkWhole();
     return;
   }
-  for (const auto& [layout, keys] : other.keys_) {
+  bytes_ += other.bytes_;
+  for (auto& [layout, keys] : other.keys_) {
     SourceKeySet& own = keys_[layout];
-    own.reserve(std::max(own.size(), keys.size()));
-    for (const std::string& key : keys) {
-      if (own.insert(key).second) bytes_ += KeyBytes(key.size());
-    }
+    if (own.size() < keys.size()) own.swap(keys);
+    own.merge(keys);
+    for (const std::string& duplicate : keys) bytes_ -= KeyBytes(duplicate.size());
   }
 }
 
@@ -67,15 +67,15 @@ void DeltaSet::MarkWhole(RelationId relation) {
   delta.MarkWhole();
 }
 
-void DeltaSet::Merge(const DeltaSet& other) {
-  for (const auto& [relation, delta] : other.relations_) Merge(relation, delta);
+void DeltaSet::Merge(DeltaSet other) {
+  for (auto& [relation, delta] : other.relations_) Merge(relation, std::move(delta));
 }
 
-void DeltaSet::Merge(RelationId relation, const RelationDelta& other) {
+void DeltaSet::Merge(RelationId relation, RelationDelta other) {
   if (other.empty()) return;
   RelationDelta& delta = relations_[relation];
   bytes_ -= delta.bytes();
-  delta.Merge(other);
+  delta.Merge(std::move(other));
   bytes_ += delta.bytes();
 }
 

@@ -50,7 +50,8 @@ class RelationDelta {
   // True if the key was not there yet.
   bool Add(const Layout& layout, std::string_view key);
   void MarkWhole();
-  void Merge(const RelationDelta& other);
+  // Unites with `other`; move it if it is not needed any more, keys are then not copied.
+  void Merge(RelationDelta other);
 
   bool is_whole() const { return whole_; }
   bool empty() const { return !whole_ && keys_.empty(); }
@@ -69,8 +70,8 @@ class DeltaSet {
  public:
   bool Add(RelationId relation, const Layout& layout, std::string_view key);
   void MarkWhole(RelationId relation);
-  void Merge(const DeltaSet& other);
-  void Merge(RelationId relation, const RelationDelta& other);
+  void Merge(DeltaSet other);
+  void Merge(RelationId relation, RelationDelta other);
 
   // Degrades relations to "whole relation changed", the largest first, until bytes() <= limit or
   // no keys are left.

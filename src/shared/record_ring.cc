@@ -7,7 +7,7 @@
 
 namespace tviews {
 
-// Positions are read and written through Shared().
+// Positions are read and written through Atomic().
 struct RecordRing::Control {
   std::uint64_t capacity;  // immutable
   std::uint64_t head;      // written by the reader under the exclusive lock
@@ -18,7 +18,7 @@ struct RecordRing::Control {
 // only the first eight bytes are there, so that it fits into every rest of the memory.
 struct RecordRing::FrameHeader {
   std::uint32_t words;  // size of the frame in units of kAlignment
-  std::uint32_t state;  // a FrameState, through Shared(); the rest is immutable
+  std::uint32_t state;  // a FrameState, through Atomic(); the rest is immutable
   std::uint64_t xid;
   std::int64_t published_at;
   std::int32_t pid;
@@ -34,7 +34,7 @@ constexpr std::size_t kAlignment = 8;
 
 // A field of the shared memory, to be accessed by several processes at once.
 template <typename T>
-std::atomic_ref<T> Shared(T& field) {
+std::atomic_ref<T> Atomic(T& field) {
   static_assert(std::atomic_ref<T>::is_always_lock_free);
   return std::atomic_ref<T>(field);
 }
@@ -66,11 +66,11 @@ std::size_t RecordRing::FrameSize(std::size_t payload_size) {
 }
 
 RingPosition RecordRing::head() const {
-  return Shared(control_->head).load(std::memory_order_acquire);
+  return Atomic(control_->head).load(std::memory_order_acquire);
 }
 
 RingPosition RecordRing::tail() const {
-  return Shared(control_->tail).load(std::memory_order_acquire);
+  return Atomic(control_->tail).load(std::memory_order_acquire);
 }
 
 std::size_t RecordRing::capacity() const { return control_->capacity; }
@@ -101,7 +101,7 @@ RingPosition RecordRing::Append(const FrameContent& content, std::size_t size) {
   if (size > rest) {
     FrameHeader* const skip = At(position);
     skip->words = static_cast<std::uint32_t>(rest / kAlignment);
-    Shared(skip->state).store(static_cast<std::uint32_t>(FrameState::kSkip));
+    Atomic(skip->state).store(static_cast<std::uint32_t>(FrameState::kSkip));
     position += rest;
   }
   FrameHeader* const frame = At(position);
@@ -116,8 +116,8 @@ RingPosition RecordRing::Append(const FrameContent& content, std::size_t size) {
   if (!content.payload.empty()) {
     std::memcpy(frame + 1, content.payload.data(), content.payload.size());
   }
-  Shared(frame->state).store(static_cast<std::uint32_t>(FrameState::kPending));
-  Shared(control_->tail).store(position + size, std::memory_order_release);
+  Atomic(frame->state).store(static_cast<std::uint32_t>(FrameState::kPending));
+  Atomic(control_->tail).store(position + size, std::memory_order_release);
   return position;
 }
 
@@ -126,14 +126,14 @@ bool RecordRing::Void(RingPosition position, FullXid xid) {
   FrameHeader* const frame = At(position);
   if (frame->xid != xid) return false;
   auto expected = static_cast<std::uint32_t>(FrameState::kPending);
-  return Shared(frame->state)
+  return Atomic(frame->state)
       .compare_exchange_strong(expected, static_cast<std::uint32_t>(FrameState::kVoid));
 }
 
 void RecordRing::Finish(RingPosition position) {
   if (!IsLive(position)) return;
   auto expected = static_cast<std::uint32_t>(FrameState::kPending);
-  Shared(At(position)->state)
+  Atomic(At(position)->state)
       .compare_exchange_strong(expected, static_cast<std::uint32_t>(FrameState::kDone));
 }
 
@@ -141,7 +141,7 @@ Frame RecordRing::Read(RingPosition position) const {
   FrameHeader* const header = At(position);
   Frame frame;
   frame.position = position;
-  frame.state = static_cast<FrameState>(Shared(header->state).load());
+  frame.state = static_cast<FrameState>(Atomic(header->state).load());
   if (frame.state == FrameState::kSkip) return frame;
   frame.content.xid = header->xid;
   frame.content.outbox_row = {header->outbox_block,
@@ -168,14 +168,14 @@ void RecordRing::Reclaim() {
   const RingPosition end = tail();
   while (position < end) {
     FrameHeader* const frame = At(position);
-    if (Shared(frame->state).load() == static_cast<std::uint32_t>(FrameState::kPending)) break;
+    if (Atomic(frame->state).load() == static_cast<std::uint32_t>(FrameState::kPending)) break;
     position += std::uint64_t{frame->words} * kAlignment;
   }
   if (position == end && control_->capacity != 0 && end % control_->capacity != 0) {
     position += control_->capacity - end % control_->capacity;
-    Shared(control_->tail).store(position, std::memory_order_release);
+    Atomic(control_->tail).store(position, std::memory_order_release);
   }
-  Shared(control_->head).store(position, std::memory_order_release);
+  Atomic(control_->head).store(position, std::memory_order_release);
 }
 
 void RecordRing::RotateOne() {

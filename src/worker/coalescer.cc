@@ -1,6 +1,7 @@
 #include "worker/coalescer.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tviews::worker {
 
@@ -11,20 +12,20 @@ Coalescer::Coalescer(const DependencyGraph& graph, std::size_t memory_limit)
   }
 }
 
-void Coalescer::Fold(FullXid xid, const ChangeRecord& record) {
+void Coalescer::Fold(FullXid xid, ChangeRecord record) {
   oldest_ = records_ == 0 ? record.written_at : std::min(oldest_, record.written_at);
   ++records_;
-  common_.Merge(record.deltas);
-  common_.DegradeTo(memory_limit_);
   for (auto& [relation, with_fill] : with_fill_) {
     if (!with_fill.tview->fill->Covers(xid)) AddTo(with_fill, record.deltas);
   }
+  common_.Merge(std::move(record.deltas));
+  common_.DegradeTo(memory_limit_);
 }
 
-void Coalescer::FoldRefreshed(const DeltaSet& deltas) {
-  common_.Merge(deltas);
-  common_.DegradeTo(memory_limit_);
+void Coalescer::FoldRefreshed(DeltaSet deltas) {
   for (auto& [relation, with_fill] : with_fill_) AddTo(with_fill, deltas);
+  common_.Merge(std::move(deltas));
+  common_.DegradeTo(memory_limit_);
 }
 
 const DeltaSet& Coalescer::DeltasFor(const TviewDefinition& tview) const {

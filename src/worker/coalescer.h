@@ -27,12 +27,12 @@ class Coalescer {
   // changed". `graph` must outlive the coalescer.
   Coalescer(const DependencyGraph& graph, std::size_t memory_limit);
 
-  // Unites the record of transaction `xid` into the batch.
-  void Fold(FullXid xid, const ChangeRecord& record);
+  // Unites the record of transaction `xid` into the batch; move it, it can be large.
+  void Fold(FullXid xid, ChangeRecord record);
 
   // Adds what a refreshed TVIEW's own rows changed, for the TVIEWs that read it. Not subject to
   // fills: a nested TVIEW's fill never covers what this batch writes (ATTACKS A2).
-  void FoldRefreshed(const DeltaSet& deltas);
+  void FoldRefreshed(DeltaSet deltas);
 
   // The deltas that concern `tview`.
   const DeltaSet& DeltasFor(const TviewDefinition& tview) const;

@@ -52,6 +52,17 @@ TEST(Coalescer, UnitesRecords) {
   EXPECT_EQ(coalescer.oldest(), 40);
 }
 
+TEST(Coalescer, ListsTheRelationsThatChanged) {
+  const DependencyGraph graph = GraphWithFill();
+  Coalescer coalescer(graph, kUnlimited);
+  EXPECT_TRUE(coalescer.ChangedRelations().empty());
+  coalescer.Fold(99, Record(1, 1, "covered"));
+  DeltaSet refreshed;
+  refreshed.MarkWhole(10);
+  coalescer.FoldRefreshed(refreshed);
+  EXPECT_EQ(coalescer.ChangedRelations(), (std::vector<RelationId>{1, 10}));
+}
+
 TEST(Coalescer, StartsEmpty) {
   const DependencyGraph graph = GraphWithFill();
   const Coalescer coalescer(graph, kUnlimited);

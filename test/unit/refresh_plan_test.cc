@@ -9,6 +9,7 @@ TviewDefinition Post() {
   TviewDefinition tview;
   tview.qualified_view = R"("my schema".v_post)";
   tview.key_column = "Pk \"post\"";
+  tview.key_equality = "OPERATOR(ext.=)";
   return tview;
 }
 
@@ -26,25 +27,25 @@ TEST(RefreshPlan, ReadsTheWholeView) {
 
 TEST(RefreshPlan, ReadsOneKey) {
   EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kSingle),
-            R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" = $1)");
+            R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" OPERATOR(ext.=) $1)");
 }
 
 TEST(RefreshPlan, ReadsAnArrayOfKeys) {
   EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kArray),
-            R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" = ANY ($1))");
+            R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" OPERATOR(ext.=) ANY ($1))");
 }
 
 TEST(RefreshPlan, EvaluatesTheViewOncePerKey) {
   EXPECT_EQ(
       RefreshStatement(Post(), RefreshShape::kLateral),
       R"(SELECT v.* FROM pg_tviews_keys AS k, LATERAL (SELECT * FROM "my schema".v_post AS d )"
-      R"(WHERE d."Pk ""post""" = k.key OFFSET 0) AS v)");
+      R"(WHERE d."Pk ""post""" OPERATOR(ext.=) k.key OFFSET 0) AS v)");
 }
 
 TEST(RefreshPlan, JoinsTheViewWithTheKeys) {
   EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kJoin),
             R"(SELECT v.* FROM "my schema".v_post AS v JOIN pg_tviews_keys AS k )"
-            R"(ON v."Pk ""post""" = k.key)");
+            R"(ON v."Pk ""post""" OPERATOR(ext.=) k.key)");
 }
 
 }  // namespace
