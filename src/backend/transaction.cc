@@ -234,8 +234,7 @@ absl::Status TransactionBuffer::AtSubtransactionCommit(int nest_level) {
   levels_.pop_back();
   DeltaSet& kept = levels_.back().deltas;
   lower_bytes_ -= kept.bytes();
-  if (released.bytes() > kept.bytes()) std::swap(released, kept);
-  kept.Merge(released);
+  kept.Merge(std::move(released));
   return absl::OkStatus();
 }
 

@@ -156,10 +156,10 @@ absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
     bool metadata_changed = false;
     TVIEWS_RETURN_IF_ERROR(
         reader_.Collect(snapshot, [&](FullXid xid, std::string_view payload) -> absl::Status {
-          TVIEWS_ASSIGN_OR_RETURN(const ChangeRecord record, ParseChangeRecord(payload));
+          TVIEWS_ASSIGN_OR_RETURN(ChangeRecord record, ParseChangeRecord(payload));
           if (record.origin != here) return absl::OkStatus();
           if (record.deltas.Find(meta) != nullptr) metadata_changed = true;
-          coalescer.Fold(xid, record);
+          coalescer.Fold(xid, std::move(record));
           return absl::OkStatus();
         }));
     if (!metadata_changed || reloaded) {
@@ -245,7 +245,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   totals_.deleted += counts.deleted;
   totals_.unchanged += counts.unchanged;
   if (affected.everything) ++totals_.full_refreshes;
-  coalescer->FoldRefreshed(changes);
+  coalescer->FoldRefreshed(std::move(changes));
   // The TVIEWs that follow see what this one wrote, under the same snapshot.
   return pg::Call([] {
     CommandCounterIncrement();
