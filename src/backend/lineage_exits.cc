@@ -1,0 +1,482 @@
+#include "backend/lineage_exits.h"
+
+#include "backend/lineage_joins.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/sysattr.h>
+#include <nodes/makefuncs.h>
+#include <nodes/nodeFuncs.h>
+#include <optimizer/clauses.h>
+#include <optimizer/optimizer.h>
+#include <optimizer/tlist.h>
+#include <parser/parse_coerce.h>
+#include <parser/parsetree.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend::lineage {
+namespace {
+
+Node* AsNode(Expr* expr) { return reinterpret_cast<Node*>(expr); }
+
+// The expressions of GROUP BY, PARTITION BY or DISTINCT (a list of SortGroupClause).
+MatesBlock ClauseOf(const Scope* scope, List* clauses, const char* name) {
+  MatesBlock block;
+  block.name = name;
+  ListCell* cell;
+  foreach (cell, clauses) {
+    auto* clause = static_cast<SortGroupClause*>(lfirst(cell));
+    TargetEntry* entry = get_sortgroupclause_tle(clause, scope->query->targetList);
+    block.expressions.Add(
+        reinterpret_cast<Expr*>(Globalize(scope, reinterpret_cast<Node*>(entry->expr))));
+    block.equalities.Add(clause->eqop);
+  }
+  return block;
+}
+
+// LINEAGE F6: under an equality that is not image equality the use above must be the same one.
+bool EqualityFits(Node* expr, Oid clause_equality, const ExitColumn& column) {
+  if (IsImageEqual(exprType(expr), exprCollation(expr))) return true;
+  return OidIsValid(column.equality) &&
+         equality_ops_are_compatible(column.equality, clause_equality) &&
+         column.equality_collation == exprCollation(expr);
+}
+
+struct Coverage {
+  const MatesBlock* block;
+  const ExitColumn* column;
+  const Expr* whole;
+  bool allow_dependent;
+};
+
+// WalkChildren stops at true: "not covered".
+bool IsUncovered(Node* node, void* context) {
+  if (node == nullptr) return false;
+  const auto* coverage = static_cast<const Coverage*>(context);
+  for (int i = 0; i < coverage->block->expressions.size(); ++i) {
+    Node* clause = AsNode(coverage->block->expressions[i]);
+    if (!equal(node, clause)) continue;
+    ExitColumn column = *coverage->column;
+    if (AsNode(const_cast<Expr*>(coverage->whole)) != node) column.equality = InvalidOid;
+    return !EqualityFits(clause, coverage->block->equalities[i], column);
+  }
+  // GROUP BY: the parser lets a bare variable through only if it depends on a grouped primary key
+  // of the same relation.
+  if (IsA(node, Var)) return !coverage->allow_dependent;
+  return WalkChildren(node, IsUncovered, context);
+}
+
+bool IsCovered(Expr* expr, const MatesBlock& block, const ExitColumn& column,
+               bool allow_dependent) {
+  Coverage coverage = {&block, &column, expr, allow_dependent};
+  return !IsUncovered(AsNode(expr), &coverage);
+}
+
+bool AreCovered(const PlainArray<Expr*>& expressions, const MatesBlock& block,
+                const ExitRequest& request, bool allow_dependent = false) {
+  for (int i = 0; i < expressions.size(); ++i) {
+    if (!IsCovered(expressions[i], block, request.columns[i], allow_dependent)) return false;
+  }
+  return true;
+}
+
+bool IsNullConstant(Node* node) {
+  return node == nullptr || (IsA(node, Const) && reinterpret_cast<Const*>(node)->constisnull);
+}
+
+bool IsZeroConstant(Node* node) {
+  return IsA(node, Const) && DatumGetInt64(reinterpret_cast<Const*>(node)->constvalue) == 0;
+}
+
+bool HasLimit(const Query* query) {
+  return !IsNullConstant(query->limitCount) ||
+         !(IsNullConstant(query->limitOffset) || IsZeroConstant(query->limitOffset));
+}
+
+// LINEAGE F1-F4, F6 for one plain SELECT.
+void CheckBlocks(const Scope* scope, const ExitRequest& request,
+                 const PlainArray<Expr*>& expressions, Exit* exit) {
+  const Query* query = scope->query;
+  if (HasLimit(query)) {
+    exit->why_not = "rows are cut by LIMIT or OFFSET";
+    return;
+  }
+  if (query->groupingSets != NIL) {
+    exit->why_not = "rows are grouped by several grouping sets";
+    return;
+  }
+  if (query->groupClause != NIL) {
+    if (!AreCovered(expressions, ClauseOf(scope, query->groupClause, "GROUP BY"), request, true)) {
+      exit->why_not = "the column does not follow from GROUP BY";
+      return;
+    }
+  } else if (query->hasAggs || query->havingQual != nullptr) {
+    exit->why_not = "all rows are aggregated into one";
+    return;
+  }
+  ListCell* cell;
+  if (query->hasWindowFuncs) {
+    foreach (cell, query->windowClause) {
+      auto* window = static_cast<WindowClause*>(lfirst(cell));
+      MatesBlock block = ClauseOf(scope, window->partitionClause, "PARTITION BY");
+      if (!AreCovered(expressions, block, request)) exit->mates.Add(block);
+    }
+  }
+  if (query->distinctClause == NIL) return;
+  MatesBlock distinct = ClauseOf(scope, query->distinctClause, "DISTINCT ON");
+  if (AreCovered(expressions, distinct, request)) return;
+  if (query->hasDistinctOn) {
+    exit->mates.Add(distinct);
+  } else {
+    exit->why_not = "DISTINCT unites values that the use above tells apart";
+  }
+}
+
+const char* WhyImpure(Node* expr) {
+  if (contain_agg_clause(expr)) return "the column is an aggregate";
+  if (contain_window_function(expr)) return "the column is a window function";
+  if (expression_returns_set(expr)) return "the column is a set-returning function";
+  if (contain_subplans(expr)) return "the column is a subquery";
+  if (HasSpecialVars(expr)) return "the column is a whole row or a system column";
+  if (NamesForeignOperator(expr)) return "the column compares by an operator that has no name";
+  if (contain_mutable_functions(expr)) return "the column depends on settings";
+  return nullptr;
+}
+
+// LINEAGE C4: the leaves of a merged column, coalesce(x.k, y.k) over FULL JOIN ON x.k = y.k.
+bool MergedBy(const JoinItem* item, Node* left, Node* right) {
+  if (item->leaf != nullptr) return false;
+  for (Expr* conjunct : item->conjuncts) {
+    if (!item->is_full || !IsA(conjunct, OpExpr)) continue;
+    auto* operation = reinterpret_cast<OpExpr*>(conjunct);
+    if (list_length(operation->args) != 2 || !IsEqualityOperator(operation->opno)) continue;
+    Node* first = static_cast<Node*>(linitial(operation->args));
+    Node* second = static_cast<Node*>(lsecond(operation->args));
+    if ((equal(first, left) && equal(second, right)) ||
+        (equal(first, right) && equal(second, left))) {
+      return operation->opno == EqualityOperatorOf(exprType(left));
+    }
+  }
+  for (const JoinItem* child : item->children) {
+    if (MergedBy(child, left, right)) return true;
+  }
+  return false;
+}
+
+bool AddMerged(const Scope* scope, Node* expr, PlainArray<Var*>* leaves) {
+  if (IsA(expr, Var)) {
+    leaves->Add(reinterpret_cast<Var*>(expr));
+    return true;
+  }
+  if (!IsA(expr, CoalesceExpr)) return false;
+  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
+  if (list_length(arguments) != 2) return false;
+  Node* left = static_cast<Node*>(linitial(arguments));
+  Node* right = static_cast<Node*>(lsecond(arguments));
+  return scope->joins != nullptr && MergedBy(scope->joins, left, right) &&
+         AddMerged(scope, left, leaves) && AddMerged(scope, right, leaves);
+}
+
+Occurrence* MemberWithId(const Scope* scope, int id) {
+  for (Occurrence* member : scope->members) {
+    if (member->id == id) return member;
+  }
+  return nullptr;
+}
+
+void AddMergedTargets(const Scope* scope, Expr* expr, Exit* exit) {
+  PlainArray<Var*> leaves;
+  if (!AddMerged(scope, AsNode(expr), &leaves)) {
+    exit->why_not = "the column is computed from several tables";
+    return;
+  }
+  for (Var* leaf : leaves) {
+    ExitTarget target;
+    target.member = MemberWithId(scope, leaf->varno);
+    if (target.member == nullptr) {
+      exit->why_not = "the column belongs to a query around";
+      return;
+    }
+    target.expressions.Add(reinterpret_cast<Expr*>(leaf));
+    exit->targets.Add(target);
+  }
+}
+
+void AddTarget(const Scope* scope, const ExitRequest& request, const PlainArray<Expr*>& expressions,
+               int id, Exit* exit) {
+  ExitTarget target;
+  target.member = MemberWithId(scope, id);
+  if (target.member == nullptr) {
+    exit->why_not = "the column belongs to a query around";
+    return;
+  }
+  target.expressions = expressions;
+  for (int i = 0; i < expressions.size(); ++i) {
+    if (request.columns[i].is_strict && IsStrictExpression(AsNode(expressions[i])) &&
+        !bms_is_empty(OccurrencesIn(AsNode(expressions[i])))) {
+      exit->target_is_nonnull = true;
+    }
+  }
+  if (!exit->target_is_nonnull && bms_is_member(id, ReduceJoins(scope, nullptr)->nullable)) {
+    exit->why_not = "the column can hide that its row is missing (outer join)";
+    return;
+  }
+  exit->targets.Add(target);
+}
+
+Exit* FindSelectExit(const Scope* scope, const ExitRequest& request) {
+  auto* exit = MakePlain<Exit>();
+  PlainArray<Expr*> expressions;
+  Bitmapset* ids = nullptr;
+  for (const ExitColumn& column : request.columns) {
+    Expr* expr = OutputOf(scope, column.number);
+    if (expr == nullptr) {
+      exit->why_not = "the column is a whole row or a system column";
+      return exit;
+    }
+    exit->why_not = WhyImpure(AsNode(expr));
+    if (exit->why_not != nullptr) return exit;
+    ids = bms_add_members(ids, OccurrencesIn(AsNode(expr)));
+    expressions.Add(expr);
+  }
+  if (bms_is_empty(ids)) {
+    exit->is_constant = true;
+    exit->constants = expressions;
+    return exit;
+  }
+  CheckBlocks(scope, request, expressions, exit);
+  if (exit->why_not != nullptr) return exit;
+  if (bms_num_members(ids) == 1) {
+    AddTarget(scope, request, expressions, bms_singleton_member(ids), exit);
+  } else if (expressions.size() == 1) {
+    AddMergedTargets(scope, expressions[0], exit);
+  } else {
+    exit->why_not = "the columns come from several tables";
+  }
+  return exit;
+}
+
+// Column `column` of a branch as the set operation returns it; null if that needs a cast that
+// depends on settings.
+Expr* BranchColumn(const Occurrence* branch, const SetOperationStmt* operation, int column) {
+  auto* entry = static_cast<TargetEntry*>(list_nth(branch->child->query->targetList, column - 1));
+  Node* expr = AsNode(entry->expr);
+  Node* var =
+      reinterpret_cast<Node*>(makeVar(branch->id, static_cast<AttrNumber>(column), exprType(expr),
+                                      exprTypmod(expr), exprCollation(expr), 0));
+  const Oid wanted = list_nth_oid(operation->colTypes, column - 1);
+  if (exprType(expr) == wanted) return reinterpret_cast<Expr*>(var);
+  Node* cast = coerce_to_target_type(nullptr, var, exprType(expr), wanted, -1, COERCION_IMPLICIT,
+                                     COERCE_IMPLICIT_CAST, -1);
+  if (cast == nullptr || contain_mutable_functions(cast)) return nullptr;
+  return reinterpret_cast<Expr*>(cast);
+}
+
+// LINEAGE F6 for UNION, INTERSECT and EXCEPT, which compare whole rows.
+bool SetEqualityFits(Node* node, const ExitRequest& request) {
+  if (!IsA(node, SetOperationStmt)) return true;
+  auto* operation = reinterpret_cast<SetOperationStmt*>(node);
+  if (operation->op != SETOP_UNION || !operation->all) {
+    for (const ExitColumn& column : request.columns) {
+      const Oid type = list_nth_oid(operation->colTypes, column.number - 1);
+      const Oid collation = list_nth_oid(operation->colCollations, column.number - 1);
+      if (IsImageEqual(type, collation)) continue;
+      if (!OidIsValid(column.equality) || column.equality_collation != collation ||
+          !equality_ops_are_compatible(column.equality, EqualityOperatorOf(type))) {
+        return false;
+      }
+    }
+  }
+  return SetEqualityFits(operation->larg, request) && SetEqualityFits(operation->rarg, request);
+}
+
+Exit* FindSetOperationExit(const Scope* scope, const ExitRequest& request) {
+  auto* exit = MakePlain<Exit>();
+  auto* operation = reinterpret_cast<SetOperationStmt*>(scope->query->setOperations);
+  if (HasLimit(scope->query)) {
+    exit->why_not = "rows are cut by LIMIT or OFFSET";
+    return exit;
+  }
+  if (!SetEqualityFits(scope->query->setOperations, request)) {
+    exit->why_not = "the set operation unites values that the use above tells apart";
+    return exit;
+  }
+  for (Occurrence* branch : scope->members) {
+    if (branch->kind != OccurrenceKind::kDerived) continue;
+    ExitTarget target;
+    target.member = branch;
+    for (const ExitColumn& column : request.columns) {
+      Expr* expr = column.number > 0 ? BranchColumn(branch, operation, column.number) : nullptr;
+      if (expr == nullptr) {
+        exit->why_not = "a branch's column must be cast in a way that depends on settings";
+        return exit;
+      }
+      target.expressions.Add(expr);
+    }
+    exit->targets.Add(target);
+  }
+  return exit;
+}
+
+// Adds `column`, or unites it with what is asked of the same column already.
+void AddColumn(const ExitColumn& column, ExitRequest* request) {
+  for (ExitColumn& known : request->columns) {
+    if (known.number != column.number) continue;
+    known.is_strict = known.is_strict || column.is_strict;
+    if (known.equality != column.equality ||
+        known.equality_collation != column.equality_collation) {
+      known.equality = known.equality_collation = InvalidOid;
+    }
+    return;
+  }
+  request->columns.Add(column);
+}
+
+struct VarCollector {
+  const Occurrence* member;
+  Bitmapset* attributes;  // offset by FirstLowInvalidHeapAttributeNumber
+};
+
+bool CollectVars(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, Var)) {
+    auto* collector = static_cast<VarCollector*>(context);
+    auto* var = reinterpret_cast<Var*>(node);
+    if (var->varno == collector->member->id) {
+      collector->attributes =
+          bms_add_member(collector->attributes, var->varattno - FirstLowInvalidHeapAttributeNumber);
+    }
+    return false;
+  }
+  return WalkChildren(node, CollectVars, context);
+}
+
+Bitmapset* AttributesIn(const Occurrence* member, Node* node) {
+  VarCollector collector = {member, nullptr};
+  CollectVars(node, &collector);
+  return collector.attributes;
+}
+
+bool IsColumn(const Occurrence* member, Node* node, AttrNumber number) {
+  node = StripRelabel(node);
+  return node != nullptr && IsA(node, Var) && reinterpret_cast<Var*>(node)->varno == member->id &&
+         reinterpret_cast<Var*>(node)->varattno == number;
+}
+
+// True if `conjunct` is not true where column `number` of `member` is NULL.
+bool IsStrictInColumn(Expr* conjunct, const Occurrence* member, AttrNumber number) {
+  List* nonnull = find_nonnullable_vars(reinterpret_cast<Node*>(list_make1(conjunct)));
+#if PG_VERSION_NUM < 160000
+  ListCell* cell;
+  foreach (cell, nonnull) {
+    if (IsColumn(member, static_cast<Node*>(lfirst(cell)), number)) return true;
+  }
+  return false;
+#else
+  return mbms_is_member(member->id, number - FirstLowInvalidHeapAttributeNumber, nonnull);
+#endif
+}
+
+void AddConjunctColumns(const Occurrence* member, Expr* conjunct, ExitRequest* request) {
+  Bitmapset* attributes = AttributesIn(member, AsNode(conjunct));
+  for (int i = -1; (i = bms_next_member(attributes, i)) >= 0;) {
+    ExitColumn column;
+    column.number = static_cast<AttrNumber>(i + FirstLowInvalidHeapAttributeNumber);
+    column.is_strict = IsStrictInColumn(conjunct, member, column.number);
+    if (IsA(conjunct, OpExpr)) {
+      auto* operation = reinterpret_cast<OpExpr*>(conjunct);
+      if (list_length(operation->args) == 2 && IsEqualityOperator(operation->opno) &&
+          (IsColumn(member, static_cast<Node*>(linitial(operation->args)), column.number) ||
+           IsColumn(member, static_cast<Node*>(lsecond(operation->args)), column.number))) {
+        column.equality = operation->opno;
+        column.equality_collation = operation->inputcollid;
+      }
+    }
+    AddColumn(column, request);
+  }
+}
+
+}  // namespace
+
+Expr* OutputOf(const Scope* scope, AttributeNumber number) {
+  if (number <= 0 || number > list_length(scope->query->targetList)) return nullptr;
+  auto* entry = static_cast<TargetEntry*>(list_nth(scope->query->targetList, number - 1));
+  return reinterpret_cast<Expr*>(Globalize(scope, AsNode(entry->expr)));
+}
+
+bool IsOutputNeverNull(const Scope* scope, AttributeNumber number) {
+  if (scope->query->setOperations != nullptr) {
+    for (const Occurrence* branch : scope->members) {
+      if (branch->kind == OccurrenceKind::kDerived && !IsOutputNeverNull(branch->child, number)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  Node* node = StripRelabel(AsNode(OutputOf(scope, number)));
+  if (node == nullptr || scope->query->groupingSets != NIL) return false;
+  if (IsA(node, Const)) return !reinterpret_cast<Const*>(node)->constisnull;
+  if (!IsA(node, Var)) return false;
+  auto* var = reinterpret_cast<Var*>(node);
+  const Occurrence* member = MemberWithId(scope, var->varno);
+  if (member == nullptr) return false;
+  for (Expr* conjunct : scope->joins->conjuncts) {
+    if (IsStrictInColumn(conjunct, member, var->varattno)) return true;
+  }
+  if (bms_is_member(member->id, ReduceJoins(scope, nullptr)->nullable)) return false;
+  if (member->kind == OccurrenceKind::kDerived) {
+    return IsOutputNeverNull(member->child, var->varattno);
+  }
+  return member->kind == OccurrenceKind::kRelation &&
+         IsDeclaredNotNull(member->rte->relid, var->varattno);
+}
+
+Exit* FindExit(const Scope* scope, const ExitRequest& request) {
+  if (request.columns.empty()) {
+    auto* exit = MakePlain<Exit>();
+    exit->is_constant = true;
+    return exit;
+  }
+  return scope->query->setOperations == nullptr ? FindSelectExit(scope, request)
+                                                : FindSetOperationExit(scope, request);
+}
+
+ExitRequest RequestOf(const Occurrence* member, const ExitRequest& outer,
+                      const PlainArray<Expr*>& expressions) {
+  ExitRequest request;
+  for (int i = 0; i < expressions.size(); ++i) {
+    Node* expr = AsNode(expressions[i]);
+    Bitmapset* attributes = AttributesIn(member, expr);
+    for (int j = -1; (j = bms_next_member(attributes, j)) >= 0;) {
+      ExitColumn column;
+      column.number = static_cast<AttrNumber>(j + FirstLowInvalidHeapAttributeNumber);
+      column.is_strict = outer.columns[i].is_strict && IsStrictExpression(expr);
+      if (IsColumn(member, expr, column.number)) {
+        column.equality = outer.columns[i].equality;
+        column.equality_collation = outer.columns[i].equality_collation;
+      }
+      AddColumn(column, &request);
+    }
+  }
+  return request;
+}
+
+ExitRequest RequestOf(const Occurrence* member, const PlainArray<Expr*>& conjuncts) {
+  ExitRequest request;
+  for (Expr* conjunct : conjuncts) AddConjunctColumns(member, conjunct, &request);
+  return request;
+}
+
+bool CanLeave(const Scope* scope, const ExitRequest& request) {
+  const Exit* exit = FindExit(scope, request);
+  if (exit->why_not != nullptr) return false;
+  for (const ExitTarget& target : exit->targets) {
+    if (target.member->kind == OccurrenceKind::kDerived &&
+        !CanLeave(target.member->child, RequestOf(target.member, request, target.expressions))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace tviews::backend::lineage

@@ -1,0 +1,162 @@
+#include "backend/lineage_plain.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/htup_details.h>
+#include <access/nbtree.h>
+#include <access/transam.h>
+#include <catalog/pg_attribute.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_inherits.h>
+#include <nodes/nodeFuncs.h>
+#include <optimizer/clauses.h>
+#include <optimizer/optimizer.h>
+#include <utils/lsyscache.h>
+#include <utils/syscache.h>
+#include <utils/typcache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend::lineage {
+namespace {
+
+#if PG_VERSION_NUM < 160000
+// The walkers of 15 are declared without parameters.
+using ServerWalker = bool (*)();
+using ServerMutator = Node* (*)();
+#else
+using ServerWalker = NodeWalker;
+using ServerMutator = NodeMutator;
+#endif
+
+// Through void (*)(), which compilers take for "any function".
+ServerWalker ForServer(NodeWalker walker) {
+  return reinterpret_cast<ServerWalker>(reinterpret_cast<void (*)()>(walker));
+}
+ServerMutator ForServer(NodeMutator mutator) {
+  return reinterpret_cast<ServerMutator>(reinterpret_cast<void (*)()>(mutator));
+}
+
+bool CollectOccurrences(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, Var)) {
+    auto** ids = static_cast<Bitmapset**>(context);
+    *ids = bms_add_member(*ids, reinterpret_cast<Var*>(node)->varno);
+    return false;
+  }
+  if (IsA(node, Query)) return false;
+  return WalkChildren(node, CollectOccurrences, context);
+}
+
+bool IsSpecialVar(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, Var)) return reinterpret_cast<Var*>(node)->varattno <= 0;
+  return WalkChildren(node, IsSpecialVar, context);
+}
+
+bool IsNamelessForeignOperator(Node* node, void* context) {
+  if (node == nullptr || IsA(node, RangeTblEntry)) return false;
+  Oid operator_id = InvalidOid;
+  if (IsA(node, DistinctExpr) || IsA(node, NullIfExpr)) {
+    operator_id = reinterpret_cast<OpExpr*>(node)->opno;
+  } else if (IsA(node, RowCompareExpr)) {
+    return true;
+  } else if (IsA(node, OpExpr)) {
+    // Only the short form of CASE compares a CaseTestExpr by an operator.
+    Node* first = static_cast<Node*>(linitial(reinterpret_cast<OpExpr*>(node)->args));
+    if (IsA(StripRelabel(first), CaseTestExpr)) operator_id = reinterpret_cast<OpExpr*>(node)->opno;
+  }
+  if (operator_id >= FirstNormalObjectId) return true;
+  if (IsA(node, Query)) {
+    return WalkQuery(reinterpret_cast<Query*>(node), IsNamelessForeignOperator, context);
+  }
+  return WalkChildren(node, IsNamelessForeignOperator, context);
+}
+
+}  // namespace
+
+void* GrowPlainArray(void* items, int size, int* room, std::size_t item_size) {
+  *room = size == 0 ? 8 : size * 2;
+  const std::size_t bytes = static_cast<std::size_t>(*room) * item_size;
+  return items == nullptr ? palloc(bytes) : repalloc(items, bytes);
+}
+
+void* AllocateZeroed(std::size_t size) { return palloc0(size); }
+
+bool WalkChildren(Node* node, NodeWalker walker, void* context) {
+  return expression_tree_walker(node, ForServer(walker), context);
+}
+
+bool WalkQuery(Query* query, NodeWalker walker, void* context) {
+  return query_tree_walker(query, ForServer(walker), context, QTW_EXAMINE_RTES_BEFORE);
+}
+
+bool WalkLevel(Query* query, NodeWalker walker, void* context) {
+  return query_tree_walker(
+      query, ForServer(walker), context,
+      QTW_IGNORE_RT_SUBQUERIES | QTW_IGNORE_CTE_SUBQUERIES | QTW_IGNORE_JOINALIASES);
+}
+
+Node* MutateChildren(Node* node, NodeMutator mutator, void* context) {
+  return expression_tree_mutator(node, ForServer(mutator), context);
+}
+
+Bitmapset* OccurrencesIn(Node* node) {
+  Bitmapset* ids = nullptr;
+  CollectOccurrences(node, &ids);
+  return ids;
+}
+
+bool HasSpecialVars(Node* node) { return IsSpecialVar(node, nullptr); }
+
+bool IsPureExpression(Node* node) {
+  return !contain_subplans(node) && !contain_agg_clause(node) && !contain_window_function(node) &&
+         !expression_returns_set(node) && !contain_mutable_functions(node);
+}
+
+bool IsStrictExpression(Node* expr) { return !contain_nonstrict_functions(expr); }
+
+Node* StripRelabel(Node* node) {
+  while (node != nullptr && IsA(node, RelabelType)) {
+    node = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(node)->arg);
+  }
+  return node;
+}
+
+bool IsImageEqual(TypeId type, Oid32 collation) {
+  TypeCacheEntry* entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
+  if (!OidIsValid(entry->btree_opf)) return false;
+  const Oid procedure = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
+                                          entry->btree_opintype, BTEQUALIMAGE_PROC);
+  if (!OidIsValid(procedure)) return false;
+  return DatumGetBool(
+      OidFunctionCall1Coll(procedure, collation, ObjectIdGetDatum(entry->btree_opintype)));
+}
+
+bool CollationsAgree(Oid32 left, Oid32 right) {
+  if (left == right) return true;
+  return (!OidIsValid(left) || get_collation_isdeterministic(left)) &&
+         (!OidIsValid(right) || get_collation_isdeterministic(right));
+}
+
+bool IsEqualityOperator(Oid32 operator_id) {
+  return equality_ops_are_compatible(operator_id, operator_id) &&
+         (get_mergejoin_opfamilies(operator_id) != NIL || op_hashjoinable(operator_id, InvalidOid));
+}
+
+Oid32 EqualityOperatorOf(TypeId type) { return lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr; }
+
+bool IsDeclaredNotNull(RelationId relation, AttributeNumber attribute) {
+  const char kind = get_rel_relkind(relation);
+  // Foreign tables do not enforce it, and before 17 a child may lack what its parent declares.
+  if (kind == RELKIND_FOREIGN_TABLE || (kind == RELKIND_RELATION && has_subclass(relation))) {
+    return false;
+  }
+  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(attribute));
+  if (!HeapTupleIsValid(tuple)) return false;
+  const bool result = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
+  ReleaseSysCache(tuple);
+  return result;
+}
+
+bool NamesForeignOperator(Node* node) { return IsNamelessForeignOperator(node, nullptr); }
+
+}  // namespace tviews::backend::lineage
