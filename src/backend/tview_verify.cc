@@ -96,12 +96,12 @@ absl::StatusOr<HeldSnapshot> TakeExactSnapshot() {
 }
 
 // The query's rows are numbered within their key, so that a key that it returns twice does not hide
-// behind the row that it equals.
+// behind the row that it equals. A composite key of NULLs "is null", but is not NULL.
 std::string Comparison(const TviewFacts& tview) {
   const std::string key = QuoteIdentifier(tview.key_column);
   return "SELECT coalesce(e.key, s.key)::text,"
-         " CASE WHEN e.n IS NULL THEN 'extra' WHEN e.key IS NULL THEN 'null key'"
-         " WHEN e.n > 1 THEN 'duplicate key' WHEN s.key IS NULL THEN 'missing'"
+         " CASE WHEN e.n IS NULL THEN 'extra' WHEN num_nulls(e.key) > 0 THEN 'null key'"
+         " WHEN e.n > 1 THEN 'duplicate key' WHEN s.n IS NULL THEN 'missing'"
          " ELSE 'different' END,"
          " to_jsonb(s.content), to_jsonb(e.content)"
          " FROM (SELECT t." +
@@ -112,7 +112,7 @@ std::string Comparison(const TviewFacts& tview) {
          tview.view +
          " AS v) AS e"
          " ON s.key = e.key AND s.n = e.n"
-         " WHERE s.key IS NULL OR e.n IS NULL OR s.content *<> e.content"
+         " WHERE s.n IS NULL OR e.n IS NULL OR s.content *<> e.content"
          " ORDER BY 1";
 }
 
