@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "backend/internal_ddl.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/spi.h"
@@ -114,6 +115,7 @@ absl::Status MakeRoomForClones(const std::vector<Member>& members) {
 }  // namespace
 
 absl::Status InstallCaptureTriggers(RelationId table) {
+  const InternalDdlScope internal;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(std::vector<Member> members, ReadMembers(table));
   if (members.empty()) return absl::OkStatus();
@@ -128,7 +130,18 @@ absl::Status InstallCaptureTriggers(RelationId table) {
   return absl::OkStatus();
 }
 
+absl::Status SyncCaptureTriggers(RelationId table) {
+  bool is_needed = false;
+  {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(table));
+    is_needed = !members.empty() && members.front().is_needed;
+  }
+  return is_needed ? InstallCaptureTriggers(table) : RemoveUnneededCaptureTriggers(table);
+}
+
 absl::Status RemoveUnneededCaptureTriggers(RelationId table) {
+  const InternalDdlScope internal;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(table));
   if (members.empty() || members.front().is_needed) return absl::OkStatus();

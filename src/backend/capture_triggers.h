@@ -24,6 +24,9 @@ namespace tviews::backend {
 // to ENABLE ALWAYS.
 absl::Status InstallCaptureTriggers(RelationId table);
 
+// Installs or removes them, whichever (1) asks for.
+absl::Status SyncCaptureTriggers(RelationId table);
+
 // Drops the triggers of `table` and of what inherits from it where no TVIEW needs them any more.
 absl::Status RemoveUnneededCaptureTriggers(RelationId table);
 

@@ -2,17 +2,17 @@
 
 #include <utility>
 
-#include "backend/capture_triggers.h"
 #include "backend/defining_query.h"
 #include "backend/internal_ddl.h"
 #include "backend/source_locks.h"
 #include "backend/tview_fill.h"
 #include "backend/tview_lineage.h"
 #include "backend/tview_metadata.h"
+#include "backend/tview_report.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
-#include "shared/pg/settings.h"
 #include "shared/pg/spi.h"
+#include "shared/pg/user_scope.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -142,29 +142,10 @@ absl::Status CreateIndexes(const TviewName& name, const DefiningQuery& query, At
   return absl::OkStatus();
 }
 
-absl::Status ReportLineage(const TviewName& name, const TviewLineage& lineage) {
-  if (!pg::settings::notice_lineage) return absl::OkStatus();
-  for (const SourceLineage& source : lineage.sources) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(source.source));
-    std::string paths;
-    for (const LineagePath& path : source.paths) {
-      if (!paths.empty()) paths += "; ";
-      paths += path.description;
-    }
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      ereport(NOTICE, (errmsg("TVIEW \"%s\" follows %s by %s: %s", name.table.c_str(),
-                              relation.c_str(), StrategyName(source.strategy()), paths.c_str())));
-    }));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status InstallTriggers(const TviewLineage& lineage) {
-  for (const SourceLineage& source : lineage.sources) {
-    if (source.source_is_tview) continue;
-    TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(source.source));
-  }
-  return absl::OkStatus();
+// The texts of lookups must not depend on the user's search path.
+absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(GetUserId()));
+  return DeriveLineage(tree, key);
 }
 
 }  // namespace
@@ -177,11 +158,8 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query,
                           ParseDefiningQuery(request.query, request.column_names));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, request.key));
-  TVIEWS_ASSIGN_OR_RETURN(const TviewLineage lineage, DeriveLineage(query.tree, key));
-
-  const std::vector<RelationId> sources = SourcesOf(lineage);
-  TVIEWS_RETURN_IF_ERROR(CheckSources(sources));
-  TVIEWS_RETURN_IF_ERROR(LockSources(sources));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(query.tree, key));
+  TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
 
   TVIEWS_RETURN_IF_ERROR(CreateBackingView(request, query));
   TVIEWS_RETURN_IF_ERROR(CreateEmptyTable(request, query));
@@ -206,9 +184,9 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .definition = query.text,
                                          .fill_snapshot = fill.snapshot,
                                          .fill_creator = fill.creator,
-                                         .lineage = lineage}));
-  TVIEWS_RETURN_IF_ERROR(InstallTriggers(lineage));
-  TVIEWS_RETURN_IF_ERROR(ReportLineage(name, lineage));
+                                         .analysis = analysis}));
+  TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
+  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backend/capture_triggers.h"
+#include "backend/transaction.h"
 #include "backend/tview_metadata.h"
 #include "backend/tview_names.h"
 #include "shared/no_destructor.h"
@@ -15,6 +16,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
+#include <catalog/pg_inherits.h>
 #include <utils/syscache.h>
 #include "shared/pg/postgres_end.h"
 
@@ -52,7 +54,12 @@ bool IsInstalled() {
 absl::Status NoteDrop(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (is_tview) Notes().push_back(relation);
-  return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  // Its rows vanish from its ancestors without a trigger.
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_ancestor,
+                          pg::CallFor([&] { return has_superclass(relation); }));
+  return has_ancestor ? NoteWholeRelation(relation) : absl::OkStatus();
 }
 
 absl::Status FinishDrops() {

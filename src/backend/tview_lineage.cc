@@ -1,87 +1,107 @@
 #include "backend/tview_lineage.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
+#include "backend/capture_triggers.h"
+#include "backend/source_locks.h"
+#include "backend/tview_metadata.h"
+#include "backend/tview_names.h"
+#include "shared/dependency_graph.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/user_scope.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <access/table.h>
-#include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <rewrite/rewriteHandler.h>
-#include <rewrite/rewriteSupport.h>
+#include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
 
-// Relations that a query reads, views apart. Plain data.
-struct Relations {
-  List* sources;
-  List* views;
-};
-
-bool Walk(Node* node, Relations* relations);
-
-void AddRelation(const RangeTblEntry* entry, Relations* relations) {
-  if (entry->relkind != RELKIND_VIEW) {
-    relations->sources = list_append_unique_oid(relations->sources, entry->relid);
-    return;
-  }
-  if (list_member_oid(relations->views, entry->relid)) return;
-  relations->views = lappend_oid(relations->views, entry->relid);
-  Relation view = table_open(entry->relid, AccessShareLock);
-  Walk(reinterpret_cast<Node*>(get_view_query(view)), relations);
-  table_close(view, NoLock);
+// The query of a view, as a copy in the current memory context.
+absl::StatusOr<const Query*> ViewQuery(RelationId view) {
+  return pg::CallFor([&]() -> const Query* {
+    Relation relation = table_open(view, AccessShareLock);
+    const Query* const query = static_cast<Query*>(copyObjectImpl(get_view_query(relation)));
+    table_close(relation, NoLock);
+    return query;
+  });
 }
 
-bool WalkRaw(Node* node, void* relations) { return Walk(node, static_cast<Relations*>(relations)); }
+absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(tview.backing_view));
+  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, pg::CallFor([&] {
+                            return get_attnum(tview.backing_view, tview.key_column.c_str());
+                          }));
+  return DeriveLineage(query, key);
+}
 
-bool Walk(Node* node, Relations* relations) {
-  if (node == nullptr) return false;
-  if (IsA(node, RangeTblEntry)) {
-    const RangeTblEntry* const entry = reinterpret_cast<RangeTblEntry*>(node);
-    if (entry->rtekind == RTE_RELATION) AddRelation(entry, relations);
-    return false;
-  }
-  if (IsA(node, Query)) {
-    return query_tree_walker(reinterpret_cast<Query*>(node),
-                             reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(WalkRaw)),
-                             relations, QTW_EXAMINE_RTES_BEFORE);
-  }
-  return expression_tree_walker(
-      node, reinterpret_cast<bool (*)()>(reinterpret_cast<void*>(WalkRaw)), relations);
+// The TVIEWs with what they read, as far as a search for cycles needs it.
+absl::Status CheckForCycles() {
+  std::vector<TviewDefinition> tviews;
+  TVIEWS_RETURN_IF_ERROR(pg::ForEachTview([&](RelationId tview, RelationId) -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+    TviewDefinition definition;
+    definition.relation = tview;
+    TVIEWS_ASSIGN_OR_RETURN(definition.qualified_name, RelationDisplayName(tview));
+    for (RelationId dependency : facts.dependencies) {
+      SourceLineage source;
+      source.source = dependency;
+      TVIEWS_ASSIGN_OR_RETURN(source.source_is_tview, pg::IsTview(dependency));
+      definition.sources.push_back(std::move(source));
+    }
+    tviews.push_back(std::move(definition));
+    return absl::OkStatus();
+  }));
+  return DependencyGraph::Build(std::move(tviews)).status();
 }
 
 }  // namespace
 
-absl::StatusOr<TviewLineage> DeriveLineage(Query* tree, AttributeNumber) {
-  Relations relations{};
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { Walk(reinterpret_cast<Node*>(tree), &relations); }));
-  TviewLineage lineage;
-  for (int i = 0; i < list_length(relations.sources); ++i) {
-    SourceLineage source;
-    source.source = list_nth_oid(relations.sources, i);
-    TVIEWS_ASSIGN_OR_RETURN(source.source_is_tview, pg::IsTview(source.source));
-    source.relevant = {0};
-    LineagePath path;
-    path.description = "the query is not analysed";
-    source.paths.push_back(path);
-    lineage.sources.push_back(source);
-  }
-  for (int i = 0; i < list_length(relations.views); ++i) {
-    lineage.nested_views.push_back(list_nth_oid(relations.views, i));
-  }
-  return lineage;
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key) {
+  TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, pg::IsTview));
+  TVIEWS_RETURN_IF_ERROR(CheckSources(SourcesOf(analysis)));
+  return analysis;
 }
 
-std::vector<RelationId> SourcesOf(const TviewLineage& lineage) {
+std::vector<RelationId> SourcesOf(const Analysis& analysis) {
   std::vector<RelationId> sources;
-  for (const SourceLineage& source : lineage.sources) sources.push_back(source.source);
+  for (const SourceLineage& source : analysis.sources) sources.push_back(source.source);
   return sources;
+}
+
+absl::Status CaptureSources(const std::vector<SourceLineage>& sources) {
+  for (const SourceLineage& source : sources) {
+    if (source.source_is_tview) continue;
+    TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(source.source));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RederiveLineage(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(facts));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string stored, StoredCaptureShape(tview));
+  const bool is_same = stored == CaptureShape(analysis.sources);
+  if (!is_same) TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
+  TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
+  if (is_same) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(CheckForCycles());
+  TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
+  const std::vector<RelationId> sources = SourcesOf(analysis);
+  for (RelationId former : facts.dependencies) {
+    if (std::find(sources.begin(), sources.end(), former) != sources.end()) continue;
+    TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(former));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace tviews::backend

@@ -3,24 +3,37 @@
 // Layer:   backend
 // Sharing: private to one process
 // Errors:  returns Status
+//
+// Lookups hold names, and the analysis relies on constraints and on the queries of nested views.
+// After DDL on one of these the lineage is derived again from the backing view's rule. Where it
+// captures other columns than before, the sources are locked as at creation, so that no writer is
+// left that captures what was needed before.
 
 #ifndef PG_TVIEWS_BACKEND_TVIEW_LINEAGE_H_
 #define PG_TVIEWS_BACKEND_TVIEW_LINEAGE_H_
 
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "backend/tview_metadata.h"
+#include "backend/query_analysis.h"
 #include "shared/types.h"
 
 struct Query;
 
 namespace tviews::backend {
 
-// Analyses `tree`, whose output column `key` identifies a row.
-absl::StatusOr<TviewLineage> DeriveLineage(Query* tree, AttributeNumber key);
+// Analyses `tree`, whose output column `key` identifies a row, and checks that its sources may be
+// sources for the current user.
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key);
 
-std::vector<RelationId> SourcesOf(const TviewLineage& lineage);
+std::vector<RelationId> SourcesOf(const Analysis& analysis);
+
+// Installs the capture triggers on those of `sources` that are no TVIEWs.
+absl::Status CaptureSources(const std::vector<SourceLineage>& sources);
+
+// Derives the lineage of `tview` again and stores it. Fails if TVIEWs would read each other.
+absl::Status RederiveLineage(RelationId tview);
 
 }  // namespace tviews::backend
 

@@ -1,8 +1,11 @@
 #include "backend/tview_metadata.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <sstream>
 
+#include "absl/strings/str_join.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
@@ -44,16 +47,16 @@ std::string TextArray(const std::vector<std::string>& texts) {
   return result + '}';
 }
 
-std::vector<RelationId> Dependencies(const TviewLineage& lineage) {
+std::vector<RelationId> Dependencies(const Analysis& analysis) {
   std::vector<RelationId> dependencies;
-  for (const SourceLineage& source : lineage.sources) dependencies.push_back(source.source);
+  for (const SourceLineage& source : analysis.sources) dependencies.push_back(source.source);
   return dependencies;
 }
 
 // One text per source, its paths joined.
-std::vector<std::string> DependencyPaths(const TviewLineage& lineage) {
+std::vector<std::string> DependencyPaths(const Analysis& analysis) {
   std::vector<std::string> texts;
-  for (const SourceLineage& source : lineage.sources) {
+  for (const SourceLineage& source : analysis.sources) {
     std::string text;
     for (const LineagePath& path : source.paths) {
       if (!text.empty()) text += "; ";
@@ -70,13 +73,13 @@ std::vector<AttributeNumber> CapturedAttributes(const LineagePath& path) {
   return attributes;
 }
 
-absl::Status InsertLineage(RelationId tview, const TviewLineage& lineage) {
+absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
   const std::string sql =
       "INSERT INTO " + table +
       " (tview, source, path, strategy, captured, relevant, lookup, description) VALUES"
       " ($1::oid, $2::oid, $3::integer, $4, $5::smallint[], $6::smallint[], $7, $8)";
-  for (const SourceLineage& source : lineage.sources) {
+  for (const SourceLineage& source : analysis.sources) {
     for (std::size_t i = 0; i < source.paths.size(); ++i) {
       const LineagePath& path = source.paths[i];
       TVIEWS_RETURN_IF_ERROR(
@@ -121,17 +124,18 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
               " $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot, $11::xid8,"
               " $12::bigint, $13::oid)",
           {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
-           metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.lineage)),
-           TextArray(DependencyPaths(metadata.lineage)), NumberArray(metadata.lineage.nested_views),
-           metadata.lineage.key_is_not_null ? "true" : "false", metadata.fill_snapshot,
+           metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
+           TextArray(DependencyPaths(metadata.analysis)),
+           NumberArray(metadata.analysis.nested_views),
+           metadata.analysis.key_is_not_null ? "true" : "false", metadata.fill_snapshot,
            metadata.fill_creator, std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
            std::to_string(MyDatabaseId)})
           .status());
-  TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.lineage));
+  TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
   return pg::InvalidateCatalog();
 }
 
-absl::Status ReplaceLineage(RelationId tview, const TviewLineage& lineage) {
+absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
   TVIEWS_RETURN_IF_ERROR(
@@ -139,14 +143,69 @@ absl::Status ReplaceLineage(RelationId tview, const TviewLineage& lineage) {
           "UPDATE " + table +
               " SET dependencies = $2::oid[], dependency_paths = $3::text[],"
               " nested_views = $4::oid[], key_is_not_null = $5::boolean WHERE tview = $1::oid",
-          {std::to_string(tview), NumberArray(Dependencies(lineage)),
-           TextArray(DependencyPaths(lineage)), NumberArray(lineage.nested_views),
-           lineage.key_is_not_null ? "true" : "false"})
+          {std::to_string(tview), NumberArray(Dependencies(analysis)),
+           TextArray(DependencyPaths(analysis)), NumberArray(analysis.nested_views),
+           analysis.key_is_not_null ? "true" : "false"})
           .status());
   TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom("pg_tview_lineage"));
   TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(old_lineage, {std::to_string(tview)}).status());
-  TVIEWS_RETURN_IF_ERROR(InsertLineage(tview, lineage));
+  TVIEWS_RETURN_IF_ERROR(InsertLineage(tview, analysis));
   return pg::InvalidateCatalog();
+}
+
+std::string CaptureShape(const std::vector<SourceLineage>& sources) {
+  std::vector<std::string> shapes;
+  for (const SourceLineage& source : sources) {
+    for (const LineagePath& path : source.paths) {
+      shapes.push_back(std::to_string(source.source) + NumberArray(CapturedAttributes(path)) +
+                       NumberArray(source.relevant));
+    }
+  }
+  std::sort(shapes.begin(), shapes.end());
+  return absl::StrJoin(shapes, " ");
+}
+
+absl::StatusOr<std::string> StoredCaptureShape(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT source::oid::text || captured::text || relevant::text FROM " +
+                               table + " WHERE tview = $1::oid",
+                           {std::to_string(tview)}));
+  std::vector<std::string> shapes;
+  for (const pg::SqlRow& row : found.rows) shapes.push_back(*row[0]);
+  std::sort(shapes.begin(), shapes.end());
+  return absl::StrJoin(shapes, " ");
+}
+
+absl::Status RenameEntity(RelationId tview, const std::string& entity) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table + " SET entity = $2 WHERE tview = $1::oid",
+                           {std::to_string(tview), entity})
+          .status());
+  return pg::InvalidateCatalog();
+}
+
+absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "WITH RECURSIVE above (relation) AS (SELECT $1::oid UNION SELECT inhparent"
+          " FROM pg_inherits JOIN above ON inhrelid = relation),"
+          " below (relation) AS (SELECT $1::oid UNION SELECT inhrelid"
+          " FROM pg_inherits JOIN below ON inhparent = relation)"
+          " SELECT tview::oid FROM " +
+              table +
+              " WHERE backing_view = $1::oid OR $1::oid = ANY (nested_views)"
+              " OR EXISTS (SELECT FROM above WHERE relation = ANY (dependencies))"
+              " OR EXISTS (SELECT FROM below WHERE relation = ANY (dependencies)) ORDER BY 1",
+          {std::to_string(relation)}));
+  return RelationIds(found);
 }
 
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
@@ -171,7 +230,8 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner FROM " +
+      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
+                           " array_to_string(m.dependencies, ' ') FROM " +
                                meta +
                                " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
                            {std::to_string(tview)}));
@@ -186,6 +246,8 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   facts.entity = *row[1];
   facts.key_column = *row[2];
   facts.owner = static_cast<RoleId>(std::stoul(*row[3]));
+  std::istringstream dependencies(*row[4]);
+  for (RelationId source = 0; dependencies >> source;) facts.dependencies.push_back(source);
   TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));
   TVIEWS_ASSIGN_OR_RETURN(facts.view, QualifiedRelationName(facts.backing_view));
   return facts;

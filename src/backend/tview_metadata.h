@@ -15,17 +15,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "shared/lineage.h"
+#include "backend/query_analysis.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
-
-// What follows from analysing the backing view.
-struct TviewLineage {
-  std::vector<SourceLineage> sources;
-  std::vector<RelationId> nested_views;
-  bool key_is_not_null = false;
-};
 
 struct TviewMetadata {
   RelationId tview = 0;
@@ -35,13 +28,23 @@ struct TviewMetadata {
   std::string definition;
   std::string fill_snapshot;
   std::string fill_creator;
-  TviewLineage lineage;
+  Analysis analysis;
 };
 
 absl::Status InsertMetadata(const TviewMetadata& metadata);
 
 // Replaces what was derived from the backing view's query.
-absl::Status ReplaceLineage(RelationId tview, const TviewLineage& lineage);
+absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis);
+
+// Text that is the same exactly if the same columns of the same sources are captured and relevant.
+std::string CaptureShape(const std::vector<SourceLineage>& sources);
+absl::StatusOr<std::string> StoredCaptureShape(RelationId tview);
+
+// Gives `tview` another entity name.
+absl::Status RenameEntity(RelationId tview, const std::string& entity);
+
+// The TVIEWs that read `relation`, an ancestor or an inheritor of it, directly or through views.
+absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation);
 
 // Deletes all that is known of `tview` and returns the sources that it read.
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview);
@@ -51,6 +54,7 @@ struct TviewFacts {
   RelationId relation = 0;
   RelationId backing_view = 0;
   std::string entity;
+  std::vector<RelationId> dependencies;
   std::string table;       // quoted and qualified
   std::string view;        // quoted and qualified
   std::string key_column;  // not quoted

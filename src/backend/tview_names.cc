@@ -7,6 +7,7 @@
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/spi.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -61,6 +62,24 @@ absl::StatusOr<RelationId> FindRelation(const std::string& schema, const std::st
     const Oid id = LookupExplicitNamespace(schema.c_str(), true);
     return id != InvalidOid ? get_relname_relid(name.c_str(), id) : InvalidOid;
   });
+}
+
+// The TVIEW of an entity whose table has another name than tv_<entity>.
+absl::StatusOr<RelationId> FindByEntity(const std::string& schema, const std::string& entity) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "SELECT m.tview::pg_catalog.oid FROM " + meta +
+              " m JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) m.tview"
+              " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+              " WHERE m.entity OPERATOR(pg_catalog.=) $1"
+              " AND CASE WHEN $2 OPERATOR(pg_catalog.=) '' THEN"
+              " pg_catalog.pg_table_is_visible(c.oid)"
+              " ELSE n.nspname OPERATOR(pg_catalog.=) $2::pg_catalog.name END",
+          {entity, schema}));
+  if (found.rows.size() != 1) return RelationId{0};
+  return static_cast<RelationId>(std::stoul(*found.rows[0][0]));
 }
 
 }  // namespace
@@ -119,6 +138,9 @@ absl::StatusOr<RelationId> FindTview(const std::string& text) {
     TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
     if (is_tview) return relation;
   }
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation,
+                          FindByEntity(written.schema, WithoutPrefix(written.name)));
+  if (relation != 0) return relation;
   return pg::MakeError(absl::StatusCode::kNotFound,
                        {.message = "TVIEW \"" + text + "\" does not exist",
                         .hint = "pg_tview_meta lists the TVIEWs of this database.",

@@ -4,8 +4,12 @@
 #include <string_view>
 
 #include "backend/create_table_as.h"
+#include "backend/ddl_aftermath.h"
+#include "backend/ddl_refusals.h"
+#include "backend/internal_ddl.h"
 #include "backend/tview_drop.h"
 #include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/status_macros.h"
 
@@ -56,16 +60,42 @@ absl::StatusOr<bool> CreateInstead(const PlannedStmt* planned, const char* sourc
   return true;
 }
 
-absl::Status AfterCommand(const Node* statement) {
+// EXPLAIN ANALYZE would run the statement past this hook.
+absl::Status CheckExplain(const Node* statement) {
+  if (!IsA(statement, ExplainStmt)) return absl::OkStatus();
+  const auto* explain = reinterpret_cast<const ExplainStmt*>(statement);
+  const Query* const query = castNode(Query, explain->query);
+  if (query->commandType != CMD_UTILITY || !IsA(query->utilityStmt, CreateTableAsStmt)) {
+    return absl::OkStatus();
+  }
+  TVIEWS_ASSIGN_OR_RETURN(
+      const bool creates,
+      CreatesTview(reinterpret_cast<const CreateTableAsStmt*>(query->utilityStmt)));
+  if (!creates) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kUnimplemented,
+                       {.message = "EXPLAIN cannot run the creation of a TVIEW",
+                        .hint = "Explain its query instead."});
+}
+
+absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
+  TVIEWS_RETURN_IF_ERROR(CheckExplain(statement));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews || InternalDdlScope::IsOpen()) return Aftermath{};
+  TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
+  return PlanAftermath(statement);
+}
+
+absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
   if (IsExtensionStatement(statement, "pg_tviews")) {
     TVIEWS_RETURN_IF_ERROR(pg::InvalidateInstallation());
   }
-  return FinishDrops();
+  TVIEWS_RETURN_IF_ERROR(FinishDrops());
+  return RunAftermath(aftermath);
 }
 
-// Only the end of a whole command has a consistent catalog; a transaction statement may have no
-// transaction left.
-bool HasAftermath(const Node* statement, ProcessUtilityContext context) {
+// Parts of a command come here too, in the middle of it; and transaction statements, which may have
+// no transaction before or after.
+bool IsWholeCommand(const Node* statement, ProcessUtilityContext context) {
   return context != PROCESS_UTILITY_SUBCOMMAND && !IsA(statement, TransactionStmt) &&
          IsTransactionState();
 }
@@ -74,12 +104,15 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
                       ProcessUtilityContext context, ParamListInfo parameters,
                       QueryEnvironment* environment, DestReceiver* destination,
                       QueryCompletion* completion) {
-  const bool is_done = pg::Enter<bool>(
-      [planned, source, completion] { return CreateInstead(planned, source, completion); });
-  if (is_done) return;
-  // The command may free or change its tree.
   const Node* const statement = planned->utilityStmt;
-  const bool has_aftermath = HasAftermath(statement, context);
+  const bool is_whole = IsWholeCommand(statement, context);
+  Aftermath aftermath{};
+  if (is_whole) {
+    const bool is_done = pg::Enter<bool>(
+        [planned, source, completion] { return CreateInstead(planned, source, completion); });
+    if (is_done) return;
+    aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
+  }
   if (previous_hook != nullptr) {
     previous_hook(planned, source, read_only_tree, context, parameters, environment, destination,
                   completion);
@@ -87,9 +120,10 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
     standard_ProcessUtility(planned, source, read_only_tree, context, parameters, environment,
                             destination, completion);
   }
-  if (!has_aftermath) return;
-  pg::Enter<bool>([statement]() -> absl::StatusOr<bool> {
-    TVIEWS_RETURN_IF_ERROR(AfterCommand(statement));
+  // VACUUM and the like end with another transaction than they began with.
+  if (!is_whole || !IsTransactionState()) return;
+  pg::Enter<bool>([statement, aftermath]() -> absl::StatusOr<bool> {
+    TVIEWS_RETURN_IF_ERROR(AfterCommand(statement, aftermath));
     return true;
   });
 }

@@ -202,6 +202,11 @@ absl::Status InvalidateInstallation() {
   return Call([] { CacheInvalidateRelcacheByRelid(ExtensionRelationId); });
 }
 
+absl::StatusOr<bool> HasTviews() {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  return !CachedTviews().view_of.empty();
+}
+
 absl::StatusOr<bool> IsTview(RelationId relation) {
   TVIEWS_RETURN_IF_ERROR(RefreshTviews());
   return CachedTviews().view_of.contains(relation);

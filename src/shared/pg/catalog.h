@@ -46,6 +46,9 @@ absl::Status InvalidateCatalog();
 // The same after CREATE, ALTER or DROP EXTENSION, also for backends that know of no extension yet.
 absl::Status InvalidateInstallation();
 
+// True if the database has a TVIEW, from a cache.
+absl::StatusOr<bool> HasTviews();
+
 // True if `relation` is a TVIEW, from a cache.
 absl::StatusOr<bool> IsTview(RelationId relation);
 

@@ -1,0 +1,256 @@
+#include "backend/ddl_aftermath.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/capture_triggers.h"
+#include "backend/internal_ddl.h"
+#include "backend/transaction.h"
+#include "backend/tview_lineage.h"
+#include "backend/tview_metadata.h"
+#include "backend/tview_names.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/spi.h"
+#include "shared/pg/user_scope.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/htup_details.h>
+#include <catalog/namespace.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_inherits.h>
+#include <miscadmin.h>
+#include <nodes/parsenodes.h>
+#include <utils/acl.h>
+#include <utils/lsyscache.h>
+#include <utils/syscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// --- Before the command. What follows up to PlanAftermath runs inside Call.
+
+void AddRelation(const RangeVar* name, Aftermath* aftermath) {
+  if (name == nullptr) return;
+  const Oid relation = RangeVarGetRelid(name, NoLock, true);
+  if (relation == InvalidOid) return;
+  aftermath->relations = list_append_unique_oid(aftermath->relations, relation);
+}
+
+Oid FileNodeOf(Oid relation) {
+  HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(row)) return InvalidOid;
+  const Oid node = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relfilenode;
+  ReleaseSysCache(row);
+  return node;
+}
+
+List* FileNodes(const List* relations) {
+  List* nodes = nullptr;
+  for (int i = 0; i < list_length(relations); ++i) {
+    List* const members = find_all_inheritors(list_nth_oid(relations, i), NoLock, nullptr);
+    for (int k = 0; k < list_length(members); ++k) {
+      nodes = lappend_oid(nodes, FileNodeOf(list_nth_oid(members, k)));
+    }
+  }
+  return nodes;
+}
+
+void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
+  AddRelation(statement->relation, aftermath);
+  for (int i = 0; i < list_length(statement->cmds); ++i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
+    switch (command->subtype) {
+      case AT_AttachPartition:
+      case AT_DetachPartition:
+      case AT_DetachPartitionFinalize:
+        AddRelation(reinterpret_cast<const PartitionCmd*>(command->def)->name, aftermath);
+        aftermath->rows_may_differ = true;
+        break;
+      case AT_AddInherit:
+      case AT_DropInherit:
+        AddRelation(reinterpret_cast<const RangeVar*>(command->def), aftermath);
+        aftermath->rows_may_differ = true;
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+// True for objects whose names the text of a lookup may contain, besides relations and columns.
+bool IsNamedInLookups(ObjectType type) {
+  switch (type) {
+    case OBJECT_AGGREGATE:
+    case OBJECT_ATTRIBUTE:
+    case OBJECT_COLLATION:
+    case OBJECT_DOMAIN:
+    case OBJECT_EXTENSION:
+    case OBJECT_FUNCTION:
+    case OBJECT_OPERATOR:
+    case OBJECT_PROCEDURE:
+    case OBJECT_ROUTINE:
+    case OBJECT_SCHEMA:
+    case OBJECT_TYPE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void Plan(const Node* statement, Aftermath* aftermath) {
+  switch (nodeTag(statement)) {
+    case T_AlterTableStmt:
+      PlanAlterTable(reinterpret_cast<const AlterTableStmt*>(statement), aftermath);
+      break;
+    case T_RenameStmt: {
+      const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
+      AddRelation(rename->relation, aftermath);
+      aftermath->is_rename_elsewhere = IsNamedInLookups(rename->renameType);
+      break;
+    }
+    case T_AlterObjectSchemaStmt: {
+      const auto* move = reinterpret_cast<const AlterObjectSchemaStmt*>(statement);
+      AddRelation(move->relation, aftermath);
+      aftermath->is_rename_elsewhere = IsNamedInLookups(move->objectType);
+      break;
+    }
+    case T_ViewStmt: {
+      const auto* view = reinterpret_cast<const ViewStmt*>(statement);
+      if (!view->replace) break;
+      AddRelation(view->view, aftermath);
+      aftermath->rows_may_differ = true;
+      break;
+    }
+    case T_CreateStmt: {
+      const List* const parents = reinterpret_cast<const CreateStmt*>(statement)->inhRelations;
+      for (int i = 0; i < list_length(parents); ++i) {
+        AddRelation(static_cast<RangeVar*>(list_nth(parents, i)), aftermath);
+      }
+      break;
+    }
+    default:
+      break;
+  }
+  if (aftermath->relations != nullptr) aftermath->file_nodes = FileNodes(aftermath->relations);
+}
+
+// --- After the command.
+
+struct Place {
+  const char* schema;
+  const char* name;
+  Oid owner;
+};
+
+absl::StatusOr<Place> PlaceOf(RelationId relation) {
+  return pg::CallFor([&] {
+    HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", relation);
+    Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(row));
+    const Place place{.schema = get_namespace_name(form->relnamespace),
+                      .name = pstrdup(NameStr(form->relname)),
+                      .owner = form->relowner};
+    ReleaseSysCache(row);
+    return place;
+  });
+}
+
+absl::Status AlterView(RelationId view, const std::string& action) {
+  const InternalDdlScope internal;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(view));
+  return pg::ExecuteSql("ALTER VIEW " + name + " " + action).status();
+}
+
+// Gives the backing view the schema, the owner and the name that go with the table's.
+absl::Status FollowTable(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const Place table, PlaceOf(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const Place view, PlaceOf(facts.backing_view));
+  {
+    // The user may have given the table away and have no rights on its view any more.
+    TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+    if (std::string_view(table.schema) != view.schema) {
+      TVIEWS_RETURN_IF_ERROR(
+          AlterView(facts.backing_view, "SET SCHEMA " + QuoteIdentifier(table.schema)));
+    }
+    if (table.owner != view.owner) {
+      TVIEWS_ASSIGN_OR_RETURN(const char* owner,
+                              pg::CallFor([&] { return GetUserNameFromId(table.owner, false); }));
+      TVIEWS_RETURN_IF_ERROR(AlterView(facts.backing_view, "OWNER TO " + QuoteIdentifier(owner)));
+    }
+  }
+  if (!HasTviewPrefix(table.name)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const TviewName wanted, ParseTviewName(QuoteIdentifier(table.name)));
+  if (wanted.entity == facts.entity) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(RenameEntity(tview, wanted.entity));
+  if (wanted.view == view.name) return absl::OkStatus();
+  return AlterView(facts.backing_view, "RENAME TO " + QuoteIdentifier(wanted.view));
+}
+
+absl::StatusOr<bool> IsTable(RelationId relation) {
+  return pg::CallFor([&] {
+    const char kind = get_rel_relkind(relation);
+    return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE;
+  });
+}
+
+// A nested view was replaced: every row of its readers may differ.
+absl::Status NoteReaders(const std::vector<RelationId>& readers) {
+  for (RelationId reader : readers) {
+    TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(reader));
+    for (RelationId source : facts.dependencies) {
+      TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(source));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Follow(RelationId relation, bool rows_may_differ) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  if (is_tview) TVIEWS_RETURN_IF_ERROR(FollowTable(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_table, IsTable(relation));
+  if (is_table && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
+  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
+  if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  if (!rows_may_differ || readers.empty()) return absl::OkStatus();
+  return is_table ? NoteWholeRelation(relation) : NoteReaders(readers);
+}
+
+absl::Status RederiveAll() {
+  std::vector<RelationId> tviews;
+  TVIEWS_RETURN_IF_ERROR(pg::ForEachTview([&](RelationId tview, RelationId) {
+    tviews.push_back(tview);
+    return absl::OkStatus();
+  }));
+  for (RelationId tview : tviews) TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
+  Aftermath aftermath{};
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { Plan(statement, &aftermath); }));
+  return aftermath;
+}
+
+absl::Status RunAftermath(const Aftermath& aftermath) {
+  if (aftermath.is_rename_elsewhere) TVIEWS_RETURN_IF_ERROR(RederiveAll());
+  if (aftermath.relations == nullptr) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_rewritten, pg::CallFor([&] {
+                            return !equal(FileNodes(aftermath.relations), aftermath.file_nodes);
+                          }));
+  for (int i = 0; i < list_length(aftermath.relations); ++i) {
+    TVIEWS_RETURN_IF_ERROR(
+        Follow(list_nth_oid(aftermath.relations, i), aftermath.rows_may_differ || is_rewritten));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

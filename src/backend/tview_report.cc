@@ -1,0 +1,65 @@
+#include "backend/tview_report.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/settings.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <utils/builtins.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+absl::Status Notice(const std::string& message, const std::string& hint = {}) {
+  return pg::Call([&] {
+    ereport(NOTICE,
+            (errmsg("%s", message.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str())));
+  });
+}
+
+absl::Status ReportSource(const TviewName& name, const SourceLineage& source) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(source.source));
+  std::vector<std::string> paths;
+  for (const LineagePath& path : source.paths) {
+    if (!path.description.empty()) paths.push_back(path.description);
+  }
+  return Notice("TVIEW \"" + name.table + "\" follows " + relation + " by " +
+                StrategyName(source.strategy()) + (paths.empty() ? "" : ": ") +
+                absl::StrJoin(paths, "; "));
+}
+
+absl::Status ReportIndex(const SuggestedIndex& index) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(index.relation));
+  TVIEWS_ASSIGN_OR_RETURN(const char* column, pg::CallFor([&] {
+                            return get_attname(index.relation, index.column, false);
+                          }));
+  TVIEWS_ASSIGN_OR_RETURN(const char* quoted,
+                          pg::CallFor([&] { return quote_identifier(column); }));
+  return Notice("no index helps to find rows of " + relation + " by " + index.reason,
+                "CREATE INDEX ON " + relation + " (" + quoted + ");");
+}
+
+}  // namespace
+
+absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis) {
+  if (!pg::settings::notice_lineage) return absl::OkStatus();
+  for (const SourceLineage& source : analysis.sources) {
+    TVIEWS_RETURN_IF_ERROR(ReportSource(name, source));
+  }
+  for (const std::string& reason : analysis.undetermined) {
+    TVIEWS_RETURN_IF_ERROR(Notice("the rows of TVIEW \"" + name.table +
+                                  "\" are not determined by its sources: " + reason));
+  }
+  for (const SuggestedIndex& index : analysis.suggested_indexes) {
+    TVIEWS_RETURN_IF_ERROR(ReportIndex(index));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend
