@@ -1,13 +1,12 @@
-// A path as data: followed from the changed row to the key, shortened, and written as a query.
+// A path written as a query.
 //
 // Layer:   backend
 // Sharing: private to one process
 // Errors:  raises; only for use inside pg::Call
 //
 // The query joins the relation "pg_tviews_delta" (columns c<attribute number>) along the path and
-// returns one column, "key" (LINEAGE H). Names in it are qualified. A path is shortened where a
-// column on it equals the key by the key type's default equality (LINEAGE E); if that is a column
-// of the changed row itself, the path is direct.
+// returns one column, "key" (LINEAGE H). Names in it are qualified. A path that ends in a captured
+// column itself is direct and needs no query.
 
 #ifndef PG_TVIEWS_BACKEND_LINEAGE_SQL_H_
 #define PG_TVIEWS_BACKEND_LINEAGE_SQL_H_

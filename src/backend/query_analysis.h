@@ -7,7 +7,8 @@
 // In order: expand views and CTEs (lineage_expand), refuse what cannot be tracked (lineage_checks),
 // number the occurrences of every level (lineage_scope), reduce outer joins and see where
 // conditions lead (lineage_joins), find how levels are left (lineage_exits), give every occurrence
-// one path towards the key (lineage_paths), and write the paths as queries (lineage_sql).
+// one path towards the key (lineage_paths), follow and shorten it (lineage_route), and write it as
+// a query (lineage_sql).
 
 #ifndef PG_TVIEWS_BACKEND_QUERY_ANALYSIS_H_
 #define PG_TVIEWS_BACKEND_QUERY_ANALYSIS_H_

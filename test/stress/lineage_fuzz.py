@@ -13,6 +13,7 @@ was surgical. Exit status 1 if a key was missed, or if a lookup failed.
 import argparse
 import collections
 import random
+import re
 import subprocess
 import sys
 
@@ -368,11 +369,11 @@ class Generator:
     def value(self):
         return self.rng.choice(["NULL", "0", "1", "1", "2", "2", "3"])
 
-    def change(self):
-        table = self.rng.choice(TABLES)
+    def change(self, tables):
+        table = self.rng.choice(tables)
         column = self.rng.choice(INTS)
         kind = self.rng.randrange(100)
-        pk = self.rng.randrange(6)
+        pk = self.rng.randrange(8)
         if kind < 25:
             return (f"INSERT INTO {table} VALUES ({pk}, {self.value()}, {self.value()}, "
                     f"{self.value()}, {self.rng.randrange(5)})")
@@ -389,8 +390,10 @@ class Generator:
         value = self.value() if column not in ("pk", "m") else str(self.rng.randrange(6))
         return f"UPDATE {table} SET {column} = {value} WHERE {self.rng.choice(INTS)} = {pk}"
 
-    def batch(self):
-        changes = [self.change() for _ in range(self.rng.choice([1, 1, 2, 3, 4, 6]))]
+    def batch(self, query):
+        """Changes, mostly of tables that `query` reads."""
+        read = [t for t in TABLES if re.search(rf"\b(v_)?{t}\b", query)] or TABLES
+        changes = [self.change(read) for _ in range(self.rng.choice([1, 2, 2, 3, 4, 6]))]
         if self.chance(20):
             value = self.rng.randrange(5)
             for table in self.rng.sample(TABLES, 3):
@@ -401,7 +404,7 @@ class Generator:
         lines = []
         for table in TABLES:
             lines.append(f"DELETE FROM {table};")
-            for pk in range(self.rng.randrange(3, 7)):
+            for pk in range(self.rng.randrange(4, 10)):
                 lines.append(f"INSERT INTO {table} VALUES ({pk}, {self.value()}, {self.value()}, "
                              f"{self.value()}, {self.rng.randrange(4)});")
         return "\n".join(lines)
@@ -439,7 +442,7 @@ def run(arguments):
         script.append(generator.refill())
         script.append(f"SELECT 'query', {number}, learn({number}, {literal(text)});")
         for index in range(arguments.batches):
-            changes = generator.batch()
+            changes = generator.batch(text)
             batches[number, index] = changes
             array = "ARRAY[" + ", ".join(literal(c) for c in changes) + "]"
             script.append(f"SELECT 'batch', {number}, {index}, check_batch({number}, {literal(text)}, {array}) "
