@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "absl/strings/str_join.h"
+#include "backend/transaction.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
@@ -104,6 +105,14 @@ std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
   return ids;
 }
 
+// Tells every process that metadata changed: caches by invalidation, the applier by a change record,
+// so that exactly the batches that see this transaction use the new graph.
+absl::Status NoteMetadataChange() {
+  TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
+  return TransactionBuffer::Instance().MarkWhole(meta);
+}
+
 // The text of a DELETE of the rows of $1.
 absl::StatusOr<std::string> DeleteFrom(const char* table) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, ExtensionObject(table));
@@ -132,7 +141,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            std::to_string(MyDatabaseId)})
           .status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
-  return pg::InvalidateCatalog();
+  return NoteMetadataChange();
 }
 
 absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
@@ -150,7 +159,7 @@ absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom("pg_tview_lineage"));
   TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(old_lineage, {std::to_string(tview)}).status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(tview, analysis));
-  return pg::InvalidateCatalog();
+  return NoteMetadataChange();
 }
 
 std::string CaptureShape(const std::vector<SourceLineage>& sources) {
@@ -221,7 +230,7 @@ absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
                                                    " RETURNING source) SELECT DISTINCT source::oid"
                                                    " FROM deleted ORDER BY 1",
                                                id));
-  TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  TVIEWS_RETURN_IF_ERROR(NoteMetadataChange());
   return RelationIds(deleted);
 }
 
