@@ -105,8 +105,8 @@ std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
   return ids;
 }
 
-// Tells every process that metadata changed: caches by invalidation, the applier by a change record,
-// so that exactly the batches that see this transaction use the new graph.
+// Tells every process that metadata changed: caches by invalidation, the applier by a change
+// record, so that exactly the batches that see this transaction use the new graph.
 absl::Status NoteMetadataChange() {
   TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
   TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
@@ -195,7 +195,7 @@ absl::Status RenameEntity(RelationId tview, const std::string& entity) {
       pg::ExecuteSqlLatest("UPDATE " + table + " SET entity = $2 WHERE tview = $1::oid",
                            {std::to_string(tview), entity})
           .status());
-  return pg::InvalidateCatalog();
+  return NoteMetadataChange();
 }
 
 absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation) {
