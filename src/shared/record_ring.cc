@@ -73,6 +73,13 @@ RingPosition RecordRing::tail() const {
   return Atomic(control_->tail).load(std::memory_order_acquire);
 }
 
+bool RecordRing::empty() const {
+  // The head first: neither goes back, so a tail that is then found there was there before. The
+  // other way round, a frame could come and the one before it go in between.
+  const RingPosition first = head();
+  return first == tail();
+}
+
 std::size_t RecordRing::capacity() const { return control_->capacity; }
 
 RecordRing::FrameHeader* RecordRing::At(RingPosition position) const {

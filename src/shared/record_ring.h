@@ -71,10 +71,11 @@ class RecordRing {
   // pending. REQUIRES: Publish returned `position`. HOLDS: the exclusive lock.
   bool Void(RingPosition position, FullXid xid);
 
+  // These may be called without the lock. What is found empty was so at some moment of the call.
   RingPosition head() const;
   RingPosition tail() const;
   std::size_t capacity() const;
-  bool empty() const { return head() == tail(); }
+  bool empty() const;
 
   // Calls `visit` for every frame in [head, end) except skip frames, oldest first, until it returns
   // false. REQUIRES: `end` is a tail fetched under the lock; called by the reader, or under the
