@@ -86,4 +86,6 @@ CREATE TABLE @extschema@.pg_tview_dead_letter (
 );
 CREATE UNIQUE INDEX pg_tview_dead_letter_key
     ON @extschema@.pg_tview_dead_letter (tview, (coalesce(key, '')), (key IS NULL));
+-- Its key is an expression, which cannot identify rows for a publication FOR ALL TABLES.
+ALTER TABLE @extschema@.pg_tview_dead_letter REPLICA IDENTITY FULL;
 COMMENT ON TABLE @extschema@.pg_tview_dead_letter IS 'keys in quarantine with the error that put them there';
