@@ -60,11 +60,15 @@ RowPointer PointerTo(const TupleTableSlot* slot) {
           .offset = ItemPointerGetOffsetNumberNoCheck(&slot->tts_tid)};
 }
 
-// The stored row of `key` under the snapshot, in writer->old_row.
+// The stored row of `key` under the snapshot, in writer->old_row. What the scan allocates on the way
+// (the list of dead entries) lives as long as the scan, not as long as the row.
 bool FindStored(TviewWriter* writer, Datum key) {
+  MemoryContext const previous = MemoryContextSwitchTo(GetMemoryChunkContext(writer));
   writer->scan_key.sk_argument = key;
   index_rescan(writer->scan, &writer->scan_key, 1, nullptr, 0);
-  return index_getnext_slot(writer->scan, ForwardScanDirection, writer->old_row);
+  const bool found = index_getnext_slot(writer->scan, ForwardScanDirection, writer->old_row);
+  MemoryContextSwitchTo(previous);
+  return found;
 }
 
 bool SameRow(TviewWriter* writer) {
