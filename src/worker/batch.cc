@@ -156,10 +156,16 @@ absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
     bool metadata_changed = false;
     TVIEWS_RETURN_IF_ERROR(
         reader_.Collect(snapshot, [&](FullXid xid, std::string_view payload) -> absl::Status {
-          TVIEWS_ASSIGN_OR_RETURN(ChangeRecord record, ParseChangeRecord(payload));
-          if (record.origin != here) return absl::OkStatus();
-          if (record.deltas.Find(meta) != nullptr) metadata_changed = true;
-          coalescer.Fold(xid, std::move(record));
+          absl::StatusOr<ChangeRecord> record = ParseChangeRecord(payload);
+          if (!record.ok()) {
+            pg::LogFailure(record.status(),
+                           "a change record cannot be read: every TVIEW is "
+                           "compared with its query");
+            record = EverythingChanged(here);
+          }
+          if (record->origin != here) return absl::OkStatus();
+          if (record->deltas.Find(meta) != nullptr) metadata_changed = true;
+          coalescer.Fold(xid, *std::move(record));
           return absl::OkStatus();
         }));
     if (!metadata_changed || reloaded) {
@@ -168,6 +174,16 @@ absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
     }
     TVIEWS_RETURN_IF_ERROR(ReloadGraph());
   }
+}
+
+// What is assumed where a record is unreadable.
+ChangeRecord BatchRunner::EverythingChanged(const Origin& here) const {
+  ChangeRecord record;
+  record.origin = here;
+  for (const TviewDefinition& tview : graph_.order()) {
+    for (const SourceLineage& source : tview.sources) record.deltas.MarkWhole(source.source);
+  }
+  return record;
 }
 
 // Which TVIEWs of graph_.order() this batch may write.

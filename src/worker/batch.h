@@ -21,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shared/change_record.h"
 #include "shared/dependency_graph.h"
 #include "shared/pg/database_slot.h"
 #include "shared/pg/frontier.h"
@@ -53,6 +54,7 @@ class BatchRunner {
   absl::Status LoadGraphIfStale();
   absl::Status ReloadGraph();
   absl::StatusOr<Coalescer> CollectRecords(SnapshotData* snapshot);
+  ChangeRecord EverythingChanged(const Origin& here) const;
   std::vector<bool> FindReachable(const Coalescer& coalescer) const;
   absl::Status LockRelations(const std::vector<bool>& reachable);
   absl::Status CheckCatalogs();

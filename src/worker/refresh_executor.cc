@@ -362,7 +362,7 @@ absl::StatusOr<double> RefreshExecutor::CostOf(const TviewDefinition& tview,
     Oid type = parameter.type;
     Datum value = parameter.value;
     const int code = SPI_execute_with_args(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, &value,
-                                           nullptr, true, 1);
+                                           nullptr, false, 1);
     if (code < 0 || SPI_tuptable == nullptr || SPI_processed < 1) {
       elog(ERROR, "EXPLAIN failed: %s", SPI_result_code_string(code));
     }

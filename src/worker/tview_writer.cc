@@ -46,7 +46,8 @@ struct TviewWriter {
   TupleTableSlot* new_row;
   BulkInsertState bulk;
   Tuplestorestate* collected;
-  MemoryContext row_context;
+  MemoryContext context;      // as long as the writer
+  MemoryContext row_context;  // one row
 
   SeenRows seen;
   WriterCallbacks callbacks;
@@ -60,8 +61,8 @@ RowPointer PointerTo(const TupleTableSlot* slot) {
           .offset = ItemPointerGetOffsetNumberNoCheck(&slot->tts_tid)};
 }
 
-// The stored row of `key` under the snapshot, in writer->old_row. What the scan allocates on the way
-// (the list of dead entries) lives as long as the scan, not as long as the row.
+// The stored row of `key` under the snapshot, in writer->old_row. What the scan allocates on the
+// way (the list of dead entries) lives as long as the scan, not as long as the row.
 bool FindStored(TviewWriter* writer, Datum key) {
   MemoryContext const previous = MemoryContextSwitchTo(GetMemoryChunkContext(writer));
   writer->scan_key.sk_argument = key;
