@@ -1,6 +1,7 @@
 #include "backend/lineage_exits.h"
 
 #include "backend/lineage_joins.h"
+#include "backend/lineage_recursion.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <access/sysattr.h>
@@ -473,6 +474,12 @@ bool CanLeave(const Scope* scope, const ExitRequest& request) {
   for (const ExitTarget& target : exit->targets) {
     if (target.member->kind == OccurrenceKind::kDerived &&
         !CanLeave(target.member->child, RequestOf(target.member, request, target.expressions))) {
+      return false;
+    }
+    if (target.member->kind == OccurrenceKind::kOpaque &&
+        (scope->recursions.empty() ||
+         !CanLeaveRecursion(scope->recursions[0],
+                            RequestOf(target.member, request, target.expressions)))) {
       return false;
     }
   }

@@ -211,7 +211,66 @@ class PathFinder {
           break;
       }
     }
-    for (Scope* recursion : level->scope->recursions) MakeLevel(recursion, level, nullptr, 0);
+    for (Scope* cte : level->scope->recursions) VisitRecursion(level, cte);
+  }
+
+  void VisitRecursion(Level* level, Scope* cte) {
+    const MemberState& state = level->states[cte->owner->position];
+    ExitRequest request;
+    bool is_left_by_start = false;
+    if (state.step == Step::kExit) {
+      request = RequestOf(cte->owner, level->request, state.columns);
+      is_left_by_start = PassesThrough(cte, request);
+      ExitRequest carried = request;
+      const bool is_constant = request.columns.empty();
+      Recursion* forward = is_constant ? nullptr : PlanForward(cte, &carried);
+      if (is_constant || forward != nullptr) {
+        MakeLevel(cte, level, &carried, state.cost)->forward = forward;
+        return;
+      }
+    }
+    VisitBackward(level, cte, is_left_by_start ? &request : nullptr, state.cost);
+  }
+
+  // By way of the start: it is left by the columns of `request`, or, without, by conditions on
+  // levels around.
+  void VisitBackward(Level* level, Scope* cte, const ExitRequest* request, int cost) {
+    Level* inside = NewLevel(cte, level);
+    Recursion* backward = PlanBackward(cte);
+    Occurrence* term = RecursiveTerm(cte);
+    if (request != nullptr) {
+      inside->request = *request;
+      SetGoals(inside, *FindExit(cte, *request), cost);
+    }
+    for (Occurrence* branch : cte->members) {
+      if (branch->kind != OccurrenceKind::kDerived) continue;
+      if (branch == term && backward != nullptr) {
+        MakeBackwardLevel(branch->child, inside, backward);
+        continue;
+      }
+      ExitRequest of_branch;
+      if (request != nullptr && branch != term) {
+        of_branch = RequestOf(branch, *request, inside->states[branch->position].columns);
+      }
+      Level* made = MakeLevel(branch->child, inside,
+                              of_branch.columns.empty() ? nullptr : &of_branch, cost + 1);
+      if (made->why_not == nullptr) made->why_not = "the steps of a recursion cannot be followed";
+      if (backward != nullptr) backward->start_level = made;
+    }
+  }
+
+  // The recursive term, with the step's rows as its goal.
+  void MakeBackwardLevel(Scope* term, Level* outer, Recursion* backward) {
+    Level* level = NewLevel(term, outer);
+    level->why_not = "the start of the recursion has no way to the key";
+    const MemberState& start = backward->start_level->states[backward->start->position];
+    if (start.step != Step::kNone) {
+      level->backward = backward;
+      level->request = backward->carried;
+      SetGoal(level, backward->step, backward->carried_in_step, false, start.cost + kDeadEndCost);
+    }
+    Settle(level);
+    VisitInside(level);
   }
 
   void VisitDerived(Level* level, Occurrence* member) {

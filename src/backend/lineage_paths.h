@@ -18,6 +18,7 @@
 
 #include "backend/lineage_exits.h"
 #include "backend/lineage_joins.h"
+#include "backend/lineage_recursion.h"
 
 namespace tviews::backend::lineage {
 
@@ -54,7 +55,11 @@ struct Level {
   Level* outer = nullptr;         // the level of scope->parent
   const char* why_not = nullptr;  // why the level has no exit
   ExitRequest request;
-  Mates* mates = nullptr;            // set: the level leads to mates
+  Mates* mates = nullptr;  // set: the level leads to mates
+  // Set for a recursive CTE's query: from its rows forward to those that follow; or for its
+  // recursive term: from the step's rows back to where the recursion started.
+  Recursion* forward = nullptr;
+  Recursion* backward = nullptr;
   ReducedJoins* plain = nullptr;     // joins as written
   ReducedJoins* for_goal = nullptr;  // for rows in which the goal is not NULL-extended
   PlainArray<MemberState> states;    // by member position

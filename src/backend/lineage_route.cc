@@ -90,21 +90,19 @@ class Walk {
         level = state.next_level;
         continue;
       }
-      PlainArray<Expr*> columns;
-      for (Expr* column : state.columns) {
-        columns.Add(reinterpret_cast<Expr*>(Bind(AsNode(column), current)));
-      }
+      PlainArray<Expr*> columns = BindAll(state.columns, current);
       if (level->mates != nullptr) {
         current = JoinMates(*level->mates, columns);
         level = level->mates->rows;
+      } else if (level->backward != nullptr) {
+        current = GoBack(*level->backward, columns);
+        level = level->backward->start_level;
       } else if (level->outer == nullptr) {
-        route_->key = columns[0];
+        route_->outputs = columns;
         return;
       } else {
-        current = Binding();
-        current.occurrence = level->scope->owner;
-        current.numbers = &level->request;
-        current.columns = columns;
+        if (level->forward != nullptr) columns = GoForward(*level->forward, columns);
+        current = ColumnsBinding(level->scope->owner, &level->request, columns);
         level = level->outer;
       }
     }
@@ -185,6 +183,101 @@ class Walk {
     return anchor;
   }
 
+  static Binding ColumnsBinding(const Occurrence* occurrence, const ExitRequest* numbers,
+                                const PlainArray<Expr*>& columns) {
+    Binding binding;
+    binding.occurrence = occurrence;
+    binding.numbers = numbers;
+    binding.columns = columns;
+    return binding;
+  }
+
+  static PlainArray<Expr*> BindAll(const PlainArray<Expr*>& expressions, const Binding& binding) {
+    PlainArray<Expr*> bound;
+    for (Expr* expr : expressions) {
+      bound.Add(reinterpret_cast<Expr*>(Bind(AsNode(expr), binding)));
+    }
+    return bound;
+  }
+
+  // What a recursion with these columns is in FROM.
+  static Instance NodeInstance(int number, const PlainArray<Expr*>& columns) {
+    RangeTblEntry* rte = makeNode(RangeTblEntry);
+    rte->rtekind = RTE_CTE;
+    rte->ctename = psprintf("%s%d", kNodeName, number);
+    rte->inFromCl = true;
+    List* names = NIL;
+    for (int i = 0; i < columns.size(); ++i) {
+      Node* column = AsNode(columns[i]);
+      names = lappend(names, makeString(psprintf("k%d", i + 1)));
+      rte->coltypes = lappend_oid(rte->coltypes, exprType(column));
+      rte->coltypmods = lappend_int(rte->coltypmods, exprTypmod(column));
+      rte->colcollations = lappend_oid(rte->colcollations, exprCollation(column));
+    }
+    rte->eref = makeAlias(rte->ctename, names);
+    return {nullptr, rte, 0, 0};
+  }
+
+  static PlainArray<Expr*> NodeColumns(const PlainArray<Expr*>& columns) {
+    PlainArray<Expr*> vars;
+    for (int i = 0; i < columns.size(); ++i) {
+      Node* column = AsNode(columns[i]);
+      vars.Add(reinterpret_cast<Expr*>(makeVar(1, static_cast<AttrNumber>(i + 1), exprType(column),
+                                               exprTypmod(column), exprCollation(column), 0)));
+    }
+    return vars;
+  }
+
+  // Turns the route so far, with outputs `columns`, into the first rows of a recursion; the route
+  // goes on from its rows. Returns the route of a step, which has only the recursion in it yet.
+  Route* BeginRecursion(const PlainArray<Expr*>& columns) {
+    auto* first = MakePlain<Route>();
+    auto* step = MakePlain<Route>();
+    first->instances = route_->instances;
+    first->conditions = route_->conditions;
+    first->outputs = columns;
+    route_->recursions.Add({first, step});
+    const Instance node = NodeInstance(route_->recursions.size(), columns);
+    step->instances.Add(node);
+    step->conditions.Add(NIL);
+    route_->instances = PlainArray<Instance>();
+    route_->instances.Add(node);
+    route_->conditions = PlainArray<List*>();
+    route_->conditions.Add(NIL);
+    return step;
+  }
+
+  // From rows of a recursive CTE to all rows that follow from them. Returns their columns.
+  PlainArray<Expr*> GoForward(const Recursion& recursion, const PlainArray<Expr*>& columns) {
+    Walk step(BeginRecursion(columns));
+    const PlainArray<Expr*> node = NodeColumns(columns);
+    const Binding self = ColumnsBinding(recursion.self, &recursion.carried, node);
+    const Binding next = step.AddInstance(recursion.step, nullptr);
+    for (Expr* condition : recursion.conditions) {
+      step.AddCondition(Bind(AsNode(condition), self, &next));
+    }
+    step.route_->outputs = BindAll(recursion.carried_in_step, next);
+    return node;
+  }
+
+  // From rows of the recursion's step to the rows that it started from.
+  Binding GoBack(const Recursion& recursion, const PlainArray<Expr*>& columns) {
+    Walk step(BeginRecursion(columns));
+    const Binding node = ColumnsBinding(recursion.step, &recursion.carried, NodeColumns(columns));
+    const Binding previous = step.AddInstance(recursion.step, nullptr);
+    const Binding start = AddInstance(recursion.start, nullptr);
+    const Binding from_step = ColumnsBinding(recursion.self, &recursion.compared,
+                                             BindAll(recursion.compared_in_step, previous));
+    const Binding from_start = ColumnsBinding(recursion.self, &recursion.compared,
+                                              BindAll(recursion.compared_in_start, start));
+    for (Expr* condition : recursion.conditions) {
+      step.AddCondition(Bind(AsNode(condition), node, &from_step));
+      AddCondition(Bind(AsNode(condition), node, &from_start));
+    }
+    step.route_->outputs = BindAll(recursion.carried_in_step, previous);
+    return start;
+  }
+
   // left = right OR (left IS NULL AND right IS NULL): IS NOT DISTINCT FROM would look its operator
   // up by name.
   static Node* NotDistinct(Oid equality, Node* left, Node* right) {
@@ -222,19 +315,22 @@ class Shortening {
   // Cuts the route at the first instance with a column that equals the key; returns that column of
   // the changed row, if it can be used as it is.
   Var* Run() {
-    Node* key = StripRelabel(AsNode(route_->key));
+    Node* key = StripRelabel(AsNode(route_->outputs[0]));
     if (IsA(key, Const)) {
-      Cut(0, AsNode(route_->key));
+      Cut(0, AsNode(route_->outputs[0]));
+      route_->recursions.Truncate(0);
       return nullptr;
     }
     if (!IsA(key, Var)) return nullptr;
     Var* direct = nullptr;
-    KeyColumn column = {reinterpret_cast<Var*>(key), AsNode(route_->key)};
+    KeyColumn column = {reinterpret_cast<Var*>(key), AsNode(route_->outputs[0])};
     int best = route_->instances.size();
-    Node* best_key = AsNode(route_->key);
+    Node* best_key = AsNode(route_->outputs[0]);
     for (bool found = true; found;) {
       const int instance = column.var->varno;
-      if (instance == 1 && IsDirectType(column.var->vartype)) direct = column.var;
+      if (instance == 1 && route_->recursions.empty() && IsDirectType(column.var->vartype)) {
+        direct = column.var;
+      }
       if (exprType(column.as_written) == key_type_ && EndFor(instance) <= best) {
         best = EndFor(instance);
         best_key = column.as_written;
@@ -294,7 +390,7 @@ class Shortening {
   void Cut(int instances, Node* key) {
     route_->instances.Truncate(instances);
     route_->conditions.Truncate(instances);
-    route_->key = reinterpret_cast<Expr*>(key);
+    route_->outputs[0] = reinterpret_cast<Expr*>(key);
   }
 
   Route* route_;
@@ -308,7 +404,7 @@ class Shortening {
 void FollowPath(const PathStart& start, Route* route) { Walk(route).Run(start); }
 
 Var* ShortenRoute(Route* route) {
-  Node* key = AsNode(route->key);
+  Node* key = AsNode(route->outputs[0]);
   return Shortening(route, exprType(key), exprCollation(key)).Run();
 }
 

@@ -23,13 +23,27 @@ struct Instance {
   int serves;  // there only because this computed instance uses it, or 0
 };
 
-// Expressions are over instances: varno is the instance's number.
+struct Route;
+
+// A recursion inside a lookup: the rows of `first`, and those of `step`, whose first instance is
+// the recursion itself, until nothing new comes.
+struct Recurring {
+  Route* first;
+  Route* step;
+};
+
+// Expressions are over instances: varno is the instance's number. The first instance is the changed
+// row, or, after a recursion, the last of them.
 struct Route {
+  PlainArray<Recurring> recursions;
   PlainArray<Instance> instances;
   PlainArray<List*> conditions;  // conditions[i]: those that came with instances[i]
-  Expr* key = nullptr;
+  PlainArray<Expr*> outputs;     // the key; of a recursion, the columns that it carries
   const char* why_not = nullptr;
 };
+
+// What recursions are called in a lookup: this and a number, counted from 1.
+constexpr char kNodeName[] = "pg_tviews_node";
 
 // Follows the path of `start`; sets why_not where it does not reach the key.
 void FollowPath(const PathStart& start, Route* route);

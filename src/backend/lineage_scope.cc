@@ -14,7 +14,8 @@
 namespace tviews::backend::lineage {
 namespace {
 
-Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner);
+Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner,
+                  bool is_recursion = false);
 
 Occurrence* AddOccurrence(Tree* tree, Scope* scope, OccurrenceKind kind) {
   auto* occurrence = MakePlain<Occurrence>();
@@ -61,7 +62,7 @@ Node* GlobalizeNode(Node* node, void* context) {
 // may read the rows found so far.
 bool CanStandAlone(const Scope* scope) {
   for (const Scope* outer = scope->parent; outer != nullptr; outer = outer->parent) {
-    if (outer->parent != nullptr && outer->owner == nullptr) return false;
+    if (outer->is_recursion) return false;
   }
   for (int level = 1; level <= scope->depth; ++level) {
     if (contain_vars_of_level(reinterpret_cast<Node*>(scope->query), level)) return false;
@@ -260,12 +261,13 @@ void NoteRelation(Tree* tree, RelationId relation) {
   tree->reads.Add({relation, nullptr});
 }
 
-Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner) {
+Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, bool is_recursion) {
   check_stack_depth();
   auto* scope = MakePlain<Scope>();
   scope->query = query;
   scope->parent = parent;
   scope->owner = owner;
+  scope->is_recursion = is_recursion;
   scope->depth = parent == nullptr ? 0 : parent->depth + 1;
   for (int i = 0; i < list_length(query->rtable); ++i) scope->by_index.Add(nullptr);
   AddMembers(tree, scope,
@@ -290,7 +292,7 @@ Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner) {
   foreach (cell, query->cteList) {
     auto* cte = static_cast<CommonTableExpr*>(lfirst(cell));
     scope->recursions.Add(
-        BuildScope(tree, reinterpret_cast<Query*>(cte->ctequery), scope, nullptr));
+        BuildScope(tree, reinterpret_cast<Query*>(cte->ctequery), scope, scope->members[0], true));
   }
   return scope;
 }

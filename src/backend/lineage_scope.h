@@ -53,7 +53,10 @@ struct JoinItem {
 struct Scope {
   Query* query = nullptr;
   Scope* parent = nullptr;
-  Occurrence* owner = nullptr;  // null for the top, and for the query of a recursive CTE
+  // What the level's rows become: a subquery or sublink of the parent, or, for the query of a
+  // recursive CTE, the CTE's name there. Null for the top.
+  Occurrence* owner = nullptr;
+  bool is_recursion = false;
   int depth = 0;
   PlainArray<Occurrence*> by_index;  // range table position - 1 -> occurrence or null
   PlainArray<Occurrence*> members;   // in FROM or branches, then sublinks

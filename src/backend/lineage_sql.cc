@@ -87,8 +87,8 @@ void AddToFrom(Query* query, RangeTblEntry* rte) {
   query->jointree->fromlist = lappend(query->jointree->fromlist, reference);
 }
 
-// The route as a query; as a description, the changed relation stands where the delta would.
-Query* RouteQuery(const Route& route, const DeltaColumns* delta) {
+// The route as a query. Without `delta` its first instance stands for itself.
+Query* RouteQuery(const Route& route, const DeltaColumns* delta, bool is_recursion) {
   void* attributes = delta == nullptr ? nullptr : delta->attributes;
   Query* query = makeNode(Query);
   query->commandType = CMD_SELECT;
@@ -110,14 +110,17 @@ Query* RouteQuery(const Route& route, const DeltaColumns* delta) {
                                    reinterpret_cast<Node*>(route.conditions[i]), attributes)));
   }
   if (quals != NIL) query->jointree->quals = AsNode(make_ands_explicit(quals));
-  if (delta == nullptr) return query;
-
-  Node* key = RenumberDelta(AsNode(route.key), attributes);
-  TargetEntry* entry = makeTargetEntry(reinterpret_cast<Expr*>(key), 1, pstrdup("key"), false);
-  query->targetList = list_make1(entry);
-  if (!route.instances.empty()) {
+  for (int i = 0; i < route.outputs.size(); ++i) {
+    Node* output = RenumberDelta(AsNode(route.outputs[i]), attributes);
+    query->targetList =
+        lappend(query->targetList,
+                makeTargetEntry(reinterpret_cast<Expr*>(output), static_cast<AttrNumber>(i + 1),
+                                is_recursion ? psprintf("k%d", i + 1) : pstrdup("key"), false));
+  }
+  if (!is_recursion && !route.instances.empty()) {
     query->distinctClause =
-        addTargetToSortList(nullptr, entry, NIL, query->targetList, makeNode(SortBy));
+        addTargetToSortList(nullptr, static_cast<TargetEntry*>(linitial(query->targetList)), NIL,
+                            query->targetList, makeNode(SortBy));
   }
   return query;
 }
@@ -132,17 +135,38 @@ char* QualifiedText(Query* query) {
 }
 
 // "tb_comment.fk_post = tb_post.pk_post": the conditions alone.
-const char* Describe(const Route& route) {
-  Query* query = RouteQuery(route, nullptr);
+const char* DescribeConditions(const Route& route) {
+  Query* query = RouteQuery(route, nullptr, true);
   const char* with = pg_get_querydef(query, false);
   query->jointree->quals = nullptr;
   const char* without = pg_get_querydef(query, false);
   const char* rest = strstr(with + strlen(without), "WHERE ");
-  return rest == nullptr ? "" : rest + strlen("WHERE ");
+  return rest == nullptr ? nullptr : rest + strlen("WHERE ");
+}
+
+void AppendDescription(const Route& route, const char* before, StringInfo text) {
+  const char* conditions = DescribeConditions(route);
+  if (conditions == nullptr) return;
+  appendStringInfo(text, "%s%s%s", text->len > 0 ? ", " : "", before, conditions);
+}
+
+const char* Describe(const Route& route) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (const Recurring& recursion : route.recursions) {
+    AppendDescription(*recursion.first, "", &text);
+    AppendDescription(*recursion.step, "repeatedly ", &text);
+  }
+  AppendDescription(route, "", &text);
+  return text.len > 0 ? text.data : "its own column is the key";
 }
 
 // The columns that equality conditions compare.
 void CollectProbes(const Route& route, PlainArray<ProbedColumn>* probed) {
+  for (const Recurring& recursion : route.recursions) {
+    CollectProbes(*recursion.first, probed);
+    CollectProbes(*recursion.step, probed);
+  }
   for (List* conditions : route.conditions) {
     ListCell* cell;
     foreach (cell, conditions) {
@@ -155,17 +179,19 @@ void CollectProbes(const Route& route, PlainArray<ProbedColumn>* probed) {
         if (!IsA(side, Var)) continue;
         auto* var = reinterpret_cast<Var*>(side);
         const Instance& instance = route.instances[static_cast<int>(var->varno) - 1];
-        if (instance.occurrence->kind != OccurrenceKind::kRelation) continue;
+        if (instance.occurrence == nullptr ||
+            instance.occurrence->kind != OccurrenceKind::kRelation) {
+          continue;
+        }
         probed->Add({instance.occurrence->rte->relid, var->varattno});
       }
     }
   }
 }
 
-// Fills in the query and the columns that it needs; or the path stays full.
-void WriteLookup(const Route& route, PlainPath* path) {
+DeltaColumns ColumnsOfDelta(const Route& route) {
   DeltaColumns delta;
-  CollectDeltaVars(AsNode(route.key), &delta);
+  for (Expr* output : route.outputs) CollectDeltaVars(AsNode(output), &delta);
   for (int i = 0; i < route.instances.size(); ++i) {
     CollectDeltaVars(reinterpret_cast<Node*>(route.conditions[i]), &delta);
     if (i == 0) continue;
@@ -175,13 +201,55 @@ void WriteLookup(const Route& route, PlainPath* path) {
     CollectDeltaVars(reinterpret_cast<Node*>(rte->tablefunc), &delta);
   }
   list_sort(delta.vars, CompareAttributes);
-  Query* query = RouteQuery(route, &delta);
-  if (NamesForeignOperator(reinterpret_cast<Node*>(query))) {
+  return delta;
+}
+
+// Appends the text of `route`; false if it cannot be written.
+bool AppendQuery(const Route& route, const DeltaColumns* delta, bool is_recursion,
+                 StringInfo text) {
+  Query* query = RouteQuery(route, delta, is_recursion);
+  if (NamesForeignOperator(reinterpret_cast<Node*>(query))) return false;
+  appendStringInfoString(text, QualifiedText(query));
+  return true;
+}
+
+bool AppendRecursion(const Recurring& recursion, int number, const DeltaColumns* delta,
+                     StringInfo text) {
+  appendStringInfo(text, "%s %s%d(", number == 1 ? "WITH RECURSIVE" : ",", kNodeName, number);
+  for (int i = 0; i < recursion.first->outputs.size(); ++i) {
+    appendStringInfo(text, "%sk%d", i == 0 ? "" : ", ", i + 1);
+  }
+  appendStringInfoString(text, ") AS (");
+  if (!AppendQuery(*recursion.first, delta, true, text)) return false;
+  appendStringInfoString(text, " UNION ");
+  if (!AppendQuery(*recursion.step, nullptr, true, text)) return false;
+  appendStringInfoString(text, ")");
+  return true;
+}
+
+// The lookup as text, or null if it cannot be written.
+const char* LookupText(const Route& route, const DeltaColumns& delta) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (int i = 0; i < route.recursions.size(); ++i) {
+    if (!AppendRecursion(route.recursions[i], i + 1, i == 0 ? &delta : nullptr, &text)) {
+      return nullptr;
+    }
+  }
+  const DeltaColumns* final_delta = route.recursions.empty() ? &delta : nullptr;
+  return AppendQuery(route, final_delta, false, &text) ? text.data : nullptr;
+}
+
+// Fills in the query and the columns that it needs; or the path stays full.
+void WriteLookup(const Route& route, PlainPath* path) {
+  const DeltaColumns delta =
+      ColumnsOfDelta(route.recursions.empty() ? route : *route.recursions[0].first);
+  path->lookup = LookupText(route, delta);
+  if (path->lookup == nullptr) {
     path->description = "a subquery on the path compares by an operator that has no name";
     return;
   }
   path->strategy = Strategy::kLookup;
-  path->lookup = QualifiedText(query);
   ListCell* cell;
   foreach (cell, delta.vars) {
     auto* var = static_cast<Var*>(lfirst(cell));

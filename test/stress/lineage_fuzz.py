@@ -159,6 +159,9 @@ class Generator:
         return f"{test} {self.rng.choice(['=', '<'])} ({aggregate})"
 
     def sublink_value(self, columns, depth):
+        if self.chance(15):
+            text, name = self.recursive(columns)
+            return f"({text} SELECT count(*)::int FROM {name})"
         kind = self.rng.randrange(5)
         if kind == 0:
             return f"ARRAY({self.select(depth - 1, columns, single=True, correlate=True)} ORDER BY 1)"
@@ -173,6 +176,31 @@ class Generator:
         self.shapes.add("derived")
         count = self.rng.randrange(2, 4)
         return self.select(depth - 1, outer, width=count), count
+
+    def recursive(self, outer):
+        """A recursive query with two columns, started by `outer` if given."""
+        self.shapes.add("recursive")
+        name, a, b = self.name("t"), self.name("x"), self.name("x")
+        first = [f"{a}.{c}" for c in INTS]
+        more = [f"{b}.{c}" for c in INTS]
+        table = self.rng.choice(TABLES)
+        start = self.condition(first, outer) if outer else self.filter(first)
+        link = self.rng.choice(["f1", "f1", "m"])
+        columns = [[f"{x}.pk", f"{x}.{link}"] for x in (a, b)]
+        if self.chance(25):
+            columns = [pair[::-1] for pair in columns]
+        if self.chance(20):
+            columns[1][1] = f"{name}.c1"
+        step = f"{b}.{link} = {name}.c0" if self.chance(60) else f"{b}.pk = {name}.c1"
+        extra = ""
+        if self.chance(25):
+            other = self.name("x")
+            extra = f" {self.rng.choice(['JOIN', 'LEFT JOIN'])} {self.rng.choice(TABLES)} {other} ON " + \
+                self.condition(more, [f"{other}.{c}" for c in INTS])
+        second = table if self.chance(80) else self.rng.choice(TABLES)
+        body = (f"SELECT {', '.join(columns[0])} FROM {table} {a} WHERE {start} UNION "
+                f"SELECT {', '.join(columns[1])} FROM {name} JOIN {second} {b} ON {step}{extra}")
+        return f"WITH RECURSIVE {name}(c0, c1) AS ({body})", name
 
     def item(self, depth, before, ctes):
         """One item of FROM: text, columns."""
@@ -190,6 +218,11 @@ class Generator:
             text, count = self.derived(depth, before)
             names = ", ".join(f"c{i}" for i in range(count))
             return f"LATERAL ({text}) {alias}({names})", [f"{alias}.c{i}" for i in range(count)]
+        if kind >= 97:
+            lateral = bool(before) and self.chance(50)
+            text, name = self.recursive(before if lateral else None)
+            return (f"{'LATERAL ' if lateral else ''}({text} SELECT c0, c1 FROM {name}) {alias}",
+                    [f"{alias}.c0", f"{alias}.c1"])
         if before and kind < 54:
             self.shapes.add("function")
             return (f"LATERAL unnest(ARRAY[{self.column(before)}, {self.column(before)}]) {alias}(c0)",
