@@ -46,8 +46,7 @@ struct TviewWriter {
   TupleTableSlot* new_row;
   BulkInsertState bulk;
   Tuplestorestate* collected;
-  MemoryContext context;      // as long as the writer
-  MemoryContext row_context;  // one row
+  MemoryContext row_context;
 
   SeenRows seen;
   WriterCallbacks callbacks;
