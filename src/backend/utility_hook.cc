@@ -4,17 +4,20 @@
 #include <string_view>
 
 #include "backend/create_table_as.h"
+#include "backend/database_ddl.h"
 #include "backend/ddl_aftermath.h"
 #include "backend/ddl_refusals.h"
 #include "backend/internal_ddl.h"
 #include "backend/tview_drop.h"
 #include "shared/pg/catalog.h"
+#include "shared/pg/change_queue.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <access/xact.h>
+#include <miscadmin.h>
 #include <nodes/parsenodes.h>
 #include <tcop/cmdtag.h>
 #include <tcop/utility.h>
@@ -100,6 +103,17 @@ bool IsWholeCommand(const Node* statement, ProcessUtilityContext context) {
          IsTransactionState();
 }
 
+absl::StatusOr<DatabaseId> Park(const Node* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const DatabaseId database, DatabaseToPark(statement));
+  if (database != 0) TVIEWS_RETURN_IF_ERROR(ParkDatabase(database));
+  return database;
+}
+
+bool IsCommitPrepared(const Node* statement) {
+  return IsA(statement, TransactionStmt) &&
+         reinterpret_cast<const TransactionStmt*>(statement)->kind == TRANS_STMT_COMMIT_PREPARED;
+}
+
 void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_tree,
                       ProcessUtilityContext context, ParamListInfo parameters,
                       QueryEnvironment* environment, DestReceiver* destination,
@@ -107,11 +121,13 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
   const Node* const statement = planned->utilityStmt;
   const bool is_whole = IsWholeCommand(statement, context);
   Aftermath aftermath{};
+  DatabaseId parked = 0;
   if (is_whole) {
     const bool is_done = pg::Enter<bool>(
         [planned, source, completion] { return CreateInstead(planned, source, completion); });
     if (is_done) return;
     aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
+    parked = pg::Enter<DatabaseId>([statement] { return Park(statement); });
   }
   if (previous_hook != nullptr) {
     previous_hook(planned, source, read_only_tree, context, parameters, environment, destination,
@@ -120,9 +136,11 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
     standard_ProcessUtility(planned, source, read_only_tree, context, parameters, environment,
                             destination, completion);
   }
+  if (IsCommitPrepared(statement)) pg::change_queue::WakeApplier(MyDatabaseId);
   // VACUUM and the like end with another transaction than they began with.
   if (!is_whole || !IsTransactionState()) return;
-  pg::Enter<bool>([statement, aftermath]() -> absl::StatusOr<bool> {
+  pg::Enter<bool>([statement, aftermath, parked]() -> absl::StatusOr<bool> {
+    if (parked != 0) TVIEWS_RETURN_IF_ERROR(UnparkDatabase(parked));
     TVIEWS_RETURN_IF_ERROR(AfterCommand(statement, aftermath));
     return true;
   });

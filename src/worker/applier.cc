@@ -99,6 +99,13 @@ absl::Status Connect(Oid database) {
   return absl::OkStatus();
 }
 
+absl::Status EndProcess(const char* reason) {
+  return pg::Call([reason] {
+    elog(LOG, "pg_tviews applier ends: %s", reason);
+    proc_exit(0);
+  });
+}
+
 // Exit code.
 absl::StatusOr<int> Main(Oid database) {
   TVIEWS_RETURN_IF_ERROR(Connect(database));
@@ -135,15 +142,16 @@ absl::Status Applier::Housekeeping() {
       PinSettings();
     }
   }));
+  // DROP DATABASE and the like: another applier comes when the database is free again.
+  if (pg::IsParked(slot_)) return EndProcess("the database is wanted without other sessions");
+  // An empty transaction takes in what other sessions have invalidated.
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([] { return absl::OkStatus(); }));
   if (checked_generation_ == pg::CatalogGeneration()) return absl::OkStatus();
   checked_generation_ = pg::CatalogGeneration();
   // DROP EXTENSION: the slot goes back, the launcher starts another applier when it is needed.
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
   if (is_here) return absl::OkStatus();
-  return pg::Call([] {
-    elog(LOG, "pg_tviews applier ends: the extension is gone");
-    proc_exit(0);
-  });
+  return EndProcess("the extension is gone");
 }
 
 void Applier::RunBatch() {

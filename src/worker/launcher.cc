@@ -128,7 +128,7 @@ void Launcher::CollectWishes() {
   for (int i = 0; i < table->slot_count; ++i) {
     pg::DatabaseSlot& slot = table->slots[i];
     const DatabaseId database = slot.database.Load();
-    if (database == 0 || slot.applier.Load() >= 0) continue;
+    if (database == 0 || slot.applier.Load() >= 0 || pg::IsParked(&slot)) continue;
     bool has_work = slot.needs_applier.Exchange(0) != 0 ||
                     slot.requested.Load() > slot.served.Load() ||
                     slot.overflow.started.Load() != slot.clean.Load();

@@ -91,6 +91,7 @@ struct DatabaseSlot {
   SharedNumber applier;      // index of its PGPROC; -1: none
   SharedNumber applier_pid;  // 0: none
   SharedFlag needs_applier;
+  Shared<Timestamp> parked_until;  // no applier before; 0: at once
 
   SharedLock queue_lock;
   void* ring;

@@ -7,10 +7,13 @@
 #include <miscadmin.h>
 #include <storage/latch.h>
 #include <storage/proc.h>
+#include <utils/timestamp.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {
 namespace {
+
+constexpr Timestamp kParkingTime = 30 * 1000000;
 
 void SetLatchOf(std::int32_t process) { SetLatch(&ProcGlobal->allProcs[process].procLatch); }
 
@@ -38,6 +41,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
   slot->applier.Store(-1);
   slot->applier_pid.Store(0);
   slot->needs_applier.Store(0);
+  slot->parked_until.Store(0);
   slot->activity = ApplierActivity{};
   for (RefreshRequest& request : slot->requests) request.state = RefreshRequest::kFree;
   {
@@ -78,7 +82,9 @@ DatabaseSlot* ClaimSlot(DatabaseId database) noexcept {
 
 bool AttachApplier(DatabaseSlot* slot) noexcept {
   ExclusiveHolder holder(Slots()->lock);
-  if (slot->database.Load() != MyDatabaseId || slot->applier.Load() >= 0) return false;
+  if (slot->database.Load() != MyDatabaseId || slot->applier.Load() >= 0 || IsParked(slot)) {
+    return false;
+  }
   slot->applier.Store(MyProc->pgprocno);
   slot->applier_pid.Store(MyProcPid);
   slot->needs_applier.Store(0);
@@ -110,6 +116,36 @@ bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {
   slot->applier_pid.Store(0);
   slot->database.Store(0);
   return true;
+}
+
+bool ParkSlot(DatabaseId database) noexcept {
+  DatabaseSlot* const slot = FindSlot(database);
+  if (slot == nullptr) return false;
+  slot->parked_until.Store(GetCurrentTimestamp() + kParkingTime);
+  const std::int32_t applier = slot->applier.Load();
+  if (applier < 0) return false;
+  SetLatchOf(applier);
+  return true;
+}
+
+bool IsParked(const DatabaseSlot* slot) noexcept {
+  return slot->parked_until.Load() > GetCurrentTimestamp();
+}
+
+void UnparkSlot(DatabaseId database, bool exists) noexcept {
+  {
+    ExclusiveHolder holder(Slots()->lock);
+    DatabaseSlot* const slot = FindLocked(database);
+    if (slot == nullptr) return;
+    slot->parked_until.Store(0);
+    slot->needs_applier.Store(1);
+    if (!exists) {
+      ExclusiveHolder queue(slot->queue_lock);
+      RecordRing::Format(slot->ring, Slots()->ring_capacity);
+      slot->database.Store(0);
+    }
+  }
+  WakeLauncher();
 }
 
 void WakeApplierOf(DatabaseSlot* slot) noexcept {

@@ -33,6 +33,14 @@ void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept;
 // Frees the slot if nothing of it is in flight. By its applier, which stays attached on false.
 bool ReleaseIfIdle(DatabaseSlot* slot) noexcept;
 
+// Keeps appliers away from `database` for half a minute from now, and makes the one that lives end.
+// True while there is still one.
+bool ParkSlot(DatabaseId database) noexcept;
+bool IsParked(const DatabaseSlot* slot) noexcept;
+
+// The database may be served again; if it no longer `exists`, its slot is freed with all it holds.
+void UnparkSlot(DatabaseId database, bool exists) noexcept;
+
 // Sets the applier's latch, or asks the launcher for an applier.
 void WakeApplierOf(DatabaseSlot* slot) noexcept;
 void WakeLauncher() noexcept;
