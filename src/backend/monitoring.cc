@@ -165,8 +165,10 @@ absl::Status PutQueue(const Output& output) {
   return absl::OkStatus();
 }
 
-const char* StateName(std::int32_t state) {
-  switch (static_cast<pg::ApplierState>(state)) {
+const char* StateName(const pg::DatabaseSlot& slot) {
+  const auto state = static_cast<pg::ApplierState>(slot.activity.state.Load());
+  if (slot.paused.Load() != 0 && state != pg::ApplierState::kApplying) return "paused";
+  switch (state) {
     case pg::ApplierState::kNone:
       return "none";
     case pg::ApplierState::kStarting:
@@ -196,7 +198,7 @@ void PutSlot(const Output& output, const pg::DatabaseSlot& slot) {
   nulls[column] = pid == 0;
   values[column++] = Int32GetDatum(pid);
   values[column++] = ObjectIdGetDatum(slot.database.Load());
-  values[column++] = CStringGetTextDatum(StateName(activity.state.Load()));
+  values[column++] = CStringGetTextDatum(StateName(slot));
   nulls[column] = activity.tview.Load() == 0;
   values[column++] = ObjectIdGetDatum(activity.tview.Load());
   values[column++] = Number(activity.keys_done);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "backend/pausing.h"
 #include "shared/pg/database_slot.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
@@ -91,11 +92,16 @@ absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline) {
 absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation,
                                 const Deadline& deadline, absl::FunctionRef<bool()> is_done) {
   bool done = false;
+  bool has_warned = false;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     ConditionVariablePrepareToSleep(ProgressOf(slot));
     while (!(done = is_done()) && !deadline.has_passed() && slot->generation.Load() == generation &&
            slot->database.Load() == MyDatabaseId) {
       pg::WakeApplierOf(slot);
+      if (!has_warned && slot->paused.Load() != 0) {
+        WarnIfPaused(*slot);
+        has_warned = true;
+      }
       ConditionVariableTimedSleep(ProgressOf(slot), deadline.NapMs(), PG_WAIT_EXTENSION);
     }
     ConditionVariableCancelSleep();

@@ -127,7 +127,7 @@ absl::Status Applier::Loop() {
   idle_since_ = GetCurrentTimestamp();
   while (!ShouldEnd()) {
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
-    if (again_ || batch_.HasWork()) RunBatch();
+    if ((again_ || batch_.HasWork()) && MayBeginBatch()) RunBatch();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
   return absl::OkStatus();
@@ -152,6 +152,15 @@ absl::Status Applier::Housekeeping() {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
   if (is_here) return absl::OkStatus();
   return EndProcess("the extension is gone");
+}
+
+// Under the lock under which sessions pause: after that no batch begins, and one that has begun is
+// seen as applying.
+bool Applier::MayBeginBatch() {
+  pg::ExclusiveHolder holder(slot_->queue_lock);
+  if (slot_->paused.Load() != 0) return false;
+  slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
+  return true;
 }
 
 void Applier::RunBatch() {
@@ -183,7 +192,9 @@ void Applier::RunBatch() {
 absl::Status Applier::Wait() {
   long timeout = kIdleCheckMs;
   int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
-  if (again_) {
+  if (slot_->paused.Load() != 0) {
+    // pg_tviews_resume() sets the latch.
+  } else if (again_) {
     // The first repetitions come at once: a newer snapshot is all they need.
     timeout = failures_ <= 1 ? 0 : std::min(kMaxBackOffMs, 5 << std::min(failures_, 8));
     events &= ~WL_LATCH_SET;

@@ -9,6 +9,7 @@
 //                                ^                 |failed
 //                                |                 v
 //                                '--wait over-- backing off
+//   paused (pg_tviews_pause()): stays idle, or backing off, whatever waits
 //   idle --nothing for applier_idle_timeout, nothing in flight--> ends with exit code 0
 //
 // Exit codes: 0 = not wanted (no extension here, slot busy, idle), 1 = try again.
@@ -30,6 +31,7 @@ class Applier {
   absl::Status Loop();
 
  private:
+  bool MayBeginBatch();
   void RunBatch();
   absl::Status Wait();
   absl::Status Housekeeping();

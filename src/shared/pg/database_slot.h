@@ -4,24 +4,27 @@
 // Sharing: shared memory
 // Errors:  cannot fail
 //
-// | field                  | written by            | read by           | under |
-// |------------------------|-----------------------|-------------------|---------------------------|
-// | SlotTable.unslotted    | writers               | appliers          | atomic | |
-// SlotTable.launcher     | launcher              | everybody         | atomic                    |
-// | database, generation   | who claims or frees   | everybody         | table lock to write; | |
-// |                       |                   | atomic, or any slot lock  | | applier, applier_pid
-// | the applier           | everybody         | atomic                    | | needs_applier |
-// everybody             | launcher          | atomic                    | | ring | writers, the
-// applier  | both, monitoring  | queue_lock                | | overflow, preparing,   | writers |
-// the applier       | atomic                    | |   prepare_generation   | |                   |
-// | | clean, clean_unslotted,| the applier           | the applier,      | atomic | |
-// maybe_prepared       | (maybe_prepared: also | readers           |                           | |
-// | writers, queue_lock)  |                   |                           | | requested | readers
-// | the applier       | atomic                    | | served                 | the applier |
-// readers           | atomic                    | | frontier_*             | the applier | readers
-// | frontier_lock             | | requests               | sessions, the applier | both |
-// queue_lock                | | activity               | the applier           | monitoring |
-// atomics                   |
+// clang-format off
+// field                   written by            read by               under
+// SlotTable.unslotted     writers               appliers              atomic
+// SlotTable.launcher      launcher              everybody             atomic
+// database, generation    who claims or frees   everybody             table lock to write; atomic,
+//                                                                     or any slot lock
+// applier, applier_pid    the applier           everybody             atomic
+// needs_applier           everybody             launcher              atomic
+// ring                    writers, the applier  both, monitoring      queue_lock
+// overflow, preparing,    writers               the applier           atomic
+//   prepare_generation
+// clean, clean_unslotted, the applier (maybe_   the applier, readers  atomic
+//   maybe_prepared          prepared: writers)
+// requested               readers               the applier           atomic
+// served                  the applier           readers               atomic
+// paused                  sessions              everybody             queue_lock to write; the
+//                                                                     applier reads under it
+// frontier_*              the applier           readers               frontier_lock
+// requests                sessions, the applier both                  queue_lock
+// activity                the applier           monitoring            atomics
+// clang-format on
 //
 // A slot is freed only when nothing of it is in flight: ring empty, overflow and preparing
 // balanced, clean, no ticket open (ATTACKS B10). So a writer's PublishedRecord never outlives its
@@ -105,6 +108,7 @@ struct DatabaseSlot {
 
   SharedCounter requested;
   SharedCounter served;
+  SharedFlag paused;                      // no batch begins; the slot is not freed
   alignas(8) unsigned char progress[16];  // ConditionVariable: signalled after every batch
 
   SharedLock frontier_lock;

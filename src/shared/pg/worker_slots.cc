@@ -38,6 +38,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
   slot->maybe_prepared.Store(1);
   slot->requested.Store(0);
   slot->served.Store(0);
+  slot->paused.Store(0);
   slot->applier.Store(-1);
   slot->applier_pid.Store(0);
   slot->needs_applier.Store(0);
@@ -58,8 +59,8 @@ bool IsInFlightLocked(DatabaseSlot* slot) {
   for (const RefreshRequest& request : slot->requests) {
     if (request.state != RefreshRequest::kFree) return true;
   }
-  return !RecordRing(slot->ring).empty() || slot->preparing.Load() != 0 ||
-         slot->maybe_prepared.Load() != 0 ||
+  return slot->paused.Load() != 0 || !RecordRing(slot->ring).empty() ||
+         slot->preparing.Load() != 0 || slot->maybe_prepared.Load() != 0 ||
          slot->overflow.started.Load() != slot->overflow.finished.Load() ||
          slot->overflow.started.Load() != slot->clean.Load() ||
          Slots()->unslotted.started.Load() != slot->clean_unslotted.Load() ||

@@ -1,0 +1,43 @@
+-- Pausing the applier: nothing is applied until it is resumed, nothing is lost, and whoever waits
+-- is told.
+SET client_min_messages = warning;
+CREATE SCHEMA tools_pause;
+SET search_path = tools_pause, public;
+CREATE TABLE tb_note (pk_note int PRIMARY KEY, body text);
+INSERT INTO tb_note VALUES (1, 'one');
+CREATE TABLE tv_note AS SELECT pk_note, jsonb_build_object('body', body) AS data FROM tb_note;
+SELECT pg_tviews_wait();
+SELECT pg_tviews_resume() AS was_paused;
+
+SELECT pg_tviews_pause() AS is_new;
+SELECT pg_tviews_pause() AS is_new;
+SELECT state FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database();
+DO $$
+BEGIN
+    PERFORM set_config(name, 'eventual', false)
+    FROM pg_settings WHERE name = 'pg_tviews.read_consistency';
+END $$;
+UPDATE tb_note SET body = 'uno';
+INSERT INTO tb_note VALUES (2, 'due');
+SELECT pk_note, data FROM tv_note ORDER BY 1;
+SELECT pg_tviews_wait('50 ms');
+SELECT pk_note, data FROM tv_note ORDER BY 1;
+SELECT queue_size, state FROM pg_tviews_queue_realtime WHERE entities = '{note}' ORDER BY 1;
+
+SELECT pg_tviews_resume() AS was_paused;
+SELECT pg_tviews_wait();
+SELECT pk_note, data FROM tv_note ORDER BY 1;
+SELECT count(*) AS differences FROM pg_tviews_verify('note');
+SELECT count(*) AS paused FROM pg_tviews_workers WHERE state = 'paused';
+
+-- for superusers and those whom one has granted it
+CREATE ROLE tools_pause_user;
+GRANT USAGE ON SCHEMA tools_pause TO tools_pause_user;
+SET ROLE tools_pause_user;
+SELECT pg_tviews_pause();
+SELECT pg_tviews_resume();
+RESET ROLE;
+
+DROP TABLE tv_note;
+DROP SCHEMA tools_pause CASCADE;
+DROP ROLE tools_pause_user;
