@@ -50,17 +50,10 @@ stage() { # LABEL COMMAND...
 # False while a kind of test has no test yet.
 have() { compgen -G "$ROOT/test/$1" >/dev/null; }
 
-configure() { # NAME OPTION...
-  local name=$1 launcher=()
-  shift
-  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  cmake -S "$ROOT" -B "$WORK/$name" -G Ninja -DTVIEWS_WERROR=ON "${launcher[@]}" "$@"
-}
-
 build() { # NAME TARGET OPTION...
   local name=$1 target=$2
   shift 2
-  configure "$name" "$@" && cmake --build "$WORK/$name" --target "$target"
+  configure_build "$WORK/$name" -DTVIEWS_WERROR=ON "$@" && cmake --build "$WORK/$name" --target "$target"
 }
 
 unit() { # NAME

@@ -59,6 +59,14 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev pro
   libgtest-dev postgresql-15 postgresql-client-15 postgresql-server-dev-15)
 CHECK_PACKAGES=(clang clang-format git python3 python3-psycopg2)
 
+# Configures a build of this tree, with ccache where it is installed.
+configure_build() { # BUILD_DIR OPTION...
+  local build=$1 launcher=()
+  shift
+  if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+  cmake -S "$ROOT" -B "$build" -G Ninja "${launcher[@]}" "$@"
+}
+
 # Prints where the server's user can have the directory DIR: there, or, where its parent is closed to
 # that user (a checkout in /root), below /var/tmp.
 server_place() { # DIR (absolute)

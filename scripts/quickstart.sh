@@ -50,7 +50,8 @@ query() { server_psql "$SERVER" -d "$DATABASE" -Atq "$@"; }
 count() { query -c "SELECT count(*) FROM $1"; }
 
 build() {
-  cmake -S "$ROOT" -B "$BUILD" -G Ninja -DCMAKE_BUILD_TYPE=Release && cmake --build "$BUILD" &&
+  configure_build "$BUILD" -DCMAKE_BUILD_TYPE=Release &&
+    cmake --build "$BUILD" --target pg_tviews tviews_sql_script &&
     "$ROOT/scripts/pg_stage.sh" "$BUILD" "$STAGE"
 }
 
