@@ -1,4 +1,4 @@
-// What a TVIEW's query may not contain, and what makes its result undetermined (LINEAGE J, 26, 28).
+// What a TVIEW's query may not contain (LINEAGE 25, 26).
 //
 // Layer:   backend
 // Sharing: private to one process
@@ -7,16 +7,13 @@
 #ifndef PG_TVIEWS_BACKEND_LINEAGE_CHECKS_H_
 #define PG_TVIEWS_BACKEND_LINEAGE_CHECKS_H_
 
-#include "backend/lineage_scope.h"
+#include "backend/lineage_plain.h"
 
 namespace tviews::backend::lineage {
 
 // Raises for volatile functions, system columns, TABLESAMPLE, row locks, and sources whose changes
 // cannot be tracked. `query` has been expanded.
 void RefuseUntrackable(const Query* query);
-
-// Reasons why the same rows may give different results, each once.
-void FindUndetermined(const Tree* tree, PlainArray<const char*>* reasons);
 
 }  // namespace tviews::backend::lineage
 

@@ -86,7 +86,8 @@ bool WalkChildren(Node* node, NodeWalker walker, void* context) {
 }
 
 bool WalkQuery(Query* query, NodeWalker walker, void* context) {
-  return query_tree_walker(query, ForServer(walker), context, QTW_EXAMINE_RTES_BEFORE);
+  return query_tree_walker(query, ForServer(walker), context,
+                           QTW_EXAMINE_RTES_BEFORE | QTW_IGNORE_JOINALIASES);
 }
 
 bool WalkLevel(Query* query, NodeWalker walker, void* context) {

@@ -9,6 +9,8 @@
 #include "backend/lineage_paths.h"
 #include "backend/lineage_scope.h"
 #include "backend/lineage_sql.h"
+#include "backend/lineage_trim.h"
+#include "backend/lineage_undetermined.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/memory.h"
 #include "shared/status_macros.h"
@@ -87,6 +89,7 @@ lineage::ExitRequest KeyRequest(const lineage::Scope* top, AttributeNumber key_a
 void AnalyzePlain(const Query* query, AttributeNumber key_attribute, PlainAnalysis* analysis) {
   Query* expanded = lineage::ExpandQuery(query, &analysis->views);
   lineage::RefuseUntrackable(expanded);
+  lineage::TrimUnreadColumns(expanded);
   lineage::Tree* tree = lineage::BuildTree(expanded);
   analysis->reads = tree->reads;
   lineage::FindUndetermined(tree, &analysis->undetermined);

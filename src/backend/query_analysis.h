@@ -5,6 +5,7 @@
 // Errors:  returns Status; a query that cannot be a TVIEW is refused with detail and hint
 //
 // In order: expand views and CTEs (lineage_expand), refuse what cannot be tracked (lineage_checks),
+// drop what nobody reads (lineage_trim),
 // number the occurrences of every level (lineage_scope), reduce outer joins and see where
 // conditions lead (lineage_joins), find how levels are left (lineage_exits), give every occurrence
 // one path towards the key (lineage_paths), follow and shorten it (lineage_route), and write it as
