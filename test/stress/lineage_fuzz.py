@@ -114,7 +114,7 @@ class Generator:
         """A condition that links a column of `left` with one of `right`."""
         a, b = self.column(left), self.column(right)
         kind = self.rng.randrange(100)
-        if kind < 66:
+        if kind < 54:
             return f"{a} = {b}"
         if kind < 72:
             return f"{a} = {b} AND {self.column(left)} = {self.column(right)}"
@@ -245,12 +245,12 @@ class Generator:
             else:
                 right, more = self.item(depth, columns, ctes)
             kind = self.rng.choice(["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "LEFT JOIN",
-                                    "RIGHT JOIN", "FULL JOIN", ","])
+                                    "RIGHT JOIN", "FULL JOIN", ",", ","])
             if right.startswith("LATERAL") and kind in ("RIGHT JOIN", "FULL JOIN"):
                 kind = "LEFT JOIN"
             if kind == ",":
                 text = f"{text} CROSS JOIN {right}"
-                if self.chance(80):
+                if self.chance(60):
                     where.append(self.condition(columns, more))
             else:
                 self.shapes.add(kind.lower())
@@ -345,9 +345,48 @@ class Generator:
             ctes.append((name, count))
         return (f"WITH {', '.join(texts)} " if texts else ""), ctes
 
+    def link(self, new, earlier):
+        """Conditions between the columns of one table and those of some tables before it."""
+        some = self.rng.sample(earlier, min(len(earlier), self.rng.choice([1, 1, 2])))
+        return " AND ".join(self.condition(new, columns) for columns in some)
+
+    def joins(self):
+        """Tables only, joined in every way, by conditions that link more than neighbours."""
+        self.shapes.add("tables only")
+        tables, text, where = [], "", []
+        for _ in range(self.rng.choice([2, 3, 3, 3, 4])):
+            alias = self.name("x")
+            columns = [f"{alias}.{c}" for c in INTS]
+            item = f"{self.rng.choice(TABLES)} {alias}"
+            kind = self.rng.choice(["JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "CROSS JOIN",
+                                    "FULL JOIN"])
+            if not tables:
+                text = item
+            elif kind == "CROSS JOIN":
+                text += f" CROSS JOIN {item}"
+            elif kind == "FULL JOIN":
+                text = f"({text} FULL JOIN {item} ON {self.column(columns)} = {self.column(tables[-1])})"
+            else:
+                text = f"({text} {kind} {item} ON {self.link(columns, tables)})"
+            tables.append(columns)
+        if self.chance(40):
+            where.append(self.condition(*self.rng.sample(tables, 2)))
+        if self.chance(20):
+            where.append(self.filter(self.rng.choice(tables)))
+        clause = f" WHERE {' AND '.join(where)}" if where else ""
+        shown = ", ".join(self.column(columns) for columns in tables)
+        key = self.column(self.rng.choice(tables))
+        if self.chance(10):
+            key = f"coalesce({key}, {self.column(self.rng.choice(tables))})"
+        if self.chance(25):
+            return f"SELECT {key} AS key, array_agg(({shown})::text ORDER BY ({shown})::text) FROM {text}{clause} GROUP BY {key}"
+        return f"SELECT {key} AS key, {shown} FROM {text}{clause}"
+
     def query(self):
         """A whole definition: text, shapes."""
         self.shapes = set()
+        if self.chance(35):
+            return self.joins(), self.shapes
         if self.chance(10):
             self.shapes.add("top set operation")
             op = self.rng.choice(["UNION ALL", "UNION", "INTERSECT", "EXCEPT"])
@@ -379,7 +418,7 @@ class Generator:
             value = self.column(columns)
             values = [f"array_agg({value} ORDER BY {value})", "count(*)"]
             return f"{prefix}SELECT {key} AS key, {', '.join(values)} FROM {text}{clause} GROUP BY {key}"
-        values = [self.column(columns), self.column(columns)]
+        values = [self.column(columns), f"({', '.join(self.column(columns) for _ in range(3))}, 0)::text"]
         if self.chance(45) and not set_operation:
             self.shapes.add("sublink value")
             values[1] = self.sublink_value(columns, depth)
@@ -391,7 +430,7 @@ class Generator:
             self.shapes.add("top distinct on")
             order = ", ".join(str(i + 1) for i in range(1, 3))
             return (f"{prefix}SELECT DISTINCT ON ({values[0]}) {listed} FROM {text}{clause} "
-                    f"ORDER BY {values[0]}, {key}, {values[1] if 'sublink value' not in self.shapes else '3'}")
+                    f"ORDER BY {values[0]}, {key}, 3")
         if kind < 48:
             self.shapes.add("top window")
             values[0] = (f"{self.rng.choice(['count(*)', f'sum({self.column(columns)})', 'rank()'])} OVER (PARTITION BY "
@@ -400,7 +439,7 @@ class Generator:
         return f"{prefix}SELECT {listed} FROM {text}{clause}"
 
     def value(self):
-        return self.rng.choice(["NULL", "0", "1", "1", "2", "2", "3"])
+        return self.rng.choice(["NULL", "1", "1", "2", "2", "3"])
 
     def change(self, tables):
         table = self.rng.choice(tables)
