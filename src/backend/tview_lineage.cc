@@ -86,6 +86,11 @@ absl::Status CaptureSources(const std::vector<SourceLineage>& sources) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  return DeriveAsOwner(facts);
+}
+
 absl::Status RederiveLineage(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(facts));
