@@ -181,7 +181,7 @@ def run_document(path, command, options):
     finally:
         for session in sessions.values():
             session.close()
-    subprocess.run(admin + [f"DROP DATABASE {database} WITH (FORCE)"], check=True)
+    subprocess.run(admin + [f"DROP DATABASE {database}"], check=True)
     if changed:
         update(path, changed)
     return problems
