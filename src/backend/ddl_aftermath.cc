@@ -7,6 +7,7 @@
 #include "backend/capture_triggers.h"
 #include "backend/internal_ddl.h"
 #include "backend/transaction.h"
+#include "backend/tview_facts.h"
 #include "backend/tview_lineage.h"
 #include "backend/tview_metadata.h"
 #include "backend/tview_names.h"
@@ -24,6 +25,7 @@
 #include <catalog/pg_inherits.h>
 #include <miscadmin.h>
 #include <nodes/parsenodes.h>
+#include <storage/lmgr.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
@@ -69,11 +71,13 @@ void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
       case AT_DetachPartition:
       case AT_DetachPartitionFinalize:
         AddRelation(reinterpret_cast<const PartitionCmd*>(command->def)->name, aftermath);
+        aftermath->changes_tree = true;
         aftermath->rows_may_differ = true;
         break;
       case AT_AddInherit:
       case AT_DropInherit:
         AddRelation(reinterpret_cast<const RangeVar*>(command->def), aftermath);
+        aftermath->changes_tree = true;
         aftermath->rows_may_differ = true;
         break;
       default:
@@ -130,6 +134,7 @@ void Plan(const Node* statement, Aftermath* aftermath) {
       const List* const parents = reinterpret_cast<const CreateStmt*>(statement)->inhRelations;
       for (int i = 0; i < list_length(parents); ++i) {
         AddRelation(static_cast<RangeVar*>(list_nth(parents, i)), aftermath);
+        aftermath->changes_tree = true;
       }
       break;
     }
@@ -210,15 +215,27 @@ absl::Status NoteReaders(const std::vector<RelationId>& readers) {
   return absl::OkStatus();
 }
 
-absl::Status Follow(RelationId relation, bool rows_may_differ) {
+absl::Status LockOutAppliers(const std::vector<RelationId>& readers) {
+  for (RelationId reader : readers) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([reader] { LockRelationOid(reader, ShareLock); }));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (is_tview) TVIEWS_RETURN_IF_ERROR(FollowTable(relation));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_table, IsTable(relation));
   if (is_table && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
+  if (changes_tree) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
   for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
   if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
-  if (!rows_may_differ || readers.empty()) return absl::OkStatus();
+  if (readers.empty()) return absl::OkStatus();
+  if (!rows_may_differ) {
+    TVIEWS_ASSIGN_OR_RETURN(rows_may_differ, IsReadAsWholeRow(relation));
+  }
+  if (!rows_may_differ) return absl::OkStatus();
   return is_table ? NoteWholeRelation(relation) : NoteReaders(readers);
 }
 
@@ -247,8 +264,8 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
                             return !equal(FileNodes(aftermath.relations), aftermath.file_nodes);
                           }));
   for (int i = 0; i < list_length(aftermath.relations); ++i) {
-    TVIEWS_RETURN_IF_ERROR(
-        Follow(list_nth_oid(aftermath.relations, i), aftermath.rows_may_differ || is_rewritten));
+    TVIEWS_RETURN_IF_ERROR(Follow(list_nth_oid(aftermath.relations, i), aftermath.changes_tree,
+                                  aftermath.rows_may_differ || is_rewritten));
   }
   return absl::OkStatus();
 }

@@ -9,6 +9,11 @@
 // lineage is derived again; and where rows may have changed without a row trigger having seen it,
 // the whole relation is noted as changed. Triggers that ALTER TABLE disables are enabled again
 // under the lock that it holds, so that no change escapes and nothing needs to be noted.
+//
+// Commands that change a tree of partitions or inheritors take locks on the parent that do not
+// conflict with reading it, and their commit becomes visible before their invalidations are sent.
+// An applier in between would see the rows of the old tree. Therefore they lock the TVIEWs that
+// read the tree in SHARE mode: the applier waits and takes the invalidations in, readers go on.
 
 #ifndef PG_TVIEWS_BACKEND_DDL_AFTERMATH_H_
 #define PG_TVIEWS_BACKEND_DDL_AFTERMATH_H_
@@ -26,6 +31,7 @@ struct Aftermath {
   List* relations;           // the relations concerned, as OIDs
   List* file_nodes;          // of each of them and its inheritors before the command, in OID order
   bool is_rename_elsewhere;  // a function, type, schema, ... that lookups may name
+  bool changes_tree;         // of partitions or inheritors
   bool rows_may_differ;      // in the eyes of a query, without any row having been written
 };
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
-#include "backend/tview_metadata.h"
+#include "backend/tview_facts.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"

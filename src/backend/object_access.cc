@@ -3,13 +3,16 @@
 #include "backend/tview_drop.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
+#include <access/xact.h>
 #include <catalog/objectaccess.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_extension.h>
 #include <commands/extension.h>
+#include <miscadmin.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -17,11 +20,29 @@ namespace {
 
 object_access_hook_type previous_hook = nullptr;
 
+// Set while the transaction has dropped the extension: the applier is to learn of it.
+bool has_dropped_extension = false;
+
 // Also DROP SCHEMA ... CASCADE and DROP OWNED may drop the extension.
 absl::Status NoteExtensionDrop(Oid extension) {
   TVIEWS_ASSIGN_OR_RETURN(const Oid ours,
                           pg::CallFor([] { return get_extension_oid("pg_tviews", true); }));
-  return extension == ours ? pg::InvalidateInstallation() : absl::OkStatus();
+  if (extension != ours) return absl::OkStatus();
+  has_dropped_extension = true;
+  return pg::InvalidateInstallation();
+}
+
+// An applier that is woken up without need finds nothing to do, so a rolled-back subtransaction
+// makes no difference.
+void OnTransactionEnd(XactEvent event, void*) {
+  pg::EnterQuietly([event] {
+    if (event == XACT_EVENT_COMMIT && has_dropped_extension) {
+      if (pg::DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId); slot != nullptr) {
+        pg::WakeApplierOf(slot);
+      }
+    }
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) has_dropped_extension = false;
+  });
 }
 
 void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_id, void* argument) {
@@ -40,6 +61,7 @@ void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_i
 void RegisterObjectAccessHook() {
   previous_hook = object_access_hook;
   object_access_hook = OnObjectAccess;
+  RegisterXactCallback(OnTransactionEnd, nullptr);
 }
 
 }  // namespace tviews::backend

@@ -114,8 +114,11 @@ const char* ActiveSnapshotText() {
 
 absl::Status NullKey(const FillTarget& target) {
   const char* column = nullptr;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { column = get_attname(target.table, target.key, false); }));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(target.table));
+  const char* table = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    column = get_attname(target.table, target.key, false);
+    table = get_rel_name(target.table);
+  }));
   return pg::MakeError(
       absl::StatusCode::kInvalidArgument,
       {.message = "key column \"" + std::string(column) + "\" of TVIEW \"" + table +

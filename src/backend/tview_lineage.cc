@@ -6,8 +6,8 @@
 
 #include "backend/capture_triggers.h"
 #include "backend/source_locks.h"
+#include "backend/tview_facts.h"
 #include "backend/tview_metadata.h"
-#include "backend/tview_names.h"
 #include "shared/dependency_graph.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/guard.h"
@@ -18,8 +18,10 @@
 #include <access/table.h>
 #include <nodes/parsenodes.h>
 #include <rewrite/rewriteHandler.h>
+#include <storage/lmgr.h>
 #include <utils/lsyscache.h>
 #include <utils/rel.h>
+#include <utils/syscache.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -44,24 +46,17 @@ absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
   return DeriveLineage(query, key);
 }
 
-// The TVIEWs with what they read, as far as a search for cycles needs it.
 absl::Status CheckForCycles() {
-  std::vector<TviewDefinition> tviews;
-  TVIEWS_RETURN_IF_ERROR(pg::ForEachTview([&](RelationId tview, RelationId) -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
-    TviewDefinition definition;
-    definition.relation = tview;
-    TVIEWS_ASSIGN_OR_RETURN(definition.qualified_name, RelationDisplayName(tview));
-    for (RelationId dependency : facts.dependencies) {
-      SourceLineage source;
-      source.source = dependency;
-      TVIEWS_ASSIGN_OR_RETURN(source.source_is_tview, pg::IsTview(dependency));
-      definition.sources.push_back(std::move(source));
-    }
-    tviews.push_back(std::move(definition));
-    return absl::OkStatus();
-  }));
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<TviewDefinition> tviews, ReadDependencies());
   return DependencyGraph::Build(std::move(tviews)).status();
+}
+
+// False if a transaction that dropped `tview` has committed; waits for one that is about to.
+absl::StatusOr<bool> LockTview(RelationId tview) {
+  return pg::CallFor([&] {
+    LockRelationOid(tview, AccessShareLock);
+    return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(tview));
+  });
 }
 
 }  // namespace
@@ -86,12 +81,9 @@ absl::Status CaptureSources(const std::vector<SourceLineage>& sources) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
-  return DeriveAsOwner(facts);
-}
-
 absl::Status RederiveLineage(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool exists, LockTview(tview));
+  if (!exists) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(facts));
   TVIEWS_ASSIGN_OR_RETURN(const std::string stored, StoredCaptureShape(tview));

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <sstream>
+#include <utility>
 
 #include "absl/strings/str_join.h"
 #include "backend/transaction.h"
+#include "backend/tview_facts.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
-#include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
@@ -94,15 +94,6 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
     }
   }
   return absl::OkStatus();
-}
-
-// The first column of `result`.
-std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
-  std::vector<RelationId> ids;
-  for (const pg::SqlRow& row : result.rows) {
-    ids.push_back(static_cast<RelationId>(std::stoul(*row[0])));
-  }
-  return ids;
 }
 
 // Tells every process that metadata changed: caches by invalidation, the applier by a change
@@ -198,25 +189,6 @@ absl::Status RenameEntity(RelationId tview, const std::string& entity) {
   return NoteMetadataChange();
 }
 
-absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest(
-          "WITH RECURSIVE above (relation) AS (SELECT $1::oid UNION SELECT inhparent"
-          " FROM pg_inherits JOIN above ON inhrelid = relation),"
-          " below (relation) AS (SELECT $1::oid UNION SELECT inhrelid"
-          " FROM pg_inherits JOIN below ON inhparent = relation)"
-          " SELECT tview::oid FROM " +
-              table +
-              " WHERE backing_view = $1::oid OR $1::oid = ANY (nested_views)"
-              " OR EXISTS (SELECT FROM above WHERE relation = ANY (dependencies))"
-              " OR EXISTS (SELECT FROM below WHERE relation = ANY (dependencies)) ORDER BY 1",
-          {std::to_string(relation)}));
-  return RelationIds(found);
-}
-
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   const pg::SqlRow id = {std::to_string(tview)};
@@ -232,49 +204,6 @@ absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
                                                id));
   TVIEWS_RETURN_IF_ERROR(NoteMetadataChange());
   return RelationIds(deleted);
-}
-
-absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
-                           " array_to_string(m.dependencies, ' ') FROM " +
-                               meta +
-                               " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
-                           {std::to_string(tview)}));
-  if (found.rows.empty()) {
-    return pg::MakeError(absl::StatusCode::kNotFound,
-                         {.message = "relation " + std::to_string(tview) + " is not a TVIEW"});
-  }
-  const pg::SqlRow& row = found.rows.front();
-  TviewFacts facts;
-  facts.relation = tview;
-  facts.backing_view = static_cast<RelationId>(std::stoul(*row[0]));
-  facts.entity = *row[1];
-  facts.key_column = *row[2];
-  facts.owner = static_cast<RoleId>(std::stoul(*row[3]));
-  std::istringstream dependencies(*row[4]);
-  for (RelationId source = 0; dependencies >> source;) facts.dependencies.push_back(source);
-  TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));
-  TVIEWS_ASSIGN_OR_RETURN(facts.view, QualifiedRelationName(facts.backing_view));
-  return facts;
-}
-
-absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest("WITH RECURSIVE read (source) AS (SELECT source::oid FROM " + lineage +
-                               " WHERE tview = $1::oid UNION SELECT l.source::oid FROM " + lineage +
-                               " l JOIN read ON l.tview = read.source)"
-                               " SELECT source FROM read WHERE NOT EXISTS"
-                               " (SELECT FROM " +
-                               lineage + " l WHERE l.tview = read.source) ORDER BY 1",
-                           {std::to_string(tview)}));
-  return RelationIds(found);
 }
 
 }  // namespace tviews::backend

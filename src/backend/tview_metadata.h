@@ -43,28 +43,8 @@ absl::StatusOr<std::string> StoredCaptureShape(RelationId tview);
 // Gives `tview` another entity name.
 absl::Status RenameEntity(RelationId tview, const std::string& entity);
 
-// The TVIEWs that read `relation`, an ancestor or an inheritor of it, directly or through views.
-absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation);
-
 // Deletes all that is known of `tview` and returns the sources that it read.
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview);
-
-// What is needed to read a TVIEW and its query.
-struct TviewFacts {
-  RelationId relation = 0;
-  RelationId backing_view = 0;
-  std::string entity;
-  std::vector<RelationId> dependencies;
-  std::string table;       // quoted and qualified
-  std::string view;        // quoted and qualified
-  std::string key_column;  // not quoted
-  RoleId owner = 0;
-};
-
-absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview);
-
-// The source tables of `tview`, its own and those of TVIEWs that it reads, without TVIEWs.
-absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview);
 
 }  // namespace tviews::backend
 

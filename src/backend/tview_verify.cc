@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "backend/executor_hook.h"
-#include "backend/tview_metadata.h"
+#include "backend/tview_facts.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"

@@ -55,8 +55,7 @@ absl::Status Record(const TviewDefinition& tview, const pg::SqlValue& key,
 
 bool ConcernsDefinition(const absl::Status& error) {
   return pg::HasSqlState(error, "42") || pg::HasSqlState(error, "0A") ||
-         pg::HasSqlState(error, "XX") || pg::HasSqlState(error, "55") ||
-         pg::HasSqlState(error, "23502");  // a row without a key is nobody's
+         pg::HasSqlState(error, "XX") || pg::HasSqlState(error, "55");
 }
 
 absl::Status QuarantineKey(const TviewDefinition& tview, const std::string& key_image,

@@ -1,0 +1,128 @@
+#include "backend/tview_facts.h"
+
+#include <sstream>
+#include <utility>
+
+#include "backend/tview_names.h"
+#include "shared/pg/error.h"
+#include "shared/pg/user_scope.h"
+#include "shared/status_macros.h"
+
+namespace tviews::backend {
+namespace {
+
+// WITH: the relation $1, its ancestors and its inheritors.
+constexpr char kFamily[] =
+    "WITH RECURSIVE above (relation) AS (SELECT $1::oid UNION SELECT inhparent"
+    " FROM pg_inherits JOIN above ON inhrelid = relation),"
+    " below (relation) AS (SELECT $1::oid UNION SELECT inhrelid"
+    " FROM pg_inherits JOIN below ON inhparent = relation),"
+    " family AS (TABLE above UNION TABLE below)";
+
+}  // namespace
+
+std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
+  std::vector<RelationId> ids;
+  for (const pg::SqlRow& row : result.rows) {
+    ids.push_back(static_cast<RelationId>(std::stoul(*row[0])));
+  }
+  return ids;
+}
+
+absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
+                           " array_to_string(m.dependencies, ' ') FROM " +
+                               meta +
+                               " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
+                           {std::to_string(tview)}));
+  if (found.rows.empty()) {
+    return pg::MakeError(absl::StatusCode::kNotFound,
+                         {.message = "relation " + std::to_string(tview) + " is not a TVIEW"});
+  }
+  const pg::SqlRow& row = found.rows.front();
+  TviewFacts facts;
+  facts.relation = tview;
+  facts.backing_view = static_cast<RelationId>(std::stoul(*row[0]));
+  facts.entity = *row[1];
+  facts.key_column = *row[2];
+  facts.owner = static_cast<RoleId>(std::stoul(*row[3]));
+  std::istringstream dependencies(*row[4]);
+  for (RelationId source = 0; dependencies >> source;) facts.dependencies.push_back(source);
+  TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));
+  TVIEWS_ASSIGN_OR_RETURN(facts.view, QualifiedRelationName(facts.backing_view));
+  return facts;
+}
+
+absl::StatusOr<std::vector<TviewDefinition>> ReadDependencies() {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT m.tview::oid, m.tview::text, d.source, EXISTS"
+                           " (SELECT FROM " +
+                           meta +
+                           " t WHERE t.tview = d.source)"
+                           " FROM " +
+                           meta +
+                           " m LEFT JOIN unnest(m.dependencies) AS d (source) ON true ORDER BY 1"));
+  std::vector<TviewDefinition> tviews;
+  for (const pg::SqlRow& row : found.rows) {
+    const RelationId tview = static_cast<RelationId>(std::stoul(*row[0]));
+    if (tviews.empty() || tviews.back().relation != tview) {
+      tviews.emplace_back();
+      tviews.back().relation = tview;
+      tviews.back().qualified_name = *row[1];
+    }
+    if (!row[2].has_value()) continue;
+    SourceLineage source;
+    source.source = static_cast<RelationId>(std::stoul(*row[2]));
+    source.source_is_tview = *row[3] == "t";
+    tviews.back().sources.push_back(std::move(source));
+  }
+  return tviews;
+}
+
+absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("WITH RECURSIVE read (source) AS (SELECT source::oid FROM " + lineage +
+                               " WHERE tview = $1::oid UNION SELECT l.source::oid FROM " + lineage +
+                               " l JOIN read ON l.tview = read.source)"
+                               " SELECT source FROM read WHERE NOT EXISTS"
+                               " (SELECT FROM " +
+                               lineage + " l WHERE l.tview = read.source) ORDER BY 1",
+                           {std::to_string(tview)}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(std::string(kFamily) + " SELECT tview::oid FROM " + table +
+                               " WHERE backing_view = $1::oid OR $1::oid = ANY (nested_views) OR"
+                               " EXISTS (SELECT FROM family WHERE relation = ANY (dependencies))"
+                               " ORDER BY 1",
+                           {std::to_string(relation)}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<bool> IsReadAsWholeRow(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(std::string(kFamily) + " SELECT FROM " + table +
+                               " JOIN family ON source = relation WHERE 0 = ANY (relevant) LIMIT 1",
+                           {std::to_string(relation)}));
+  return !found.rows.empty();
+}
+
+}  // namespace tviews::backend
