@@ -81,6 +81,7 @@ if stage 'build with g++' build check-gcc all -DCMAKE_CXX_COMPILER=g++; then
   have 'regress/sql/*.sql' && stage 'regress tests' run regress check-gcc 300
   have 'isolation/specs/*.spec' && stage 'isolation tests' run isolation check-gcc 300
   have 'system/*_test.py' && stage 'system tests' run system check-gcc 400
+  have 'docs/run.sh' && stage 'documents' run docs check-gcc 200
   have 'stress/*_test.py' && stage 'stress tests' run stress check-gcc 400
 fi
 stage 'build with clang++ (thread safety)' build check-clang all -DCMAKE_CXX_COMPILER=clang++

@@ -140,7 +140,7 @@ const char* WhyImpure(Node* expr) {
   if (contain_subplans(expr)) return "the column is a subquery";
   if (HasSpecialVars(expr)) return "the column is a whole row or a system column";
   if (NamesForeignOperator(expr)) return "the column compares by an operator that has no name";
-  if (contain_mutable_functions(expr)) return "the column depends on settings";
+  if (DependsOnSettings(expr)) return "the column depends on settings";
   return nullptr;
 }
 
@@ -269,7 +269,7 @@ Expr* BranchColumn(const Occurrence* branch, const SetOperationStmt* operation, 
   if (exprType(expr) == wanted) return reinterpret_cast<Expr*>(var);
   Node* cast = coerce_to_target_type(nullptr, var, exprType(expr), wanted, -1, COERCION_IMPLICIT,
                                      COERCE_IMPLICIT_CAST, -1);
-  if (cast == nullptr || contain_mutable_functions(cast)) return nullptr;
+  if (cast == nullptr || DependsOnSettings(cast)) return nullptr;
   return reinterpret_cast<Expr*>(cast);
 }
 

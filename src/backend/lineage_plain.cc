@@ -7,9 +7,11 @@
 #include <catalog/pg_attribute.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_inherits.h>
+#include <catalog/pg_proc.h>
 #include <nodes/nodeFuncs.h>
 #include <optimizer/clauses.h>
 #include <optimizer/optimizer.h>
+#include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
 #include <utils/typcache.h>
@@ -44,6 +46,41 @@ bool CollectOccurrences(Node* node, void* context) {
   }
   if (IsA(node, Query)) return false;
   return WalkChildren(node, CollectOccurrences, context);
+}
+
+// text || anything and anything || text are STABLE for the sake of types like timestamptz, whose
+// text depends on settings. Keys made from numbers that way are common.
+bool IsSafeConcatenation(Oid function, List* arguments) {
+  if (function != F_ANYTEXTCAT && function != F_TEXTANYCAT) return false;
+  ListCell* cell;
+  foreach (cell, arguments) {
+    Oid output = InvalidOid;
+    bool is_variable_length = false;
+    getTypeOutputInfo(exprType(static_cast<Node*>(lfirst(cell))), &output, &is_variable_length);
+    if (func_volatile(output) != PROVOLATILE_IMMUTABLE) return false;
+  }
+  return true;
+}
+
+bool IsNotImmutable(Oid function, void* /*context*/) {
+  return func_volatile(function) != PROVOLATILE_IMMUTABLE;
+}
+
+bool FindMutable(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, SQLValueFunction) || IsA(node, NextValueExpr)) return true;
+  bool is_safe = false;
+  if (IsA(node, OpExpr)) {
+    auto* operation = reinterpret_cast<OpExpr*>(node);
+    is_safe = IsSafeConcatenation(get_opcode(operation->opno), operation->args);
+  } else if (IsA(node, FuncExpr)) {
+    is_safe = IsSafeConcatenation(reinterpret_cast<FuncExpr*>(node)->funcid,
+                                  reinterpret_cast<FuncExpr*>(node)->args);
+  }
+  if (!is_safe && check_functions_in_node(node, IsNotImmutable, context)) return true;
+  if (IsA(node, Query)) return WalkQuery(reinterpret_cast<Query*>(node), FindMutable, context);
+  if (IsA(node, RangeTblEntry)) return false;
+  return WalkChildren(node, FindMutable, context);
 }
 
 bool IsSpecialVar(Node* node, void* context) {
@@ -110,8 +147,10 @@ bool HasSpecialVars(Node* node) { return IsSpecialVar(node, nullptr); }
 
 bool IsPureExpression(Node* node) {
   return !contain_subplans(node) && !contain_agg_clause(node) && !contain_window_function(node) &&
-         !expression_returns_set(node) && !contain_mutable_functions(node);
+         !expression_returns_set(node) && !DependsOnSettings(node);
 }
+
+bool DependsOnSettings(Node* node) { return FindMutable(node, nullptr); }
 
 bool IsStrictExpression(Node* expr) { return !contain_nonstrict_functions(expr); }
 

@@ -83,6 +83,8 @@ bool HasSpecialVars(Node* node);
 // True if `node` can be evaluated for one row alone with the same result at any time: no sublink,
 // aggregate, window or set-returning function, nothing mutable.
 bool IsPureExpression(Node* node);
+// True if the same values may give another result under other settings or at another time.
+bool DependsOnSettings(Node* node);
 // True if `expr` is NULL whenever one of its variables is.
 bool IsStrictExpression(Node* expr);
 // Without relabelling on top.

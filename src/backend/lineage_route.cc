@@ -122,7 +122,6 @@ class Walk {
       }
       instance.uses = used.instance;
       instance.rte = BindComputed(occurrence->rte, used);
-      computed_use_ = used;
     }
     route_->instances.Add(instance);
     route_->conditions.Add(NIL);
@@ -153,16 +152,21 @@ class Walk {
     return rte;
   }
 
-  Binding Hop(const Binding& from, const MemberState& state) {
-    Binding to;
-    if (state.is_lateral && from.instance != 0 &&
-        route_->instances[from.instance - 1].occurrence->kind == OccurrenceKind::kComputed &&
-        bms_is_member(state.next->id, from.occurrence->uses)) {
-      // What a computed occurrence uses came into the path with it.
-      to = computed_use_;
-    } else {
-      to = AddInstance(state.next, &from);
+  // The instance of `next` that came into the path with the computed instance `from`, if so.
+  Binding UsedInstance(const Binding& from, const Occurrence* next) const {
+    Binding used;
+    if (from.instance == 0) return used;
+    const int instance = route_->instances[from.instance - 1].uses;
+    if (instance != 0 && route_->instances[instance - 1].occurrence == next) {
+      used.occurrence = next;
+      used.instance = instance;
     }
+    return used;
+  }
+
+  Binding Hop(const Binding& from, const MemberState& state) {
+    Binding to = UsedInstance(from, state.next);
+    if (to.instance == 0) to = AddInstance(state.next, &from);
     for (Expr* conjunct : state.conjuncts) {
       AddCondition(Bind(AsNode(conjunct), from, &to));
     }
@@ -296,7 +300,6 @@ class Walk {
   }
 
   Route* route_;
-  Binding computed_use_;  // of the latest computed instance
 };
 
 // Where the key is known already: a column of `instance` that equals it.

@@ -152,7 +152,7 @@ void AddMembers(Tree* tree, Scope* scope, Node* item) {
 }
 
 // Puts a computed member's expressions into global form and notes what they use.
-void PrepareComputed(const Scope* scope, Occurrence* member) {
+void PrepareComputed(Tree* tree, const Scope* scope, Occurrence* member) {
   auto* rte = static_cast<RangeTblEntry*>(copyObjectImpl(member->rte));
   rte->functions =
       reinterpret_cast<List*>(Globalize(scope, reinterpret_cast<Node*>(rte->functions)));
@@ -167,11 +167,14 @@ void PrepareComputed(const Scope* scope, Occurrence* member) {
   member->can_stand_alone = true;
   for (Node* part : parts) {
     member->uses = bms_add_members(member->uses, OccurrencesIn(part));
-    if (contain_subplans(part) || contain_mutable_functions(part) || HasSpecialVars(part)) {
+    if (contain_subplans(part) || DependsOnSettings(part) || HasSpecialVars(part)) {
       member->can_stand_alone = false;
     }
   }
   if (bms_num_members(member->uses) > 1) member->can_stand_alone = false;
+  for (int i = -1; (i = bms_next_member(member->uses, i)) >= 0;) {
+    if (!tree->occurrences[i - 1]->can_stand_alone) member->can_stand_alone = false;
+  }
 }
 
 struct LevelWalk {
@@ -277,7 +280,7 @@ Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, bo
   for (int i = 0; i < in_from; ++i) {
     Occurrence* member = scope->members[i];
     if (member->kind == OccurrenceKind::kRelation) NoteRelation(tree, member->rte->relid);
-    if (member->kind == OccurrenceKind::kComputed) PrepareComputed(scope, member);
+    if (member->kind == OccurrenceKind::kComputed) PrepareComputed(tree, scope, member);
     if (member->kind == OccurrenceKind::kDerived) {
       member->child = BuildScope(tree, member->rte->subquery, scope, member);
       member->can_stand_alone = CanStandAlone(member->child);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/leading_index.h"
 #include "backend/lineage_checks.h"
 #include "backend/lineage_exits.h"
 #include "backend/lineage_expand.h"
@@ -16,14 +17,10 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
-#include <access/genam.h>
 #include <access/sysattr.h>
-#include <access/table.h>
 #include <nodes/bitmapset.h>
 #include <nodes/nodeFuncs.h>
 #include <utils/lsyscache.h>
-#include <utils/rel.h>
-#include <utils/relcache.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -42,20 +39,6 @@ struct PlainAnalysis {
   PlainArray<const char*> unindexed_reasons;
   bool key_is_not_null = false;
 };
-
-bool HasLeadingIndex(RelationId relation, AttributeNumber column) {
-  Relation opened = table_open(relation, AccessShareLock);
-  ListCell* cell;
-  bool found = false;
-  foreach (cell, RelationGetIndexList(opened)) {
-    Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-    found = found || (index->rd_index->indkey.values[0] == column &&
-                      RelationGetIndexPredicate(index) == NIL);
-    index_close(index, AccessShareLock);
-  }
-  table_close(opened, AccessShareLock);
-  return found;
-}
 
 void FindUnindexed(PlainAnalysis* analysis) {
   for (const PlainPath* path : analysis->paths) {

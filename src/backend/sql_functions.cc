@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/function_values.h"
 #include "backend/tview_create.h"
 #include "backend/tview_drop.h"
 #include "backend/tview_names.h"
@@ -17,10 +18,8 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
-#include <access/htup_details.h>
-#include <funcapi.h>
+#include <fmgr.h>
 #include <utils/builtins.h>
-#include <utils/tuplestore.h>
 
 PG_FUNCTION_INFO_V1(tviews_create);
 PG_FUNCTION_INFO_V1(tviews_drop);
@@ -32,41 +31,9 @@ PG_FUNCTION_INFO_V1(tviews_version);
 namespace backend = tviews::backend;
 namespace pg = tviews::pg;
 
-namespace {
-
-absl::StatusOr<std::string> TextArgument(FunctionCallInfo fcinfo, int number) {
-  TVIEWS_ASSIGN_OR_RETURN(const char* text,
-                          pg::CallFor([&] { return text_to_cstring(PG_GETARG_TEXT_PP(number)); }));
-  return std::string(text);
-}
-
-absl::StatusOr<Datum> TextResult(const std::string& text) {
-  return pg::CallFor([&] { return CStringGetTextDatum(text.c_str()); });
-}
-
-// The result of a set-returning function, from the text form of its rows.
-absl::Status ReturnRows(FunctionCallInfo fcinfo, const std::vector<pg::SqlRow>& rows) {
-  auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-  AttInMetadata* input = nullptr;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    InitMaterializedSRF(fcinfo, 0);
-    input = TupleDescGetAttInMetadata(result->setDesc);
-  }));
-  for (const pg::SqlRow& row : rows) {
-    std::vector<char*> values;
-    for (const pg::SqlValue& value : row) {
-      values.push_back(value.has_value() ? const_cast<char*>(value->c_str()) : nullptr);
-    }
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      HeapTuple tuple = BuildTupleFromCStrings(input, values.data());
-      tuplestore_puttuple(result->setResult, tuple);
-      heap_freetuple(tuple);
-    }));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
+using backend::ReturnRows;
+using backend::TextArgument;
+using backend::TextResult;
 
 TVIEWS_EXPORT Datum tviews_version(PG_FUNCTION_ARGS) {
   (void)fcinfo;

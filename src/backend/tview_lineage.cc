@@ -81,6 +81,11 @@ absl::Status CaptureSources(const std::vector<SourceLineage>& sources) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  return DeriveAsOwner(facts);
+}
+
 absl::Status RederiveLineage(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, LockTview(tview));
   if (!exists) return absl::OkStatus();

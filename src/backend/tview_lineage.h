@@ -32,6 +32,9 @@ std::vector<RelationId> SourcesOf(const Analysis& analysis);
 // Installs the capture triggers on those of `sources` that are no TVIEWs.
 absl::Status CaptureSources(const std::vector<SourceLineage>& sources);
 
+// The analysis of the query of `tview` as it is now, made as its owner. Changes nothing.
+absl::StatusOr<Analysis> AnalyzeTview(RelationId tview);
+
 // Derives the lineage of `tview` again and stores it. Fails if TVIEWs would read each other.
 absl::Status RederiveLineage(RelationId tview);
 

@@ -4,13 +4,13 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "backend/index_suggestions.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/settings.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
-#include <utils/builtins.h>
-#include <utils/lsyscache.h>
+#include <utils/elog.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -35,14 +35,8 @@ absl::Status ReportSource(const TviewName& name, const SourceLineage& source) {
 }
 
 absl::Status ReportIndex(const SuggestedIndex& index) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(index.relation));
-  TVIEWS_ASSIGN_OR_RETURN(const char* column, pg::CallFor([&] {
-                            return get_attname(index.relation, index.column, false);
-                          }));
-  TVIEWS_ASSIGN_OR_RETURN(const char* quoted,
-                          pg::CallFor([&] { return quote_identifier(column); }));
-  return Notice("no index helps to find rows of " + relation + " by " + index.reason,
-                "CREATE INDEX ON " + relation + " (" + quoted + ");");
+  TVIEWS_ASSIGN_OR_RETURN(const IndexSuggestion suggestion, DescribeSuggestion(index));
+  return Notice(suggestion.reason, suggestion.statement);
 }
 
 }  // namespace

@@ -249,7 +249,9 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   } else {
     TVIEWS_ASSIGN_OR_RETURN(affected, refresh.FindKeys(coalescer->DeltasFor(tview)));
   }
-  if (affected.empty()) return absl::OkStatus();
+  // A row without a key names none, but it must not be there either.
+  const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;
+  if (affected.empty() && !may_have_null_key) return absl::OkStatus();
   slot_->activity.tview.Store(tview.relation);
   slot_->activity.keys_total.Store(affected.keys.size());
   slot_->activity.keys_done.Store(0);

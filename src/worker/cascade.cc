@@ -66,6 +66,7 @@ class Walk {
       if (source.IsRelevant(layout.changed)) relevant.emplace_back(&layout, &keys);
     }
     if (relevant.empty()) return true;
+    result_.is_touched = true;
     if (source.paths.empty()) return Everything("a source has no path to the key", source);
     for (const LineagePath& path : source.paths) {
       TVIEWS_ASSIGN_OR_RETURN(const bool is_known, AddPath(source, path, relevant));

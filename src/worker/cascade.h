@@ -28,6 +28,7 @@ namespace tviews::worker {
 struct AffectedKeys {
   bool everything = false;  // keys unknown: full differential refresh
   std::string why;          // if everything: for people
+  bool is_touched = false;  // something relevant changed, though perhaps only rows without a key
   absl::flat_hash_set<std::string> keys;
 
   bool empty() const { return !everything && keys.empty(); }

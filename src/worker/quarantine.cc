@@ -55,7 +55,8 @@ absl::Status Record(const TviewDefinition& tview, const pg::SqlValue& key,
 
 bool ConcernsDefinition(const absl::Status& error) {
   return pg::HasSqlState(error, "42") || pg::HasSqlState(error, "0A") ||
-         pg::HasSqlState(error, "XX") || pg::HasSqlState(error, "55");
+         pg::HasSqlState(error, "XX") || pg::HasSqlState(error, "55") ||
+         pg::HasSqlState(error, "23502");  // a row without a key is nobody's
 }
 
 absl::Status QuarantineKey(const TviewDefinition& tview, const std::string& key_image,

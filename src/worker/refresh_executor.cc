@@ -132,6 +132,7 @@ struct Notes {
   ChangeNotes* changes = nullptr;
   absl::flat_hash_set<std::string>* missing = nullptr;
   pg::TypeShape key_shape;
+  bool key_is_image_equal = true;
 };
 
 void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row) {
@@ -142,12 +143,12 @@ void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row
   });
 }
 
-void NoteKey(void* argument, std::uintptr_t key) {
+// Keys that are equal under different images are told apart by the stored row instead.
+bool NoteKey(void* argument, std::uintptr_t key) {
   auto* const notes = static_cast<Notes*>(argument);
-  pg::Enter<bool>([notes, key]() -> absl::StatusOr<bool> {
+  return pg::Enter<bool>([notes, key]() -> absl::StatusOr<bool> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(key, notes->key_shape));
-    notes->missing->erase(image);
-    return true;
+    return notes->missing->erase(image) > 0 || !notes->key_is_image_equal;
   });
 }
 
@@ -209,7 +210,8 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
                                                           WriteMode mode, SnapshotData* snapshot,
                                                           DeltaSet* changes) {
   ChangeNotes change_notes(tview.relation, readers, changes);
-  Notes notes{.changes = &change_notes, .missing = nullptr, .key_shape = {}};
+  Notes notes{
+      .changes = &change_notes, .missing = nullptr, .key_shape = {}, .key_is_image_equal = true};
   WriteCounts counts{};
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
@@ -237,7 +239,10 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
   ChangeNotes change_notes(tview.relation, readers, changes);
   absl::flat_hash_set<std::string> missing(keys.begin(), keys.end());
-  Notes notes{.changes = &change_notes, .missing = &missing, .key_shape = key_shape};
+  Notes notes{.changes = &change_notes,
+              .missing = &missing,
+              .key_shape = key_shape,
+              .key_is_image_equal = tview.key_is_image_equal};
   WriteCounts counts{};
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {

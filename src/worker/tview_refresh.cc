@@ -77,7 +77,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& aff
     counts = Try(affected, WriteMode::kCollect, changes);
   }
   if (counts.ok() || pg::IsTransient(counts.status())) return counts;
-  if (affected.everything || ConcernsDefinition(counts.status())) {
+  if (affected.everything || affected.keys.empty() || ConcernsDefinition(counts.status())) {
     failure_ = counts.status();
     TVIEWS_RETURN_IF_ERROR(QuarantineWhole(tview_, failure_));
     return WriteCounts{};

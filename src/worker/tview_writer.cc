@@ -101,12 +101,15 @@ void Insert(TviewWriter* writer) {
   ++writer->counts.inserted;
 }
 
+[[noreturn]] void RaiseKeyTwice(TviewWriter* writer) {
+  ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+                  errmsg("the defining query of TVIEW \"%s\" returns a key twice",
+                         RelationGetRelationName(writer->relation))));
+  pg_unreachable();
+}
+
 [[noreturn]] void RaiseChangedByOther(TviewWriter* writer, TM_Result result) {
-  if (result == TM_SelfModified) {
-    ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
-                    errmsg("the defining query of TVIEW \"%s\" returns a key twice",
-                           RelationGetRelationName(writer->relation))));
-  }
+  if (result == TM_SelfModified) RaiseKeyTwice(writer);
   // Somebody wrote with pg_tviews.protect off. A newer snapshot will see it.
   ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                   errmsg("TVIEW \"%s\" was changed by another session during the batch",
@@ -157,12 +160,17 @@ void WriteRow(TviewWriter* writer, TupleTableSlot* row) {
                            RelationGetRelationName(writer->relation))));
   }
   const Datum key = writer->new_row->tts_values[key_index];
-  if (writer->callbacks.on_key != nullptr) {
-    writer->callbacks.on_key(writer->callbacks.argument, key);
+  if (writer->callbacks.on_key != nullptr &&
+      !writer->callbacks.on_key(writer->callbacks.argument, key)) {
+    RaiseKeyTwice(writer);
   }
   const bool stored = FindStored(writer, key);
   if (stored) {
-    if (writer->track_seen) writer->seen.Mark(PointerTo(writer->old_row));
+    if (writer->track_seen) {
+      const RowPointer place = PointerTo(writer->old_row);
+      if (writer->seen.IsMarked(place)) RaiseKeyTwice(writer);
+      writer->seen.Mark(place);
+    }
     if (SameRow(writer)) {
       ++writer->counts.unchanged;
       return;

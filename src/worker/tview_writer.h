@@ -43,11 +43,12 @@ struct WriteCounts {
 };
 
 // Called for every written row: `old_row` is null for an insert, `new_row` for a delete. May raise.
-// `seen` is called for every row that the query returned, with the datum of its key.
+// `on_key` is called for every row that the query returned, with the datum of its key; false: the
+// key was returned before.
 struct WriterCallbacks {
   void* argument;
   void (*on_change)(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row);
-  void (*on_key)(void* argument, std::uintptr_t key);
+  bool (*on_key)(void* argument, std::uintptr_t key);
 };
 
 struct TviewWriter;

@@ -67,6 +67,10 @@ SELECT lineage($$SELECT id AS key, author FROM v_post$$);
 -- a function in FROM: from the array's elements to the row and back
 SELECT lineage($$SELECT pk_post AS key, jsonb_agg(t.label ORDER BY t.tag) FROM tb_post p
   LEFT JOIN LATERAL unnest(p.tags) AS e(tag) ON true LEFT JOIN tb_tag t ON t.tag = e.tag GROUP BY pk_post$$);
+-- functions over functions, in a sublink; a key of two tables' numbers as text
+SELECT lineage($$SELECT 'p' || pk_post AS key, (SELECT jsonb_agg(t.label ORDER BY t.tag) FROM tb_tag t,
+    unnest(p.tags) AS e(list), regexp_split_to_table(e.list, ',') AS f(tag) WHERE t.tag = f.tag)
+  FROM tb_post p UNION ALL SELECT 'u' || pk_user, NULL FROM tb_user$$);
 -- a subquery joined as a whole on the way
 SELECT lineage($$SELECT p.pk_post AS key FROM tb_post p
   JOIN (SELECT fk_post, max(fk_user) AS last FROM tb_comment GROUP BY fk_post) x ON x.fk_post = p.pk_post

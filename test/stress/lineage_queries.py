@@ -1,0 +1,396 @@
+"""Random TVIEW definitions over five small tables, and random changes of their rows."""
+
+import re
+
+TABLES = ["ta", "tb", "tc", "td", "te"]
+INTS = ["pk", "f1", "f2", "f3", "m"]
+
+
+class Generator:
+    """Composes queries. Every choice comes from one random.Random, so a seed repeats a run."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.names = 0
+        self.shapes = set()
+
+    def name(self, prefix):
+        self.names += 1
+        return f"{prefix}{self.names}"
+
+    def chance(self, percent):
+        return self.rng.randrange(100) < percent
+
+    def column(self, columns):
+        return self.rng.choice(columns)
+
+    def condition(self, left, right):
+        """A condition that links a column of `left` with one of `right`."""
+        a, b = self.column(left), self.column(right)
+        kind = self.rng.randrange(100)
+        if kind < 54:
+            return f"{a} = {b}"
+        if kind < 72:
+            return f"{a} = {b} AND {self.column(left)} = {self.column(right)}"
+        if kind < 77:
+            return f"{a} IS NOT DISTINCT FROM {b}"
+        if kind < 81:
+            return f"{a} < {b}"
+        if kind < 85:
+            return f"({a} = {b} OR {self.column(left)} = {self.column(right)})"
+        if kind < 89:
+            return f"coalesce({a}, 1) = {b}"
+        if kind < 92:
+            return f"coalesce({a}, {self.column(left)}) = {b}"
+        if kind < 94:
+            return f"coalesce({a}, {self.column(right)}) = {b}"
+        if kind < 96:
+            return f"{a} + 1 = {b}"
+        if kind < 98:
+            return f"NOT ({a} <> {b})"
+        return f"CASE WHEN {a} = {b} THEN true ELSE {self.column(left)} IS NULL END"
+
+    def filter(self, columns):
+        a = self.column(columns)
+        return self.rng.choice([
+            f"{a} > {self.rng.randrange(3)}", f"{a} IS NOT NULL", f"{a} IS NULL",
+            f"{a} <> {self.column(columns)}", f"coalesce({a}, 2) < 3", f"{a} = {self.rng.randrange(4)}"])
+
+    def sublink_condition(self, columns, depth):
+        """A condition with a subquery, correlated with `columns` or not."""
+        test = self.column(columns)
+        kind = self.rng.randrange(6)
+        inner = self.select(depth - 1, columns, single=True, correlate=kind < 2 or self.chance(60))
+        if kind == 0:
+            return f"EXISTS ({inner})"
+        if kind == 1:
+            return f"NOT EXISTS ({inner})"
+        if kind in (2, 3):
+            return f"{test} IN ({inner})"
+        if kind == 4:
+            return f"{test} NOT IN ({inner})"
+        aggregate = self.select(depth - 1, columns, single=True, correlate=self.chance(85), aggregate=True)
+        return f"{test} {self.rng.choice(['=', '<'])} ({aggregate})"
+
+    def sublink_value(self, columns, depth):
+        if self.chance(15):
+            text, name = self.recursive(columns)
+            return f"({text} SELECT count(*)::int FROM {name})"
+        kind = self.rng.randrange(5)
+        if kind == 0:
+            return f"ARRAY({self.select(depth - 1, columns, single=True, correlate=True)} ORDER BY 1)"
+        if kind == 1:
+            return f"{self.column(columns)} IN ({self.select(depth - 1, columns, single=True, correlate=self.chance(50))})"
+        if kind == 2:
+            return f"EXISTS ({self.select(depth - 1, columns, single=True, correlate=True)})"
+        return f"({self.select(depth - 1, columns, single=True, correlate=True, aggregate=True)})"
+
+    def derived(self, depth, outer):
+        """A subquery for FROM: text and number of columns."""
+        self.shapes.add("derived")
+        count = self.rng.randrange(2, 4)
+        return self.select(depth - 1, outer, width=count), count
+
+    def recursive(self, outer):
+        """A recursive query with two columns, started by `outer` if given."""
+        self.shapes.add("recursive")
+        name, a, b = self.name("t"), self.name("x"), self.name("x")
+        first = [f"{a}.{c}" for c in INTS]
+        more = [f"{b}.{c}" for c in INTS]
+        table = self.rng.choice(TABLES)
+        start = self.condition(first, outer) if outer else self.filter(first)
+        link = self.rng.choice(["f1", "f1", "m"])
+        columns = [[f"{x}.pk", f"{x}.{link}"] for x in (a, b)]
+        if self.chance(25):
+            columns = [pair[::-1] for pair in columns]
+        if self.chance(20):
+            columns[1][1] = f"{name}.c1"
+        step = f"{b}.{link} = {name}.c0" if self.chance(60) else f"{b}.pk = {name}.c1"
+        extra = ""
+        if self.chance(25):
+            other = self.name("x")
+            extra = f" {self.rng.choice(['JOIN', 'LEFT JOIN'])} {self.rng.choice(TABLES)} {other} ON " + \
+                self.condition(more, [f"{other}.{c}" for c in INTS])
+        second = table if self.chance(80) else self.rng.choice(TABLES)
+        body = (f"SELECT {', '.join(columns[0])} FROM {table} {a} WHERE {start} UNION "
+                f"SELECT {', '.join(columns[1])} FROM {name} JOIN {second} {b} ON {step}{extra}")
+        return f"WITH RECURSIVE {name}(c0, c1) AS ({body})", name
+
+    def item(self, depth, before, ctes):
+        """One item of FROM: text, columns."""
+        alias = self.name("x")
+        kind = self.rng.randrange(100)
+        if ctes and kind < 30:
+            cte, count = self.rng.choice(ctes)
+            return f"{cte} {alias}", [f"{alias}.c{i}" for i in range(count)]
+        if depth > 0 and kind < 45:
+            text, count = self.derived(depth, None)
+            names = ", ".join(f"c{i}" for i in range(count))
+            return f"({text}) {alias}({names})", [f"{alias}.c{i}" for i in range(count)]
+        if depth > 0 and before and kind < 52:
+            self.shapes.add("lateral")
+            text, count = self.derived(depth, before)
+            names = ", ".join(f"c{i}" for i in range(count))
+            return f"LATERAL ({text}) {alias}({names})", [f"{alias}.c{i}" for i in range(count)]
+        if kind >= 97:
+            lateral = bool(before) and self.chance(50)
+            text, name = self.recursive(before if lateral else None)
+            return (f"{'LATERAL ' if lateral else ''}({text} SELECT c0, c1 FROM {name}) {alias}",
+                    [f"{alias}.c0", f"{alias}.c1"])
+        if before and kind < 54:
+            self.shapes.add("function")
+            return (f"LATERAL unnest(ARRAY[{self.column(before)}, {self.column(before)}]) {alias}(c0)",
+                    [f"{alias}.c0"])
+        if kind < 57:
+            return f"(VALUES (0, 1), (1, 2), (2, 2)) {alias}(c0, c1)", [f"{alias}.c0", f"{alias}.c1"]
+        if kind < 62:
+            self.shapes.add("view")
+            return f"v_{self.rng.choice(TABLES)} {alias}", [f"{alias}.c{i}" for i in range(3)]
+        table = self.rng.choice(TABLES)
+        return f"{table} {alias}", [f"{alias}.{c}" for c in INTS]
+
+    def from_clause(self, depth, outer, ctes):
+        text, columns = self.item(depth, [], ctes)
+        where = []
+        for _ in range(self.rng.choice([0, 0, 1, 1, 1, 2, 2, 3])):
+            bracket = depth > 0 and self.chance(15)
+            if bracket:
+                right, more = self.from_join(depth)
+            else:
+                right, more = self.item(depth, columns, ctes)
+            kind = self.rng.choice(["JOIN", "JOIN", "LEFT JOIN", "LEFT JOIN", "LEFT JOIN",
+                                    "RIGHT JOIN", "FULL JOIN", ",", ","])
+            if right.startswith("LATERAL") and kind in ("RIGHT JOIN", "FULL JOIN"):
+                kind = "LEFT JOIN"
+            if kind == ",":
+                text = f"{text} CROSS JOIN {right}"
+                if self.chance(60):
+                    where.append(self.condition(columns, more))
+            else:
+                self.shapes.add(kind.lower())
+                on = self.condition(columns, more)
+                if kind != "FULL JOIN":
+                    if self.chance(15):
+                        on += " AND " + self.filter(columns + more)
+                    if depth > 0 and self.chance(6):
+                        self.shapes.add("sublink in ON")
+                        on += " AND " + self.sublink_condition(columns + more, depth)
+                    if outer and self.chance(10):
+                        on += " AND " + self.condition(more, outer)
+                else:
+                    on = f"{self.column(columns)} = {self.column(more)}"
+                text = f"{text} {kind} {right} ON {on}"
+            columns = columns + more
+        return text, columns, where
+
+    def from_join(self, depth):
+        left, a = self.item(depth - 1, [], [])
+        right, b = self.item(depth - 1, [], [])
+        kind = self.rng.choice(["JOIN", "LEFT JOIN", "RIGHT JOIN"])
+        return f"({left} {kind} {right} ON {self.condition(a, b)})", a + b
+
+    def select(self, depth, outer=None, width=2, single=False, correlate=None, aggregate=False):
+        """A subquery with `width` int columns (one if `single`), possibly correlated with `outer`."""
+        if single:
+            width = 1
+        if correlate is None:
+            correlate = outer is not None
+        if depth > 0 and not aggregate and self.chance(12):
+            self.shapes.add("set operation")
+            op = self.rng.choice(["UNION ALL", "UNION", "INTERSECT", "EXCEPT", "UNION ALL"])
+            args = dict(width=width, single=single, correlate=correlate, aggregate=False)
+            left = self.select(depth - 1, outer, **args)
+            right = self.select(depth - 1, outer, **args)
+            return f"SELECT * FROM (({left}) {op} ({right})) {self.name('s')}"
+        text, columns, where = self.from_clause(max(depth - 1, 0), outer if correlate else None, [])
+        if correlate and outer:
+            for _ in range(self.rng.choice([1, 1, 1, 2])):
+                where.append(self.condition(columns, outer))
+        if self.chance(35):
+            where.append(self.filter(columns))
+        if depth > 0 and self.chance(12):
+            self.shapes.add("nested sublink")
+            where.append(self.sublink_condition(columns, depth))
+        clause = f" WHERE {' AND '.join(where)}" if where else ""
+        if aggregate:
+            function = self.rng.choice(["count(*)::int", "max({})", "min({})", "sum({})::int"])
+            return f"SELECT {function.format(self.column(columns))} FROM {text}{clause}"
+        chosen = [self.column(columns) for _ in range(width)]
+        if outer and self.chance(8):
+            chosen[-1] = self.column(outer)
+        kind = self.rng.randrange(100)
+        if kind < 20 and not single:
+            self.shapes.add("grouped")
+            keys = chosen[:self.rng.randrange(1, width)] if width > 1 else chosen
+            rest = [self.rng.choice(["count(*)::int", f"max({self.column(columns)})",
+                                     f"sum({self.column(columns)})::int"])
+                    for _ in range(width - len(keys))]
+            having = " HAVING count(*) > 1" if self.chance(20) else ""
+            return f"SELECT {', '.join(keys + rest)} FROM {text}{clause} GROUP BY {', '.join(keys)}{having}"
+        listed = ", ".join(chosen)
+        order = ", ".join(str(i + 1) for i in range(width))
+        if kind < 28:
+            self.shapes.add("distinct")
+            return f"SELECT DISTINCT {listed} FROM {text}{clause}"
+        if kind < 34 and not single:
+            self.shapes.add("distinct on")
+            return f"SELECT * FROM (SELECT DISTINCT ON ({chosen[0]}) {listed} FROM {text}{clause} ORDER BY {listed}) {self.name('d')}"
+        if kind < 42 and not single:
+            self.shapes.add("window")
+            chosen[-1] = (f"{self.rng.choice(['count(*)', f'sum({self.column(columns)})', 'rank()'])} "
+                          f"OVER (PARTITION BY {self.column(columns)}"
+                          f"{', ' + self.column(columns) if self.chance(20) else ''} ORDER BY {self.column(columns)})::int")
+            return f"SELECT {', '.join(chosen)} FROM {text}{clause}"
+        if kind < 48:
+            self.shapes.add("limit")
+            return f"SELECT * FROM (SELECT {listed} FROM {text}{clause} ORDER BY {order} LIMIT 2) {self.name('l')}"
+        if kind < 51 and not single:
+            chosen[-1] = f"coalesce({chosen[-1]}, 1)"
+        return f"SELECT {', '.join(chosen)} FROM {text}{clause}"
+
+    def with_clause(self, depth):
+        ctes, texts = [], []
+        for _ in range(self.rng.choice([0, 0, 0, 1, 2])):
+            self.shapes.add("cte")
+            name, count = self.name("w"), self.rng.randrange(2, 4)
+            columns = ", ".join(f"c{i}" for i in range(count))
+            hint = self.rng.choice(["", "MATERIALIZED ", "NOT MATERIALIZED "])
+            texts.append(f"{name}({columns}) AS {hint}({self.select(depth, width=count)})")
+            ctes.append((name, count))
+        return (f"WITH {', '.join(texts)} " if texts else ""), ctes
+
+    def link(self, new, earlier):
+        """Conditions between the columns of one table and those of some tables before it."""
+        some = self.rng.sample(earlier, min(len(earlier), self.rng.choice([1, 1, 2])))
+        return " AND ".join(self.condition(new, columns) for columns in some)
+
+    def joins(self):
+        """Tables only, joined in every way, by conditions that link more than neighbours."""
+        self.shapes.add("tables only")
+        tables, text, where = [], "", []
+        for _ in range(self.rng.choice([2, 3, 3, 3, 4])):
+            alias = self.name("x")
+            columns = [f"{alias}.{c}" for c in INTS]
+            item = f"{self.rng.choice(TABLES)} {alias}"
+            kind = self.rng.choice(["JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "CROSS JOIN",
+                                    "FULL JOIN"])
+            if not tables:
+                text = item
+            elif kind == "CROSS JOIN":
+                text += f" CROSS JOIN {item}"
+            elif kind == "FULL JOIN":
+                text = f"({text} FULL JOIN {item} ON {self.column(columns)} = {self.column(tables[-1])})"
+            else:
+                text = f"({text} {kind} {item} ON {self.link(columns, tables)})"
+            tables.append(columns)
+        if self.chance(40):
+            where.append(self.condition(*self.rng.sample(tables, 2)))
+        if self.chance(20):
+            where.append(self.filter(self.rng.choice(tables)))
+        clause = f" WHERE {' AND '.join(where)}" if where else ""
+        shown = ", ".join(self.column(columns) for columns in tables)
+        key = self.column(self.rng.choice(tables))
+        if self.chance(10):
+            key = f"coalesce({key}, {self.column(self.rng.choice(tables))})"
+        if self.chance(25):
+            return f"SELECT {key} AS key, array_agg(({shown})::text ORDER BY ({shown})::text) FROM {text}{clause} GROUP BY {key}"
+        return f"SELECT {key} AS key, {shown} FROM {text}{clause}"
+
+    def query(self):
+        """A whole definition: text, shapes."""
+        self.shapes = set()
+        if self.chance(35):
+            return self.joins(), self.shapes
+        if self.chance(10):
+            self.shapes.add("top set operation")
+            op = self.rng.choice(["UNION ALL", "UNION", "INTERSECT", "EXCEPT"])
+            return f"{self.top(2)} {op} {self.top(2)}", self.shapes
+        return self.top(self.rng.choice([1, 2, 2])), self.shapes
+
+    def top(self, depth):
+        prefix, ctes = self.with_clause(depth - 1)
+        if prefix and "top set operation" in self.shapes:
+            prefix, ctes = "", []
+        text, columns, where = self.from_clause(depth, None, ctes)
+        if self.chance(35):
+            where.append(self.filter(columns))
+        if self.chance(35):
+            self.shapes.add("sublink in WHERE")
+            where.append(self.sublink_condition(columns, depth))
+        clause = f" WHERE {' AND '.join(where)}" if where else ""
+        key = self.column(columns)
+        if self.chance(6):
+            key = f"coalesce({key}, {self.column(columns)})"
+        elif self.chance(5):
+            key = f"{key} * 2"
+        set_operation = "top set operation" in self.shapes
+        kind = self.rng.randrange(100)
+        if kind < 22:
+            self.shapes.add("top group by")
+            values = [f"array_agg({self.column(columns)} ORDER BY {self.column(columns)}, {self.column(columns)})"
+                      .replace("ORDER BY", "ORDER BY 1,", 0) for _ in range(1)]
+            value = self.column(columns)
+            values = [f"array_agg({value} ORDER BY {value})", "count(*)"]
+            return f"{prefix}SELECT {key} AS key, {', '.join(values)} FROM {text}{clause} GROUP BY {key}"
+        values = [self.column(columns), f"({', '.join(self.column(columns) for _ in range(3))}, 0)::text"]
+        if self.chance(45) and not set_operation:
+            self.shapes.add("sublink value")
+            values[1] = self.sublink_value(columns, depth)
+        listed = ", ".join([f"{key} AS key"] + values)
+        if kind < 30:
+            self.shapes.add("top distinct")
+            return f"{prefix}SELECT DISTINCT {listed} FROM {text}{clause}"
+        if kind < 36 and not set_operation:
+            self.shapes.add("top distinct on")
+            order = ", ".join(str(i + 1) for i in range(1, 3))
+            return (f"{prefix}SELECT DISTINCT ON ({values[0]}) {listed} FROM {text}{clause} "
+                    f"ORDER BY {values[0]}, {key}, 3")
+        if kind < 48:
+            self.shapes.add("top window")
+            values[0] = (f"{self.rng.choice(['count(*)', f'sum({self.column(columns)})', 'rank()'])} OVER (PARTITION BY "
+                         f"{self.column(columns)} ORDER BY {self.column(columns)})::int")
+            listed = ", ".join([f"{key} AS key"] + values)
+        return f"{prefix}SELECT {listed} FROM {text}{clause}"
+
+    def value(self):
+        return self.rng.choice(["NULL", "1", "1", "2", "2", "3"])
+
+    def change(self, tables):
+        table = self.rng.choice(tables)
+        column = self.rng.choice(INTS)
+        kind = self.rng.randrange(100)
+        pk = self.rng.randrange(8)
+        if kind < 25:
+            return (f"INSERT INTO {table} VALUES ({pk}, {self.value()}, {self.value()}, "
+                    f"{self.value()}, {self.rng.randrange(5)})")
+        if kind < 45:
+            return f"DELETE FROM {table} WHERE {column} = {self.rng.randrange(4)}"
+        if kind < 52:
+            return f"UPDATE {table} SET pk = pk + {self.rng.choice([1, 10, -10])} WHERE pk = {pk}"
+        if kind < 57:
+            other = self.rng.randrange(6)
+            return (f"UPDATE {table} SET f1 = CASE pk WHEN {pk} THEN {self.value()}::int ELSE {self.value()} END "
+                    f"WHERE pk IN ({pk}, {other})")
+        if kind < 62:
+            return f"UPDATE {table} SET f1 = f2, f2 = f1 WHERE pk = {pk}"
+        value = self.value() if column not in ("pk", "m") else str(self.rng.randrange(6))
+        return f"UPDATE {table} SET {column} = {value} WHERE {self.rng.choice(INTS)} = {pk}"
+
+    def batch(self, query):
+        """Changes, mostly of tables that `query` reads."""
+        read = [t for t in TABLES if re.search(rf"\b(v_)?{t}\b", query)] or TABLES
+        changes = [self.change(read) for _ in range(self.rng.choice([1, 2, 2, 3, 4, 6]))]
+        if self.chance(20):
+            value = self.rng.randrange(5)
+            for table in self.rng.sample(TABLES, 3):
+                changes.append(f"DELETE FROM {table} WHERE {self.rng.choice(INTS)} = {value}")
+        return changes
+
+    def refill(self):
+        lines = []
+        for table in TABLES:
+            lines.append(f"DELETE FROM {table};")
+            for pk in range(self.rng.randrange(4, 10)):
+                lines.append(f"INSERT INTO {table} VALUES ({pk}, {self.value()}, {self.value()}, "
+                             f"{self.value()}, {self.rng.randrange(4)});")
+        return "\n".join(lines)

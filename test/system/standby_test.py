@@ -1,0 +1,54 @@
+"""A physical standby shows the TVIEWs and the frontier and refuses to wait; promoted, it applies what
+the outbox holds and goes on."""
+import psycopg2
+
+import shop
+from tviews_server import Server, bash, check_equal, run, tviews, value, wait_until
+
+with Server("standby") as server:
+    connection = server.prepare("shop", shop.SCRIPT)
+    check_equal(connection, "at the start")
+    base = f"{server.directory}/standby"
+    socket = bash('dir="$(server_socket "$1")/s"; make_server_dir "$dir"; echo "$dir"', server.directory)
+    bin_directory = bash('server_bin "$1"', server.directory)
+    bash('as_server "$1/pg_basebackup" -h "$2" -U postgres -D "$3" -R -c fast', bin_directory, server.socket, base)
+    control = f'as_server "$1/pg_ctl" -D "$2" -l "$2.log" -w'
+    bash(f"{control} -o \"-c unix_socket_directories='$3'\" start >/dev/null 2>&1", bin_directory, base, socket)
+    try:
+        standby = psycopg2.connect(host=socket, user="postgres", dbname="shop")
+        standby.autocommit = True
+
+        writers = shop.Writers(lambda: server.connect("shop"), sessions=3, seed=60)
+        wait_until(lambda: writers.committed > 200, "the writers to commit")
+        writers.stop()
+        check_equal(connection, "on the primary")
+        position = value(connection, "SELECT pg_current_wal_insert_lsn()")
+        wait_until(lambda: value(standby, "SELECT pg_last_wal_replay_lsn() >= %s", (position,)), "the standby")
+        for tview, _ in tviews(connection):
+            query = f"SELECT * FROM {tview} ORDER BY 1"
+            assert run(standby, query) == run(connection, query), tview
+        frontier = "SELECT snapshot, batches FROM pg_tview_frontier"
+        assert run(standby, frontier) == run(connection, frontier)
+        try:
+            run(standby, "SELECT pg_tviews_wait()")
+            raise AssertionError("pg_tviews_wait() on a standby should be refused")
+        except psycopg2.Error as error:
+            assert "standby" in error.diag.message_primary, error
+
+        # What is committed and not applied when the standby is promoted is in its outbox.
+        run(connection, "SELECT pg_tviews_pause()")
+        writers = shop.Writers(lambda: server.connect("shop"), sessions=3, seed=61)
+        wait_until(lambda: writers.committed > 200, "the writers to commit")
+        writers.stop()
+        position = value(connection, "SELECT pg_current_wal_insert_lsn()")
+        wait_until(lambda: value(standby, "SELECT pg_last_wal_replay_lsn() >= %s", (position,)), "the standby")
+        assert value(standby, "SELECT count(*) FROM pg_tview_outbox") > 0
+        bash(f"{control} promote >/dev/null", bin_directory, base)
+        check_equal(standby, "after the promotion")
+
+        writers = shop.Writers(lambda: psycopg2.connect(host=socket, user="postgres", dbname="shop"), sessions=2, seed=62)
+        wait_until(lambda: writers.committed > 50, "the writers to commit on the new primary")
+        writers.stop()
+        check_equal(standby, "on the new primary")
+    finally:
+        bash(f"{control} -m immediate stop >/dev/null", bin_directory, base, check=False)
