@@ -130,6 +130,15 @@ absl::Status InstallCaptureTriggers(RelationId table) {
   return absl::OkStatus();
 }
 
+absl::Status MakeRoomForAttach(RelationId parent, RelationId child) {
+  const InternalDdlScope internal;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> parents, ReadMembers(parent));
+  if (parents.empty() || !parents.front().has_row_trigger) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(child));
+  return MakeRoomForClones(members);
+}
+
 absl::Status SyncCaptureTriggers(RelationId table) {
   bool is_needed = false;
   {

@@ -24,6 +24,10 @@ namespace tviews::backend {
 // to ENABLE ALWAYS.
 absl::Status InstallCaptureTriggers(RelationId table);
 
+// Before `child` becomes a partition of `parent`: its own row trigger would be in the way of the
+// clone. Nothing happens where `parent` has none to clone.
+absl::Status MakeRoomForAttach(RelationId parent, RelationId child);
+
 // Installs or removes them, whichever (1) asks for.
 absl::Status SyncCaptureTriggers(RelationId table);
 

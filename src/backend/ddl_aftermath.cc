@@ -257,6 +257,25 @@ absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
   return aftermath;
 }
 
+absl::Status PrepareForCommand(const Node* statement) {
+  if (!IsA(statement, AlterTableStmt)) return absl::OkStatus();
+  const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
+  for (int i = 0; i < list_length(alter->cmds); ++i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(alter->cmds, i));
+    if (command->subtype != AT_AttachPartition) continue;
+    Oid parent = InvalidOid;
+    Oid child = InvalidOid;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      parent = RangeVarGetRelid(alter->relation, NoLock, true);
+      child =
+          RangeVarGetRelid(reinterpret_cast<const PartitionCmd*>(command->def)->name, NoLock, true);
+    }));
+    if (parent == InvalidOid || child == InvalidOid) continue;
+    TVIEWS_RETURN_IF_ERROR(MakeRoomForAttach(parent, child));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunAftermath(const Aftermath& aftermath) {
   if (aftermath.is_rename_elsewhere) TVIEWS_RETURN_IF_ERROR(RederiveAll());
   if (aftermath.relations == nullptr) return absl::OkStatus();

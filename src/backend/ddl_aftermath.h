@@ -38,6 +38,9 @@ struct Aftermath {
 // REQUIRES: the database has TVIEWs. The statement has not run.
 absl::StatusOr<Aftermath> PlanAftermath(const Node* statement);
 
+// What has to be out of the way of the command itself.
+absl::Status PrepareForCommand(const Node* statement);
+
 absl::Status RunAftermath(const Aftermath& aftermath);
 
 }  // namespace tviews::backend

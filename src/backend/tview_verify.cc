@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/executor_hook.h"
+#include "backend/transaction.h"
 #include "backend/tview_facts.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
@@ -126,9 +127,20 @@ absl::Status CheckMayRead(const TviewFacts& tview) {
                        {.message = "permission denied for table " + tview.table});
 }
 
+// The query would see this transaction's changes, which no TVIEW can contain yet.
+absl::Status CheckHasNotWritten() {
+  if (!TransactionBuffer::Instance().has_changes()) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "cannot verify a TVIEW in a transaction that has changed source tables",
+       .hint = "Commit the transaction first.",
+       .sqlstate = "25001"});
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
+  TVIEWS_RETURN_IF_ERROR(CheckHasNotWritten());
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindTview(text));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
   TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));

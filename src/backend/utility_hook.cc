@@ -85,6 +85,7 @@ absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews || InternalDdlScope::IsOpen()) return Aftermath{};
   TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
+  TVIEWS_RETURN_IF_ERROR(PrepareForCommand(statement));
   return PlanAftermath(statement);
 }
 
