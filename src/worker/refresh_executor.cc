@@ -1,8 +1,6 @@
 #include "worker/refresh_executor.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -15,24 +13,20 @@
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
 #include "worker/change_notes.h"
+#include "worker/key_values.h"
 #include "worker/named_rows.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <access/tupdesc.h>
-#include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <executor/tuptable.h>
 #include <tcop/dest.h>
-#include <utils/array.h>
-#include <utils/builtins.h>
-#include <utils/lsyscache.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::worker {
 namespace {
 
 constexpr char kDeltaName[] = "pg_tviews_delta";
-constexpr char kKeysName[] = "pg_tviews_keys";
 
 // Keys that one statement recomputes; more are done in several, so that memory stays bounded.
 constexpr std::size_t kKeysPerStatement = 50000;
@@ -65,65 +59,6 @@ FunctionReceiver MakeReceiver(absl::FunctionRef<absl::Status(TupleTableSlot*)>* 
   receiver.receiver.mydest = DestNone;
   receiver.visit = visit;
   return receiver;
-}
-
-std::int64_t IntegerOf(const std::string& image) {
-  std::int64_t value = 0;
-  if (image.size() == 2) {
-    std::int16_t small;
-    std::memcpy(&small, image.data(), sizeof(small));
-    value = small;
-  } else if (image.size() == 4) {
-    std::int32_t medium;
-    std::memcpy(&medium, image.data(), sizeof(medium));
-    value = medium;
-  } else if (image.size() == 8) {
-    std::memcpy(&value, image.data(), sizeof(value));
-  }
-  return value;
-}
-
-// In an order in which neighbours tend to stand on the same pages.
-std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {
-  std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
-  if (type == INT2OID || type == INT4OID || type == INT8OID) {
-    std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
-      return IntegerOf(a) < IntegerOf(b);
-    });
-  } else {
-    std::sort(keys.begin(), keys.end());
-  }
-  return keys;
-}
-
-std::vector<std::string> AsRows(const std::vector<std::string>& images) {
-  std::vector<std::string> rows;
-  rows.reserve(images.size());
-  for (const std::string& image : images) {
-    rows.emplace_back();
-    AppendField(image, &rows.back());
-  }
-  return rows;
-}
-
-absl::StatusOr<StatementParameter> ArrayOf(const std::vector<std::string>& keys, TypeId type,
-                                           pg::TypeShape shape) {
-  std::vector<Datum> values(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    TVIEWS_ASSIGN_OR_RETURN(values[i], pg::DatumFromImage(keys[i], shape));
-  }
-  StatementParameter parameter;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    int16 length;
-    bool by_value;
-    char alignment;
-    get_typlenbyvalalign(type, &length, &by_value, &alignment);
-    ArrayType* const array = construct_array(values.data(), static_cast<int>(values.size()), type,
-                                             length, by_value, alignment);
-    parameter.type = get_array_type(type);
-    parameter.value = PointerGetDatum(array);
-  }));
-  return parameter;
 }
 
 // What the writer calls back: notes changes for readers, and crosses off the keys that the query
@@ -246,7 +181,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   WriteCounts counts{};
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, ChooseShape(tview, keys));
+    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, keys));
     TviewWriter* writer = nullptr;
     // Keys that are equal under different images must not delete each other's row.
     const bool track_seen = !tview.key_is_image_equal;
@@ -282,7 +217,7 @@ absl::Status RefreshExecutor::RunKeys(const TviewDefinition& tview,
     }
     case RefreshShape::kArray: {
       TVIEWS_ASSIGN_OR_RETURN(const StatementParameter array,
-                              ArrayOf(keys, tview.key_type, key_shape));
+                              KeyArray(keys, tview.key_type, key_shape));
       return statements_.Execute(
           sql, keys.size() <= kGenericArray ? Planning::kGeneric : Planning::kCustom, 0, array,
           destination);
@@ -294,7 +229,7 @@ absl::Status RefreshExecutor::RunKeys(const TviewDefinition& tview,
   TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
                           DescribeKeys(tview.relation, tview.key_attribute));
   const std::size_t magnitude = MagnitudeOf(keys.size());
-  TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, AsRows(keys), magnitude));
+  TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, KeyRows(keys), magnitude));
   absl::Status status = statements_.Execute(sql, Planning::kGeneric, magnitude, {}, destination);
   if (status.ok()) {
     status = pg::Call([] { SPI_unregister_relation(kKeysName); });
@@ -326,64 +261,9 @@ absl::Status RefreshExecutor::CheckNoNullKey(const TviewDefinition& tview) {
        .sqlstate = "23502"});
 }
 
-absl::StatusOr<RefreshShape> RefreshExecutor::ChooseShape(const TviewDefinition& tview,
-                                                          const std::vector<std::string>& keys) {
-  if (keys.size() == 1) return RefreshShape::kSingle;
-  const auto slot = std::make_tuple(tview.relation, MagnitudeOf(keys.size()));
-  if (const auto found = shapes_.find(slot); found != shapes_.end()) return found->second;
-  Oid array_type = InvalidOid;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { array_type = get_array_type(tview.key_type); }));
-  RefreshShape best = RefreshShape::kLateral;
-  double lowest = std::numeric_limits<double>::infinity();
-  for (const RefreshShape shape :
-       {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
-    if (shape == RefreshShape::kArray && !OidIsValid(array_type)) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(tview, keys, shape));
-    if (cost < lowest) {
-      lowest = cost;
-      best = shape;
-    }
-  }
-  shapes_.emplace(slot, best);
-  return best;
-}
-
-// The planner's total cost of `shape` for these keys, from the first line of EXPLAIN.
-absl::StatusOr<double> RefreshExecutor::CostOf(const TviewDefinition& tview,
-                                               const std::vector<std::string>& keys,
-                                               RefreshShape shape) {
-  const std::string sql = absl::StrCat("EXPLAIN ", RefreshStatement(tview, shape));
-  StatementParameter parameter;
-  if (shape == RefreshShape::kArray) {
-    TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
-    TVIEWS_ASSIGN_OR_RETURN(parameter, ArrayOf(keys, tview.key_type, key_shape));
-  } else {
-    TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
-                            DescribeKeys(tview.relation, tview.key_attribute));
-    TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, {}, MagnitudeOf(keys.size())));
-  }
-  double cost = std::numeric_limits<double>::infinity();
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    Oid type = parameter.type;
-    Datum value = parameter.value;
-    const int code = SPI_execute_with_args(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, &value,
-                                           nullptr, false, 1);
-    if (code < 0 || SPI_tuptable == nullptr || SPI_processed < 1) {
-      elog(ERROR, "EXPLAIN failed: %s", SPI_result_code_string(code));
-    }
-    const char* const line = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-    const char* const range = strstr(line, "(cost=");
-    const char* const total = range != nullptr ? strstr(range, "..") : nullptr;
-    if (total == nullptr) elog(ERROR, "EXPLAIN gave no cost: %s", line);
-    cost = strtod(total + 2, nullptr);
-    if (!OidIsValid(type)) SPI_unregister_relation(kKeysName);
-  }));
-  return cost;
-}
-
 void RefreshExecutor::ForgetStatements() {
   statements_.Clear();
-  shapes_.clear();
+  shapes_.Forget();
 }
 
 }  // namespace tviews::worker

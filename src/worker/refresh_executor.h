@@ -5,17 +5,14 @@
 // Sharing: private to the applier
 // Errors:  returns Status; what it wrote is undone by the caller's rollback
 //
-// Everything the TVIEW's definition executes runs as its owner (as_owner.h). Among the statement
-// shapes of refresh_plan.h the cheapest for a magnitude of keys is found by asking the planner
-// once, and remembered until the TVIEW's relations change.
+// Everything the TVIEW's definition executes runs as its owner (as_owner.h). Which statement
+// recomputes the keys is for shape_chooser.h to say.
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_EXECUTOR_H_
 #define PG_TVIEWS_WORKER_REFRESH_EXECUTOR_H_
 
 #include <cstddef>
-#include <map>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -25,6 +22,7 @@
 #include "worker/cascade.h"
 #include "worker/change_notes.h"
 #include "worker/refresh_plan.h"
+#include "worker/shape_chooser.h"
 #include "worker/statement_cache.h"
 #include "worker/tview_writer.h"
 
@@ -60,13 +58,9 @@ class RefreshExecutor : public KeyLookup {
   absl::Status RunKeys(const TviewDefinition& tview, const std::vector<std::string>& keys,
                        RefreshShape shape, _DestReceiver* destination);
   absl::Status CheckNoNullKey(const TviewDefinition& tview);
-  absl::StatusOr<RefreshShape> ChooseShape(const TviewDefinition& tview,
-                                           const std::vector<std::string>& keys);
-  absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<std::string>& keys,
-                                RefreshShape shape);
 
   StatementCache statements_;
-  std::map<std::tuple<RelationId, std::size_t>, RefreshShape> shapes_;
+  ShapeChooser shapes_;
 };
 
 }  // namespace tviews::worker

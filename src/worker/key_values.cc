@@ -1,0 +1,80 @@
+#include "worker/key_values.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "shared/pg/guard.h"
+#include "shared/source_key.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <catalog/pg_type.h>
+#include <utils/array.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+std::int64_t IntegerOf(const std::string& image) {
+  std::int64_t value = 0;
+  if (image.size() == 2) {
+    std::int16_t small;
+    std::memcpy(&small, image.data(), sizeof(small));
+    value = small;
+  } else if (image.size() == 4) {
+    std::int32_t medium;
+    std::memcpy(&medium, image.data(), sizeof(medium));
+    value = medium;
+  } else if (image.size() == 8) {
+    std::memcpy(&value, image.data(), sizeof(value));
+  }
+  return value;
+}
+
+}  // namespace
+
+std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {
+  std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
+  if (type == INT2OID || type == INT4OID || type == INT8OID) {
+    std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
+      return IntegerOf(a) < IntegerOf(b);
+    });
+  } else {
+    std::sort(keys.begin(), keys.end());
+  }
+  return keys;
+}
+
+std::vector<std::string> KeyRows(const std::vector<std::string>& images) {
+  std::vector<std::string> rows;
+  rows.reserve(images.size());
+  for (const std::string& image : images) {
+    rows.emplace_back();
+    AppendField(image, &rows.back());
+  }
+  return rows;
+}
+
+absl::StatusOr<StatementParameter> KeyArray(const std::vector<std::string>& images, TypeId type,
+                                            pg::TypeShape shape) {
+  std::vector<Datum> values(images.size());
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    TVIEWS_ASSIGN_OR_RETURN(values[i], pg::DatumFromImage(images[i], shape));
+  }
+  StatementParameter parameter;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    int16 length;
+    bool by_value;
+    char alignment;
+    get_typlenbyvalalign(type, &length, &by_value, &alignment);
+    ArrayType* const array = construct_array(values.data(), static_cast<int>(values.size()), type,
+                                             length, by_value, alignment);
+    parameter.type = get_array_type(type);
+    parameter.value = PointerGetDatum(array);
+  }));
+  return parameter;
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,33 @@
+// Affected keys in the forms that statements take them.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status
+
+#ifndef PG_TVIEWS_WORKER_KEY_VALUES_H_
+#define PG_TVIEWS_WORKER_KEY_VALUES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "shared/pg/datum_image.h"
+#include "shared/types.h"
+#include "worker/cascade.h"
+#include "worker/statement_cache.h"
+
+namespace tviews::worker {
+
+// The keys' images in an order in which neighbours tend to stand on the same pages.
+std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type);
+
+// One row of one field per image, for RegisterRows (named_rows.h).
+std::vector<std::string> KeyRows(const std::vector<std::string>& images);
+
+// An array of the keys, in the current memory context. REQUIRES: the type has an array type.
+absl::StatusOr<StatementParameter> KeyArray(const std::vector<std::string>& images, TypeId type,
+                                            pg::TypeShape shape);
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_KEY_VALUES_H_

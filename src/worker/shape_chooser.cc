@@ -1,0 +1,77 @@
+#include "worker/shape_chooser.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "shared/pg/datum_image.h"
+#include "shared/pg/guard.h"
+#include "shared/status_macros.h"
+#include "worker/key_values.h"
+#include "worker/named_rows.h"
+#include "worker/statement_cache.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <executor/spi.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+// The planner's total cost of `shape` for these keys, from the first line of EXPLAIN.
+absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<std::string>& keys,
+                              RefreshShape shape) {
+  const std::string sql = absl::StrCat("EXPLAIN ", RefreshStatement(tview, shape));
+  StatementParameter parameter;
+  if (shape == RefreshShape::kArray) {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
+    TVIEWS_ASSIGN_OR_RETURN(parameter, KeyArray(keys, tview.key_type, key_shape));
+  } else {
+    TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
+                            DescribeKeys(tview.relation, tview.key_attribute));
+    TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, {}, MagnitudeOf(keys.size())));
+  }
+  double cost = std::numeric_limits<double>::infinity();
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Oid type = parameter.type;
+    Datum value = parameter.value;
+    const int code = SPI_execute_with_args(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, &value,
+                                           nullptr, false, 1);
+    if (code < 0 || SPI_tuptable == nullptr || SPI_processed < 1) {
+      elog(ERROR, "EXPLAIN failed: %s", SPI_result_code_string(code));
+    }
+    const char* const line = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+    const char* const range = strstr(line, "(cost=");
+    const char* const total = range != nullptr ? strstr(range, "..") : nullptr;
+    if (total == nullptr) elog(ERROR, "EXPLAIN gave no cost: %s", line);
+    cost = strtod(total + 2, nullptr);
+    if (!OidIsValid(type)) SPI_unregister_relation(kKeysName);
+  }));
+  return cost;
+}
+
+}  // namespace
+
+absl::StatusOr<RefreshShape> ShapeChooser::Choose(const TviewDefinition& tview,
+                                                  const std::vector<std::string>& keys) {
+  if (keys.size() == 1) return RefreshShape::kSingle;
+  const auto slot = std::make_pair(tview.relation, MagnitudeOf(keys.size()));
+  if (const auto found = shapes_.find(slot); found != shapes_.end()) return found->second;
+  Oid array_type = InvalidOid;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { array_type = get_array_type(tview.key_type); }));
+  RefreshShape best = RefreshShape::kLateral;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const RefreshShape shape :
+       {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
+    if (shape == RefreshShape::kArray && !OidIsValid(array_type)) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(tview, keys, shape));
+    if (cost < lowest) {
+      lowest = cost;
+      best = shape;
+    }
+  }
+  shapes_.emplace(slot, best);
+  return best;
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,41 @@
+// Which statement shape recomputes a number of keys of a TVIEW at the lowest cost.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status
+//
+// The planner is asked once per TVIEW and magnitude of keys; what it said holds until the relations
+// change (an ANALYZE counts as a change).
+
+#ifndef PG_TVIEWS_WORKER_SHAPE_CHOOSER_H_
+#define PG_TVIEWS_WORKER_SHAPE_CHOOSER_H_
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "shared/tview_definition.h"
+#include "worker/refresh_plan.h"
+
+namespace tviews::worker {
+
+// The name under which statements read their keys.
+inline constexpr char kKeysName[] = "pg_tviews_keys";
+
+class ShapeChooser {
+ public:
+  // REQUIRES: an SPI connection is open; the user is the TVIEW's owner.
+  absl::StatusOr<RefreshShape> Choose(const TviewDefinition& tview,
+                                      const std::vector<std::string>& keys);
+  void Forget() { shapes_.clear(); }
+
+ private:
+  std::map<std::pair<RelationId, std::size_t>, RefreshShape> shapes_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_SHAPE_CHOOSER_H_
