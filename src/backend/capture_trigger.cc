@@ -103,19 +103,30 @@ absl::Status ReadRow(const TriggerData& trigger, const pg::CaptureConfig& config
       if (after != nullptr) slot_getsomeattrs(after, config.highest_attribute);
     }));
   }
+  if (!is_update) return CaptureTrigger::ReadVersion(config, *version);
   for (const pg::CaptureTarget& target : config.targets) {
     if (target.is_unmapped) {
       TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
-    } else if (is_update) {
-      TVIEWS_RETURN_IF_ERROR(AddUpdate(target, *version, *after));
     } else {
-      TVIEWS_RETURN_IF_ERROR(AddVersion(target, *version));
+      TVIEWS_RETURN_IF_ERROR(AddUpdate(target, *version, *after));
     }
   }
   return absl::OkStatus();
 }
 
 }  // namespace
+
+absl::Status CaptureTrigger::ReadVersion(const pg::CaptureConfig& config,
+                                         const TupleTableSlot& version) {
+  for (const pg::CaptureTarget& target : config.targets) {
+    if (target.is_unmapped) {
+      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
+    } else {
+      TVIEWS_RETURN_IF_ERROR(AddVersion(target, version));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CaptureTrigger::Read(const TriggerData& trigger) {
   if (!TRIGGER_FIRED_AFTER(trigger.tg_event)) return WrongUse("It has to be an AFTER trigger.");

@@ -14,6 +14,11 @@
 #include "absl/status/status.h"
 
 struct TriggerData;
+struct TupleTableSlot;
+
+namespace tviews::pg {
+struct CaptureConfig;
+}
 
 namespace tviews::backend {
 
@@ -21,6 +26,10 @@ class CaptureTrigger {
  public:
   // Notes the change that fired the trigger in the transaction's buffer.
   static absl::Status Read(const TriggerData& trigger);
+
+  // Notes a row version as inserting it would. REQUIRES: the slot's attributes up to the
+  // configuration's highest are there.
+  static absl::Status ReadVersion(const pg::CaptureConfig& config, const TupleTableSlot& version);
 };
 
 }  // namespace tviews::backend

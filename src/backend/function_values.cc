@@ -26,7 +26,9 @@ absl::Status ReturnRows(FunctionCallInfo fcinfo, const std::vector<pg::SqlRow>& 
   auto* const result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   AttInMetadata* input = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    InitMaterializedSRF(fcinfo, 0);
+    // A single OUT parameter makes the result a plain type.
+    const bool is_row = get_call_result_type(fcinfo, nullptr, nullptr) == TYPEFUNC_COMPOSITE;
+    InitMaterializedSRF(fcinfo, is_row ? 0 : MAT_SRF_USE_EXPECTED_DESC);
     input = TupleDescGetAttInMetadata(result->setDesc);
   }));
   for (const pg::SqlRow& row : rows) {

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "shared/refresh_plan.h"
 #include "shared/tview_definition.h"
-#include "worker/refresh_plan.h"
 
 namespace tviews::worker {
 

@@ -1,8 +1,8 @@
-#include "worker/refresh_plan.h"
+#include "shared/refresh_plan.h"
 
 #include "gtest/gtest.h"
 
-namespace tviews::worker {
+namespace tviews {
 namespace {
 
 TviewDefinition Post() {
@@ -49,4 +49,4 @@ TEST(RefreshPlan, JoinsTheViewWithTheKeys) {
 }
 
 }  // namespace
-}  // namespace tviews::worker
+}  // namespace tviews

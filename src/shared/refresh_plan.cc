@@ -1,8 +1,8 @@
-#include "worker/refresh_plan.h"
+#include "shared/refresh_plan.h"
 
 #include "shared/sql_text.h"
 
-namespace tviews::worker {
+namespace tviews {
 
 const char* RefreshShapeName(RefreshShape shape) {
   switch (shape) {
@@ -47,4 +47,4 @@ std::string NullKeyStatement(const TviewDefinition& tview) {
          " IS NULL LIMIT 1";
 }
 
-}  // namespace tviews::worker
+}  // namespace tviews

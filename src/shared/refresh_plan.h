@@ -1,23 +1,23 @@
 // The statements that recompute a TVIEW's documents, as text.
 //
 // Layer:   core
-// Sharing: private to the applier
+// Sharing: immutable
 // Errors:  cannot fail
 //
 // All shapes return the backing view's columns in their order. Filtering the view from outside is
 // always safe: PostgreSQL itself refuses to push a filter where it would change the result
 // (LINEAGE J). Which shape is cheapest depends on the query and on the number of keys; the refresh
-// executor asks the planner.
+// executor, and whoever explains what it does, ask the planner.
 
-#ifndef PG_TVIEWS_WORKER_REFRESH_PLAN_H_
-#define PG_TVIEWS_WORKER_REFRESH_PLAN_H_
+#ifndef PG_TVIEWS_SHARED_REFRESH_PLAN_H_
+#define PG_TVIEWS_SHARED_REFRESH_PLAN_H_
 
 #include <string>
 #include <vector>
 
 #include "shared/tview_definition.h"
 
-namespace tviews::worker {
+namespace tviews {
 
 enum class RefreshShape {
   kWhole,    // SELECT * FROM v
@@ -37,6 +37,6 @@ std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);
 // Returns a row if the defining query has one whose key is NULL.
 std::string NullKeyStatement(const TviewDefinition& tview);
 
-}  // namespace tviews::worker
+}  // namespace tviews
 
-#endif  // PG_TVIEWS_WORKER_REFRESH_PLAN_H_
+#endif  // PG_TVIEWS_SHARED_REFRESH_PLAN_H_
