@@ -36,7 +36,8 @@ namespace tviews::worker {
 
 class BatchRunner {
  public:
-  explicit BatchRunner(pg::DatabaseSlot* slot) : slot_(slot), reader_(slot), requests_(slot) {}
+  explicit BatchRunner(pg::DatabaseSlot* slot)
+      : slot_(slot), reader_(slot), requests_(slot), executor_(&slot->activity.keys_done) {}
 
   // Runs one batch. `careful`: the one before failed for reasons of its data.
   absl::Status Run(bool careful);

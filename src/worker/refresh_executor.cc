@@ -87,10 +87,11 @@ bool NoteKey(void* argument, std::uintptr_t key) {
   });
 }
 
-WriterCallbacks CallbacksOf(Notes* notes, const ReaderColumns& readers) {
+WriterCallbacks CallbacksOf(Notes* notes, const ReaderColumns& readers, SharedCounter* rows_done) {
   return {.argument = notes,
           .on_change = readers.any ? NoteChange : nullptr,
-          .on_key = notes->missing != nullptr ? NoteKey : nullptr};
+          .on_key = notes->missing != nullptr ? NoteKey : nullptr,
+          .rows_done = rows_done};
 }
 
 }  // namespace
@@ -153,7 +154,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, true,
-                               CallbacksOf(&notes, readers));
+                               CallbacksOf(&notes, readers, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(statements_.Execute(RefreshStatement(tview, RefreshShape::kWhole),
                                                Planning::kGeneric, 0, {}, ReceiverOf(writer)));
@@ -187,7 +188,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
     const bool track_seen = !tview.key_is_image_equal;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, track_seen,
-                               CallbacksOf(&notes, readers));
+                               CallbacksOf(&notes, readers, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(RunKeys(tview, keys, shape, ReceiverOf(writer)));
     for (const std::string& image : missing) {

@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "shared/delta.h"
 #include "shared/refresh_plan.h"
+#include "shared/shared_counter.h"
 #include "shared/tview_definition.h"
 #include "worker/cascade.h"
 #include "worker/change_notes.h"
@@ -32,6 +33,9 @@ namespace tviews::worker {
 
 class RefreshExecutor : public KeyLookup {
  public:
+  // Every recomputed row is counted in `rows_done`, for monitoring.
+  explicit RefreshExecutor(SharedCounter* rows_done) : rows_done_(rows_done) {}
+
   absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                       const LineagePath& path, const std::vector<std::string>& source_keys,
                       absl::FunctionRef<void(std::string_view)> emit) override;
@@ -59,6 +63,7 @@ class RefreshExecutor : public KeyLookup {
                        RefreshShape shape, _DestReceiver* destination);
   absl::Status CheckNoNullKey(const TviewDefinition& tview);
 
+  SharedCounter* rows_done_;
   StatementCache statements_;
   ShapeChooser shapes_;
 };

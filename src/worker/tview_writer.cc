@@ -201,6 +201,7 @@ bool ReceiveRow(TupleTableSlot* row, DestReceiver* self) {
   MemoryContextSwitchTo(previous);
   MemoryContextReset(writer->row_context);
   ResetPerTupleExprContext(writer->estate);
+  writer->callbacks.rows_done->Add(1);
   return true;
 }
 

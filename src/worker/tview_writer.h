@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "shared/shared_counter.h"
 #include "shared/types.h"
 
 struct SnapshotData;
@@ -44,11 +45,12 @@ struct WriteCounts {
 
 // Called for every written row: `old_row` is null for an insert, `new_row` for a delete. May raise.
 // `on_key` is called for every row that the query returned, with the datum of its key; false: the
-// key was returned before.
+// key was returned before. `rows_done` counts the rows that the query returned.
 struct WriterCallbacks {
   void* argument;
   void (*on_change)(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row);
   bool (*on_key)(void* argument, std::uintptr_t key);
+  SharedCounter* rows_done;
 };
 
 struct TviewWriter;
