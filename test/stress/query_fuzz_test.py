@@ -105,10 +105,12 @@ def change(connection, generator, rng, group):
             run(connection, "ROLLBACK TO s")
         counts["statements"] += 1
     run(connection, "ROLLBACK" if rng.random() < 0.05 else "COMMIT")
+    last_change[:] = statements
     counts["transactions"] += 1
 
 
 prepared = []
+last_change = []
 
 
 def compare(connection, group):
@@ -154,7 +156,8 @@ def check(connection, group):
         raise AssertionError(
             f"seed {SEED}: {entity} is not its query: {definition.query}\nshapes {definition.shapes}\n"
             + "\n".join(map(str, run(connection, "SELECT * FROM pg_tviews_explain_lineage(%s)", (entity,))))
-            + "\n" + "\n".join(map(str, run(connection, "SELECT * FROM pg_tviews_verify(%s)", (entity,)))))
+            + "\n" + "\n".join(map(str, run(connection, "SELECT * FROM pg_tviews_verify(%s)", (entity,))))
+            + "\nlast change: " + "; ".join(last_change))
     counts["comparisons"] += len(group)
 
 
