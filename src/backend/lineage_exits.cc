@@ -397,6 +397,25 @@ void AddConjunctColumns(const Occurrence* member, Expr* conjunct, ExitRequest* r
   }
 }
 
+struct Replacement {
+  const Occurrence* member;
+  const ExitRequest* request;
+  const PlainArray<Expr*>* columns;
+};
+
+Node* ReplaceVars(Node* node, void* context) {
+  if (node == nullptr) return nullptr;
+  if (!IsA(node, Var)) return MutateChildren(node, ReplaceVars, context);
+  const auto* replacement = static_cast<const Replacement*>(context);
+  auto* var = reinterpret_cast<Var*>(node);
+  if (static_cast<int>(var->varno) != replacement->member->id) return node;
+  for (int i = 0; i < replacement->columns->size(); ++i) {
+    if (replacement->request->columns[i].number != var->varattno) continue;
+    return WithCollation(AsNode((*replacement->columns)[i]), var->varcollid);
+  }
+  elog(ERROR, "lineage lacks column %d", var->varattno);
+}
+
 }  // namespace
 
 Expr* OutputOf(const Scope* scope, AttributeNumber number) {
@@ -466,6 +485,34 @@ ExitRequest RequestOf(const Occurrence* member, const PlainArray<Expr*>& conjunc
   ExitRequest request;
   for (Expr* conjunct : conjuncts) AddConjunctColumns(member, conjunct, &request);
   return request;
+}
+
+Occurrence* FindCarrier(const Scope* scope, const ExitRequest& request,
+                        PlainArray<Expr*>* expressions) {
+  if (scope->query->setOperations != nullptr) return nullptr;
+  Bitmapset* ids = nullptr;
+  for (const ExitColumn& column : request.columns) {
+    Expr* expr = OutputOf(scope, column.number);
+    if (expr == nullptr || !IsPureExpression(AsNode(expr)) || HasSpecialVars(AsNode(expr)) ||
+        NamesForeignOperator(AsNode(expr))) {
+      return nullptr;
+    }
+    ids = bms_add_members(ids, OccurrencesIn(AsNode(expr)));
+    expressions->Add(expr);
+  }
+  if (bms_num_members(ids) != 1) return nullptr;
+  const int id = bms_singleton_member(ids);
+  for (Occurrence* member : scope->members) {
+    if (member->id != id || !member->can_stand_alone) continue;
+    return bms_is_member(id, ReduceJoins(scope, nullptr)->nullable) ? nullptr : member;
+  }
+  return nullptr;
+}
+
+Expr* ReplaceColumns(Expr* expr, const Occurrence* member, const ExitRequest& request,
+                     const PlainArray<Expr*>& columns) {
+  Replacement replacement = {member, &request, &columns};
+  return reinterpret_cast<Expr*>(ReplaceVars(AsNode(expr), &replacement));
 }
 
 bool CanLeave(const Scope* scope, const ExitRequest& request) {

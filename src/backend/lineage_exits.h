@@ -55,6 +55,16 @@ ExitRequest RequestOf(const Occurrence* member, const ExitRequest& outer,
                       const PlainArray<Expr*>& expressions);
 ExitRequest RequestOf(const Occurrence* member, const PlainArray<Expr*>& conjuncts);
 
+// The member of `scope`, never NULL-extended, that one row of the level takes all these columns
+// from, and can be joined alone; adds the columns over it. Null if there is none.
+Occurrence* FindCarrier(const Scope* scope, const ExitRequest& request,
+                        PlainArray<Expr*>* expressions);
+
+// `expr` with the columns of `member` in `request` replaced by `columns`, which may have another
+// collation on their own.
+Expr* ReplaceColumns(Expr* expr, const Occurrence* member, const ExitRequest& request,
+                     const PlainArray<Expr*>& columns);
+
 // True if the path can leave `scope` and every level below it that the columns come from.
 bool CanLeave(const Scope* scope, const ExitRequest& request);
 

@@ -44,6 +44,7 @@ class PathFinder {
       if (exit->why_not == nullptr) SetGoals(level, *exit, base_cost);
     }
     Settle(level);
+    OpenLaterals(level);
     VisitInside(level);
     if (exit != nullptr && exit->why_not == nullptr) {
       for (const MatesBlock& block : exit->mates) MakeMatesLevel(level, block);
@@ -93,6 +94,7 @@ class PathFinder {
       for (Occurrence* member : level->scope->members) {
         if (level->states[member->position].step != Step::kNone) continue;
         if (member->kind == OccurrenceKind::kSublink) continue;
+        if (level->states[member->position].inside != nullptr) continue;
         ConsiderHops(level, member, &best);
         ConsiderWayOut(level, member, &best);
       }
@@ -194,6 +196,49 @@ class PathFinder {
     if (!kept.empty()) *conjuncts = kept;
   }
 
+  // A LATERAL subquery cannot be joined as a whole. But a row of it takes its columns from rows
+  // inside, so a condition on them leads to those, and on by their own paths.
+  void OpenLaterals(Level* level) {
+    for (bool found = true; found;) {
+      found = false;
+      for (Occurrence* lateral : level->scope->members) {
+        if (lateral->kind != OccurrenceKind::kDerived || lateral->can_stand_alone) continue;
+        if (level->states[lateral->position].inside == nullptr) VisitDerived(level, lateral);
+        for (Occurrence* from : level->scope->members) {
+          found = found || EnterLateral(level, from, lateral);
+        }
+      }
+      if (found) Settle(level);
+    }
+  }
+
+  bool EnterLateral(Level* level, Occurrence* from, Occurrence* lateral) {
+    MemberState& state = level->states[from->position];
+    if (state.step != Step::kNone || state.inside != nullptr ||
+        from->kind == OccurrenceKind::kSublink) {
+      return false;
+    }
+    Level* inside = level->states[lateral->position].inside;
+    for (const PlacedConjunct& conjunct : level->plain->conjuncts) {
+      if (conjunct.expr == nullptr || !LeadsTo(conjunct, from, lateral)) continue;
+      PlainArray<Expr*> conjuncts;
+      PlainArray<Expr*> columns;
+      conjuncts.Add(conjunct.expr);
+      const ExitRequest request = RequestOf(lateral, conjuncts);
+      Occurrence* carrier = FindCarrier(lateral->child, request, &columns);
+      if (carrier == nullptr) continue;
+      const MemberState& goal = inside->states[carrier->position];
+      if (goal.step == Step::kNone) continue;
+      state.step = Step::kHop;
+      state.cost = goal.cost + HopCost(conjunct.expr, from, carrier);
+      state.next = carrier;
+      state.next_level = inside;
+      state.conjuncts.Add(ReplaceColumns(conjunct.expr, lateral, request, columns));
+      return true;
+    }
+    return false;
+  }
+
   // Starts paths at the level's relations, and makes the levels below.
   void VisitInside(Level* level) {
     for (Occurrence* member : level->scope->members) {
@@ -202,7 +247,7 @@ class PathFinder {
           forest_->starts.Add({member, level});
           break;
         case OccurrenceKind::kDerived:
-          VisitDerived(level, member);
+          if (level->states[member->position].inside == nullptr) VisitDerived(level, member);
           break;
         case OccurrenceKind::kSublink:
           VisitSublink(level, member);
@@ -274,15 +319,15 @@ class PathFinder {
   }
 
   void VisitDerived(Level* level, Occurrence* member) {
-    const MemberState& state = level->states[member->position];
+    MemberState& state = level->states[member->position];
     if (state.step == Step::kNone || state.is_lateral) {
-      MakeLevel(member->child, level, nullptr, 0);
+      state.inside = MakeLevel(member->child, level, nullptr, 0);
       return;
     }
     const ExitRequest request = state.step == Step::kExit
                                     ? RequestOf(member, level->request, state.columns)
                                     : RequestOf(member, state.conjuncts);
-    MakeLevel(member->child, level, &request, state.cost);
+    state.inside = MakeLevel(member->child, level, &request, state.cost);
   }
 
   // LINEAGE D4, else D1.

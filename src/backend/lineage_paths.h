@@ -40,6 +40,7 @@ struct MemberState {
   bool is_lateral = false;      // kHop: between a computed occurrence and what it uses
   PlainArray<Expr*> conjuncts;  // kHop
   PlainArray<Expr*> columns;    // kExit: the level's exit columns over the member
+  Level* inside = nullptr;      // of a subquery: its level, once made
 };
 
 // How mates are found from the rows of a level's goal.

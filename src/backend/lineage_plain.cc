@@ -8,6 +8,7 @@
 #include <catalog/pg_class.h>
 #include <catalog/pg_inherits.h>
 #include <catalog/pg_proc.h>
+#include <nodes/makefuncs.h>
 #include <nodes/nodeFuncs.h>
 #include <optimizer/clauses.h>
 #include <optimizer/optimizer.h>
@@ -159,6 +160,15 @@ Node* StripRelabel(Node* node) {
     node = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(node)->arg);
   }
   return node;
+}
+
+Node* WithCollation(Node* expr, Oid32 collation) {
+  if (!OidIsValid(collation) || exprCollation(expr) == collation) return expr;
+  CollateExpr* collate = makeNode(CollateExpr);
+  collate->arg = reinterpret_cast<Expr*>(expr);
+  collate->collOid = collation;
+  collate->location = -1;
+  return reinterpret_cast<Node*>(collate);
 }
 
 bool IsImageEqual(TypeId type, Oid32 collation) {

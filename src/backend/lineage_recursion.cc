@@ -55,28 +55,6 @@ const ExitTarget* SoleTarget(const Exit* exit) {
   return exit->targets[0].member->can_stand_alone ? &exit->targets[0] : nullptr;
 }
 
-// The columns `request` of `scope` over one member that can be joined; that member, or null.
-Occurrence* ColumnsOver(const Scope* scope, const ExitRequest& request,
-                        PlainArray<Expr*>* expressions) {
-  Bitmapset* ids = nullptr;
-  for (const ExitColumn& column : request.columns) {
-    Expr* expr = OutputOf(scope, column.number);
-    if (expr == nullptr || !IsPureExpression(AsNode(expr)) || HasSpecialVars(AsNode(expr)) ||
-        NamesForeignOperator(AsNode(expr))) {
-      return nullptr;
-    }
-    ids = bms_add_members(ids, OccurrencesIn(AsNode(expr)));
-    expressions->Add(expr);
-  }
-  if (bms_num_members(ids) != 1) return nullptr;
-  const int id = bms_singleton_member(ids);
-  for (Occurrence* member : scope->members) {
-    if (member->id != id || !member->can_stand_alone) continue;
-    return bms_is_member(id, ReduceJoins(scope, nullptr)->nullable) ? nullptr : member;
-  }
-  return nullptr;
-}
-
 bool Contains(const ExitRequest& request, AttributeNumber number) {
   for (const ExitColumn& column : request.columns) {
     if (column.number == number) return true;
@@ -188,10 +166,10 @@ Recursion* PlanBackward(const Scope* cte) {
     recursion->compared_in_step = PlainArray<Expr*>();
     recursion->compared_in_start = PlainArray<Expr*>();
     if (!FindStep(term->child, recursion)) continue;
-    if (ColumnsOver(term->child, recursion->compared, &recursion->compared_in_step) != member) {
+    if (FindCarrier(term->child, recursion->compared, &recursion->compared_in_step) != member) {
       continue;
     }
-    recursion->start = ColumnsOver(first, recursion->compared, &recursion->compared_in_start);
+    recursion->start = FindCarrier(first, recursion->compared, &recursion->compared_in_start);
     if (recursion->start == nullptr) continue;
     for (Expr* condition : recursion->conditions) CollectStepVars(AsNode(condition), recursion);
     if (recursion->carried.columns.empty() || !AreImageEqual(recursion->carried_in_step)) {

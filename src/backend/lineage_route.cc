@@ -28,16 +28,6 @@ struct Substitution {
   const Binding* second;
 };
 
-// A column of a subquery stood for by its expression keeps the collation that it had as a column.
-Node* WithCollation(Node* expr, Oid collation) {
-  if (!OidIsValid(collation) || exprCollation(expr) == collation) return expr;
-  CollateExpr* collate = makeNode(CollateExpr);
-  collate->arg = reinterpret_cast<Expr*>(expr);
-  collate->collOid = collation;
-  collate->location = -1;
-  return reinterpret_cast<Node*>(collate);
-}
-
 Node* SubstituteVar(Var* var, const Binding& binding) {
   if (binding.instance != 0) {
     Var* copy = static_cast<Var*>(copyObjectImpl(var));

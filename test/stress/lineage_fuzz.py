@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random definitions against random changes: are the keys that lineage names enough?
 
-Usage: lineage_fuzz.py [--queries N] [--batches N] [--seed N] -- psql arguments...
+Usage: lineage_fuzz.py [--queries N] [--batches N] [--joins PERCENT] [--seed N] -- psql arguments...
 
 Makes a random schema and random queries with a key, asks pg_tviews_explain_query for their lineage,
 applies batches of changes to several tables, and compares: every key whose rows differ before and
@@ -113,7 +113,7 @@ def views(generator):
 
 def run(arguments):
     rng = random.Random(arguments.seed)
-    generator = Generator(rng)
+    generator = Generator(rng, arguments.joins)
     script = [setup(), views(generator)]
     queries, batches = {}, {}
     for number in range(arguments.queries):
@@ -172,6 +172,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("--joins", type=int, default=35, help="percent of queries that only join tables")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("psql", nargs="*")
     arguments = parser.parse_args()

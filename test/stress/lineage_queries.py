@@ -9,8 +9,9 @@ INTS = ["pk", "f1", "f2", "f3", "m"]
 class Generator:
     """Composes queries. Every choice comes from one random.Random, so a seed repeats a run."""
 
-    def __init__(self, rng):
+    def __init__(self, rng, percent_joins=35):
         self.rng = rng
+        self.percent_joins = percent_joins
         self.names = 0
         self.shapes = set()
 
@@ -292,14 +293,21 @@ class Generator:
         key = self.column(self.rng.choice(tables))
         if self.chance(10):
             key = f"coalesce({key}, {self.column(self.rng.choice(tables))})"
+        elif self.chance(10):
+            key = f"coalesce({key}, {self.rng.randrange(4)})"
         if self.chance(25):
+            alias = self.name("x")
+            columns = [f"{alias}.{c}" for c in INTS]
+            shown += (f", (SELECT count(*) FROM {self.rng.choice(TABLES)} {alias} WHERE "
+                      f"{self.condition(columns, self.rng.choice(tables))})")
+        elif self.chance(25):
             return f"SELECT {key} AS key, array_agg(({shown})::text ORDER BY ({shown})::text) FROM {text}{clause} GROUP BY {key}"
         return f"SELECT {key} AS key, {shown} FROM {text}{clause}"
 
     def query(self):
         """A whole definition: text, shapes."""
         self.shapes = set()
-        if self.chance(35):
+        if self.chance(self.percent_joins):
             return self.joins(), self.shapes
         if self.chance(10):
             self.shapes.add("top set operation")
