@@ -44,7 +44,6 @@ class PathFinder {
       if (exit->why_not == nullptr) SetGoals(level, *exit, base_cost);
     }
     Settle(level);
-    OpenLaterals(level);
     VisitInside(level);
     if (exit != nullptr && exit->why_not == nullptr) {
       for (const MatesBlock& block : exit->mates) MakeMatesLevel(level, block);
@@ -87,27 +86,50 @@ class PathFinder {
     }
   }
 
-  // Dijkstra: settles the cheapest member until none can be reached.
+  // Gives every member that it can a way to the goal, always towards one that has one already
+  // (LINEAGE I1): by the cheapest hop as long as there is one, else into a subquery by the rows
+  // that its columns come from, and only if nothing else leads on by joining a subquery as a whole.
   void Settle(Level* level) {
     for (;;) {
-      Candidate best;
-      for (Occurrence* member : level->scope->members) {
-        if (level->states[member->position].step != Step::kNone) continue;
-        if (member->kind == OccurrenceKind::kSublink) continue;
-        if (level->states[member->position].inside != nullptr) continue;
-        ConsiderHops(level, member, &best);
-        ConsiderWayOut(level, member, &best);
+      while (TakeCheapest(level, false)) {
       }
-      if (best.from == nullptr) return;
-      Take(level, best);
+      if (!EnterSubqueries(level, false) && !TakeCheapest(level, true) &&
+          !EnterSubqueries(level, true)) {
+        return;
+      }
     }
   }
 
+  // Dijkstra's step. `joins_subqueries`: hops to subqueries are allowed. False: no hop was found.
+  bool TakeCheapest(Level* level, bool joins_subqueries) {
+    Candidate best;
+    for (Occurrence* member : level->scope->members) {
+      if (!IsWaiting(level, member)) continue;
+      ConsiderHops(level, member, joins_subqueries, &best);
+      ConsiderWayOut(level, member, joins_subqueries, &best);
+    }
+    if (best.from == nullptr) return false;
+    Take(level, best);
+    return true;
+  }
+
+  // Has no way to the goal yet, and may still get one.
+  static bool IsWaiting(const Level* level, const Occurrence* member) {
+    const MemberState& state = level->states[member->position];
+    return state.step == Step::kNone && state.inside == nullptr &&
+           member->kind != OccurrenceKind::kSublink;
+  }
+
+  static bool CanJoin(const Occurrence* member, bool joins_subqueries) {
+    return member->can_stand_alone &&
+           (joins_subqueries || member->kind != OccurrenceKind::kDerived);
+  }
+
   // Hops within the level.
-  void ConsiderHops(Level* level, Occurrence* from, Candidate* best) {
+  void ConsiderHops(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
     for (Occurrence* to : level->scope->members) {
       const MemberState& state = level->states[to->position];
-      if (state.step == Step::kNone || to == from || !to->can_stand_alone) continue;
+      if (state.step == Step::kNone || to == from || !CanJoin(to, joins_subqueries)) continue;
       const ReducedJoins* joins = state.assumes_goal ? level->for_goal : level->plain;
       for (const PlacedConjunct& conjunct : joins->conjuncts) {
         if (!LeadsTo(conjunct, from, to)) continue;
@@ -118,12 +140,12 @@ class PathFinder {
   }
 
   // Hops to members of levels around.
-  void ConsiderWayOut(Level* level, Occurrence* from, Candidate* best) {
+  void ConsiderWayOut(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
     for (const PlacedConjunct& conjunct : level->plain->conjuncts) {
       for (Level* outer = level->outer; outer != nullptr; outer = outer->outer) {
         for (Occurrence* to : outer->scope->members) {
           const MemberState& state = outer->states[to->position];
-          if (state.step == Step::kNone || !to->can_stand_alone) continue;
+          if (state.step == Step::kNone || !CanJoin(to, joins_subqueries)) continue;
           if (!LeadsOut(conjunct, from, to, IsNullable(outer, to))) continue;
           Offer({state.cost + HopCost(conjunct.expr, from, to), from, to, outer, false}, best);
         }
@@ -196,44 +218,39 @@ class PathFinder {
     if (!kept.empty()) *conjuncts = kept;
   }
 
-  // A LATERAL subquery cannot be joined as a whole. But a row of it takes its columns from rows
-  // inside, so a condition on them leads to those, and on by their own paths.
-  void OpenLaterals(Level* level) {
-    for (bool found = true; found;) {
-      found = false;
-      for (Occurrence* lateral : level->scope->members) {
-        if (lateral->kind != OccurrenceKind::kDerived || lateral->can_stand_alone) continue;
-        if (level->states[lateral->position].inside == nullptr) VisitDerived(level, lateral);
-        for (Occurrence* from : level->scope->members) {
-          found = found || EnterLateral(level, from, lateral);
-        }
+  // A row of a subquery takes its columns from rows inside, so a condition on them leads to those,
+  // and on by their own paths: that costs less than joining the subquery as a whole, and where it
+  // is LATERAL nothing else is possible.
+  // `waiting`: also into LATERAL ones without a way of their own.
+  bool EnterSubqueries(Level* level, bool waiting) {
+    for (Occurrence* subquery : level->scope->members) {
+      const MemberState& state = level->states[subquery->position];
+      const bool is_settled = state.step != Step::kNone || (waiting && !subquery->can_stand_alone);
+      if (subquery->kind != OccurrenceKind::kDerived || !is_settled) continue;
+      if (state.inside == nullptr) VisitDerived(level, subquery);
+      for (Occurrence* from : level->scope->members) {
+        if (IsWaiting(level, from) && EnterSubquery(level, from, subquery)) return true;
       }
-      if (found) Settle(level);
     }
+    return false;
   }
 
-  bool EnterLateral(Level* level, Occurrence* from, Occurrence* lateral) {
-    MemberState& state = level->states[from->position];
-    if (state.step != Step::kNone || state.inside != nullptr ||
-        from->kind == OccurrenceKind::kSublink) {
-      return false;
-    }
-    Level* inside = level->states[lateral->position].inside;
+  bool EnterSubquery(Level* level, Occurrence* from, Occurrence* subquery) {
+    Level* inside = level->states[subquery->position].inside;
     for (const PlacedConjunct& conjunct : level->plain->conjuncts) {
-      if (conjunct.expr == nullptr || !LeadsTo(conjunct, from, lateral)) continue;
+      if (conjunct.expr == nullptr || !LeadsTo(conjunct, from, subquery)) continue;
       PlainArray<Expr*> conjuncts;
       PlainArray<Expr*> columns;
       conjuncts.Add(conjunct.expr);
-      const ExitRequest request = RequestOf(lateral, conjuncts);
-      Occurrence* carrier = FindCarrier(lateral->child, request, &columns);
-      if (carrier == nullptr) continue;
-      const MemberState& goal = inside->states[carrier->position];
-      if (goal.step == Step::kNone) continue;
+      const ExitRequest request = RequestOf(subquery, conjuncts);
+      Occurrence* carrier = FindCarrier(subquery->child, request, &columns);
+      if (carrier == nullptr || inside->states[carrier->position].step == Step::kNone) continue;
+      MemberState& state = level->states[from->position];
       state.step = Step::kHop;
-      state.cost = goal.cost + HopCost(conjunct.expr, from, carrier);
+      state.cost = inside->states[carrier->position].cost + HopCost(conjunct.expr, from, carrier);
       state.next = carrier;
       state.next_level = inside;
-      state.conjuncts.Add(ReplaceColumns(conjunct.expr, lateral, request, columns));
+      state.conjuncts.Add(ReplaceColumns(conjunct.expr, subquery, request, columns));
       return true;
     }
     return false;
@@ -387,24 +404,27 @@ class PathFinder {
 
   // LINEAGE G: the level of `rows`' scope that leads to the mates by `block`.
   void MakeMatesLevel(Level* rows, const MatesBlock& block) {
-    Level* best = nullptr;
+    Occurrence* best = nullptr;
     int best_missing = INT_MAX;
+    const int starts = forest_->starts.size();
     for (Occurrence* member : rows->scope->members) {
-      Level* level = TryAnchor(rows, block, member);
+      const Level* level = TryAnchor(rows, block, member);
+      forest_->starts.Truncate(starts);  // of a trial
       if (level == nullptr) continue;
       int missing = 0;
       for (const MemberState& state : level->states) missing += state.step == Step::kNone;
       if (missing >= best_missing) continue;
-      best = level;
+      best = member;
       best_missing = missing;
     }
-    if (best == nullptr) {
-      best = NewLevel(rows->scope, rows->outer);
-      best->why_not =
+    Level* level = best == nullptr ? nullptr : TryAnchor(rows, block, best);
+    if (level == nullptr) {
+      level = NewLevel(rows->scope, rows->outer);
+      level->why_not =
           psprintf("no %s column belongs to one table that leads to the key", block.name);
-      Settle(best);
+      Settle(level);
     }
-    VisitInside(best);
+    VisitInside(level);
   }
 
   Level* TryAnchor(Level* rows, const MatesBlock& block, Occurrence* member) {

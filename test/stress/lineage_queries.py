@@ -263,7 +263,8 @@ class Generator:
     def link(self, new, earlier):
         """Conditions between the columns of one table and those of some tables before it."""
         some = self.rng.sample(earlier, min(len(earlier), self.rng.choice([1, 1, 2])))
-        return " AND ".join(self.condition(new, columns) for columns in some)
+        return " AND ".join(self.condition(*((new, columns) if self.chance(50) else (columns, new)))
+                            for columns in some)
 
     def joins(self):
         """Tables only, joined in every way, by conditions that link more than neighbours."""
