@@ -11,6 +11,7 @@
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/outbox.h"
+#include "shared/pg/pause_point.h"
 #include "shared/pg/settings.h"
 #include "shared/status_macros.h"
 
@@ -193,7 +194,9 @@ absl::Status TransactionBuffer::WriteRecord() {
 
 absl::Status TransactionBuffer::AtPreCommit() {
   state_ = State::kSealed;
-  return levels_.empty() ? absl::OkStatus() : WriteRecord();
+  if (levels_.empty()) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(WriteRecord());
+  return pg::PausePoint("after_publish");
 }
 
 absl::Status TransactionBuffer::AtPrePrepare() {

@@ -138,9 +138,12 @@ absl::Status BatchRunner::ReloadGraph() {
     watched.push_back(tview.relation);
     watched.push_back(tview.backing_view);
     watched.insert(watched.end(), tview.nested_views.begin(), tview.nested_views.end());
-    for (const SourceLineage& source : tview.sources) watched.push_back(source.source);
+    for (const SourceLineage& source : tview.sources) {
+      watched.push_back(source.source);
+      TVIEWS_RETURN_IF_ERROR(AppendDescendants(source.source, &watched));
+    }
   }
-  pg::WatchRelations(watched);
+  if (pg::WatchRelations(watched)) return CatalogsMoved();
   TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
   return absl::OkStatus();
 }
@@ -211,7 +214,12 @@ absl::Status BatchRunner::LockRelations(const std::vector<bool>& reachable) {
     locks.insert({tview.backing_view, AccessShareLock});
     for (const RelationId view : tview.nested_views) locks.insert({view, AccessShareLock});
     for (const SourceLineage& source : tview.sources) {
-      locks.insert({source.source, AccessShareLock});
+      std::vector<RelationId> read = {source.source};
+      TVIEWS_RETURN_IF_ERROR(AppendDescendants(source.source, &read));
+      for (const RelationId relation : read) {
+        if (!pg::IsWatched(relation)) return CatalogsMoved();
+        locks.insert({relation, AccessShareLock});
+      }
     }
   }
   for (const auto& [relation, mode] : locks) {

@@ -64,6 +64,18 @@ absl::Status CompareTree(Relation inherits, RelationId root, Snapshot then, Snap
 
 }  // namespace
 
+absl::Status AppendDescendants(RelationId root, std::vector<RelationId>* relations) {
+  List* found = NIL;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    if (has_subclass(root)) found = find_all_inheritors(root, NoLock, nullptr);
+  }));
+  ListCell* cell;
+  foreach (cell, found) {
+    if (lfirst_oid(cell) != root) relations->push_back(lfirst_oid(cell));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckInheritance(const DependencyGraph& graph, const std::vector<bool>& reachable) {
   std::set<RelationId> parents;
   for (std::size_t i = 0; i < reachable.size(); ++i) {

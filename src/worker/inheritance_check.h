@@ -1,4 +1,5 @@
-// Did the partitions of a source change between the batch's snapshot and now?
+// The partitions and inheritance children of sources, and whether they changed between the batch's
+// snapshot and now.
 //
 // Layer:   worker
 // Sharing: private to the applier
@@ -17,6 +18,10 @@
 #include "shared/dependency_graph.h"
 
 namespace tviews::worker {
+
+// Appends the descendants of `root` as of now. A batch reads their rows, so it locks and watches
+// them as it does the root.
+absl::Status AppendDescendants(RelationId root, std::vector<RelationId>* relations);
 
 // For the sources of the TVIEWs of graph.order() that `reachable` marks. REQUIRES: the batch's
 // snapshot is active.

@@ -38,13 +38,18 @@ absl::Status PausePoint(const char* name) {
   if (settings::pause_at == nullptr || settings::pause_at[0] == '\0') return absl::OkStatus();
   const std::optional<std::int64_t> lock = LockFor(name);
   if (!lock.has_value()) return absl::OkStatus();
+  const std::string paused = "paused at " + std::string(name);
   return Call([&] {
     const Datum key = Int64GetDatum(*lock);
+    bool has_paused = false;
     while (!DatumGetBool(DirectFunctionCall1(pg_try_advisory_lock_int8, key))) {
+      if (!has_paused) pgstat_report_activity(STATE_RUNNING, paused.c_str());
+      has_paused = true;
       WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 5, PG_WAIT_EXTENSION);
       CHECK_FOR_INTERRUPTS();
     }
     DirectFunctionCall1(pg_advisory_unlock_int8, key);
+    if (has_paused) pgstat_report_activity(STATE_RUNNING, "");
   });
 }
 

@@ -1,5 +1,8 @@
 #include "shared/pg/relation_watch.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/container/flat_hash_set.h"
 #include "shared/no_destructor.h"
 #include "shared/pg/guard.h"
@@ -28,10 +31,15 @@ void OnInvalidation(Datum, Oid relation) {
 
 void InitializeRelationWatch() { CacheRegisterRelcacheCallback(OnInvalidation, Datum{0}); }
 
-void WatchRelations(const std::vector<RelationId>& relations) {
-  Watched().clear();
-  Watched().insert(relations.begin(), relations.end());
+bool WatchRelations(const std::vector<RelationId>& relations) {
+  absl::flat_hash_set<RelationId> watched(relations.begin(), relations.end());
+  const bool has_new = std::any_of(watched.begin(), watched.end(),
+                                   [](RelationId relation) { return !IsWatched(relation); });
+  Watched() = std::move(watched);
+  return has_new;
 }
+
+bool IsWatched(RelationId relation) { return Watched().contains(relation); }
 
 std::uint64_t WatchedInvalidations() { return invalidations; }
 

@@ -21,8 +21,11 @@ namespace tviews::pg {
 // Registers the callback. Called once per worker.
 void InitializeRelationWatch();
 
-// From now on these relations count.
-void WatchRelations(const std::vector<RelationId>& relations);
+// From now on these relations count, and no others. True if one of them did not count so far: its
+// invalidations since the snapshot may have passed unseen.
+bool WatchRelations(const std::vector<RelationId>& relations);
+
+bool IsWatched(RelationId relation);
 
 // How often a watched relation, or everything, was invalidated.
 std::uint64_t WatchedInvalidations();

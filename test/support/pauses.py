@@ -1,0 +1,25 @@
+"""Stops processes at the pause points of src/shared/pg/pause_point.h."""
+import contextlib
+
+from tviews_server import run, value, wait_until
+
+NUMBERS = {name: number for number, name in enumerate(
+    ("after_snapshot", "after_take", "before_consume", "before_commit", "after_apply", "after_publish"), 1)}
+# For postgresql.conf: nobody pauses unless a test holds a point's lock.
+CONF = "pg_tviews.pause_at = '{}'\n".format(",".join(f"{name}:{n}" for name, n in NUMBERS.items()))
+
+
+def paused(connection, name, sessions=1):
+    return value(connection, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = %s",
+                 (f"paused at {name}",)) >= sessions
+
+
+@contextlib.contextmanager
+def pause(server, database, name):
+    """Until the end of the block, who reaches the point stays there. Yields a function that waits for it."""
+    holder = server.connect(database, name="pause")
+    run(holder, "SELECT pg_advisory_lock(%s)", (NUMBERS[name],))
+    try:
+        yield lambda sessions=1: wait_until(lambda: paused(holder, name, sessions), f"{sessions} at {name}")
+    finally:
+        holder.close()
