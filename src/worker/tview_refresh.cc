@@ -83,7 +83,29 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& aff
     return WriteCounts{};
   }
   const std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
-  return ApplyHalves(keys, counts.status(), changes);
+  counts = ApplyHalves(keys, counts.status(), changes);
+  if (!counts.ok() || conflicting_.empty() || !failure_.ok()) return counts;
+  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts rest, ApplyConflicting(changes));
+  AddCounts(rest, &*counts);
+  return counts;
+}
+
+// Each of these keys wants a value of a unique column that another row had. Now that the failing
+// keys are known, all others have what they want, so these can have theirs together, or not at all.
+absl::StatusOr<WriteCounts> TviewRefresh::ApplyConflicting(DeltaSet* changes) {
+  std::vector<std::string> keys;
+  for (const auto& [key, error] : conflicting_) keys.push_back(key);
+  absl::StatusOr<WriteCounts> counts = Try(KeysOf(keys), WriteMode::kCollect, changes);
+  if (counts.ok() || pg::IsTransient(counts.status())) return counts;
+  for (const auto& [key, error] : conflicting_) TVIEWS_RETURN_IF_ERROR(Quarantine(key, error));
+  return WriteCounts{};
+}
+
+absl::Status TviewRefresh::Quarantine(const std::string& key, const absl::Status& error) {
+  if (!failure_.ok()) return absl::OkStatus();
+  if (++failed_keys_ <= kMaxFailedKeys) return QuarantineKey(tview_, key, error);
+  failure_ = error;
+  return QuarantineWhole(tview_, error);
 }
 
 // `keys` have failed together with `error`.
@@ -92,11 +114,10 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyHalves(const std::vector<std::str
                                                       DeltaSet* changes) {
   if (!failure_.ok()) return WriteCounts{};
   if (keys.size() == 1) {
-    if (++failed_keys_ <= kMaxFailedKeys) {
-      TVIEWS_RETURN_IF_ERROR(QuarantineKey(tview_, keys[0], error));
+    if (pg::HasSqlState(error, "23505")) {
+      conflicting_.emplace_back(keys[0], error);
     } else {
-      failure_ = error;
-      TVIEWS_RETURN_IF_ERROR(QuarantineWhole(tview_, error));
+      TVIEWS_RETURN_IF_ERROR(Quarantine(keys[0], error));
     }
     return WriteCounts{};
   }

@@ -42,6 +42,8 @@ class TviewRefresh {
  private:
   absl::StatusOr<WriteCounts> Try(const AffectedKeys& affected, WriteMode mode, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyCarefully(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyConflicting(DeltaSet* changes);
+  absl::Status Quarantine(const std::string& key, const absl::Status& error);
   absl::StatusOr<WriteCounts> ApplyHalves(const std::vector<std::string>& keys,
                                           const absl::Status& error, DeltaSet* changes);
 
@@ -49,6 +51,7 @@ class TviewRefresh {
   const ReaderColumns& readers_;
   bool careful_;
   RefreshExecutor* executor_;
+  std::vector<std::pair<std::string, absl::Status>> conflicting_;  // over unique columns
   std::size_t failed_keys_ = 0;
   absl::Status failure_;
 };
