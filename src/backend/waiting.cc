@@ -14,6 +14,7 @@
 
 #include "shared/pg/postgres_begin.h"
 #include <access/transam.h>
+#include <access/xact.h>
 #include <access/xlog.h>
 #include <miscadmin.h>
 #include <pgstat.h>
@@ -32,6 +33,10 @@ using pg::RefreshRequest;
 
 // How often a waiter looks again by itself: a worker may have died, a slot may have moved.
 constexpr long kRecheckMs = 1000;
+constexpr long kTransactionRecheckMs = 20;  // whether a transaction is still in progress
+
+// Further back, 32 bits do not name a transaction.
+constexpr FullXid kRecentTransactions = FullXid{1} << 31;
 
 ConditionVariable* ProgressOf(DatabaseSlot* slot) {
   return reinterpret_cast<ConditionVariable*>(slot->progress);
@@ -75,9 +80,8 @@ absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline) {
   for (;;) {
     if (DatabaseSlot* slot = pg::ClaimSlot(MyDatabaseId); slot != nullptr) return slot;
     if (deadline.has_passed()) return TimedOut();
-    pg::Slots()->unslotted.started.Add(1);
-    pg::Slots()->unslotted.finished.Add(1);
-    pg::WakeLauncher();
+    pg::AskForRoom();
+    pg::VisitEveryDatabase();
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
                 std::min(deadline.NapMs(), 100L), PG_WAIT_EXTENSION);
@@ -88,9 +92,10 @@ absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline) {
 }
 
 // Sleeps on the slot's progress until `is_done`, which is asked again after every batch and every
-// second. The slot may be freed meanwhile: `generation` tells.
+// `recheck` milliseconds. The slot may be freed meanwhile: `generation` tells.
 absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation,
-                                const Deadline& deadline, absl::FunctionRef<bool()> is_done) {
+                                const Deadline& deadline, long recheck,
+                                absl::FunctionRef<bool()> is_done) {
   bool done = false;
   bool has_warned = false;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
@@ -102,7 +107,8 @@ absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation,
         WarnIfPaused(*slot);
         has_warned = true;
       }
-      ConditionVariableTimedSleep(ProgressOf(slot), deadline.NapMs(), PG_WAIT_EXTENSION);
+      ConditionVariableTimedSleep(ProgressOf(slot), std::min(recheck, deadline.NapMs()),
+                                  PG_WAIT_EXTENSION);
     }
     ConditionVariableCancelSleep();
   }));
@@ -124,26 +130,43 @@ bool FrontierIncludes(DatabaseSlot* slot, FullXid xid) {
 }
 
 absl::Status CheckXid(FullXid xid) {
-  if (xid < U64FromFullTransactionId(ReadNextFullTransactionId())) return absl::OkStatus();
-  return pg::MakeError(
-      absl::StatusCode::kInvalidArgument,
-      {.message = absl::StrCat("transaction ID ", xid, " is in the future"),
-       .hint = "Pass the value that pg_current_xact_id() returned in the transaction."});
+  if (xid >= U64FromFullTransactionId(ReadNextFullTransactionId())) {
+    return pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = absl::StrCat("transaction ID ", xid, " is in the future"),
+         .hint = "Pass the value that pg_current_xact_id() returned in the transaction."});
+  }
+  if (xid == U64FromFullTransactionId(GetTopFullTransactionIdIfAny())) {
+    return pg::MakeError(
+        absl::StatusCode::kFailedPrecondition,
+        {.message = "a transaction cannot wait for itself", .hint = "Commit it first."});
+  }
+  return absl::OkStatus();
+}
+
+// False for one that ended so long ago that its id has been used again: every frontier includes it.
+bool IsInProgress(FullXid xid) {
+  const FullXid next = U64FromFullTransactionId(ReadNextFullTransactionId());
+  return next - xid < kRecentTransactions &&
+         TransactionIdIsInProgress(XidFromFullTransactionId(FullTransactionIdFromU64(xid)));
 }
 
 // Where this session's refresh request stands; released when the session stops waiting.
 struct RequestPlace {
   DatabaseSlot* slot;
+  std::uint32_t generation;
   int index;
 };
-RequestPlace my_request = {nullptr, 0};
+RequestPlace my_request = {nullptr, 0, 0};
 
 void AbandonRequest() {
   if (my_request.slot == nullptr) return;
   pg::ExclusiveHolder holder(my_request.slot->queue_lock);
   RefreshRequest& request = my_request.slot->requests[my_request.index];
-  request.state =
-      request.state == RefreshRequest::kTaken ? RefreshRequest::kAbandoned : RefreshRequest::kFree;
+  if (my_request.slot->generation.Load() == my_request.generation) {
+    request.state = request.state == RefreshRequest::kTaken ? RefreshRequest::kAbandoned
+                                                            : RefreshRequest::kFree;
+  }
   my_request.slot = nullptr;
 }
 
@@ -158,7 +181,7 @@ bool PlaceRequest(DatabaseSlot* slot, RelationId tview) {
     slot->requests[i] = RefreshRequest{};
     slot->requests[i].state = RefreshRequest::kWaiting;
     slot->requests[i].tview = tview;
-    my_request = {slot, i};
+    my_request = {slot, slot->generation.Load(), i};
     return true;
   }
   return false;
@@ -193,8 +216,8 @@ absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
       TVIEWS_RETURN_IF_ERROR(WaitForEverything(Timeout()));
       continue;
     }
-    TVIEWS_ASSIGN_OR_RETURN(const bool answered,
-                            SleepUntil(slot, generation, forever, [] { return IsAnswered(); }));
+    TVIEWS_ASSIGN_OR_RETURN(const bool answered, SleepUntil(slot, generation, forever, kRecheckMs,
+                                                            [] { return IsAnswered(); }));
     if (answered) return TakeAnswer();
     AbandonRequest();
   }
@@ -210,14 +233,16 @@ absl::Status WaitForEverything(Timeout timeout) {
     const std::uint32_t generation = slot->generation.Load();
     const std::uint64_t ticket = TakeTicket(slot);
     if (ticket == 0) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const bool served, SleepUntil(slot, generation, deadline, [&] {
-                              return slot->served.Load() >= ticket;
-                            }));
+    TVIEWS_ASSIGN_OR_RETURN(const bool served,
+                            SleepUntil(slot, generation, deadline, kRecheckMs,
+                                       [&] { return slot->served.Load() >= ticket; }));
     if (served) return absl::OkStatus();
     if (deadline.has_passed()) return TimedOut();
   }
 }
 
+// A transaction without a record, or one that aborts, wakes nobody when it ends. So this looks
+// whether it has ended, and only then asks for a batch, whose frontier then includes it.
 absl::Status WaitForTransaction(FullXid xid, Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
   TVIEWS_RETURN_IF_ERROR(CheckXid(xid));
@@ -225,10 +250,13 @@ absl::Status WaitForTransaction(FullXid xid, Timeout timeout) {
   for (;;) {
     TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
     const std::uint32_t generation = slot->generation.Load();
-    // The ticket makes the applier publish a frontier even where nothing else is to be done.
-    TakeTicket(slot);
-    TVIEWS_ASSIGN_OR_RETURN(const bool included, SleepUntil(slot, generation, deadline, [&] {
-                              return FrontierIncludes(slot, xid);
+    bool has_ticket = false;
+    TVIEWS_ASSIGN_OR_RETURN(const bool included,
+                            SleepUntil(slot, generation, deadline, kTransactionRecheckMs, [&] {
+                              if (FrontierIncludes(slot, xid)) return true;
+                              if (!has_ticket && !IsInProgress(xid))
+                                has_ticket = TakeTicket(slot) != 0;
+                              return false;
                             }));
     if (included) return absl::OkStatus();
     if (deadline.has_passed()) return TimedOut();

@@ -6,9 +6,11 @@
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/outbox.h"
 #include "shared/pg/pause_point.h"
 #include "shared/pg/relation_watch.h"
 #include "shared/pg/settings.h"
+#include "shared/pg/shmem.h"
 #include "shared/pg/transaction_scope.h"
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
@@ -38,10 +40,19 @@ constexpr int kMaxBackOffMs = 1000;
 constexpr int kPollMs = 200;  // while prepared transactions may exist
 constexpr int kIdleCheckMs = 5000;
 
+// While others wait for a slot or a worker: an applier without work serves this long, one with work
+// that long.
+constexpr Timestamp kShortTurn = 1000000;
+constexpr Timestamp kLongTurn = 2000000;
+
 pg::DatabaseSlot* my_slot = nullptr;
 
-void OnExit(int, Datum) {
-  if (my_slot != nullptr) pg::DetachApplier(my_slot, false);
+void OnExit(int code, Datum) {
+  if (my_slot != nullptr) {
+    pg::DetachApplier(my_slot, false);
+  } else if (code != 0) {
+    pg::VisitEveryDatabase();  // what waits here, nobody has seen yet
+  }
   my_slot = nullptr;
 }
 
@@ -85,6 +96,25 @@ absl::StatusOr<bool> ExtensionIsHere() {
   return is_here;
 }
 
+// True if something waits here that only an applier with a slot can do.
+absl::StatusOr<bool> OutboxHasWork() {
+  bool is_empty = true;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(is_empty, pg::Outbox::IsEmpty(GetActiveSnapshot()));
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  if (!is_empty) return true;
+  return HasPreparedTransactions();
+}
+
+// The database has no extension: a slot that it has from before goes back.
+void GiveSlotBack(Oid database) {
+  pg::DatabaseSlot* const slot = pg::FindSlot(database);
+  if (slot == nullptr || !pg::AttachApplier(slot)) return;
+  if (!pg::ReleaseSlot(slot)) pg::DetachApplier(slot, false);
+}
+
 absl::Status Connect(Oid database) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     before_shmem_exit(OnExit, Datum{0});
@@ -110,11 +140,27 @@ absl::Status EndProcess(const char* reason) {
 absl::StatusOr<int> Main(Oid database) {
   TVIEWS_RETURN_IF_ERROR(Connect(database));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
-  if (!is_here) return 0;
+  if (!is_here) {
+    GiveSlotBack(database);
+    return 0;
+  }
+  if (pg::FindSlot(database) == nullptr && pg::IsCrowded()) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+    if (!has_work) return 0;
+  }
   pg::DatabaseSlot* const slot = pg::ClaimSlot(database);
-  if (slot == nullptr || !pg::AttachApplier(slot)) return 0;
+  if (slot == nullptr) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+    if (has_work) {
+      pg::AskForRoom();
+      pg::VisitEveryDatabase();
+    }
+    return 0;
+  }
+  if (!pg::AttachApplier(slot)) return 0;
   my_slot = slot;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([] { elog(LOG, "pg_tviews applier started"); }));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::Call([database] { elog(LOG, "pg_tviews applier started for database %u", database); }));
   Applier applier(slot);
   TVIEWS_RETURN_IF_ERROR(applier.Loop());
   my_slot = nullptr;
@@ -124,7 +170,7 @@ absl::StatusOr<int> Main(Oid database) {
 }  // namespace
 
 absl::Status Applier::Loop() {
-  idle_since_ = GetCurrentTimestamp();
+  idle_since_ = began_at_ = GetCurrentTimestamp();
   while (!ShouldEnd()) {
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
     if ((again_ || batch_.HasWork()) && MayBeginBatch()) RunBatch();
@@ -151,6 +197,7 @@ absl::Status Applier::Housekeeping() {
   // DROP EXTENSION: the slot goes back, the launcher starts another applier when it is needed.
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
   if (is_here) return absl::OkStatus();
+  if (pg::ReleaseSlot(slot_)) my_slot = nullptr;
   return EndProcess("the extension is gone");
 }
 
@@ -198,8 +245,10 @@ absl::Status Applier::Wait() {
     // The first repetitions come at once: a newer snapshot is all they need.
     timeout = failures_ <= 1 ? 0 : std::min(kMaxBackOffMs, 5 << std::min(failures_, 8));
     events &= ~WL_LATCH_SET;
-  } else if (batch_.MustPoll()) {
+  } else if (batch_.MustPoll() || pg::Slots()->turned_away_at.Load() > began_at_) {
     timeout = kPollMs;
+  } else {
+    timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
   }
   return pg::Call([&] {
     const int happened = WaitLatch(MyLatch, events, timeout, PG_WAIT_EXTENSION);
@@ -209,9 +258,12 @@ absl::Status Applier::Wait() {
 }
 
 bool Applier::ShouldEnd() const {
+  const Timestamp now = GetCurrentTimestamp();
+  const bool is_in_the_way = pg::Slots()->turned_away_at.Load() > began_at_;
+  if (is_in_the_way && now - began_at_ >= kLongTurn) return pg::ReleaseSlot(slot_);
   if (again_ || batch_.HasWork()) return false;
-  const Timestamp idle = GetCurrentTimestamp() - idle_since_;
-  if (idle < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
+  if (is_in_the_way && now - began_at_ >= kShortTurn) return pg::ReleaseIfIdle(slot_);
+  if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
   return pg::ReleaseIfIdle(slot_);
 }
 

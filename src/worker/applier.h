@@ -10,6 +10,7 @@
 //                                |                 v
 //                                '--wait over-- backing off
 //   paused (pg_tviews_pause()): stays idle, or backing off, whatever waits
+//   others wait for a slot or a worker: ends after a short turn if idle, after a longer one anyway
 //   idle --nothing for applier_idle_timeout, nothing in flight--> ends with exit code 0
 //
 // Exit codes: 0 = not wanted (no extension here, slot busy, idle), 1 = try again.
@@ -42,6 +43,7 @@ class Applier {
   bool careful_ = false;
   int failures_ = 0;   // in a row
   bool again_ = true;  // a batch is due now
+  Timestamp began_at_ = 0;
   Timestamp idle_since_ = 0;
   std::uint64_t checked_generation_ = 0;  // of the catalog, when the extension was last seen
 };

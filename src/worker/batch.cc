@@ -43,6 +43,21 @@ absl::Status CatalogsMoved() {
 
 }  // namespace
 
+absl::StatusOr<bool> HasPreparedTransactions() {
+  bool any = false;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(
+        const pg::SqlResult result,
+        pg::ExecuteSql("SELECT 1 FROM pg_catalog.pg_prepared_xact() p JOIN pg_catalog.pg_database d"
+                       " ON d.oid = p.dbid WHERE d.datname = current_database() LIMIT 1",
+                       {}, true));
+    any = !result.rows.empty();
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  return any;
+}
+
 absl::Status BatchRunner::Run(bool careful) {
   const Timestamp begin = GetCurrentTimestamp();
   totals_ = pg::BatchTotals{};
@@ -71,18 +86,8 @@ absl::Status BatchRunner::Run(bool careful) {
 // list was read, and the list was empty (ATTACKS A5).
 absl::StatusOr<bool> BatchRunner::NonePrepared() {
   if (!reader_.MaybePrepared() || reader_.IsPreparing()) return false;
-  bool none = false;
-  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
-    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
-    TVIEWS_ASSIGN_OR_RETURN(
-        const pg::SqlResult result,
-        pg::ExecuteSql("SELECT 1 FROM pg_catalog.pg_prepared_xact() p JOIN pg_catalog.pg_database d"
-                       " ON d.oid = p.dbid WHERE d.datname = current_database() LIMIT 1",
-                       {}, true));
-    none = result.rows.empty();
-    return pg::Call([] { PopActiveSnapshot(); });
-  }));
-  return none;
+  TVIEWS_ASSIGN_OR_RETURN(const bool any, HasPreparedTransactions());
+  return !any;
 }
 
 absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {

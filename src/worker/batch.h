@@ -34,6 +34,9 @@ struct SnapshotData;
 
 namespace tviews::worker {
 
+// True if the database has prepared transactions now. In a transaction of its own.
+absl::StatusOr<bool> HasPreparedTransactions();
+
 class BatchRunner {
  public:
   explicit BatchRunner(pg::DatabaseSlot* slot)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "shared/pg/database_slot.h"
@@ -42,13 +43,15 @@ namespace tviews::worker {
 namespace {
 
 constexpr Timestamp kMicroseconds = 1000000;
-constexpr Timestamp kMaxBackOff = 30 * kMicroseconds;
+constexpr Timestamp kMaxBackOff = 5 * kMicroseconds;
+constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
 constexpr long kNapMs = 5000;
 
 // One applier that the launcher has started, or a database that waits for one.
 struct Launch {
   DatabaseId database = 0;
   BackgroundWorkerHandle* handle = nullptr;  // null: not running
+  Timestamp started_at = 0;
   Timestamp not_before = 0;
   Timestamp back_off = 0;
   bool wanted = true;
@@ -60,6 +63,8 @@ class Launcher {
 
  private:
   absl::Status AddEveryDatabase();
+  absl::Status AddNewDatabases();
+  int CountRunning() const;
   void Want(DatabaseId database);
   void CollectWishes();
   absl::Status ReapEnded();
@@ -67,8 +72,12 @@ class Launcher {
   absl::Status Start(Launch* launch);
   long NapTime() const;
 
-  std::vector<Launch> launches_;
+  std::vector<Launch> launches_;       // those that have waited longest first
+  std::vector<DatabaseId> databases_;  // as of the last look
+  Timestamp looked_at_ = 0;
   std::uint64_t unslotted_seen_ = 0;
+  std::uint64_t visits_seen_ = 0;
+  std::uint64_t freed_seen_ = 0;
   bool log_exhausted_ = true;  // one line per episode
 };
 
@@ -107,8 +116,20 @@ absl::StatusOr<std::vector<DatabaseId>> ConnectableDatabases() {
 }
 
 absl::Status Launcher::AddEveryDatabase() {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<DatabaseId> databases, ConnectableDatabases());
-  for (const DatabaseId database : databases) Want(database);
+  databases_.clear();
+  return AddNewDatabases();
+}
+
+// A copied database brings the outbox of its template along (ATTACKS A22).
+absl::Status Launcher::AddNewDatabases() {
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<DatabaseId> databases, ConnectableDatabases());
+  for (const DatabaseId database : databases) {
+    if (std::find(databases_.begin(), databases_.end(), database) == databases_.end()) {
+      Want(database);
+    }
+  }
+  databases_ = std::move(databases);
+  looked_at_ = GetCurrentTimestamp();
   return absl::OkStatus();
 }
 
@@ -147,7 +168,14 @@ absl::Status Launcher::ReapEnded() {
     if (GetBackgroundWorkerPid(launch.handle, &pid) != BGWH_STOPPED) continue;
     pfree(launch.handle);
     launch.handle = nullptr;
-    launch.not_before = GetCurrentTimestamp() + launch.back_off;
+    // One that has done something has ended for a reason of its own.
+    const pg::DatabaseSlot* const slot = pg::FindSlot(launch.database);
+    const Timestamp now = GetCurrentTimestamp();
+    if (now - launch.started_at > kMicroseconds ||
+        (slot != nullptr && slot->activity.last_batch_at.Load() > launch.started_at)) {
+      launch.back_off = 0;
+    }
+    launch.not_before = now + launch.back_off;
     launch.back_off = std::clamp(launch.back_off * 2, kMicroseconds / 10, kMaxBackOff);
   }
   // What ended and is not wanted again is forgotten, with its back-off.
@@ -158,16 +186,42 @@ absl::Status Launcher::ReapEnded() {
   return absl::OkStatus();
 }
 
+// Appliers that an earlier launcher has started count too.
+int Launcher::CountRunning() const {
+  int running = 0;
+  for (const Launch& launch : launches_) running += launch.handle != nullptr ? 1 : 0;
+  const pg::SlotTable* const table = pg::Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    if (table->slots[i].applier.Load() < 0) continue;
+    const DatabaseId database = table->slots[i].database.Load();
+    if (std::none_of(launches_.begin(), launches_.end(), [database](const Launch& launch) {
+          return launch.database == database && launch.handle != nullptr;
+        })) {
+      ++running;
+    }
+  }
+  return running;
+}
+
+// In turn: who is started goes to the end.
 absl::Status Launcher::StartWanted() {
   if (!pg::settings::enabled) return absl::OkStatus();
-  int running = static_cast<int>(std::count_if(
-      launches_.begin(), launches_.end(), [](const Launch& l) { return l.handle != nullptr; }));
-  for (Launch& launch : launches_) {
-    if (running >= pg::settings::max_workers) break;
-    if (!launch.wanted || launch.handle != nullptr) continue;
-    if (launch.not_before > GetCurrentTimestamp()) continue;
+  int running = CountRunning();
+  std::size_t next = 0;
+  for (std::size_t left = launches_.size(); left > 0; --left) {
+    Launch& launch = launches_[next];
+    if (!launch.wanted || launch.handle != nullptr || launch.not_before > GetCurrentTimestamp()) {
+      ++next;
+      continue;
+    }
+    if (running >= pg::settings::max_workers) {
+      pg::AskForRoom();
+      break;
+    }
     TVIEWS_RETURN_IF_ERROR(Start(&launch));
     if (launch.handle != nullptr) ++running;
+    std::rotate(launches_.begin() + static_cast<std::ptrdiff_t>(next),
+                launches_.begin() + static_cast<std::ptrdiff_t>(next) + 1, launches_.end());
   }
   return absl::OkStatus();
 }
@@ -201,6 +255,7 @@ absl::Status Launcher::Start(Launch* launch) {
   }
   launch->handle = handle;
   launch->wanted = false;
+  launch->started_at = GetCurrentTimestamp();
   return absl::OkStatus();
 }
 
@@ -209,7 +264,7 @@ long Launcher::NapTime() const {
   Timestamp nap = Timestamp{kNapMs} * 1000;
   for (const Launch& launch : launches_) {
     if (launch.wanted && launch.handle == nullptr) {
-      nap = std::min(nap, std::max<Timestamp>(launch.not_before - now, 10000));
+      nap = std::min(nap, std::max<Timestamp>(launch.not_before - now, 100000));
     }
   }
   return static_cast<long>(nap / 1000);
@@ -226,8 +281,19 @@ absl::Status Launcher::Loop() {
       }
     }));
     const std::uint64_t unslotted = pg::Slots()->unslotted.finished.Load();
-    if (unslotted != unslotted_seen_) TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
+    const std::uint64_t visits = pg::Slots()->visits.Load();
+    if (unslotted != unslotted_seen_ || visits != visits_seen_) {
+      TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
+    } else if (GetCurrentTimestamp() - looked_at_ > kVisitInterval) {
+      TVIEWS_RETURN_IF_ERROR(AddNewDatabases());
+    }
+    const std::uint64_t freed = pg::Slots()->freed.Load();
+    if (freed != freed_seen_) {
+      for (Launch& launch : launches_) launch.not_before = 0;
+    }
+    freed_seen_ = freed;
     unslotted_seen_ = unslotted;
+    visits_seen_ = visits;
     CollectWishes();
     TVIEWS_RETURN_IF_ERROR(ReapEnded());
     TVIEWS_RETURN_IF_ERROR(StartWanted());

@@ -84,6 +84,12 @@ void AtCommit(PublishedRecord* record) noexcept {
     case PublishedRecord::Place::kNowhere:
       return;
     case PublishedRecord::Place::kRing:
+      // Freed since, and the entry with it.
+      if (SlotOf(*record)->database.Load() != MyDatabaseId) {
+        record->slot = -1;
+        Slots()->unslotted.started.Add(1);
+        FinishUnslotted();
+      }
       break;
     case PublishedRecord::Place::kOverflow:
       FinishOverflow(SlotOf(*record));

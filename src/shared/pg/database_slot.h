@@ -26,9 +26,9 @@
 // activity                the applier           monitoring            atomics
 // clang-format on
 //
-// A slot is freed only when nothing of it is in flight: ring empty, overflow and preparing
-// balanced, clean, no ticket open (ATTACKS B10). So a writer's PublishedRecord never outlives its
-// slot.
+// A slot is freed only when no count and no request of it is in flight (ATTACKS B10). A writer's
+// entry may be gone with the slot, in the middle of its commit: the writer looks, and makes the
+// launcher visit the database.
 
 #ifndef PG_TVIEWS_SHARED_PG_DATABASE_SLOT_H_
 #define PG_TVIEWS_SHARED_PG_DATABASE_SLOT_H_
@@ -94,6 +94,8 @@ struct DatabaseSlot {
   SharedNumber applier;      // index of its PGPROC; -1: none
   SharedNumber applier_pid;  // 0: none
   SharedFlag needs_applier;
+  DatabaseId reserved_from;        // a free slot: not for this database
+  Timestamp reserved_until;        //   before this time
   Shared<Timestamp> parked_until;  // no applier before; 0: at once
 
   SharedLock queue_lock;
@@ -129,8 +131,11 @@ struct SlotTable {
   OverflowCounters unslotted;
   SharedNumber launcher;  // index of its PGPROC; -1: none
   SharedNumber launcher_pid;
-  SharedCounter launches_failed;  // no background worker to be had
-  DatabaseSlot slots[1];          // slot_count of them
+  SharedCounter launches_failed;     // no background worker to be had
+  SharedCounter visits;              // raised to have the launcher visit every database
+  SharedCounter freed;               // slots given back
+  Shared<Timestamp> turned_away_at;  // when a database last found no slot or no worker
+  DatabaseSlot slots[1];             // slot_count of them
 };
 
 static_assert(std::is_standard_layout_v<DatabaseSlot>);

@@ -14,6 +14,8 @@ namespace tviews::pg {
 namespace {
 
 constexpr Timestamp kParkingTime = 30 * 1000000;
+constexpr Timestamp kReservation = 1000000;
+constexpr Timestamp kCrowdedTime = 10 * 1000000;
 
 void SetLatchOf(std::int32_t process) { SetLatch(&ProcGlobal->allProcs[process].procLatch); }
 
@@ -23,6 +25,31 @@ DatabaseSlot* FindLocked(DatabaseId database) {
     if (table->slots[i].database.Load() == database) return &table->slots[i];
   }
   return nullptr;
+}
+
+DatabaseSlot* FindFreeLocked(DatabaseId database) {
+  SlotTable* const table = Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    DatabaseSlot* const slot = &table->slots[i];
+    if (slot->database.Load() != 0) continue;
+    if (slot->reserved_from != database || slot->reserved_until <= GetCurrentTimestamp()) {
+      return slot;
+    }
+  }
+  return nullptr;
+}
+
+// The waiters see that it serves another database, or none, and look for their slot again. While
+// others look for one, the same database does not get it back at once.
+void FreeLocked(DatabaseSlot* slot) {
+  if (IsCrowded()) {
+    slot->reserved_from = slot->database.Load();
+    slot->reserved_until = GetCurrentTimestamp() + kReservation;
+  }
+  slot->applier.Store(-1);
+  slot->applier_pid.Store(0);
+  slot->database.Store(0);
+  Slots()->freed.Add(1);
 }
 
 // A new slot is dirty: started differs from clean, and the unslotted counters are taken as never
@@ -76,7 +103,7 @@ DatabaseSlot* ClaimSlot(DatabaseId database) noexcept {
   SlotTable* const table = Slots();
   ExclusiveHolder holder(table->lock);
   if (DatabaseSlot* slot = FindLocked(database); slot != nullptr) return slot;
-  DatabaseSlot* const free = FindLocked(0);
+  DatabaseSlot* const free = FindFreeLocked(database);
   if (free != nullptr) BeginSlotLocked(free, database);
   return free;
 }
@@ -113,10 +140,49 @@ bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {
   ExclusiveHolder holder(Slots()->lock);
   ExclusiveHolder queue(slot->queue_lock);
   if (IsInFlightLocked(slot)) return false;
-  slot->applier.Store(-1);
-  slot->applier_pid.Store(0);
-  slot->database.Store(0);
+  FreeLocked(slot);
   return true;
+}
+
+bool ReleaseSlot(DatabaseSlot* slot) noexcept {
+  bool has_work = false;
+  {
+    ExclusiveHolder holder(Slots()->lock);
+    ExclusiveHolder queue(slot->queue_lock);
+    for (const RefreshRequest& request : slot->requests) {
+      if (request.state != RefreshRequest::kFree) return false;
+    }
+    if (slot->paused.Load() != 0 || slot->preparing.Load() != 0) return false;
+    if (slot->overflow.started.Load() != slot->overflow.finished.Load()) return false;
+    has_work = IsInFlightLocked(slot);
+    RecordRing ring(slot->ring);
+    ring.ForEach(ring.tail(), [&](const Frame& frame) {
+      ring.Finish(frame.position);
+      return true;
+    });
+    ring.Reclaim();
+    FreeLocked(slot);
+  }
+  if (has_work) VisitEveryDatabase();
+  return true;
+}
+
+void AskForRoom() noexcept {
+  SlotTable* const table = Slots();
+  table->turned_away_at.Store(GetCurrentTimestamp());
+  for (int i = 0; i < table->slot_count; ++i) {
+    const std::int32_t applier = table->slots[i].applier.Load();
+    if (applier >= 0) SetLatchOf(applier);
+  }
+}
+
+bool IsCrowded() noexcept {
+  return GetCurrentTimestamp() - Slots()->turned_away_at.Load() < kCrowdedTime;
+}
+
+void VisitEveryDatabase() noexcept {
+  Slots()->visits.Add(1);
+  WakeLauncher();
 }
 
 bool ParkSlot(DatabaseId database) noexcept {
@@ -143,7 +209,7 @@ void UnparkSlot(DatabaseId database, bool exists) noexcept {
     if (!exists) {
       ExclusiveHolder queue(slot->queue_lock);
       RecordRing::Format(slot->ring, Slots()->ring_capacity);
-      slot->database.Store(0);
+      FreeLocked(slot);
     }
   }
   WakeLauncher();

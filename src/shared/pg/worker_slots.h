@@ -5,7 +5,7 @@
 // Errors:  cannot fail; "no free slot" and "taken" are answers
 //
 //   free --Claim--> claimed, no applier --AttachApplier--> served --DetachApplier--> claimed
-//     ^------------------------------------- ReleaseIfIdle ------------------------------'
+//     ^------------------------- ReleaseIfIdle, ReleaseSlot -----------------------------'
 //
 // A slot begins dirty: its overflow counters say that the outbox must be scanned.
 
@@ -30,8 +30,22 @@ bool AttachApplier(DatabaseSlot* slot) noexcept;
 // another one.
 void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept;
 
+// In a crowd, who frees a slot cannot claim it again for a second.
+//
 // Frees the slot if nothing of it is in flight. By its applier, which stays attached on false.
 bool ReleaseIfIdle(DatabaseSlot* slot) noexcept;
+
+// Frees the slot although records may wait in it: they are in the outbox, where the database's next
+// applier begins. For a second the same database cannot claim it again, if others want it. By its
+// applier, which stays attached on false: somebody waits for an answer in the slot, or counts in
+// it.
+bool ReleaseSlot(DatabaseSlot* slot) noexcept;
+
+// Somebody finds no free slot, or no free worker: appliers give way in turn, and the launcher
+// visits every database.
+void AskForRoom() noexcept;
+bool IsCrowded() noexcept;  // somebody has, a short time ago
+void VisitEveryDatabase() noexcept;
 
 // Keeps appliers away from `database` for half a minute from now, and makes the one that lives end.
 // True while there is still one.
