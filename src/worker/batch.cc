@@ -74,11 +74,10 @@ absl::Status BatchRunner::Run(bool careful) {
     return status;
   }
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_apply"));
+  // Before the waiters are woken: they may look.
+  Report(begin);
   reader_.AfterCommit(bounds);
   requests_.AfterCommit();
-  slot_->activity.last_batch_at.Store(GetCurrentTimestamp());
-  slot_->activity.last_batch_us.Store(static_cast<std::uint64_t>(GetCurrentTimestamp() - begin));
-  Report();
   return absl::OkStatus();
 }
 
@@ -319,10 +318,12 @@ ReaderColumns BatchRunner::ReadersOf(RelationId tview) const {
   return columns;
 }
 
-void BatchRunner::Report() {
+void BatchRunner::Report(Timestamp begin) {
   pg::ApplierActivity& activity = slot_->activity;
   if (reader_.scanned()) activity.scans.Add(1);
-  if (totals_.records == 0) return;
+  if (totals_.records == 0 && totals_.full_refreshes == 0) return;
+  activity.last_batch_at.Store(GetCurrentTimestamp());
+  activity.last_batch_us.Store(static_cast<std::uint64_t>(GetCurrentTimestamp() - begin));
   activity.batches.Add(1);
   activity.records.Add(totals_.records);
   activity.rows_written.Add(totals_.inserted + totals_.updated + totals_.deleted);

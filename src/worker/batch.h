@@ -67,7 +67,7 @@ class BatchRunner {
   absl::Status Consume(SnapshotData* snapshot, const SnapshotBounds& bounds);
   absl::Status ClearFills();
   ReaderColumns ReadersOf(RelationId tview) const;
-  void Report();
+  void Report(Timestamp begin);
 
   pg::DatabaseSlot* slot_;
   QueueReader reader_;
