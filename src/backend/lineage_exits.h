@@ -7,21 +7,10 @@
 #ifndef PG_TVIEWS_BACKEND_LINEAGE_EXITS_H_
 #define PG_TVIEWS_BACKEND_LINEAGE_EXITS_H_
 
+#include "backend/lineage_columns.h"
 #include "backend/lineage_scope.h"
 
 namespace tviews::backend::lineage {
-
-// An output column by which a path leaves a level, and how it is used above.
-struct ExitColumn {
-  AttributeNumber number = 0;
-  bool is_strict = false;  // rows with NULL here do not matter above
-  Oid32 equality = 0;      // compared above by this operator alone; 0: used in another way
-  Oid32 equality_collation = 0;
-};
-
-struct ExitRequest {
-  PlainArray<ExitColumn> columns;
-};
 
 // A member of the level whose rows determine the columns: expressions[i] is column i of the request
 // over that member, in global form.
@@ -49,27 +38,8 @@ struct Exit {
 
 Exit* FindExit(const Scope* scope, const ExitRequest& request);
 
-// What the exit `expressions` of a level, or the conditions `conjuncts`, ask of the subquery
-// `member`.
-ExitRequest RequestOf(const Occurrence* member, const ExitRequest& outer,
-                      const PlainArray<Expr*>& expressions);
-ExitRequest RequestOf(const Occurrence* member, const PlainArray<Expr*>& conjuncts);
-
-// The member of `scope`, never NULL-extended, that one row of the level takes all these columns
-// from, and can be joined alone; adds the columns over it. Null if there is none.
-Occurrence* FindCarrier(const Scope* scope, const ExitRequest& request,
-                        PlainArray<Expr*>* expressions);
-
-// `expr` with the columns of `member` in `request` replaced by `columns`, which may have another
-// collation on their own.
-Expr* ReplaceColumns(Expr* expr, const Occurrence* member, const ExitRequest& request,
-                     const PlainArray<Expr*>& columns);
-
 // True if the path can leave `scope` and every level below it that the columns come from.
 bool CanLeave(const Scope* scope, const ExitRequest& request);
-
-// The expression of output column `number`, in global form; null if there is no such column.
-Expr* OutputOf(const Scope* scope, AttributeNumber number);
 
 // True if output column `number` cannot be NULL, by declared constraints and conditions.
 bool IsOutputNeverNull(const Scope* scope, AttributeNumber number);
