@@ -50,10 +50,11 @@ stage() { # LABEL COMMAND...
 # False while a kind of test has no test yet.
 have() { compgen -G "$ROOT/test/$1" >/dev/null; }
 
-build() { # NAME TARGET OPTION...
-  local name=$1 target=$2
+build() { # NAME TARGETS OPTION...
+  local name=$1 targets=$2
   shift 2
-  configure_build "$WORK/$name" -DTVIEWS_WERROR=ON "$@" && cmake --build "$WORK/$name" --target "$target"
+  # shellcheck disable=SC2086
+  configure_build "$WORK/$name" -DTVIEWS_WERROR=ON "$@" && cmake --build "$WORK/$name" --target $targets
 }
 
 unit() { # NAME
@@ -84,12 +85,15 @@ if stage 'build with g++' build check-gcc all -DCMAKE_CXX_COMPILER=g++; then
   have 'docs/run.sh' && stage 'documents' run docs check-gcc 200
   have 'stress/*_test.py' && stage 'stress tests' run stress check-gcc 400
 fi
-stage 'build with clang++ (thread safety)' build check-clang all -DCMAKE_CXX_COMPILER=clang++
+stage 'build with clang++ (thread safety)' build check-clang all -DCMAKE_CXX_COMPILER=clang++ \
+  -DCMAKE_BUILD_TYPE=Debug
 if have 'unit/*_test.cc' &&
-  stage 'build with ASan and UBSan' build check-sanitize unit_tests -DTVIEWS_SANITIZE=ON; then
+  stage 'build with ASan and UBSan' build check-sanitize unit_tests -DCMAKE_BUILD_TYPE=Debug \
+    -DTVIEWS_SANITIZE=ON; then
   stage 'unit tests with ASan and UBSan' unit check-sanitize
 fi
 if have 'regress/sql/*.sql' &&
-  stage 'build with the boundary tripwire' build check-tripwire all -DTVIEWS_CHECK_BOUNDARY=ON; then
+  stage 'build with the boundary tripwire' build check-tripwire 'pg_tviews tviews_sql_script' \
+    -DCMAKE_BUILD_TYPE=Debug -DTVIEWS_CHECK_BOUNDARY=ON; then
   stage 'regress tests with the tripwire' run regress check-tripwire 300
 fi
