@@ -18,6 +18,7 @@
 #include "shared/pg/postgres_begin.h"
 #include <commands/dbcommands.h>
 #include <libpq/pqsignal.h>
+#include <mb/pg_wchar.h>
 #include <miscadmin.h>
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
@@ -63,6 +64,8 @@ void PinSettings() {
     const char* name;
     const char* value;
   } pinned[] = {
+      {"role", "none"},
+      {"client_encoding", GetDatabaseEncodingName()},
       {"default_transaction_isolation", "repeatable read"},
       {"default_transaction_read_only", "off"},
       {"default_transaction_deferrable", "off"},
