@@ -1,0 +1,94 @@
+"""Small corners of the change queue: a transaction that stays in its commit for long at the head of a
+small queue (ATTACKS B4), overflows between a batch's snapshot and its scan (A4)."""
+import threading
+
+import psycopg2
+
+import pauses
+from tviews_server import Server, check_equal, run, value
+
+SCRIPT = """
+CREATE TABLE tb_a (pk_a int PRIMARY KEY, name text, pair int);
+INSERT INTO tb_a SELECT i, 'old', 0 FROM generate_series(1, 200) i;
+CREATE TABLE tv_a AS SELECT pk_a, name, pair FROM tb_a;
+CREATE TABLE tv_sum AS SELECT 1 AS pk_sum, sum(pair) AS total FROM tb_a;
+"""
+CONF = pauses.CONF.replace("after_publish:6", "unused:6") + "pg_tviews.queue_size = 8\n"
+
+
+class SlowCommit(threading.Thread):
+    """A session that stays between publishing its record and committing."""
+
+    def __init__(self, key, name):
+        super().__init__()
+        self.session = server.connect("corners")
+        self.pid = self.session.info.backend_pid
+        self.statement = f"UPDATE tb_a SET name = '{name}' WHERE pk_a = {key}"
+        self.start()
+
+    def run(self):
+        run(self.session, "SET pg_tviews.pause_at = 'after_publish:6'")
+        try:
+            run(self.session, self.statement)
+        except psycopg2.OperationalError:  # terminated by the test
+            pass
+        self.session.close()
+
+
+def move(i, session=None):
+    """Two rows in one transaction: their sum never changes."""
+    run(session or connection, f"UPDATE tb_a SET pair = pair + CASE pk_a WHEN {i % 90 + 1} THEN 1 ELSE -1 END WHERE pk_a IN ({i % 90 + 1}, {i % 90 + 101})")
+
+
+def check_sum():
+    total, of_rows = run(connection, "SELECT (SELECT total FROM tv_sum), (SELECT sum(pair) FROM tv_a)")[0]
+    assert total == of_rows == 0, (total, of_rows)
+
+
+with Server("queue_corners", CONF) as server:
+    connection = server.prepare("corners", SCRIPT)
+    check_equal(connection)
+
+    # Transactions that stay at the head of the ring.
+    with pauses.pause(server, "corners", "after_publish") as paused:
+        slow = [SlowCommit(196 + i, f"slow {i}") for i in range(4)]
+        paused(4)
+        scans = "SELECT outbox_scans FROM pg_tviews_workers WHERE kind = 'applier'"
+        for i in range(1500):
+            move(i)
+        run(connection, "SELECT pg_tviews_wait('10 s')")
+        check_sum()
+        assert value(connection, "SELECT count(*) FROM tv_a WHERE name LIKE 'slow%'") == 0
+        # Once the ring has been tidied, records pass through it again.
+        run(connection, "SELECT pg_tviews_wait()")
+        before = value(connection, scans)
+        for i in range(30):
+            move(i)
+            run(connection, "SELECT pg_tviews_wait()")
+        assert value(connection, scans) - before < 10, "the entries at the head block the queue"
+        run(connection, "SELECT pg_terminate_backend(%s)", (slow[1].pid,))
+        slow[1].join()
+        for i in range(300):
+            move(i)
+        run(connection, "SELECT pg_tviews_wait()")
+    for thread in slow:
+        thread.join()
+    check_equal(connection, "after slow commits")
+    assert run(connection, "SELECT name FROM tv_a WHERE pk_a BETWEEN 196 AND 199 ORDER BY pk_a") == [("slow 0",), ("old",), ("slow 2",), ("slow 3",)]
+
+    # Overflows at each point of a batch.
+    for point in ("after_snapshot", "after_take", "before_consume", "before_commit", "after_apply"):
+        with pauses.pause(server, "corners", point) as paused:
+            move(0)
+            paused()
+            for i in range(400):
+                move(i)
+            other = server.connect("corners", autocommit=False)
+            move(7, other)
+        check_sum()
+        run(connection, "SELECT pg_tviews_wait()")
+        check_sum()
+        other.commit()
+        other.close()
+        check_equal(connection, f"after overflows at {point}")
+    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
