@@ -163,7 +163,7 @@ class PathFinder {
     if (candidate.cost < best->cost) *best = candidate;
   }
 
-  int HopCost(Expr* conjunct, const Occurrence* from, const Occurrence* to) {
+  int HopCost(Expr* conjunct, Occurrence* from, const Occurrence* to) {
     int cost = kHopCost;
     if (to->kind == OccurrenceKind::kDerived) cost += kDerivedCost;
     if (to->kind == OccurrenceKind::kComputed) cost += kComputedCost;
@@ -177,11 +177,19 @@ class PathFinder {
   }
 
   // True if the sources inside the subquery `from` can leave it by `conjunct`.
-  static bool CanFollow(const Occurrence* from, Expr* conjunct) {
+  static bool CanFollow(Occurrence* from, Expr* conjunct) {
     if (conjunct == nullptr) return false;
+    for (Expr* known : from->followable) {
+      if (known == conjunct) return true;
+    }
+    for (Expr* known : from->dead_ends) {
+      if (known == conjunct) return false;
+    }
     PlainArray<Expr*> conjuncts;
     conjuncts.Add(conjunct);
-    return CanLeave(from->child, RequestOf(from, conjuncts));
+    const bool result = CanLeave(from->child, RequestOf(from, conjuncts));
+    (result ? from->followable : from->dead_ends).Add(conjunct);
+    return result;
   }
 
   void Take(Level* level, const Candidate& best) {

@@ -38,6 +38,9 @@ struct Occurrence {
   bool can_stand_alone = false;  // may be joined as a whole in a lookup
   Expr* test = nullptr;          // of a sublink: its test as a condition on its column 1, or null
   bool test_needs_not_null = false;  // the test counts only if both sides cannot be NULL
+  // Of a subquery: conditions that its inside can, or cannot, follow; as far as asked.
+  PlainArray<Expr*> followable;
+  PlainArray<Expr*> dead_ends;
 };
 
 // A join or FROM list with its own conditions (conjuncts, in global form), or a leaf.

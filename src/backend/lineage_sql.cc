@@ -87,8 +87,26 @@ void AddToFrom(Query* query, RangeTblEntry* rte) {
   query->jointree->fromlist = lappend(query->jointree->fromlist, reference);
 }
 
+enum class Purpose { kLookup, kRecursion, kDescription };
+
+// A subquery's name alone, for a description: its text would be long, and is not looked at.
+RangeTblEntry* NameOnly(const RangeTblEntry* subquery) {
+  RangeTblEntry* rte = makeNode(RangeTblEntry);
+  rte->rtekind = RTE_CTE;
+  rte->ctename = subquery->eref->aliasname;
+  rte->eref = subquery->eref;
+  rte->inFromCl = true;
+  return rte;
+}
+
+RangeTblEntry* FlatCopy(const RangeTblEntry* original) {
+  RangeTblEntry* rte = makeNode(RangeTblEntry);
+  *rte = *original;
+  return rte;
+}
+
 // The route as a query. Without `delta` its first instance stands for itself.
-Query* RouteQuery(const Route& route, const DeltaColumns* delta, bool is_recursion) {
+Query* RouteQuery(const Route& route, const DeltaColumns* delta, Purpose purpose) {
   void* attributes = delta == nullptr ? nullptr : delta->attributes;
   Query* query = makeNode(Query);
   query->commandType = CMD_SELECT;
@@ -96,7 +114,8 @@ Query* RouteQuery(const Route& route, const DeltaColumns* delta, bool is_recursi
   query->jointree = makeFromExpr(NIL, nullptr);
   List* quals = NIL;
   for (int i = 0; i < route.instances.size(); ++i) {
-    auto* rte = static_cast<RangeTblEntry*>(copyObjectImpl(route.instances[i].rte));
+    RangeTblEntry* rte = FlatCopy(route.instances[i].rte);
+    if (purpose == Purpose::kDescription && rte->rtekind == RTE_SUBQUERY) rte = NameOnly(rte);
     if (i == 0 && delta != nullptr) rte = DeltaEntry(*delta);
     rte->functions =
         reinterpret_cast<List*>(RenumberDelta(reinterpret_cast<Node*>(rte->functions), attributes));
@@ -112,12 +131,13 @@ Query* RouteQuery(const Route& route, const DeltaColumns* delta, bool is_recursi
   if (quals != NIL) query->jointree->quals = AsNode(make_ands_explicit(quals));
   for (int i = 0; i < route.outputs.size(); ++i) {
     Node* output = RenumberDelta(AsNode(route.outputs[i]), attributes);
-    query->targetList =
-        lappend(query->targetList,
-                makeTargetEntry(reinterpret_cast<Expr*>(output), static_cast<AttrNumber>(i + 1),
-                                is_recursion ? psprintf("k%d", i + 1) : pstrdup("key"), false));
+    query->targetList = lappend(
+        query->targetList,
+        makeTargetEntry(reinterpret_cast<Expr*>(output), static_cast<AttrNumber>(i + 1),
+                        purpose == Purpose::kRecursion ? psprintf("k%d", i + 1) : pstrdup("key"),
+                        false));
   }
-  if (!is_recursion && !route.instances.empty()) {
+  if (purpose == Purpose::kLookup && !route.instances.empty()) {
     query->distinctClause =
         addTargetToSortList(nullptr, static_cast<TargetEntry*>(linitial(query->targetList)), NIL,
                             query->targetList, makeNode(SortBy));
@@ -136,7 +156,7 @@ char* QualifiedText(Query* query) {
 
 // "tb_comment.fk_post = tb_post.pk_post": the conditions alone.
 const char* DescribeConditions(const Route& route) {
-  Query* query = RouteQuery(route, nullptr, true);
+  Query* query = RouteQuery(route, nullptr, Purpose::kDescription);
   const char* with = pg_get_querydef(query, false);
   query->jointree->quals = nullptr;
   const char* without = pg_get_querydef(query, false);
@@ -205,9 +225,8 @@ DeltaColumns ColumnsOfDelta(const Route& route) {
 }
 
 // Appends the text of `route`; false if it cannot be written.
-bool AppendQuery(const Route& route, const DeltaColumns* delta, bool is_recursion,
-                 StringInfo text) {
-  Query* query = RouteQuery(route, delta, is_recursion);
+bool AppendQuery(const Route& route, const DeltaColumns* delta, Purpose purpose, StringInfo text) {
+  Query* query = RouteQuery(route, delta, purpose);
   if (NamesForeignOperator(reinterpret_cast<Node*>(query))) return false;
   appendStringInfoString(text, QualifiedText(query));
   return true;
@@ -220,9 +239,9 @@ bool AppendRecursion(const Recurring& recursion, int number, const DeltaColumns*
     appendStringInfo(text, "%sk%d", i == 0 ? "" : ", ", i + 1);
   }
   appendStringInfoString(text, ") AS (");
-  if (!AppendQuery(*recursion.first, delta, true, text)) return false;
+  if (!AppendQuery(*recursion.first, delta, Purpose::kRecursion, text)) return false;
   appendStringInfoString(text, " UNION ");
-  if (!AppendQuery(*recursion.step, nullptr, true, text)) return false;
+  if (!AppendQuery(*recursion.step, nullptr, Purpose::kRecursion, text)) return false;
   appendStringInfoString(text, ")");
   return true;
 }
@@ -237,7 +256,7 @@ const char* LookupText(const Route& route, const DeltaColumns& delta) {
     }
   }
   const DeltaColumns* final_delta = route.recursions.empty() ? &delta : nullptr;
-  return AppendQuery(route, final_delta, false, &text) ? text.data : nullptr;
+  return AppendQuery(route, final_delta, Purpose::kLookup, &text) ? text.data : nullptr;
 }
 
 // Fills in the query and the columns that it needs; or the path stays full.
