@@ -145,8 +145,8 @@ const char* WhyImpure(Node* expr) {
 }
 
 // LINEAGE C4: the leaves of a merged column, coalesce(x.k, y.k) over FULL JOIN ON x.k = y.k.
-bool MergedBy(const JoinItem* item, Node* left, Node* right) {
-  if (item->leaf != nullptr) return false;
+const JoinItem* MergingJoin(const JoinItem* item, Node* left, Node* right) {
+  if (item->leaf != nullptr) return nullptr;
   for (Expr* conjunct : item->conjuncts) {
     if (!item->is_full || !IsA(conjunct, OpExpr)) continue;
     auto* operation = reinterpret_cast<OpExpr*>(conjunct);
@@ -155,13 +155,14 @@ bool MergedBy(const JoinItem* item, Node* left, Node* right) {
     Node* second = static_cast<Node*>(lsecond(operation->args));
     if ((equal(first, left) && equal(second, right)) ||
         (equal(first, right) && equal(second, left))) {
-      return operation->opno == EqualityOperatorOf(exprType(left));
+      return operation->opno == EqualityOperatorOf(exprType(left)) ? item : nullptr;
     }
   }
   for (const JoinItem* child : item->children) {
-    if (MergedBy(child, left, right)) return true;
+    const JoinItem* found = MergingJoin(child, left, right);
+    if (found != nullptr) return found;
   }
-  return false;
+  return nullptr;
 }
 
 bool AddMerged(const Scope* scope, Node* expr, PlainArray<Var*>* leaves) {
@@ -174,7 +175,7 @@ bool AddMerged(const Scope* scope, Node* expr, PlainArray<Var*>* leaves) {
   if (list_length(arguments) != 2) return false;
   Node* left = static_cast<Node*>(linitial(arguments));
   Node* right = static_cast<Node*>(lsecond(arguments));
-  return scope->joins != nullptr && MergedBy(scope->joins, left, right) &&
+  return scope->joins != nullptr && MergingJoin(scope->joins, left, right) != nullptr &&
          AddMerged(scope, left, leaves) && AddMerged(scope, right, leaves);
 }
 
@@ -314,6 +315,52 @@ Exit* FindSetOperationExit(const Scope* scope, const ExitRequest& request) {
 
 }  // namespace
 
+namespace {
+
+bool IsMemberColumnNeverNull(const Occurrence* member, AttributeNumber column) {
+  if (member->kind == OccurrenceKind::kDerived) return IsOutputNeverNull(member->child, column);
+  return member->kind == OccurrenceKind::kRelation && IsDeclaredNotNull(member->rte->relid, column);
+}
+
+// True if every row of `item` is in the result of `top`, which puts no NULLs in its place.
+bool IsKept(const JoinItem* top, const JoinItem* item) {
+  if (top == item) return true;
+  if (top->leaf != nullptr || top->is_full) return false;
+  if (top->is_left) return IsKept(top->children[0], item);
+  for (const JoinItem* child : top->children) {
+    if (IsKept(child, item)) return true;
+  }
+  return false;
+}
+
+// True if `expr` is a column of `item` that is not null in its rows, or merges two such.
+bool IsNeverNullIn(const JoinItem* item, Node* expr) {
+  if (item->leaf != nullptr) {
+    if (!IsA(expr, Var)) return false;
+    auto* var = reinterpret_cast<Var*>(expr);
+    return static_cast<int>(var->varno) == item->leaf->id &&
+           IsMemberColumnNeverNull(item->leaf, var->varattno);
+  }
+  if (!item->is_full || !IsA(expr, CoalesceExpr)) return false;
+  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
+  if (list_length(arguments) != 2) return false;
+  Node* left = static_cast<Node*>(linitial(arguments));
+  Node* right = static_cast<Node*>(lsecond(arguments));
+  // A row of a full join has at least one of its sides.
+  return MergingJoin(item, left, right) == item && IsNeverNullIn(item->children[0], left) &&
+         IsNeverNullIn(item->children[1], right);
+}
+
+bool IsMergedNeverNull(const Scope* scope, Node* expr) {
+  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
+  if (list_length(arguments) != 2 || scope->joins == nullptr) return false;
+  const JoinItem* join = MergingJoin(scope->joins, static_cast<Node*>(linitial(arguments)),
+                                     static_cast<Node*>(lsecond(arguments)));
+  return join != nullptr && IsKept(scope->joins, join) && IsNeverNullIn(join, expr);
+}
+
+}  // namespace
+
 bool IsOutputNeverNull(const Scope* scope, AttributeNumber number) {
   if (scope->query->setOperations != nullptr) {
     for (const Occurrence* branch : scope->members) {
@@ -326,6 +373,7 @@ bool IsOutputNeverNull(const Scope* scope, AttributeNumber number) {
   Node* node = StripRelabel(AsNode(OutputOf(scope, number)));
   if (node == nullptr || scope->query->groupingSets != NIL) return false;
   if (IsA(node, Const)) return !reinterpret_cast<Const*>(node)->constisnull;
+  if (IsA(node, CoalesceExpr)) return IsMergedNeverNull(scope, node);
   if (!IsA(node, Var)) return false;
   auto* var = reinterpret_cast<Var*>(node);
   const Occurrence* member = MemberWithId(scope, var->varno);
@@ -334,11 +382,7 @@ bool IsOutputNeverNull(const Scope* scope, AttributeNumber number) {
     if (IsStrictInColumn(conjunct, member, var->varattno)) return true;
   }
   if (bms_is_member(member->id, ReduceJoins(scope, nullptr)->nullable)) return false;
-  if (member->kind == OccurrenceKind::kDerived) {
-    return IsOutputNeverNull(member->child, var->varattno);
-  }
-  return member->kind == OccurrenceKind::kRelation &&
-         IsDeclaredNotNull(member->rte->relid, var->varattno);
+  return IsMemberColumnNeverNull(member, var->varattno);
 }
 
 Exit* FindExit(const Scope* scope, const ExitRequest& request) {

@@ -1,0 +1,325 @@
+-- Refreshing what one row affects costs what that row's documents cost: for each shape of query
+-- over tables of 200,000 rows, the applier neither scans one nor reads many rows of it, refreshes
+-- nothing fully, and rewrites the documents that must change and no others.
+SET client_min_messages = warning;
+CREATE SCHEMA cost_shapes;
+SET search_path = cost_shapes, public;
+CREATE TABLE parent (
+    pk_parent int PRIMARY KEY,
+    fk_boss int,
+    code text NOT NULL UNIQUE,
+    a int NOT NULL,
+    b int NOT NULL,
+    most int NOT NULL,
+    name text NOT NULL
+);
+CREATE TABLE child (
+    pk_child int PRIMARY KEY,
+    fk_parent int NOT NULL,
+    num int NOT NULL,
+    code text NOT NULL,
+    a int NOT NULL,
+    b int NOT NULL,
+    body text NOT NULL
+);
+CREATE TABLE grand (pk_grand int PRIMARY KEY, fk_child int NOT NULL, body text NOT NULL);
+CREATE TABLE tag (pk_tag int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE link (pk_parent int, pk_tag int, PRIMARY KEY (pk_parent, pk_tag));
+CREATE TABLE extra (pk_parent int PRIMARY KEY, note text NOT NULL);
+CREATE TABLE node (pk_node int PRIMARY KEY, fk_node int, name text NOT NULL);
+CREATE TABLE part (fk_parent int NOT NULL, num int NOT NULL, body text NOT NULL,
+                   PRIMARY KEY (fk_parent, num)) PARTITION BY HASH (num);
+CREATE TABLE part_0 PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+
+-- 2,000 parents with 100 children each
+INSERT INTO parent
+SELECT i, nullif(i / 10, 0), 'code ' || i, i % 50, i / 50, 5, 'parent ' || i
+FROM generate_series(1, 2000) AS i;
+INSERT INTO child
+SELECT i, 1 + i % 2000, i / 2000, 'code ' || 1 + i % 2000, (1 + i % 2000) % 50, (1 + i % 2000) / 50,
+       'child ' || i
+FROM generate_series(0, 199999) AS i;
+INSERT INTO grand SELECT i, i, 'grand ' || i FROM generate_series(0, 199999) AS i;
+INSERT INTO tag SELECT i, 'tag ' || i FROM generate_series(0, 9999) AS i;
+INSERT INTO link
+SELECT 1 + i % 2000, (i % 2000 * 7 + i / 2000 * 100) % 10000 FROM generate_series(0, 199999) AS i;
+INSERT INTO extra SELECT i, 'extra ' || i FROM generate_series(1, 200000) AS i;
+INSERT INTO node SELECT i, nullif(i / 100, 0), 'node ' || i FROM generate_series(1, 200000) AS i;
+INSERT INTO part SELECT 1 + i % 2000, i / 2000, 'part ' || i FROM generate_series(0, 199999) AS i;
+CREATE INDEX ON parent (fk_boss);
+CREATE INDEX ON parent (a, b);
+CREATE INDEX ON child (fk_parent, num);
+CREATE INDEX ON child (code);
+CREATE INDEX ON child (a, b);
+CREATE INDEX ON grand (fk_child);
+CREATE INDEX ON link (pk_tag);
+CREATE INDEX ON node (fk_node);
+VACUUM ANALYZE parent, child, grand, tag, link, extra, node, part;
+
+CREATE VIEW read_so_far AS
+SELECT coalesce(sum(seq_scan), 0) AS scans,
+       coalesce(sum(seq_tup_read + idx_tup_fetch), 0) AS rows,
+       (SELECT full_refreshes FROM pg_tview_frontier) AS full
+FROM pg_stat_user_tables
+WHERE schemaname = 'cost_shapes'
+  AND relname IN ('child', 'grand', 'link', 'extra', 'node', 'part_0', 'part_1');
+
+-- Creates the TVIEW, makes the changes one by one, and says what each made the applier do. Inside a
+-- procedure only appliers report what they have read; a second wait lets them.
+CREATE TABLE result (shape text, change text, scans bigint, is_cheap boolean, full_refreshes bigint,
+                     rewritten bigint, differences bigint);
+CREATE PROCEDURE prove(shape text, query text, VARIADIC changes text[]) LANGUAGE plpgsql AS $$
+DECLARE
+    change text;
+    before read_so_far;
+    after read_so_far;
+    rewritten bigint;
+BEGIN
+    EXECUTE 'CREATE TABLE tv_shape AS ' || query;
+    COMMIT;
+    FOREACH change IN ARRAY changes LOOP
+        PERFORM pg_tviews_wait();
+        PERFORM pg_tviews_wait();
+        COMMIT;
+        CREATE TEMPORARY TABLE stood AS SELECT pk_shape, ctid AS place FROM tv_shape;
+        SELECT * INTO before FROM read_so_far;
+        COMMIT;
+        EXECUTE change;
+        COMMIT;
+        PERFORM pg_tviews_wait();
+        PERFORM pg_tviews_wait();
+        COMMIT;
+        SELECT * INTO after FROM read_so_far;
+        SELECT count(*) INTO rewritten
+        FROM tv_shape FULL JOIN stood USING (pk_shape)
+        WHERE tv_shape.ctid IS DISTINCT FROM stood.place;
+        INSERT INTO result
+        VALUES (shape, change, after.scans - before.scans, after.rows - before.rows < 20000,
+                after.full - before.full, rewritten,
+                (SELECT count(*) FROM pg_tviews_verify('shape')));
+        DROP TABLE stood;
+        COMMIT;
+    END LOOP;
+    DROP TABLE tv_shape;
+    COMMIT;
+END $$;
+
+-- joins
+CALL prove('inner join, keyed by the child',
+    $$SELECT child.pk_child AS pk_shape, child.body, parent.name
+      FROM child JOIN parent ON parent.pk_parent = child.fk_parent$$,
+    $$UPDATE child SET body = 'changed' WHERE pk_child = 7$$,
+    $$UPDATE parent SET name = 'changed 1' WHERE pk_parent = 8$$);
+CALL prove('left join',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name, child.body
+      FROM parent LEFT JOIN child ON child.fk_parent = parent.pk_parent AND child.num = 3$$,
+    $$UPDATE child SET body = 'changed 2' WHERE fk_parent = 7 AND num = 3$$,
+    $$UPDATE parent SET name = 'changed 2' WHERE pk_parent = 8$$);
+CALL prove('right join',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name, child.body
+      FROM child RIGHT JOIN parent ON child.fk_parent = parent.pk_parent AND child.num = 3$$,
+    $$UPDATE child SET body = 'changed 3' WHERE fk_parent = 7 AND num = 3$$);
+CALL prove('full join',
+    $$SELECT pk_parent AS pk_shape, parent.name, present.note
+      FROM parent FULL JOIN (SELECT * FROM extra WHERE note <> 'no') AS present USING (pk_parent)$$,
+    $$UPDATE extra SET note = 'changed' WHERE pk_parent = 7$$,
+    $$UPDATE parent SET name = 'changed 3' WHERE pk_parent = 8$$);
+CALL prove('a table several times, and itself',
+    $$SELECT parent.pk_parent AS pk_shape, boss.name AS boss, one.body AS one, two.body AS two
+      FROM parent
+      LEFT JOIN parent AS boss ON boss.pk_parent = parent.fk_boss
+      LEFT JOIN child AS one ON one.fk_parent = parent.pk_parent AND one.num = 1
+      LEFT JOIN child AS two ON two.fk_parent = parent.pk_parent AND two.num = 2$$,
+    $$UPDATE parent SET name = 'changed 4' WHERE pk_parent = 8$$,
+    $$UPDATE child SET body = 'changed 4' WHERE fk_parent = 7 AND num = 2$$);
+CALL prove('composite columns',
+    $$SELECT parent.pk_parent AS pk_shape,
+             (SELECT string_agg(child.body, ',' ORDER BY child.pk_child) FROM child
+              WHERE (child.a, child.b) = (parent.a, parent.b)) AS children
+      FROM parent$$,
+    $$UPDATE child SET body = 'changed 5' WHERE pk_child = 7$$);
+CALL prove('other conditions than equality',
+    $$SELECT parent.pk_parent AS pk_shape, count(child.pk_child) AS few
+      FROM parent LEFT JOIN child ON child.fk_parent = parent.pk_parent AND child.num < parent.most
+      GROUP BY parent.pk_parent$$,
+    $$UPDATE child SET num = 1000 WHERE pk_child = 7$$,
+    $$UPDATE parent SET most = 6 WHERE pk_parent = 9$$);
+CALL prove('using',
+    $$SELECT pk_parent AS pk_shape, parent.name, extra.note FROM parent JOIN extra USING (pk_parent)$$,
+    $$UPDATE extra SET note = 'changed 2' WHERE pk_parent = 7$$);
+CALL prove('natural',
+    $$SELECT pk_parent AS pk_shape, parent.name, extra.note FROM parent NATURAL JOIN extra$$,
+    $$UPDATE extra SET note = 'changed 3' WHERE pk_parent = 7$$);
+CALL prove('comma and where',
+    $$SELECT parent.pk_parent AS pk_shape, child.body
+      FROM parent, child WHERE child.fk_parent = parent.pk_parent AND child.num = 3$$,
+    $$UPDATE child SET body = 'changed 6' WHERE fk_parent = 7 AND num = 3$$);
+CALL prove('by a text column',
+    $$SELECT parent.code AS pk_shape,
+             (SELECT count(*) FROM child WHERE child.code = parent.code AND child.body > 'd') AS late
+      FROM parent$$,
+    $$UPDATE child SET body = 'zzz' WHERE pk_child = 7$$);
+
+-- subqueries
+CALL prove('scalar subqueries with aggregates',
+    $$SELECT parent.pk_parent AS pk_shape,
+             (SELECT count(*) FROM child WHERE child.fk_parent = parent.pk_parent) AS n,
+             (SELECT sum(num) FROM child WHERE child.fk_parent = parent.pk_parent) AS s,
+             (SELECT min(num) FROM child WHERE child.fk_parent = parent.pk_parent) AS least,
+             (SELECT max(body) FROM child WHERE child.fk_parent = parent.pk_parent) AS last,
+             (SELECT array_agg(num ORDER BY num) FROM child
+              WHERE child.fk_parent = parent.pk_parent) AS list,
+             (SELECT jsonb_agg(body ORDER BY pk_child) FILTER (WHERE num > 3) FROM child
+              WHERE child.fk_parent = parent.pk_parent) AS data
+      FROM parent$$,
+    $$UPDATE child SET num = 2000 WHERE pk_child = 8$$,
+    $$DELETE FROM child WHERE pk_child = 9$$,
+    $$INSERT INTO child VALUES (9, 10, 0, 'code 10', 10, 0, 'new')$$);
+CALL prove('exists, not exists, in, not in, any, array',
+    $$SELECT parent.pk_parent AS pk_shape,
+             EXISTS (SELECT FROM child WHERE child.fk_parent = parent.pk_parent
+                     AND child.body = 'sought') AS e,
+             NOT EXISTS (SELECT FROM child WHERE child.fk_parent = parent.pk_parent
+                         AND child.body = 'sought') AS ne,
+             parent.pk_parent IN (SELECT child.fk_parent FROM child
+                                  WHERE child.fk_parent = parent.pk_parent
+                                    AND child.body = 'sought') AS i,
+             5 = ANY (SELECT child.num FROM child WHERE child.fk_parent = parent.pk_parent) AS five,
+             ARRAY(SELECT child.num FROM child WHERE child.fk_parent = parent.pk_parent
+                   ORDER BY child.num LIMIT 3) AS few
+      FROM parent$$,
+    $$UPDATE child SET body = 'sought' WHERE pk_child = 8$$);
+CALL prove('exists as a condition',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name FROM parent
+      WHERE EXISTS (SELECT FROM child WHERE child.fk_parent = parent.pk_parent
+                    AND child.body = 'wanted')$$,
+    $$UPDATE child SET body = 'wanted' WHERE pk_child = 8$$);
+CALL prove('grandchildren',
+    $$SELECT parent.pk_parent AS pk_shape,
+             (SELECT jsonb_agg(grand.body ORDER BY grand.pk_grand)
+              FROM child JOIN grand ON grand.fk_child = child.pk_child
+              WHERE child.fk_parent = parent.pk_parent) AS data
+      FROM parent$$,
+    $$UPDATE grand SET body = 'changed' WHERE pk_grand = 7$$);
+CALL prove('many to many',
+    $$SELECT parent.pk_parent AS pk_shape,
+             (SELECT jsonb_agg(tag.name ORDER BY tag.pk_tag)
+              FROM link JOIN tag ON tag.pk_tag = link.pk_tag
+              WHERE link.pk_parent = parent.pk_parent) AS data
+      FROM parent$$,
+    $$DELETE FROM link WHERE pk_parent = 7 AND pk_tag = 42$$,
+    $$UPDATE tag SET name = 'changed' WHERE pk_tag = 49$$);
+CALL prove('top rows of a correlated subquery',
+    $$SELECT parent.pk_parent AS pk_shape,
+             ARRAY(SELECT child.body FROM child WHERE child.fk_parent = parent.pk_parent
+                   ORDER BY child.num DESC, child.pk_child LIMIT 2) AS top
+      FROM parent$$,
+    $$UPDATE child SET body = 'changed 7' WHERE fk_parent = 7 AND num = 99$$);
+CALL prove('lateral',
+    $$SELECT parent.pk_parent AS pk_shape, top.list
+      FROM parent CROSS JOIN LATERAL
+           (SELECT jsonb_agg(two.body ORDER BY two.pk_child) AS list
+            FROM (SELECT * FROM child WHERE child.fk_parent = parent.pk_parent
+                  ORDER BY child.num DESC, child.pk_child LIMIT 2) AS two) AS top$$,
+    $$UPDATE child SET body = 'changed 8' WHERE fk_parent = 7 AND num = 99$$);
+
+-- grouping
+CALL prove('joined grouped subquery',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name, sums.n
+      FROM parent LEFT JOIN (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent) AS sums
+        ON sums.fk_parent = parent.pk_parent$$,
+    $$DELETE FROM child WHERE pk_child = 8$$,
+    $$UPDATE parent SET name = 'changed 5' WHERE pk_parent = 8$$);
+CALL prove('grouping at the top',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name, jsonb_agg(child.body ORDER BY child.pk_child)
+      FROM parent JOIN child ON child.fk_parent = parent.pk_parent GROUP BY parent.pk_parent$$,
+    $$UPDATE child SET body = 'changed 9' WHERE pk_child = 6$$,
+    $$UPDATE parent SET name = 'changed 6' WHERE pk_parent = 8$$);
+CALL prove('grouping of one table, with having, filter and distinct',
+    $$SELECT fk_parent AS pk_shape, count(DISTINCT body) AS n, count(*) FILTER (WHERE num > 50) AS m
+      FROM child GROUP BY fk_parent HAVING count(*) > 1$$,
+    $$UPDATE child SET body = 'changed 10', num = 51 WHERE pk_child = 6$$);
+CALL prove('distinct', $$SELECT DISTINCT fk_parent AS pk_shape FROM child$$,
+    $$UPDATE child SET fk_parent = 3000 WHERE pk_child = 6$$);
+CALL prove('distinct on',
+    $$SELECT DISTINCT ON (fk_parent) fk_parent AS pk_shape, body FROM child
+      ORDER BY fk_parent, num DESC, pk_child$$,
+    $$UPDATE child SET body = 'changed 11' WHERE fk_parent = 7 AND num = 99$$);
+CALL prove('window partitioned by the key',
+    $$SELECT fk_parent AS pk_shape, body
+      FROM (SELECT fk_parent, body,
+                   row_number() OVER (PARTITION BY fk_parent ORDER BY num DESC, pk_child) AS place
+            FROM child) AS placed
+      WHERE place = 1$$,
+    $$UPDATE child SET body = 'changed 12' WHERE fk_parent = 7 AND num = 99$$);
+
+-- set operations
+CALL prove('union all',
+    $$SELECT pk_parent AS pk_shape, name FROM parent
+      UNION ALL SELECT pk_parent, note FROM extra WHERE pk_parent > 198000$$,
+    $$UPDATE parent SET name = 'changed 7' WHERE pk_parent = 8$$,
+    $$UPDATE extra SET note = 'changed 4' WHERE pk_parent = 199000$$);
+CALL prove('union',
+    $$SELECT pk_parent AS pk_shape FROM parent UNION SELECT fk_parent FROM child$$,
+    $$UPDATE child SET fk_parent = 3001 WHERE pk_child = 5$$);
+CALL prove('intersect',
+    $$SELECT pk_parent AS pk_shape FROM parent INTERSECT SELECT fk_parent FROM child WHERE num = 7$$,
+    $$UPDATE child SET num = 1007 WHERE fk_parent = 7 AND num = 7$$);
+CALL prove('except',
+    $$SELECT pk_parent AS pk_shape FROM parent EXCEPT SELECT fk_parent FROM child WHERE num = 1$$,
+    $$UPDATE child SET num = 1001 WHERE fk_parent = 7 AND num = 1$$);
+
+-- names for parts of a query
+CALL prove('cte',
+    $$WITH sums AS (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent)
+      SELECT parent.pk_parent AS pk_shape, sums.n
+      FROM parent LEFT JOIN sums ON sums.fk_parent = parent.pk_parent$$,
+    $$DELETE FROM child WHERE pk_child = 15$$);
+CREATE VIEW v_sums AS SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent;
+CREATE VIEW v_named AS
+SELECT parent.pk_parent, parent.name, v_sums.n
+FROM parent LEFT JOIN v_sums ON v_sums.fk_parent = parent.pk_parent;
+CALL prove('nested views', $$SELECT pk_parent AS pk_shape, name, n FROM v_named$$,
+    $$DELETE FROM child WHERE pk_child = 16$$,
+    $$UPDATE parent SET name = 'changed 8' WHERE pk_parent = 8$$);
+CREATE TABLE tv_extra AS SELECT pk_parent AS pk_extra, note FROM extra;
+CALL prove('a TVIEW as a source',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name, tv_extra.note
+      FROM parent LEFT JOIN tv_extra ON tv_extra.pk_extra = parent.pk_parent$$,
+    $$UPDATE extra SET note = 'changed 5' WHERE pk_parent = 7$$);
+DROP TABLE tv_extra;
+CALL prove('partitions',
+    $$SELECT parent.pk_parent AS pk_shape,
+             (SELECT jsonb_agg(part.body ORDER BY part.num) FROM part
+              WHERE part.fk_parent = parent.pk_parent) AS data
+      FROM parent$$,
+    $$UPDATE part SET body = 'changed' WHERE fk_parent = 7 AND num = 3$$,
+    $$UPDATE part SET num = num + 1000 WHERE fk_parent = 7 AND num = 4$$);
+CALL prove('a tree, walked down',
+    $$SELECT root.pk_node AS pk_shape,
+             (WITH RECURSIVE below AS (
+                  SELECT pk_node, name FROM node WHERE pk_node = root.pk_node
+                  UNION ALL
+                  SELECT node.pk_node, node.name
+                  FROM below JOIN node ON node.fk_node = below.pk_node)
+              SELECT count(*) FROM below) AS size
+      FROM (SELECT pk_node FROM node WHERE pk_node < 100) AS root$$,
+    $$UPDATE node SET fk_node = 99 WHERE pk_node = 5000$$);
+
+-- That the measure sees scans: PostgreSQL evaluates a materialized CTE as a whole, and what ranks
+-- all rows against each other is refreshed fully.
+CALL prove('materialized cte',
+    $$WITH sums AS MATERIALIZED (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent)
+      SELECT parent.pk_parent AS pk_shape, sums.n
+      FROM parent LEFT JOIN sums ON sums.fk_parent = parent.pk_parent$$,
+    $$DELETE FROM child WHERE pk_child = 18$$);
+CALL prove('ranking all rows',
+    $$SELECT pk_parent AS pk_shape, rank() OVER (ORDER BY note, pk_parent) AS place
+      FROM extra WHERE pk_parent <= 2000$$,
+    $$UPDATE extra SET note = 'extra 1000' WHERE pk_parent = 1001$$);
+
+\pset format unaligned
+SELECT shape, scans, is_cheap, full_refreshes, rewritten, differences, change FROM result
+ORDER BY result.ctid;
+DROP SCHEMA cost_shapes CASCADE;
