@@ -92,16 +92,22 @@ absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline) {
 }
 
 // Sleeps on the slot's progress until `is_done`, which is asked again after every batch and every
-// `recheck` milliseconds. The slot may be freed meanwhile: `generation` tells.
+// `recheck` milliseconds. The slot may be freed meanwhile: `generation` tells. An answer counts
+// only if the slot still serves this database afterwards: another one's frontier knows our
+// transactions too.
 absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation,
                                 const Deadline& deadline, long recheck,
                                 absl::FunctionRef<bool()> is_done) {
   bool done = false;
   bool has_warned = false;
+  const auto is_ours = [&] {
+    return slot->generation.Load() == generation && slot->database.Load() == MyDatabaseId;
+  };
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     ConditionVariablePrepareToSleep(ProgressOf(slot));
-    while (!(done = is_done()) && !deadline.has_passed() && slot->generation.Load() == generation &&
-           slot->database.Load() == MyDatabaseId) {
+    for (;;) {
+      done = is_done() && is_ours();
+      if (done || deadline.has_passed() || !is_ours()) break;
       pg::WakeApplierOf(slot);
       if (!has_warned && slot->paused.Load() != 0) {
         WarnIfPaused(*slot);
