@@ -148,8 +148,6 @@ def report(result, queries, batches):
             outcomes[kind] += 1
             for shape in queries[number][1]:
                 by_shape[shape][kind] += 1
-            if invalid:
-                outcomes[fields[2][:60]] += 0
         elif fields[0] == "batch":
             number, index, outcome = int(fields[1]), int(fields[2]), fields[3]
             outcomes["batch " + outcome.split(" ")[0]] += 1
@@ -164,7 +162,7 @@ def report(result, queries, batches):
     for shape in sorted(by_shape):
         counts = by_shape[shape]
         print(f"{shape:20} surgical {counts['surgical']:5} full {counts['full']:5} invalid {counts['invalid']:4}")
-    print(dict(outcomes))
+    print(", ".join(f"{outcomes[name]} {name}" for name in sorted(outcomes)))
     return not failures and not errors and result.returncode == 0 and bool(outcomes)
 
 
