@@ -58,7 +58,7 @@ build() { # NAME TARGETS OPTION...
 }
 
 unit() { # NAME
-  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 timeout -k 10 300 "$WORK/$1/test/unit/unit_tests"
+  UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 timeout -k 10 900 "$WORK/$1/test/unit/unit_tests"
 }
 
 run() { # KIND BUILD SECONDS
@@ -79,11 +79,11 @@ done
 if stage 'build with g++' build check-gcc all -DCMAKE_CXX_COMPILER=g++; then
   stage check_exports "$ROOT/scripts/check_exports" "$WORK/check-gcc"
   have 'unit/*_test.cc' && stage 'unit tests' unit check-gcc
-  have 'regress/sql/*.sql' && stage 'regress tests' run regress check-gcc 300
-  have 'isolation/specs/*.spec' && stage 'isolation tests' run isolation check-gcc 300
-  have 'system/*_test.py' && stage 'system tests' run system check-gcc 400
-  have 'docs/run.sh' && stage 'documents' run docs check-gcc 200
-  have 'stress/*_test.py' && stage 'stress tests' run stress check-gcc 400
+  have 'regress/sql/*.sql' && stage 'regress tests' run regress check-gcc 900
+  have 'isolation/specs/*.spec' && stage 'isolation tests' run isolation check-gcc 900
+  have 'system/*_test.py' && stage 'system tests' run system check-gcc 1500
+  have 'docs/run.sh' && stage 'documents' run docs check-gcc 600
+  have 'stress/*_test.py' && stage 'stress tests' run stress check-gcc 2400
 fi
 stage 'build with clang++ (thread safety)' build check-clang all -DCMAKE_CXX_COMPILER=clang++ \
   -DCMAKE_BUILD_TYPE=Debug
@@ -95,5 +95,5 @@ fi
 if have 'regress/sql/*.sql' &&
   stage 'build with the boundary tripwire' build check-tripwire 'pg_tviews tviews_sql_script' \
     -DCMAKE_BUILD_TYPE=Debug -DTVIEWS_CHECK_BOUNDARY=ON; then
-  stage 'regress tests with the tripwire' run regress check-tripwire 300
+  stage 'regress tests with the tripwire' run regress check-tripwire 900
 fi
