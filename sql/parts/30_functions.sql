@@ -18,6 +18,23 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_drop';
 COMMENT ON FUNCTION @extschema@.pg_tviews_drop(text, boolean) IS 'drops a TVIEW with its backing view and returns its name';
 
+CREATE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tviews_replace';
+COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query with the same columns; the next batch brings its rows up to date';
+
+CREATE FUNCTION @extschema@.pg_tviews_convert_table(table_name text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tviews_convert_table';
+COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
+
+-- Not for everybody: it locks every source.
+CREATE FUNCTION @extschema@.pg_tviews_reinstall_triggers() RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tviews_reinstall_triggers';
+COMMENT ON FUNCTION @extschema@.pg_tviews_reinstall_triggers() IS 'installs capture triggers that are missing; returns the number of source tables';
+REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_reinstall_triggers() FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.pg_tviews_table(entity text) RETURNS regclass
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tviews_table';

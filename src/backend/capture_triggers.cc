@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "backend/internal_ddl.h"
+#include "backend/tview_facts.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/spi.h"
@@ -147,6 +148,21 @@ absl::Status SyncCaptureTriggers(RelationId table) {
     is_needed = !members.empty() && members.front().is_needed;
   }
   return is_needed ? InstallCaptureTriggers(table) : RemoveUnneededCaptureTriggers(table);
+}
+
+absl::StatusOr<int> ReinstallCaptureTriggers() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT DISTINCT source::pg_catalog.oid FROM " + lineage +
+                           " WHERE source::pg_catalog.oid NOT IN"
+                           " (SELECT tview::pg_catalog.oid FROM " +
+                           meta + ") ORDER BY 1"));
+  for (const RelationId source : RelationIds(found)) {
+    TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(source));
+  }
+  return static_cast<int>(found.rows.size());
 }
 
 absl::Status RemoveUnneededCaptureTriggers(RelationId table) {

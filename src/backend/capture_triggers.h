@@ -16,6 +16,7 @@
 #define PG_TVIEWS_BACKEND_CAPTURE_TRIGGERS_H_
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
@@ -30,6 +31,9 @@ absl::Status MakeRoomForAttach(RelationId parent, RelationId child);
 
 // Installs or removes them, whichever (1) asks for.
 absl::Status SyncCaptureTriggers(RelationId table);
+
+// Installs what is missing on every source; returns how many sources there are.
+absl::StatusOr<int> ReinstallCaptureTriggers();
 
 // Drops the triggers of `table` and of what inherits from it where no TVIEW needs them any more.
 absl::Status RemoveUnneededCaptureTriggers(RelationId table);

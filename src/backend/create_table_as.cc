@@ -93,9 +93,6 @@ absl::Status CheckForm(const CreateTableAsStmt* statement) {
     return Refuse("a TVIEW cannot be unlogged: crash recovery would empty it",
                   "Create it without UNLOGGED.");
   }
-  if (into->skipData) {
-    return Refuse("a TVIEW cannot be created WITH NO DATA", "Create it WITH DATA.");
-  }
   Query* const query = castNode(Query, statement->query);
   if (query->commandType == CMD_UTILITY) {
     return Refuse("a TVIEW cannot be created from a prepared statement",
@@ -172,18 +169,19 @@ absl::StatusOr<CreateTableAsResult> RunCreateTableAs(const CreateTableAsStmt* st
         ereport(NOTICE, (errcode(ERRCODE_DUPLICATE_TABLE),
                          errmsg("relation \"%s\" already exists, skipping", into->rel->relname)));
       }));
-      return CreateTableAsResult{.was_skipped = true};
+      return CreateTableAsResult{.rows = 0, .has_rows = false};
     }
   }
   TVIEWS_RETURN_IF_ERROR(CheckForm(statement));
   TVIEWS_ASSIGN_OR_RETURN(request.query, QueryText(statement, text));
   request.key = options.key;
+  request.with_no_data = into->skipData;
   request.storage = std::move(options.storage);
   for (int i = 0; i < list_length(into->colNames); ++i) {
     request.column_names.push_back(strVal(list_nth(into->colNames, i)));
   }
   TVIEWS_ASSIGN_OR_RETURN(const CreatedTview created, CreateTview(std::move(request)));
-  return CreateTableAsResult{.rows = created.rows};
+  return CreateTableAsResult{.rows = created.rows, .has_rows = !into->skipData};
 }
 
 }  // namespace tviews::backend

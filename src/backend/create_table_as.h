@@ -22,7 +22,7 @@ absl::StatusOr<bool> CreatesTview(const CreateTableAsStmt* statement);
 
 struct CreateTableAsResult {
   std::uint64_t rows = 0;
-  bool was_skipped = false;  // IF NOT EXISTS, and it did
+  bool has_rows = true;  // not after WITH NO DATA, or IF NOT EXISTS where it did
 };
 
 // Creates the TVIEW. `text` is the text of the statement.

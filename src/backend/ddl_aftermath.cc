@@ -208,9 +208,7 @@ absl::StatusOr<bool> IsTable(RelationId relation) {
 absl::Status NoteReaders(const std::vector<RelationId>& readers) {
   for (RelationId reader : readers) {
     TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(reader));
-    for (RelationId source : facts.dependencies) {
-      TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(source));
-    }
+    TVIEWS_RETURN_IF_ERROR(NoteSources(facts.dependencies));
   }
   return absl::OkStatus();
 }

@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "backend/capture_triggers.h"
 #include "backend/function_values.h"
 #include "backend/tview_create.h"
 #include "backend/tview_drop.h"
 #include "backend/tview_names.h"
+#include "backend/tview_redefine.h"
 #include "backend/tview_verify.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
@@ -21,8 +23,11 @@
 #include <fmgr.h>
 #include <utils/builtins.h>
 
+PG_FUNCTION_INFO_V1(tviews_convert_table);
 PG_FUNCTION_INFO_V1(tviews_create);
 PG_FUNCTION_INFO_V1(tviews_drop);
+PG_FUNCTION_INFO_V1(tviews_reinstall_triggers);
+PG_FUNCTION_INFO_V1(tviews_replace);
 PG_FUNCTION_INFO_V1(tviews_table);
 PG_FUNCTION_INFO_V1(tviews_verify);
 PG_FUNCTION_INFO_V1(tviews_version);
@@ -77,5 +82,30 @@ TVIEWS_EXPORT Datum tviews_verify(PG_FUNCTION_ARGS) {
                             backend::VerifyTview(entity));
     TVIEWS_RETURN_IF_ERROR(ReturnRows(fcinfo, differences));
     return Datum{0};
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_replace(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string query, TextArgument(fcinfo, 1));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ReplaceTview(entity, query));
+    return TextResult(name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_convert_table(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string table, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ConvertTable(table));
+    return TextResult(name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_reinstall_triggers(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::ReinstallCaptureTriggers());
+    return Int32GetDatum(tables);
   });
 }

@@ -101,17 +101,6 @@ absl::Status CreateEmptyTable(const TviewRequest& request, const DefiningQuery& 
   return absl::OkStatus();
 }
 
-// DROP TABLE tv_x then removes v_x, DROP VIEW v_x is refused in favour of tv_x, and a cascade that
-// reaches v_x takes tv_x along.
-absl::Status BindView(RelationId view, RelationId table) {
-  return pg::Call([&] {
-    const ObjectAddress dependent = {RelationRelationId, view, 0};
-    const ObjectAddress owner = {RelationRelationId, table, 0};
-    recordDependencyOn(&dependent, &owner, DEPENDENCY_INTERNAL);
-    CommandCounterIncrement();
-  });
-}
-
 absl::Status CreatePrimaryKey(const TviewName& name, const std::string& key) {
   absl::Status status = Run("ALTER TABLE " + name.QualifiedTable() + " ADD PRIMARY KEY (" +
                             QuoteIdentifier(key) + ")");
@@ -167,15 +156,19 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, FindRelation(name.schema, name.table));
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
 
-  TVIEWS_ASSIGN_OR_RETURN(const FillResult fill,
-                          FillTview({.table = table,
-                                     .query = "SELECT * FROM " + name.QualifiedView(),
-                                     .owner = GetUserId(),
-                                     .key = key}));
+  // A query without sources has nothing that would make the applier fill it.
+  const bool is_lazy = request.with_no_data && !analysis.sources.empty();
+  FillResult fill;
+  if (!is_lazy) {
+    TVIEWS_ASSIGN_OR_RETURN(fill, FillTview({.table = table,
+                                             .query = "SELECT * FROM " + name.QualifiedView(),
+                                             .owner = GetUserId(),
+                                             .key = key}));
+  }
   const std::string& key_column = query.columns[key - 1].name;
   TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_column));
   TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, query, key));
-  TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
+  if (!is_lazy) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
 
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,
@@ -186,9 +179,19 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .fill_creator = fill.creator,
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
+  if (is_lazy) TVIEWS_RETURN_IF_ERROR(NoteSources(SourcesOf(analysis)));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};
+}
+
+absl::Status BindView(RelationId view, RelationId table) {
+  return pg::Call([&] {
+    const ObjectAddress dependent = {RelationRelationId, view, 0};
+    const ObjectAddress owner = {RelationRelationId, table, 0};
+    recordDependencyOn(&dependent, &owner, DEPENDENCY_INTERNAL);
+    CommandCounterIncrement();
+  });
 }
 
 }  // namespace tviews::backend

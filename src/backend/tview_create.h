@@ -35,6 +35,7 @@ struct TviewRequest {
   std::string key;                        // empty: by the names of the columns
   std::vector<std::string> column_names;  // replace those of the query, from the first on
   TableStorage storage;
+  bool with_no_data = false;  // the applier fills it
 };
 
 struct CreatedTview {
@@ -44,6 +45,10 @@ struct CreatedTview {
 };
 
 absl::StatusOr<CreatedTview> CreateTview(TviewRequest request);
+
+// Makes `view` go with `table`: DROP TABLE tv_x then removes v_x, DROP VIEW v_x is refused in
+// favour of tv_x, and a cascade that reaches v_x takes tv_x along.
+absl::Status BindView(RelationId view, RelationId table);
 
 }  // namespace tviews::backend
 

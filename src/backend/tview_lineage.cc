@@ -6,6 +6,7 @@
 
 #include "backend/capture_triggers.h"
 #include "backend/source_locks.h"
+#include "backend/transaction.h"
 #include "backend/tview_facts.h"
 #include "backend/tview_metadata.h"
 #include "shared/dependency_graph.h"
@@ -84,6 +85,11 @@ absl::Status CaptureSources(const std::vector<SourceLineage>& sources) {
 absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   return DeriveAsOwner(facts);
+}
+
+absl::Status NoteSources(const std::vector<RelationId>& sources) {
+  for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(source));
+  return absl::OkStatus();
 }
 
 absl::Status RederiveLineage(RelationId tview) {

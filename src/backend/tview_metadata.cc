@@ -48,6 +48,10 @@ std::string TextArray(const std::vector<std::string>& texts) {
   return result + '}';
 }
 
+pg::SqlValue OrNull(const std::string& text) {
+  return text.empty() ? pg::SqlValue() : pg::SqlValue(text);
+}
+
 std::vector<RelationId> Dependencies(const Analysis& analysis) {
   std::vector<RelationId> dependencies;
   for (const SourceLineage& source : analysis.sources) dependencies.push_back(source.source);
@@ -127,8 +131,9 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
            TextArray(DependencyPaths(metadata.analysis)),
            NumberArray(metadata.analysis.nested_views),
-           metadata.analysis.key_is_not_null ? "true" : "false", metadata.fill_snapshot,
-           metadata.fill_creator, std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
+           metadata.analysis.key_is_not_null ? "true" : "false", OrNull(metadata.fill_snapshot),
+           OrNull(metadata.fill_creator),
+           std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
            std::to_string(MyDatabaseId)})
           .status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
@@ -177,6 +182,16 @@ absl::StatusOr<std::string> StoredCaptureShape(RelationId tview) {
   for (const pg::SqlRow& row : found.rows) shapes.push_back(*row[0]);
   std::sort(shapes.begin(), shapes.end());
   return absl::StrJoin(shapes, " ");
+}
+
+absl::Status ReplaceDefinition(RelationId tview, const std::string& definition) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table + " SET definition = $2 WHERE tview = $1::oid",
+                           {std::to_string(tview), definition})
+          .status());
+  return NoteMetadataChange();
 }
 
 absl::Status RenameEntity(RelationId tview, const std::string& entity) {

@@ -26,7 +26,7 @@ struct TviewMetadata {
   std::string entity;
   std::string key_column;
   std::string definition;
-  std::string fill_snapshot;
+  std::string fill_snapshot;  // empty: the first batch fills it
   std::string fill_creator;
   Analysis analysis;
 };
@@ -39,6 +39,9 @@ absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis);
 // Text that is the same exactly if the same columns of the same sources are captured and relevant.
 std::string CaptureShape(const std::vector<SourceLineage>& sources);
 absl::StatusOr<std::string> StoredCaptureShape(RelationId tview);
+
+// Gives `tview` another defining query, as text.
+absl::Status ReplaceDefinition(RelationId tview, const std::string& definition);
 
 // Gives `tview` another entity name.
 absl::Status RenameEntity(RelationId tview, const std::string& entity);

@@ -57,7 +57,7 @@ absl::StatusOr<bool> CreateInstead(const PlannedStmt* planned, const char* sourc
   if (!creates) return false;
   TVIEWS_ASSIGN_OR_RETURN(const CreateTableAsResult result,
                           RunCreateTableAs(statement, TextOf(planned, source)));
-  if (completion != nullptr && !result.was_skipped) {
+  if (completion != nullptr && result.has_rows) {
     SetQueryCompletion(completion, CMDTAG_SELECT, result.rows);
   }
   return true;

@@ -1,0 +1,28 @@
+// Giving a TVIEW another query, and making a TVIEW of a table that exists.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+//
+// Both keep the table with its rows, indexes and privileges; the columns must therefore be the
+// same. The sources count as changed as a whole, so that the next batch brings the rows up to date:
+// until then the rows are those of before. pg_tviews_wait() waits for it.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_REDEFINE_H_
+#define PG_TVIEWS_BACKEND_TVIEW_REDEFINE_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace tviews::backend {
+
+// Gives the TVIEW called `text` the query `query`; returns the name of its table.
+absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query);
+
+// Makes a TVIEW of the table tv_x, whose query is the view v_x beside it; returns its name.
+absl::StatusOr<std::string> ConvertTable(const std::string& text);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_REDEFINE_H_
