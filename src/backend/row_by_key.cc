@@ -44,7 +44,11 @@ void AppendComparison(StringInfo text, const FormData_pg_attribute& column, cons
 const char* KeyCondition(RelationId table, const char* literal) {
   StringInfoData text;
   initStringInfo(&text);
-  Relation const relation = relation_open(table, AccessShareLock);
+  Relation const relation = try_relation_open(table, AccessShareLock);
+  if (relation == nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("relation with OID %u does not exist", table)));
+  }
   const char kind = relation->rd_rel->relkind;
   if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE) {
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),

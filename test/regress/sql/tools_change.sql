@@ -115,6 +115,7 @@ SET client_min_messages = notice;
 SELECT pg_tviews_cascade('tb_other'::regclass, 1);
 SET client_min_messages = warning;
 SELECT pg_tviews_cascade('tb_user'::regclass, 99);
+SELECT pg_tviews_cascade(0, 1);
 BEGIN READ ONLY;
 SELECT pg_tviews_cascade('tb_user'::regclass, 2);
 ROLLBACK;
