@@ -54,6 +54,7 @@ PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexce
     if (slot == nullptr) return CountUnslotted(content.xid);
     ExclusiveHolder holder(slot->queue_lock);
     if (slot->database.Load() != database) continue;  // freed since
+    if (slot->is_closing.Load() != 0) return CountUnslotted(content.xid);
     PublishedRecord record{.slot = IndexOf(slot), .xid = content.xid};
     if (const auto position = PublishLocked(slot, content); position.has_value()) {
       record.place = PublishedRecord::Place::kRing;
@@ -84,12 +85,8 @@ void AtCommit(PublishedRecord* record) noexcept {
     case PublishedRecord::Place::kNowhere:
       return;
     case PublishedRecord::Place::kRing:
-      // Freed since, and the entry with it.
-      if (SlotOf(*record)->database.Load() != MyDatabaseId) {
-        record->slot = -1;
-        Slots()->unslotted.started.Add(1);
-        FinishUnslotted();
-      }
+      // Freed since: the record has been applied.
+      if (SlotOf(*record)->database.Load() != MyDatabaseId) record->slot = -1;
       break;
     case PublishedRecord::Place::kOverflow:
       FinishOverflow(SlotOf(*record));

@@ -19,6 +19,7 @@
 //   maybe_prepared          prepared: writers)
 // requested               readers               the applier           atomic
 // served                  the applier           readers               atomic
+// is_closing              the applier           writers               queue_lock
 // paused                  sessions              everybody             queue_lock to write; the
 //                                                                     applier reads under it
 // frontier_*              the applier           readers               frontier_lock
@@ -26,9 +27,8 @@
 // activity                the applier           monitoring            atomics
 // clang-format on
 //
-// A slot is freed only when no count and no request of it is in flight (ATTACKS B10). A writer's
-// entry may be gone with the slot, in the middle of its commit: the writer looks, and makes the
-// launcher visit the database.
+// A slot is freed only when no entry, no count and no request of it is in flight (ATTACKS B10). A
+// busy one is first closed: writers count themselves as without a slot until the ring is empty.
 
 #ifndef PG_TVIEWS_SHARED_PG_DATABASE_SLOT_H_
 #define PG_TVIEWS_SHARED_PG_DATABASE_SLOT_H_
@@ -111,6 +111,7 @@ struct DatabaseSlot {
   SharedCounter requested;
   SharedCounter served;
   SharedFlag paused;                      // no batch begins; the slot is not freed
+  SharedFlag is_closing;                  // nothing is published any more; see ReleaseSlot
   alignas(8) unsigned char progress[16];  // ConditionVariable: signalled after every batch
 
   SharedLock frontier_lock;

@@ -66,6 +66,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
   slot->requested.Store(0);
   slot->served.Store(0);
   slot->paused.Store(0);
+  slot->is_closing.Store(0);
   slot->applier.Store(-1);
   slot->applier_pid.Store(0);
   slot->needs_applier.Store(0);
@@ -116,6 +117,7 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
   slot->applier.Store(MyProc->pgprocno);
   slot->applier_pid.Store(MyProcPid);
   slot->needs_applier.Store(0);
+  slot->is_closing.Store(0);
   slot->activity.starts.Add(1);
   // What the previous applier left is unknown: scan once, and look for prepared transactions.
   slot->clean.Store(slot->overflow.started.Load() - 1);
@@ -154,13 +156,11 @@ bool ReleaseSlot(DatabaseSlot* slot) noexcept {
     }
     if (slot->paused.Load() != 0 || slot->preparing.Load() != 0) return false;
     if (slot->overflow.started.Load() != slot->overflow.finished.Load()) return false;
+    if (!RecordRing(slot->ring).empty()) {
+      slot->is_closing.Store(1);
+      return false;
+    }
     has_work = IsInFlightLocked(slot);
-    RecordRing ring(slot->ring);
-    ring.ForEach(ring.tail(), [&](const Frame& frame) {
-      ring.Finish(frame.position);
-      return true;
-    });
-    ring.Reclaim();
     FreeLocked(slot);
   }
   if (has_work) VisitEveryDatabase();

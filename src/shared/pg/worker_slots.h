@@ -35,10 +35,11 @@ void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept;
 // Frees the slot if nothing of it is in flight. By its applier, which stays attached on false.
 bool ReleaseIfIdle(DatabaseSlot* slot) noexcept;
 
-// Frees the slot although records may wait in it: they are in the outbox, where the database's next
+// Frees the slot although work may wait for it: that is in the outbox, where the database's next
 // applier begins. For a second the same database cannot claim it again, if others want it. By its
-// applier, which stays attached on false: somebody waits for an answer in the slot, or counts in
-// it.
+// applier, which stays attached on false: somebody waits for an answer in the slot, counts in it,
+// or has an entry in its ring. Then the slot is closing: writers publish nothing there any more, so
+// that the applier can empty it and try again.
 bool ReleaseSlot(DatabaseSlot* slot) noexcept;
 
 // Somebody finds no free slot, or no free worker: appliers give way in turn, and the launcher
