@@ -253,7 +253,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   const bool is_requested = requests_.IsRequested(tview.relation);
   if (tview.is_quarantined && !is_requested) return absl::OkStatus();
   const ReaderColumns readers = ReadersOf(tview.relation);
-  TviewRefresh refresh(tview, readers, careful, &executor_);
+  TviewRefresh refresh(tview, readers, careful, is_requested, &executor_);
   AffectedKeys affected;
   if (is_requested) {
     affected.everything = true;

@@ -79,7 +79,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& aff
   if (counts.ok() || pg::IsTransient(counts.status())) return counts;
   if (affected.everything || affected.keys.empty() || ConcernsDefinition(counts.status())) {
     failure_ = counts.status();
-    TVIEWS_RETURN_IF_ERROR(QuarantineWhole(tview_, failure_));
+    if (!is_requested_) TVIEWS_RETURN_IF_ERROR(QuarantineWhole(tview_, failure_));
     return WriteCounts{};
   }
   const std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());

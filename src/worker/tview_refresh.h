@@ -26,9 +26,14 @@ namespace tviews::worker {
 
 class TviewRefresh {
  public:
+  // `is_requested`: a session asked for it and is told of a failure, which then changes nothing.
   TviewRefresh(const TviewDefinition& tview, const ReaderColumns& readers, bool careful,
-               RefreshExecutor* executor)
-      : tview_(tview), readers_(readers), careful_(careful), executor_(executor) {}
+               bool is_requested, RefreshExecutor* executor)
+      : tview_(tview),
+        readers_(readers),
+        careful_(careful),
+        is_requested_(is_requested),
+        executor_(executor) {}
 
   // The affected keys under `deltas`.
   absl::StatusOr<AffectedKeys> FindKeys(const DeltaSet& deltas);
@@ -50,6 +55,7 @@ class TviewRefresh {
   const TviewDefinition& tview_;
   const ReaderColumns& readers_;
   bool careful_;
+  bool is_requested_;
   RefreshExecutor* executor_;
   std::vector<std::pair<std::string, absl::Status>> conflicting_;  // over unique columns
   std::size_t failed_keys_ = 0;
