@@ -84,9 +84,12 @@ class Writers:
                 self._transaction(connection, r)
         except (psycopg2.OperationalError, psycopg2.InterfaceError):
             pass
-        except Exception as error:  # reported by stop()
-            if not connection.closed:
+        except psycopg2.Error as error:
+            # A connection that breaks during COMMIT gives a plain DatabaseError without a code.
+            if error.pgcode is not None:
                 self.failed.append(error)
+        except Exception as error:  # reported by stop()
+            self.failed.append(error)
 
     def _transaction(self, connection, r):
         try:
