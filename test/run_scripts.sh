@@ -19,7 +19,7 @@ run_scripts() { # KIND BUILD_DIR
     [ $wanted = yes ] || continue
     began=$(date +%s%3N)
     if PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$ROOT/test/support \
-      timeout -k 10 "${TEST_TIMEOUT:-200}" /usr/bin/python3 "$test" "$2" >"$out/$name.out" 2>&1; then
+      timeout -k 10 "${TEST_TIMEOUT:-900}" /usr/bin/python3 "$test" "$2" >"$out/$name.out" 2>&1; then
       printf 'test %-28s ... ok     %8d ms\n' "$name" $(($(date +%s%3N) - began))
       sed -n 's/^note: /note: '"$name"': /p' "$out/$name.out"
       [ -z "${VERBOSE:-}" ] || cat "$out/$name.out"
