@@ -24,7 +24,8 @@ struct Member {
   RelationId relation = 0;
   std::string name;  // quoted and qualified
   bool is_partitioned = false;
-  bool is_needed = false;  // it, or one of its ancestors, is a source
+  bool is_foreign = false;  // no TRUNCATE trigger before 16: the utility hook sees it
+  bool is_needed = false;   // it, or one of its ancestors, is a source
   bool has_row_trigger = false;
   bool row_trigger_is_clone = false;
   bool row_trigger_is_always = false;
@@ -46,13 +47,14 @@ absl::StatusOr<std::vector<Member>> ReadMembers(RelationId table) {
           " above (start, relation) AS (SELECT relation, relation FROM below UNION"
           " SELECT start, inhparent FROM above JOIN pg_inherits ON inhrelid = relation)"
           " SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p',"
+          " c.relkind = 'f',"
           " EXISTS (SELECT FROM above JOIN " +
               lineage_name +
               " l ON l.source = above.relation WHERE above.start = c.oid),"
               " r.oid IS NOT NULL, r.tgparentid <> 0, r.tgenabled = 'A',"
               " t.oid IS NOT NULL, t.tgenabled = 'A'"
               " FROM (SELECT relation, max(level) AS level FROM below GROUP BY relation) AS b"
-              " JOIN pg_class c ON c.oid = b.relation AND c.relkind IN ('r', 'p')"
+              " JOIN pg_class c ON c.oid = b.relation AND c.relkind IN ('r', 'p', 'f')"
               " JOIN pg_namespace n ON n.oid = c.relnamespace"
               " LEFT JOIN pg_trigger r ON r.tgrelid = c.oid AND r.tgname = $2"
               " LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = $3"
@@ -63,12 +65,13 @@ absl::StatusOr<std::vector<Member>> ReadMembers(RelationId table) {
     members.push_back({.relation = static_cast<RelationId>(std::stoul(*row[0])),
                        .name = *row[1],
                        .is_partitioned = IsTrue(row[2]),
-                       .is_needed = IsTrue(row[3]),
-                       .has_row_trigger = IsTrue(row[4]),
-                       .row_trigger_is_clone = IsTrue(row[5]),
-                       .row_trigger_is_always = IsTrue(row[6]),
-                       .has_truncate_trigger = IsTrue(row[7]),
-                       .truncate_trigger_is_always = IsTrue(row[8])});
+                       .is_foreign = IsTrue(row[3]),
+                       .is_needed = IsTrue(row[4]),
+                       .has_row_trigger = IsTrue(row[5]),
+                       .row_trigger_is_clone = IsTrue(row[6]),
+                       .row_trigger_is_always = IsTrue(row[7]),
+                       .has_truncate_trigger = IsTrue(row[8]),
+                       .truncate_trigger_is_always = IsTrue(row[9])});
   }
   return members;
 }
@@ -92,6 +95,7 @@ absl::Status InstallOn(const Member& member, const std::string& function) {
   if (!member.row_trigger_is_always) {
     TVIEWS_RETURN_IF_ERROR(EnableAlways(member, kRowTrigger));
   }
+  if (member.is_foreign) return absl::OkStatus();
   if (!member.has_truncate_trigger) {
     TVIEWS_RETURN_IF_ERROR(Run("CREATE TRIGGER " + std::string(kTruncateTrigger) +
                                " AFTER TRUNCATE ON " + member.name +

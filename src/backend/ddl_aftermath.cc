@@ -74,6 +74,10 @@ void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
         aftermath->changes_tree = true;
         aftermath->rows_may_differ = true;
         break;
+      case AT_GenericOptions:
+      case AT_AlterColumnGenericOptions:
+        aftermath->rows_may_differ = true;  // a foreign table may stand for another one now
+        break;
       case AT_AddInherit:
       case AT_DropInherit:
         AddRelation(reinterpret_cast<const RangeVar*>(command->def), aftermath);
@@ -82,6 +86,22 @@ void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
         break;
       default:
         break;
+    }
+  }
+}
+
+// Foreign tables have no TRUNCATE triggers.
+void PlanTruncate(const TruncateStmt* statement, Aftermath* aftermath) {
+  for (int i = 0; i < list_length(statement->relations); ++i) {
+    const auto* const name = static_cast<RangeVar*>(list_nth(statement->relations, i));
+    const Oid relation = RangeVarGetRelid(name, NoLock, true);
+    if (relation == InvalidOid) continue;
+    List* const members =
+        name->inh ? find_all_inheritors(relation, NoLock, nullptr) : list_make1_oid(relation);
+    for (int k = 0; k < list_length(members); ++k) {
+      const Oid member = list_nth_oid(members, k);
+      if (get_rel_relkind(member) != RELKIND_FOREIGN_TABLE) continue;
+      aftermath->unseen_changes = lappend_oid(aftermath->unseen_changes, member);
     }
   }
 }
@@ -130,7 +150,18 @@ void Plan(const Node* statement, Aftermath* aftermath) {
       aftermath->rows_may_differ = true;
       break;
     }
+    case T_RefreshMatViewStmt: {
+      const auto* refresh = reinterpret_cast<const RefreshMatViewStmt*>(statement);
+      const Oid relation = RangeVarGetRelid(refresh->relation, NoLock, true);
+      if (relation != InvalidOid) aftermath->unseen_changes = list_make1_oid(relation);
+      break;
+    }
+    case T_TruncateStmt:
+      PlanTruncate(reinterpret_cast<const TruncateStmt*>(statement), aftermath);
+      break;
+    case T_CreateForeignTableStmt:
     case T_CreateStmt: {
+      // A foreign table's statement begins like a table's.
       const List* const parents = reinterpret_cast<const CreateStmt*>(statement)->inhRelations;
       for (int i = 0; i < list_length(parents); ++i) {
         AddRelation(static_cast<RangeVar*>(list_nth(parents, i)), aftermath);
@@ -197,10 +228,11 @@ absl::Status FollowTable(RelationId tview) {
   return AlterView(facts.backing_view, "RENAME TO " + QuoteIdentifier(wanted.view));
 }
 
-absl::StatusOr<bool> IsTable(RelationId relation) {
+absl::StatusOr<bool> HasRows(RelationId relation) {
   return pg::CallFor([&] {
     const char kind = get_rel_relkind(relation);
-    return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE;
+    return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+           kind == RELKIND_FOREIGN_TABLE || kind == RELKIND_MATVIEW;
   });
 }
 
@@ -223,8 +255,8 @@ absl::Status LockOutAppliers(const std::vector<RelationId>& readers) {
 absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (is_tview) TVIEWS_RETURN_IF_ERROR(FollowTable(relation));
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_table, IsTable(relation));
-  if (is_table && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_rows, HasRows(relation));
+  if (has_rows && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
   if (changes_tree) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
   for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
@@ -234,7 +266,7 @@ absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ
     TVIEWS_ASSIGN_OR_RETURN(rows_may_differ, IsReadAsWholeRow(relation));
   }
   if (!rows_may_differ) return absl::OkStatus();
-  return is_table ? NoteWholeRelation(relation) : NoteReaders(readers);
+  return has_rows ? NoteWholeRelation(relation) : NoteReaders(readers);
 }
 
 absl::Status RederiveAll() {
@@ -275,6 +307,9 @@ absl::Status PrepareForCommand(const Node* statement) {
 }
 
 absl::Status RunAftermath(const Aftermath& aftermath) {
+  for (int i = 0; i < list_length(aftermath.unseen_changes); ++i) {
+    TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(list_nth_oid(aftermath.unseen_changes, i)));
+  }
   if (aftermath.is_rename_elsewhere) TVIEWS_RETURN_IF_ERROR(RederiveAll());
   if (aftermath.relations == nullptr) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool is_rewritten, pg::CallFor([&] {

@@ -30,6 +30,7 @@ namespace tviews::backend {
 struct Aftermath {
   List* relations;           // the relations concerned, as OIDs
   List* file_nodes;          // of each of them and its inheritors before the command, in OID order
+  List* unseen_changes;      // relations whose rows it changes without firing a trigger
   bool is_rename_elsewhere;  // a function, type, schema, ... that lookups may name
   bool changes_tree;         // of partitions or inheritors
   bool rows_may_differ;      // in the eyes of a query, without any row having been written

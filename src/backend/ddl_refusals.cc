@@ -217,6 +217,21 @@ absl::Status CheckTruncate(const TruncateStmt* statement) {
   return absl::OkStatus();
 }
 
+// An unpopulated materialized view cannot be read.
+absl::Status CheckRefresh(const RefreshMatViewStmt* statement) {
+  if (!statement->skipData) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
+  if (relation == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
+  if (config->targets.empty()) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "materialized view \"" + std::string(statement->relation->relname) +
+                  "\" cannot become unpopulated because TVIEWs read it",
+       .hint = "Refresh it WITH DATA.",
+       .sqlstate = "55000"});
+}
+
 // Modes that conflict with the applier's ROW EXCLUSIVE. pg_dump takes ACCESS SHARE.
 absl::Status CheckLock(const LockStmt* statement) {
   if (statement->mode < ShareLock || !pg::settings::protect) return absl::OkStatus();
@@ -291,6 +306,8 @@ absl::Status CheckStatement(const Node* statement) {
       return CheckDropTriggers(reinterpret_cast<const DropStmt*>(statement));
     case T_TruncateStmt:
       return CheckTruncate(reinterpret_cast<const TruncateStmt*>(statement));
+    case T_RefreshMatViewStmt:
+      return CheckRefresh(reinterpret_cast<const RefreshMatViewStmt*>(statement));
     case T_LockStmt:
       return CheckLock(reinterpret_cast<const LockStmt*>(statement));
     case T_VacuumStmt:

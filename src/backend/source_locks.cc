@@ -20,6 +20,7 @@
 #include <miscadmin.h>
 #include <storage/lmgr.h>
 #include <utils/acl.h>
+#include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include <utils/rls.h>
 #include <utils/syscache.h>
@@ -74,13 +75,11 @@ const char* RefusedKind(const RelationFacts& facts) {
   switch (facts.kind) {
     case RELKIND_RELATION:
     case RELKIND_PARTITIONED_TABLE:
+    case RELKIND_MATVIEW:
+    case RELKIND_FOREIGN_TABLE:
       return nullptr;
     case RELKIND_SEQUENCE:
       return "It is a sequence.";
-    case RELKIND_MATVIEW:
-      return "It is a materialized view.";
-    case RELKIND_FOREIGN_TABLE:
-      return "It is a foreign table.";
     default:
       return "It is not a table.";
   }
@@ -91,7 +90,7 @@ absl::Status CheckSource(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
   if (const char* reason = RefusedKind(facts); reason != nullptr) {
     return Refuse(name, reason,
-                  "Use ordinary or partitioned tables and TVIEWs, directly or through views.");
+                  "Use tables, materialized views and TVIEWs, directly or through views.");
   }
   if (facts.persistence == RELPERSISTENCE_TEMP) {
     return Refuse(name, "It is a temporary table.", "Use a permanent table.");
@@ -100,7 +99,9 @@ absl::Status CheckSource(RelationId relation) {
     return Refuse(name, "It is unlogged: crash recovery empties it without a trace.",
                   "Run ALTER TABLE " + name + " SET LOGGED.");
   }
-  if (!facts.may_read || !facts.may_trigger) {
+  // Materialized views have no triggers.
+  const bool may_follow = facts.may_trigger || facts.kind == RELKIND_MATVIEW;
+  if (!facts.may_read || !may_follow) {
     const std::string missing = facts.may_read ? "TRIGGER" : "SELECT";
     return pg::MakeError(absl::StatusCode::kPermissionDenied,
                          {.message = "permission denied for table " + name,
@@ -147,6 +148,17 @@ absl::Status CheckSources(const std::vector<RelationId>& sources) {
   TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
   for (RelationId relation : all) TVIEWS_RETURN_IF_ERROR(CheckSource(relation));
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<RelationId>& sources) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+  std::vector<RelationId> foreign;
+  for (RelationId relation : all) {
+    TVIEWS_ASSIGN_OR_RETURN(const char kind,
+                            pg::CallFor([relation] { return get_rel_relkind(relation); }));
+    if (kind == RELKIND_FOREIGN_TABLE) foreign.push_back(relation);
+  }
+  return foreign;
 }
 
 absl::Status LockSources(const std::vector<RelationId>& sources) {

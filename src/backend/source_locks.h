@@ -24,6 +24,9 @@ namespace tviews::backend {
 // and the current user may read it and create triggers on it.
 absl::Status CheckSources(const std::vector<RelationId>& sources);
 
+// The foreign tables among `sources` and their inheritors, whose remote changes nobody captures.
+absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<RelationId>& sources);
+
 // Locks `sources` and their inheritors until the end of the transaction. Fails if one of them is in
 // use by a statement of this session that is running (ATTACKS B3).
 absl::Status LockSources(const std::vector<RelationId>& sources);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_join.h"
 #include "backend/index_suggestions.h"
+#include "backend/source_locks.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/settings.h"
 #include "shared/status_macros.h"
@@ -21,6 +22,25 @@ absl::Status Notice(const std::string& message, const std::string& hint = {}) {
     ereport(NOTICE,
             (errmsg("%s", message.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str())));
   });
+}
+
+// Whatever the settings: such a TVIEW may differ from its query for ever.
+absl::Status WarnOfForeignTables(const TviewName& name, const std::vector<SourceLineage>& sources) {
+  std::vector<RelationId> relations;
+  for (const SourceLineage& source : sources) relations.push_back(source.source);
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> foreign, ForeignTables(relations));
+  for (const RelationId relation : foreign) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(relation));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      ereport(WARNING,
+              (errmsg("TVIEW \"%s\" does not see remote changes of foreign table %s",
+                      name.table.c_str(), table.c_str()),
+               errdetail("Only what this server writes through the foreign table is captured, and "
+                         "its rows are read as of now, not as of the frontier."),
+               errhint("Run pg_tviews_refresh('%s') after remote changes.", name.entity.c_str())));
+    }));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReportSource(const TviewName& name, const SourceLineage& source) {
@@ -42,6 +62,7 @@ absl::Status ReportIndex(const SuggestedIndex& index) {
 }  // namespace
 
 absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis) {
+  TVIEWS_RETURN_IF_ERROR(WarnOfForeignTables(name, analysis.sources));
   if (!pg::settings::notice_lineage) return absl::OkStatus();
   for (const SourceLineage& source : analysis.sources) {
     TVIEWS_RETURN_IF_ERROR(ReportSource(name, source));

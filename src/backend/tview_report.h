@@ -13,7 +13,7 @@
 
 namespace tviews::backend {
 
-// NOTICEs, unless pg_tviews.notice_lineage is off.
+// NOTICEs, unless pg_tviews.notice_lineage is off; a WARNING for each foreign table.
 absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis);
 
 }  // namespace tviews::backend

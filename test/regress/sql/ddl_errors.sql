@@ -38,11 +38,9 @@ EXPLAIN (COSTS OFF) CREATE TABLE tv_bad AS SELECT pk_item AS pk_bad FROM tb_item
 CREATE TEMPORARY TABLE tb_temp (pk_temp int PRIMARY KEY);
 CREATE UNLOGGED TABLE tb_unlogged (pk_unlogged int PRIMARY KEY);
 CREATE SEQUENCE counter;
-CREATE MATERIALIZED VIEW mat AS SELECT 1 AS pk_mat;
 CREATE TABLE tv_bad AS SELECT pk_temp FROM tb_temp;
 CREATE TABLE tv_bad AS SELECT pk_unlogged FROM tb_unlogged;
 CREATE TABLE tv_bad AS SELECT last_value AS pk_bad FROM counter;
-CREATE TABLE tv_bad AS SELECT pk_mat FROM mat;
 CREATE TABLE tv_bad AS SELECT oid AS pk_bad FROM pg_class;
 CREATE TABLE tv_bad AS SELECT database_oid AS pk_bad FROM pg_tview_meta;
 SELECT pg_tviews_create('bad', 'SELECT pk_item AS pk_bad FROM tb_item') FROM tb_item;
