@@ -4,7 +4,7 @@
 -- EXECUTE stays with PUBLIC: each checks the caller's rights on the relations concerned.
 
 CREATE FUNCTION @extschema@.pg_tviews_version() RETURNS text
-LANGUAGE c IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_version';
 COMMENT ON FUNCTION @extschema@.pg_tviews_version() IS 'version of the pg_tviews module that is loaded';
 

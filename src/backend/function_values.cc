@@ -1,5 +1,8 @@
 #include "backend/function_values.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include "shared/pg/guard.h"
 #include "shared/status_macros.h"
 
@@ -36,6 +39,8 @@ absl::Status ReturnRows(FunctionCallInfo fcinfo, const std::vector<pg::SqlRow>& 
     for (const pg::SqlValue& value : row) {
       values.push_back(value.has_value() ? const_cast<char*>(value->c_str()) : nullptr);
     }
+    // SQL objects of an older version do not know the newest columns.
+    values.resize(std::max<std::size_t>(values.size(), result->setDesc->natts), nullptr);
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       HeapTuple tuple = BuildTupleFromCStrings(input, values.data());
       tuplestore_puttuple(result->setResult, tuple);

@@ -6,6 +6,7 @@
 
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
+#include "shared/pg/extension_version.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/spi.h"
 #include "shared/sql_text.h"
@@ -119,6 +120,7 @@ absl::StatusOr<TviewName> ParseTviewName(const std::string& text) {
 }
 
 absl::Status ResolveCreationSchema(TviewName* name) {
+  TVIEWS_RETURN_IF_ERROR(pg::CheckVersion());
   if (!name->schema.empty()) return absl::OkStatus();
   const char* schema = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
@@ -130,6 +132,7 @@ absl::Status ResolveCreationSchema(TviewName* name) {
 }
 
 absl::StatusOr<RelationId> FindTview(const std::string& text) {
+  TVIEWS_RETURN_IF_ERROR(pg::CheckVersion());
   TVIEWS_ASSIGN_OR_RETURN(const WrittenName written, SplitName(text));
   for (const std::string& table :
        {std::string(kTablePrefix) + WithoutPrefix(written.name), written.name}) {

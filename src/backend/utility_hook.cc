@@ -7,6 +7,7 @@
 #include "backend/database_ddl.h"
 #include "backend/ddl_aftermath.h"
 #include "backend/ddl_refusals.h"
+#include "backend/extension_ddl.h"
 #include "backend/internal_ddl.h"
 #include "backend/tview_drop.h"
 #include "shared/pg/catalog.h"
@@ -33,19 +34,6 @@ std::string_view TextOf(const PlannedStmt* planned, const char* source) {
   const std::size_t rest = std::strlen(source + start);
   const std::size_t length = planned->stmt_len > 0 ? planned->stmt_len : rest;
   return std::string_view(source + start, length < rest ? length : rest);
-}
-
-bool IsExtensionStatement(const Node* statement, const char* name) {
-  switch (nodeTag(statement)) {
-    case T_CreateExtensionStmt:
-      return std::strcmp(reinterpret_cast<const CreateExtensionStmt*>(statement)->extname, name) ==
-             0;
-    case T_AlterExtensionStmt:
-      return std::strcmp(reinterpret_cast<const AlterExtensionStmt*>(statement)->extname, name) ==
-             0;
-    default:
-      return false;
-  }
 }
 
 // True if the statement was a CREATE TABLE ... AS that creates a TVIEW, which it then has done.
@@ -82,6 +70,7 @@ absl::Status CheckExplain(const Node* statement) {
 
 absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
   TVIEWS_RETURN_IF_ERROR(CheckExplain(statement));
+  TVIEWS_RETURN_IF_ERROR(CheckExtensionCommand(statement));
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews || InternalDdlScope::IsOpen()) return Aftermath{};
   TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
@@ -90,7 +79,7 @@ absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
 }
 
 absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
-  if (IsExtensionStatement(statement, "pg_tviews")) {
+  if (IsExtensionCommand(statement)) {
     TVIEWS_RETURN_IF_ERROR(pg::InvalidateInstallation());
   }
   TVIEWS_RETURN_IF_ERROR(FinishDrops());

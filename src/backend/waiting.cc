@@ -7,6 +7,7 @@
 #include "backend/pausing.h"
 #include "shared/pg/database_slot.h"
 #include "shared/pg/error.h"
+#include "shared/pg/extension_version.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/shmem.h"
 #include "shared/pg/worker_slots.h"
@@ -67,8 +68,8 @@ absl::Status TimedOut() {
        .sqlstate = "57014"});
 }
 
-absl::Status CheckNotStandby() {
-  if (!RecoveryInProgress()) return absl::OkStatus();
+absl::Status CheckApplierCanServe() {
+  if (!RecoveryInProgress()) return pg::CheckVersion();
   return pg::MakeError(absl::StatusCode::kFailedPrecondition,
                        {.message = "a standby cannot ask the applier",
                         .hint = "Wait for a transaction with pg_tviews_wait_for(xid8)."});
@@ -232,7 +233,7 @@ absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
 }  // namespace
 
 absl::Status WaitForEverything(Timeout timeout) {
-  TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   const Deadline deadline(timeout);
   for (;;) {
     TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
@@ -250,7 +251,7 @@ absl::Status WaitForEverything(Timeout timeout) {
 // A transaction without a record, or one that aborts, wakes nobody when it ends. So this looks
 // whether it has ended, and only then asks for a batch, whose frontier then includes it.
 absl::Status WaitForTransaction(FullXid xid, Timeout timeout) {
-  TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_RETURN_IF_ERROR(CheckXid(xid));
   const Deadline deadline(timeout);
   for (;;) {
@@ -270,7 +271,7 @@ absl::Status WaitForTransaction(FullXid xid, Timeout timeout) {
 }
 
 absl::StatusOr<RefreshOutcome> RequestRefresh(RelationId tview) {
-  TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { before_shmem_exit(AbandonAtExit, Datum{0}); }));
   absl::StatusOr<RefreshOutcome> outcome = PlaceAndAwait(tview);
   AbandonRequest();

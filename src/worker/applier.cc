@@ -5,6 +5,7 @@
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
+#include "shared/pg/extension_version.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/outbox.h"
 #include "shared/pg/pause_point.h"
@@ -38,7 +39,7 @@ namespace tviews::worker {
 namespace {
 
 constexpr int kMaxBackOffMs = 1000;
-constexpr int kPollMs = 200;  // while prepared transactions may exist
+constexpr int kPollMs = 200;  // while prepared transactions may exist, or versions differ
 constexpr int kIdleCheckMs = 5000;
 
 // While others wait for a slot or a worker: an applier without work serves this long, one with work
@@ -176,7 +177,7 @@ absl::Status Applier::Loop() {
   idle_since_ = began_at_ = GetCurrentTimestamp();
   while (!ShouldEnd()) {
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
-    if ((again_ || batch_.HasWork()) && MayBeginBatch()) RunBatch();
+    if (versions_agree_ && (again_ || batch_.HasWork()) && MayBeginBatch()) RunBatch();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
   return absl::OkStatus();
@@ -199,9 +200,17 @@ absl::Status Applier::Housekeeping() {
   checked_generation_ = pg::CatalogGeneration();
   // DROP EXTENSION: the slot goes back, the launcher starts another applier when it is needed.
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
-  if (is_here) return absl::OkStatus();
+  if (is_here) return CheckVersions();
   if (pg::ReleaseSlot(slot_)) my_slot = nullptr;
   return EndProcess("the extension is gone");
+}
+
+// Records wait in the outbox, and overflow the queue, while the SQL objects are of another version.
+absl::Status Applier::CheckVersions() {
+  const absl::Status agree = pg::RunTransaction([] { return pg::CheckVersion(); });
+  if (versions_agree_ && !agree.ok()) pg::LogFailure(agree, "the applier of this database waits");
+  versions_agree_ = agree.ok();
+  return absl::OkStatus();
 }
 
 // Under the lock under which sessions pause: after that no batch begins, and one that has begun is
@@ -244,6 +253,8 @@ absl::Status Applier::Wait() {
   int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
   if (slot_->paused.Load() != 0) {
     // pg_tviews_resume() sets the latch.
+  } else if (!versions_agree_) {
+    timeout = kPollMs;
   } else if (again_) {
     // The first repetitions come at once: a newer snapshot is all they need.
     timeout = failures_ <= 1 ? 0 : std::min(kMaxBackOffMs, 5 << std::min(failures_, 8));

@@ -36,10 +36,12 @@ class Applier {
   void RunBatch();
   absl::Status Wait();
   absl::Status Housekeeping();
+  absl::Status CheckVersions();
   bool ShouldEnd() const;
 
   pg::DatabaseSlot* slot_;
   BatchRunner batch_;
+  bool versions_agree_ = true;  // those of the library and of the SQL objects
   bool careful_ = false;
   int failures_ = 0;   // in a row
   bool again_ = true;  // a batch is due now

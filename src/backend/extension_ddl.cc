@@ -1,0 +1,64 @@
+#include "backend/extension_ddl.h"
+
+#include <cstring>
+#include <string>
+
+#include "shared/pg/extension_version.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/spi.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <commands/defrem.h>
+#include <nodes/parsenodes.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+bool IsOurs(const char* extension) { return std::strcmp(extension, "pg_tviews") == 0; }
+
+const List* OptionsOf(const Node* statement) {
+  return IsA(statement, CreateExtensionStmt)
+             ? reinterpret_cast<const CreateExtensionStmt*>(statement)->options
+             : reinterpret_cast<const AlterExtensionStmt*>(statement)->options;
+}
+
+// What the statement names, else what the control file names; empty without a control file.
+absl::StatusOr<std::string> TargetVersion(const Node* statement) {
+  const List* const options = OptionsOf(statement);
+  for (int i = 0; i < list_length(options); ++i) {
+    auto* const option = static_cast<DefElem*>(list_nth(options, i));
+    if (std::strcmp(option->defname, "new_version") != 0) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const char* version, pg::CallFor([&] { return defGetString(option); }));
+    return std::string(version);
+  }
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT default_version FROM pg_catalog.pg_available_extensions()"
+                           " WHERE name OPERATOR(pg_catalog.=) 'pg_tviews'",
+                           {}));
+  if (found.rows.empty() || !found.rows[0][0].has_value()) return std::string();
+  return *found.rows[0][0];
+}
+
+}  // namespace
+
+bool IsExtensionCommand(const Node* statement) {
+  switch (nodeTag(statement)) {
+    case T_CreateExtensionStmt:
+      return IsOurs(reinterpret_cast<const CreateExtensionStmt*>(statement)->extname);
+    case T_AlterExtensionStmt:
+      return IsOurs(reinterpret_cast<const AlterExtensionStmt*>(statement)->extname);
+    default:
+      return false;
+  }
+}
+
+absl::Status CheckExtensionCommand(const Node* statement) {
+  if (!IsExtensionCommand(statement)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string version, TargetVersion(statement));
+  return pg::CheckTargetVersion(version);
+}
+
+}  // namespace tviews::backend

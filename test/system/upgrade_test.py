@@ -1,0 +1,108 @@
+"""ALTER EXTENSION ... UPDATE in both directions with data and under load: no difference to a fresh
+installation, nothing lost, and clear errors while library and SQL objects are of different versions."""
+import psycopg2
+
+import extension_objects
+import shop
+from tviews_server import Server, check_equal, run, value, wait_until
+
+OLD, NEW = "0.1.0", "0.2.0"
+
+
+def fresh(server, version):
+    """What a new installation of a version consists of."""
+    database = "fresh_" + version.replace(".", "_")
+    run(server.connect(), f"CREATE DATABASE {database}")
+    connection = server.connect(database)
+    run(connection, f"CREATE EXTENSION pg_tviews VERSION '{version}'")
+    facts = extension_objects.describe(connection)
+    connection.close()
+    return facts
+
+
+def expect_error(connection, statement, message, hint):
+    try:
+        run(connection, statement)
+    except psycopg2.Error as error:
+        text = f"{error.diag.message_primary} / {error.diag.message_hint}"
+        assert message in text and hint in text, f"{statement}: {text}"
+    else:
+        raise AssertionError(f"{statement}: no error")
+
+
+def update(connection, version, wanted, script):
+    run(connection, f"ALTER EXTENSION pg_tviews UPDATE TO '{version}'")
+    extension_objects.compare(extension_objects.describe(connection), wanted, script)
+
+
+def check_old(server, connection):
+    """What works, and what is refused, while the library is newer than the SQL objects."""
+    for statement in ("SELECT pg_tviews_wait()", "SELECT pg_tviews_refresh('order')",
+                      "CREATE TABLE tv_refused AS SELECT pk_order, id FROM tb_order",
+                      "SELECT pg_tviews_create('refused', 'SELECT pk_order AS pk_refused FROM tb_order')",
+                      "SELECT * FROM pg_tviews_verify('order')"):
+        expect_error(connection, statement, f"still at version {OLD}", "ALTER EXTENSION pg_tviews UPDATE")
+    assert value(connection, "SELECT count(*) FROM tv_order") > 0
+    run(connection, "UPDATE tb_customer SET name = 'noted meanwhile' WHERE pk_customer = 1")
+    run(connection, "SELECT * FROM pg_tviews_workers")
+    run(connection, "SELECT * FROM pg_tviews_queue_realtime")
+    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") > 0, "the change is not in the outbox"
+    wait_until(lambda: f"still at version {OLD}" in server.log(), "the applier to say why it waits")
+
+
+with Server("upgrade", conf="pg_tviews.queue_size = '256kB'\n") as server:
+    wanted = {version: fresh(server, version) for version in (OLD, NEW)}
+    connection = server.prepare("shop", shop.SCRIPT)
+    extension_objects.compare(extension_objects.describe(connection), wanted[NEW], "nothing")
+
+    writers = shop.Writers(lambda: server.connect("shop"), sessions=3, seed=60)
+    for round_number in range(2):
+        before = writers.committed
+        wait_until(lambda: writers.committed > before + 100, "the writers to commit")
+        update(connection, OLD, wanted[OLD], f"pg_tviews--{NEW}--{OLD}.sql")
+        check_old(server, connection)
+        before = writers.committed
+        wait_until(lambda: writers.committed > before + 100, "the writers to go on")
+        update(connection, NEW, wanted[NEW], f"pg_tviews--{OLD}--{NEW}.sql")
+        run(connection, "SELECT pg_tviews_wait()")
+    writers.stop()
+    check_equal(connection, "after downgrades and upgrades under load")
+
+    # A downgrade that is rolled back changes nothing; one inside a transaction is complete in it.
+    transaction = server.connect("shop", autocommit=False)
+    update(transaction, OLD, wanted[OLD], f"pg_tviews--{NEW}--{OLD}.sql")
+    update(transaction, NEW, wanted[NEW], f"pg_tviews--{OLD}--{NEW}.sql")
+    run(transaction, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
+    transaction.rollback()
+    run(connection, "UPDATE tb_customer SET name = 'after the rollback' WHERE pk_customer = 2")
+    check_equal(connection, "after a downgrade that was rolled back")
+
+    # A restart with old SQL objects, as after the installation of a new package.
+    run(connection, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
+    run(connection, "UPDATE tb_customer SET name = 'before the restart' WHERE pk_customer = 3")
+    server.stop()
+    server.start()
+    connection = server.connect("shop")
+    run(connection, "UPDATE tb_customer SET name = 'after the restart' WHERE pk_customer = 4")
+    check_old(server, connection)
+    update(connection, NEW, wanted[NEW], f"pg_tviews--{OLD}--{NEW}.sql")
+    check_equal(connection, "after a restart with old SQL objects")
+    assert "after the restart" in value(connection, "SELECT data::text FROM tv_customer WHERE pk_customer = 4")
+
+    # SQL objects that are newer than the library: refused beforehand, and recognised where they are.
+    expect_error(connection, "ALTER EXTENSION pg_tviews UPDATE TO '9.0.0'", "needs a newer library", "restart")
+    run(connection, "UPDATE pg_extension SET extversion = '9.0.0' WHERE extname = 'pg_tviews'")
+    server.stop()
+    server.start()
+    connection = server.connect("shop")
+    expect_error(connection, "SELECT pg_tviews_wait()", "needs a newer library", "restart")
+    run(connection, "UPDATE tb_customer SET name = 'for the new library' WHERE pk_customer = 5")
+    run(connection, f"UPDATE pg_extension SET extversion = '{NEW}' WHERE extname = 'pg_tviews'")
+    server.stop()
+    server.start()
+    connection = server.connect("shop")
+    check_equal(connection, "after SQL objects that were too new")
+
+    run(connection, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
+    run(connection, "DROP EXTENSION pg_tviews CASCADE")
+    assert value(connection, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
