@@ -61,6 +61,7 @@ absl::StatusOr<bool> HasPreparedTransactions() {
 absl::Status BatchRunner::Run(bool careful) {
   const Timestamp begin = GetCurrentTimestamp();
   totals_ = pg::BatchTotals{};
+  log_.Begin();
   slot_->activity.batch_started.Store(begin);
   TVIEWS_ASSIGN_OR_RETURN(const bool none_prepared, NonePrepared());
   reader_.BeforeSnapshot(none_prepared);
@@ -76,6 +77,7 @@ absl::Status BatchRunner::Run(bool careful) {
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_apply"));
   // Before the waiters are woken: they may look.
   Report(begin);
+  log_.Publish();
   reader_.AfterCommit(bounds);
   requests_.AfterCommit();
   return absl::OkStatus();
@@ -148,6 +150,7 @@ absl::Status BatchRunner::ReloadGraph() {
     }
   }
   if (pg::WatchRelations(watched)) return CatalogsMoved();
+  log_.Keep(graph_);
   TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
   return absl::OkStatus();
 }
@@ -252,6 +255,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
                                      Coalescer* coalescer) {
   const bool is_requested = requests_.IsRequested(tview.relation);
   if (tview.is_quarantined && !is_requested) return absl::OkStatus();
+  const Timestamp begin = GetCurrentTimestamp();
   const ReaderColumns readers = ReadersOf(tview.relation);
   TviewRefresh refresh(tview, readers, careful, is_requested, &executor_);
   AffectedKeys affected;
@@ -275,7 +279,18 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   totals_.deleted += counts.deleted;
   totals_.unchanged += counts.unchanged;
   if (affected.everything) ++totals_.full_refreshes;
-  coalescer->FoldRefreshed(std::move(changes));
+  const Timestamp changed_at = is_requested ? 0 : coalescer->OldestChangeFor(tview);
+  log_.Add(tview.entity, {.tview = tview.relation,
+                          .is_full = affected.everything,
+                          .keys = affected.keys.size(),
+                          .inserted = counts.inserted,
+                          .updated = counts.updated,
+                          .deleted = counts.deleted,
+                          .unchanged = counts.unchanged,
+                          .errors = refresh.errors(),
+                          .duration_us = static_cast<std::uint64_t>(GetCurrentTimestamp() - begin),
+                          .changed_at = changed_at});
+  coalescer->FoldRefreshed(std::move(changes), changed_at);
   // The TVIEWs that follow see what this one wrote, under the same snapshot.
   return pg::Call([] {
     CommandCounterIncrement();
@@ -288,6 +303,7 @@ absl::Status BatchRunner::Consume(SnapshotData*, const SnapshotBounds& bounds) {
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_consume"));
   SnapshotData* const snapshot = GetActiveSnapshot();
   TVIEWS_RETURN_IF_ERROR(pg::Outbox::Delete(snapshot, reader_.consumed()));
+  TVIEWS_RETURN_IF_ERROR(log_.Write());
   return pg::StoreFrontier(snapshot, bounds, totals_);
 }
 

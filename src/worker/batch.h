@@ -28,6 +28,7 @@
 #include "worker/coalescer.h"
 #include "worker/queue_reader.h"
 #include "worker/refresh_executor.h"
+#include "worker/refresh_log.h"
 #include "worker/refresh_requests.h"
 
 struct SnapshotData;
@@ -80,6 +81,7 @@ class BatchRunner {
   std::uint64_t planned_at_ = 0;        // invalidations when statements were last forgotten
   bool has_quarantine_ = false;
   pg::BatchTotals totals_;
+  RefreshLog log_;
 };
 
 }  // namespace tviews::worker

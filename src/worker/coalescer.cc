@@ -15,6 +15,7 @@ Coalescer::Coalescer(const DependencyGraph& graph, std::size_t memory_limit)
 void Coalescer::Fold(FullXid xid, ChangeRecord record) {
   oldest_ = records_ == 0 ? record.written_at : std::min(oldest_, record.written_at);
   ++records_;
+  NoteTime(record.deltas, record.written_at);
   for (auto& [relation, with_fill] : with_fill_) {
     if (!with_fill.tview->fill->Covers(xid)) AddTo(with_fill, record.deltas);
   }
@@ -22,7 +23,8 @@ void Coalescer::Fold(FullXid xid, ChangeRecord record) {
   common_.DegradeTo(memory_limit_);
 }
 
-void Coalescer::FoldRefreshed(DeltaSet deltas) {
+void Coalescer::FoldRefreshed(DeltaSet deltas, Timestamp changed_at) {
+  if (changed_at != 0) NoteTime(deltas, changed_at);
   for (auto& [relation, with_fill] : with_fill_) AddTo(with_fill, deltas);
   common_.Merge(std::move(deltas));
   common_.DegradeTo(memory_limit_);
@@ -37,6 +39,23 @@ std::vector<RelationId> Coalescer::ChangedRelations() const {
   std::vector<RelationId> relations;
   for (const auto& [relation, delta] : common_.relations()) relations.push_back(relation);
   return relations;
+}
+
+Timestamp Coalescer::OldestChangeFor(const TviewDefinition& tview) const {
+  Timestamp oldest = 0;
+  for (const SourceLineage& source : tview.sources) {
+    const auto found = changed_at_.find(source.source);
+    if (found == changed_at_.end()) continue;
+    oldest = oldest == 0 ? found->second : std::min(oldest, found->second);
+  }
+  return oldest;
+}
+
+void Coalescer::NoteTime(const DeltaSet& deltas, Timestamp changed_at) {
+  for (const auto& [relation, delta] : deltas.relations()) {
+    const auto [known, is_new] = changed_at_.try_emplace(relation, changed_at);
+    if (!is_new) known->second = std::min(known->second, changed_at);
+  }
 }
 
 void Coalescer::AddTo(WithFill& with_fill, const DeltaSet& deltas) const {

@@ -31,8 +31,9 @@ class Coalescer {
   void Fold(FullXid xid, ChangeRecord record);
 
   // Adds what a refreshed TVIEW's own rows changed, for the TVIEWs that read it. Not subject to
-  // fills: a nested TVIEW's fill never covers what this batch writes (ATTACKS A2).
-  void FoldRefreshed(DeltaSet deltas);
+  // fills: a nested TVIEW's fill never covers what this batch writes (ATTACKS A2). `changed_at` is
+  // OldestChangeFor that TVIEW.
+  void FoldRefreshed(DeltaSet deltas, Timestamp changed_at);
 
   // The deltas that concern `tview`.
   const DeltaSet& DeltasFor(const TviewDefinition& tview) const;
@@ -43,6 +44,9 @@ class Coalescer {
   std::size_t records() const { return records_; }
   // Earliest written_at of the records folded; 0 if none.
   Timestamp oldest() const { return oldest_; }
+  // Earliest written_at of the records that led to a change of a source of `tview`, through other
+  // TVIEWs too; 0 if none did.
+  Timestamp OldestChangeFor(const TviewDefinition& tview) const;
 
  private:
   struct WithFill {
@@ -50,11 +54,13 @@ class Coalescer {
     DeltaSet deltas;  // of the TVIEW's sources only
   };
   void AddTo(WithFill& with_fill, const DeltaSet& deltas) const;
+  void NoteTime(const DeltaSet& deltas, Timestamp changed_at);
 
   std::size_t memory_limit_;
   std::size_t records_ = 0;
   Timestamp oldest_ = 0;
   DeltaSet common_;
+  absl::flat_hash_map<RelationId, Timestamp> changed_at_;  // earliest, of changed relations
   absl::flat_hash_map<RelationId, WithFill> with_fill_;
 };
 

@@ -41,6 +41,9 @@ class TviewRefresh {
   // Refreshes them under the active snapshot; what changed goes into `changes`.
   absl::StatusOr<WriteCounts> Apply(const AffectedKeys& affected, DeltaSet* changes);
 
+  // Keys that failed, or 1 if the TVIEW failed as a whole.
+  std::size_t errors() const { return failure_.ok() ? failed_keys_ : 1; }
+
   // The failure that put the TVIEW into quarantine as a whole, or OK.
   const absl::Status& failure() const { return failure_; }
 

@@ -59,7 +59,7 @@ TEST(Coalescer, ListsTheRelationsThatChanged) {
   coalescer.Fold(99, Record(1, 1, "covered"));
   DeltaSet refreshed;
   refreshed.MarkWhole(10);
-  coalescer.FoldRefreshed(refreshed);
+  coalescer.FoldRefreshed(refreshed, 0);
   EXPECT_EQ(coalescer.ChangedRelations(), (std::vector<RelationId>{1, 10}));
 }
 
@@ -105,7 +105,7 @@ TEST(Coalescer, GivesEveryReaderWhatARefreshChanged) {
   coalescer.Fold(99, Record(1, 1, "covered"));
   DeltaSet refreshed;
   refreshed.Add(10, kLayout, "row");
-  coalescer.FoldRefreshed(refreshed);
+  coalescer.FoldRefreshed(refreshed, 0);
   EXPECT_TRUE(Holds(coalescer.DeltasFor(*graph.Find(20)), 10, "row"));
   EXPECT_TRUE(Holds(coalescer.DeltasFor(*graph.Find(10)), 10, "row"));
   EXPECT_EQ(coalescer.records(), 1u);

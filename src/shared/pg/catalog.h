@@ -21,7 +21,7 @@
 
 namespace tviews::pg {
 
-enum class CatalogTable { kMeta, kLineage, kOutbox, kFrontier, kDeadLetter };
+enum class CatalogTable { kMeta, kLineage, kOutbox, kFrontier, kDeadLetter, kPerformanceLog };
 
 // Registers the invalidation callback. Called once, from _PG_init.
 void InitializeCatalog();

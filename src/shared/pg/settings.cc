@@ -16,8 +16,12 @@ int max_databases = 8;
 int max_workers = 4;
 bool notice_lineage = true;
 char* pause_at = nullptr;
+int performance_log_min_duration = 100;
+int performance_log_retention = 7 * 24 * 60;
+double performance_log_sample_rate = 0.01;
 bool protect = true;
 int queue_size = 4096;
+int stats_tviews = 1000;
 int transaction_memory = 64 * 1024;
 
 namespace {
@@ -50,8 +54,15 @@ const IntSetting int_settings[] = {
      &max_databases, 1, 1024, PGC_POSTMASTER, 0},
     {"pg_tviews.max_workers", "Appliers that run at a time.", &max_workers, 1, 256, PGC_POSTMASTER,
      0},
+    {"pg_tviews.performance_log_min_duration",
+     "Time from which on every refresh of a TVIEW is written to pg_tview_performance_log.",
+     &performance_log_min_duration, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
+    {"pg_tviews.performance_log_retention", "Time that rows of pg_tview_performance_log are kept.",
+     &performance_log_retention, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN},
     {"pg_tviews.queue_size", "Size of the change queue of one database.", &queue_size, 8,
      1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB},
+    {"pg_tviews.stats_tviews", "TVIEWs whose statistics are kept in shared memory.", &stats_tviews,
+     1, 100000, PGC_POSTMASTER, 0},
     {"pg_tviews.transaction_memory",
      "Memory for the changes that one transaction notes; beyond it, a changed table counts as "
      "changed as a whole.",
@@ -77,6 +88,11 @@ void RegisterSettings() {
     DefineCustomBoolVariable(s.name, s.description, nullptr, s.variable, *s.variable, s.context, 0,
                              nullptr, nullptr, nullptr);
   }
+  DefineCustomRealVariable("pg_tviews.performance_log_sample_rate",
+                           "Share of the shorter refreshes that are written to "
+                           "pg_tview_performance_log.",
+                           nullptr, &performance_log_sample_rate, performance_log_sample_rate, 0, 1,
+                           PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable(
       "pg_tviews.pause_at", "Names of pause points at which a process takes an advisory lock.",
       "For tests.", &pause_at, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);

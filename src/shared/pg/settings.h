@@ -11,17 +11,21 @@
 
 namespace tviews::pg::settings {
 
-extern int applier_idle_timeout;  // s; an applier without work for this long ends
-extern int batch_memory;          // kB; memory for a batch's deltas and keys
-extern bool enabled;              // launch workers at all
-extern int lock_timeout;          // ms; how long a batch waits for somebody's lock
-extern int max_databases;         // slots in shared memory
-extern int max_workers;           // appliers (and helpers) at the same time
-extern bool notice_lineage;       // NOTICE per source at creation
-extern char* pause_at;            // debug: comma-separated names of pause points
-extern bool protect;              // refuse writes to TVIEWs by others than the applier
-extern int queue_size;            // kB; ring of one database
-extern int transaction_memory;    // kB; memory for a transaction's deltas
+extern int applier_idle_timeout;            // s; an applier without work for this long ends
+extern int batch_memory;                    // kB; memory for a batch's deltas and keys
+extern bool enabled;                        // launch workers at all
+extern int lock_timeout;                    // ms; how long a batch waits for somebody's lock
+extern int max_databases;                   // slots in shared memory
+extern int max_workers;                     // appliers (and helpers) at the same time
+extern bool notice_lineage;                 // NOTICE per source at creation
+extern char* pause_at;                      // debug: comma-separated names of pause points
+extern int performance_log_min_duration;    // ms; refreshes that are always logged; -1: none
+extern int performance_log_retention;       // min; how long they stay in the log; -1: for ever
+extern double performance_log_sample_rate;  // share of the shorter refreshes that is logged
+extern bool protect;                        // refuse writes to TVIEWs by others than the applier
+extern int queue_size;                      // kB; ring of one database
+extern int stats_tviews;                    // entries of the statistics table
+extern int transaction_memory;              // kB; memory for a transaction's deltas
 
 // Defines the settings and reserves the prefix. Called from _PG_init through Call.
 void RegisterSettings();

@@ -18,10 +18,12 @@ namespace tviews::pg {
 namespace {
 
 constexpr char kName[] = "pg_tviews";
+constexpr char kStatsName[] = "pg_tviews statistics";
 
 static_assert(sizeof(ConditionVariable) <= sizeof(DatabaseSlot::progress));
 
 SlotTable* slot_table = nullptr;
+StatsTable* stats_table = nullptr;
 shmem_request_hook_type previous_request_hook = nullptr;
 shmem_startup_hook_type previous_startup_hook = nullptr;
 
@@ -30,7 +32,8 @@ std::size_t RingCapacity() { return static_cast<std::size_t>(settings::queue_siz
 // A snapshot lists at most one transaction per process slot and prepared transaction.
 std::uint32_t MaxInProgress() { return MaxBackends + max_prepared_xacts; }
 
-int LockCount() { return 1 + 2 * settings::max_databases; }
+// The table's, two of each slot, and the statistics'.
+int LockCount() { return 1 + 2 * settings::max_databases + 1; }
 
 struct Layout {
   std::size_t frontiers;  // offset of the in-progress arrays
@@ -53,6 +56,7 @@ Layout ComputeLayout() {
 void RequestSharedMemory() {
   if (previous_request_hook != nullptr) previous_request_hook();
   RequestAddinShmemSpace(ComputeLayout().total);
+  RequestAddinShmemSpace(stats::MemorySize());
   RequestNamedLWLockTranche(kName, LockCount());
 }
 
@@ -79,12 +83,19 @@ void InitializeTable(SlotTable* table) {
   }
 }
 
+StatsTable* FormatStats(void* memory) {
+  std::memset(memory, 0, stats::MemorySize());
+  return stats::Format(memory, &GetNamedLWLockTranche(kName)[LockCount() - 1].lock);
+}
+
 void StartUpSharedMemory() {
   if (previous_startup_hook != nullptr) previous_startup_hook();
   bool found = false;
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
   slot_table = static_cast<SlotTable*>(ShmemInitStruct(kName, ComputeLayout().total, &found));
   if (!found) InitializeTable(slot_table);
+  void* const statistics = ShmemInitStruct(kStatsName, stats::MemorySize(), &found);
+  stats_table = found ? static_cast<StatsTable*>(statistics) : FormatStats(statistics);
   LWLockRelease(AddinShmemInitLock);
 }
 
@@ -98,5 +109,6 @@ void InitializeSharedMemory() {
 }
 
 SlotTable* Slots() { return slot_table; }
+StatsTable* Stats() { return stats_table; }
 
 }  // namespace tviews::pg

@@ -4,13 +4,15 @@
 // Sharing: shared memory
 // Errors:  the hooks run in the postmaster; a failure stops the server's start
 //
-// Lock order: SlotTable.lock, then a slot's queue_lock, then its frontier_lock. Never two of the
-// same kind. The server's own locks (XactTruncationLock, ProcArrayLock) are never taken under ours.
+// Lock order: SlotTable.lock, then a slot's queue_lock, then its frontier_lock, then
+// StatsTable.lock. Never two of the same kind. The server's own locks (XactTruncationLock,
+// ProcArrayLock) are never taken under ours.
 
 #ifndef PG_TVIEWS_SHARED_PG_SHMEM_H_
 #define PG_TVIEWS_SHARED_PG_SHMEM_H_
 
 #include "shared/pg/database_slot.h"
+#include "shared/pg/stats.h"
 
 namespace tviews::pg {
 
@@ -19,6 +21,9 @@ void InitializeSharedMemory();
 
 // The table; null only before shared memory exists.
 SlotTable* Slots();
+
+// Statistics per TVIEW; the same.
+StatsTable* Stats();
 
 }  // namespace tviews::pg
 
