@@ -4,9 +4,12 @@
 // Sharing: runs once, in the postmaster
 // Errors:  raises through Enter
 
+#include "backend/database_ddl.h"
 #include "backend/executor_hook.h"
 #include "backend/object_access.h"
+#include "backend/restore_session.h"
 #include "backend/transaction.h"
+#include "backend/tview_label.h"
 #include "backend/utility_hook.h"
 #include "shared/pg/capture_config.h"
 #include "shared/pg/catalog.h"
@@ -49,6 +52,9 @@ absl::Status Load() {
     backend::RegisterUtilityHook();
     backend::RegisterExecutorHooks();
     backend::RegisterObjectAccessHook();
+    backend::RegisterLabelProvider();
+    backend::RegisterRestoreHook();
+    backend::RegisterDatabaseCallbacks();
   }));
   return absl::OkStatus();
 }

@@ -119,6 +119,10 @@ absl::Status MakeRoomForClones(const std::vector<Member>& members) {
 
 }  // namespace
 
+bool IsCaptureTrigger(std::string_view name) noexcept {
+  return name == kRowTrigger || name == kTruncateTrigger;
+}
+
 absl::Status InstallCaptureTriggers(RelationId table) {
   const InternalDdlScope internal;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());

@@ -15,11 +15,16 @@
 #ifndef PG_TVIEWS_BACKEND_CAPTURE_TRIGGERS_H_
 #define PG_TVIEWS_BACKEND_CAPTURE_TRIGGERS_H_
 
+#include <string_view>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
+
+// True if `name` is that of a capture trigger.
+bool IsCaptureTrigger(std::string_view name) noexcept;
 
 // Creates what is missing on `table` and everything that inherits from it; puts what is there back
 // to ENABLE ALWAYS.

@@ -5,6 +5,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
+#include <access/xact.h>
 #include <commands/dbcommands.h>
 #include <miscadmin.h>
 #include <nodes/parsenodes.h>
@@ -45,7 +46,24 @@ const char* NameOf(const Node* statement) {
   }
 }
 
+// Set while the transaction has created a database.
+bool has_created_database = false;
+
+void OnTransactionEnd(XactEvent event, void*) {
+  pg::EnterQuietly([event] {
+    if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT) return;
+    if (event == XACT_EVENT_COMMIT && has_created_database) pg::VisitNewDatabases();
+    has_created_database = false;
+  });
+}
+
 }  // namespace
+
+void RegisterDatabaseCallbacks() { RegisterXactCallback(OnTransactionEnd, nullptr); }
+
+void NoteCreateDatabase(const Node* statement) noexcept {
+  if (IsA(statement, CreatedbStmt)) has_created_database = true;
+}
 
 absl::StatusOr<DatabaseId> DatabaseToPark(const Node* statement) {
   const char* const name = NameOf(statement);

@@ -18,6 +18,13 @@ struct Node;
 
 namespace tviews::backend {
 
+// Called once, from _PG_init.
+void RegisterDatabaseCallbacks();
+
+// A copied database may have TVIEWs: once the command has committed, the launcher looks for new
+// databases.
+void NoteCreateDatabase(const Node* statement) noexcept;
+
 // The database that `statement` wants for itself; 0 if it is another kind of command, or if there
 // is no such database.
 absl::StatusOr<DatabaseId> DatabaseToPark(const Node* statement);

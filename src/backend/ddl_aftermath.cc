@@ -8,6 +8,7 @@
 #include "backend/internal_ddl.h"
 #include "backend/transaction.h"
 #include "backend/tview_facts.h"
+#include "backend/tview_label.h"
 #include "backend/tview_lineage.h"
 #include "backend/tview_metadata.h"
 #include "backend/tview_names.h"
@@ -261,6 +262,7 @@ absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ
   if (changes_tree) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
   for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
   if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  if (is_tview) TVIEWS_RETURN_IF_ERROR(WriteLabel(relation));
   if (readers.empty()) return absl::OkStatus();
   if (!rows_may_differ) {
     TVIEWS_ASSIGN_OR_RETURN(rows_may_differ, IsReadAsWholeRow(relation));

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/capture_triggers.h"
 #include "backend/executor_hook.h"
 #include "backend/tview_names.h"
 #include "shared/pg/capture_config.h"
@@ -175,10 +176,6 @@ absl::Status CheckRename(const RenameStmt* statement) {
     }
   }
   return absl::OkStatus();
-}
-
-bool IsCaptureTrigger(std::string_view name) {
-  return name == "pg_tviews_capture" || name == "pg_tviews_truncate";
 }
 
 absl::Status CheckCaptureTrigger(const RangeVar* table, const char* trigger) {

@@ -1,6 +1,7 @@
 #include "backend/object_access.h"
 
 #include "backend/tview_drop.h"
+#include "backend/tview_label.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/worker_slots.h"
@@ -29,6 +30,7 @@ absl::Status NoteExtensionDrop(Oid extension) {
                           pg::CallFor([] { return get_extension_oid("pg_tviews", true); }));
   if (extension != ours) return absl::OkStatus();
   has_dropped_extension = true;
+  TVIEWS_RETURN_IF_ERROR(RemoveLabels());
   return pg::InvalidateInstallation();
 }
 

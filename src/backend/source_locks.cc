@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
@@ -142,6 +143,22 @@ absl::Status CheckNotInUse(RelationId relation) {
                         .sqlstate = "55006"});
 }
 
+absl::Status LockAll(const std::vector<RelationId>& sources,
+                     absl::FunctionRef<absl::Status(RelationId)> lock) {
+  std::set<RelationId> locked;
+  // Again while waiting for a lock has let the tree grow.
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+    if (all == locked) break;
+    for (RelationId relation : all) {
+      if (!locked.contains(relation)) TVIEWS_RETURN_IF_ERROR(lock(relation));
+    }
+    locked = all;
+  }
+  for (RelationId relation : locked) TVIEWS_RETURN_IF_ERROR(CheckNotInUse(relation));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckSources(const std::vector<RelationId>& sources) {
@@ -162,19 +179,20 @@ absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<Relation
 }
 
 absl::Status LockSources(const std::vector<RelationId>& sources) {
-  std::set<RelationId> locked;
-  // Again while waiting for a lock has let the tree grow.
-  for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
-    if (all == locked) break;
-    for (RelationId relation : all) {
-      if (locked.contains(relation)) continue;
-      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { LockRelationOid(relation, ShareRowExclusiveLock); }));
-    }
-    locked = all;
-  }
-  for (RelationId relation : locked) TVIEWS_RETURN_IF_ERROR(CheckNotInUse(relation));
-  return absl::OkStatus();
+  return LockAll(sources, [](RelationId relation) {
+    return pg::Call([relation] { LockRelationOid(relation, ShareRowExclusiveLock); });
+  });
+}
+
+absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources) {
+  return LockAll(sources, [](RelationId relation) -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([relation] {
+                              return ConditionalLockRelationOid(relation, ShareRowExclusiveLock);
+                            }));
+    if (is_locked) return absl::OkStatus();
+    return pg::MakeError(absl::StatusCode::kUnavailable,
+                         {.message = "a source is locked", .sqlstate = "55P03"});
+  });
 }
 
 }  // namespace tviews::backend

@@ -31,6 +31,10 @@ absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<Relation
 // use by a statement of this session that is running (ATTACKS B3).
 absl::Status LockSources(const std::vector<RelationId>& sources);
 
+// The same without waiting; fails with 55P03 if somebody holds a lock in the way. For a transaction
+// that must not be part of a deadlock, nor make anybody else part of one.
+absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources);
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_SOURCE_LOCKS_H_

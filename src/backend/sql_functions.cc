@@ -10,6 +10,7 @@
 
 #include "backend/capture_triggers.h"
 #include "backend/function_values.h"
+#include "backend/tview_adopt.h"
 #include "backend/tview_create.h"
 #include "backend/tview_drop.h"
 #include "backend/tview_names.h"
@@ -20,9 +21,12 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
+#include <access/htup_details.h>
 #include <fmgr.h>
+#include <funcapi.h>
 #include <utils/builtins.h>
 
+PG_FUNCTION_INFO_V1(tviews_adopt);
 PG_FUNCTION_INFO_V1(tviews_convert_table);
 PG_FUNCTION_INFO_V1(tviews_create);
 PG_FUNCTION_INFO_V1(tviews_drop);
@@ -107,5 +111,18 @@ TVIEWS_EXPORT Datum tviews_reinstall_triggers(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::ReinstallCaptureTriggers());
     return Int32GetDatum(tables);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_adopt(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const backend::Adoption adoption, backend::AdoptTviews());
+    return pg::CallFor([&] {
+      TupleDesc descriptor = nullptr;
+      get_call_result_type(fcinfo, nullptr, &descriptor);
+      Datum values[] = {Int32GetDatum(adoption.adopted), Int32GetDatum(adoption.pending)};
+      bool nulls[] = {false, false};
+      return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+    });
   });
 }

@@ -16,6 +16,9 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
+#include <access/xact.h>
+#include <catalog/dependency.h>
+#include <catalog/pg_class.h>
 #include <catalog/pg_inherits.h>
 #include <utils/syscache.h>
 #include "shared/pg/postgres_end.h"
@@ -32,14 +35,17 @@ absl::StatusOr<bool> Exists(RelationId relation) {
   return pg::CallFor([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)); });
 }
 
-absl::Status FinishDrop(RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(tview));
-  if (exists) return absl::OkStatus();
+absl::Status Forget(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, DeleteMetadata(tview));
   for (RelationId source : sources) {
     TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
   }
   return absl::OkStatus();
+}
+
+absl::Status FinishDrop(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(tview));
+  return exists ? absl::OkStatus() : Forget(tview);
 }
 
 // False after DROP EXTENSION, or where its tables are gone by other means.
@@ -60,6 +66,15 @@ absl::Status NoteDrop(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const bool has_ancestor,
                           pg::CallFor([&] { return has_superclass(relation); }));
   return has_ancestor ? NoteWholeRelation(relation) : absl::OkStatus();
+}
+
+absl::Status ReleaseTview(RelationId tview, RelationId view) {
+  TVIEWS_RETURN_IF_ERROR(Forget(tview));
+  return pg::Call([&] {
+    deleteDependencyRecordsForSpecific(RelationRelationId, view, DEPENDENCY_INTERNAL,
+                                       RelationRelationId, tview);
+    CommandCounterIncrement();
+  });
 }
 
 absl::Status FinishDrops() {

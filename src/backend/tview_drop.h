@@ -29,6 +29,9 @@ absl::Status FinishDrops();
 // Drops the TVIEW called `text`; returns its name. With `if_exists`, a missing one is a NOTICE.
 absl::StatusOr<std::string> DropTview(const std::string& text, bool if_exists);
 
+// Makes an ordinary table of `tview`, and of `view`, its backing view, one that stands by itself.
+absl::Status ReleaseTview(RelationId tview, RelationId view);
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_TVIEW_DROP_H_

@@ -8,6 +8,7 @@
 #include "backend/source_locks.h"
 #include "backend/transaction.h"
 #include "backend/tview_facts.h"
+#include "backend/tview_label.h"
 #include "backend/tview_metadata.h"
 #include "shared/dependency_graph.h"
 #include "shared/pg/catalog.h"
@@ -40,16 +41,7 @@ absl::StatusOr<const Query*> ViewQuery(RelationId view) {
 
 absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(tview.owner));
-  TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(tview.backing_view));
-  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, pg::CallFor([&] {
-                            return get_attnum(tview.backing_view, tview.key_column.c_str());
-                          }));
-  return DeriveLineage(query, key);
-}
-
-absl::Status CheckForCycles() {
-  TVIEWS_ASSIGN_OR_RETURN(std::vector<TviewDefinition> tviews, ReadDependencies());
-  return DependencyGraph::Build(std::move(tviews)).status();
+  return AnalyzeView(tview.backing_view, tview.key_column);
 }
 
 // False if a transaction that dropped `tview` has committed; waits for one that is about to.
@@ -66,6 +58,13 @@ absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key) {
   TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, pg::IsTview));
   TVIEWS_RETURN_IF_ERROR(CheckSources(SourcesOf(analysis)));
   return analysis;
+}
+
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column) {
+  TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(view));
+  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key,
+                          pg::CallFor([&] { return get_attnum(view, key_column.c_str()); }));
+  return DeriveLineage(query, key);
 }
 
 std::vector<RelationId> SourcesOf(const Analysis& analysis) {
@@ -87,6 +86,11 @@ absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
   return DeriveAsOwner(facts);
 }
 
+absl::Status CheckForCycles() {
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<TviewDefinition> tviews, ReadDependencies());
+  return DependencyGraph::Build(std::move(tviews)).status();
+}
+
 absl::Status NoteSources(const std::vector<RelationId>& sources) {
   for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(source));
   return absl::OkStatus();
@@ -101,6 +105,7 @@ absl::Status RederiveLineage(RelationId tview) {
   const bool is_same = stored == CaptureShape(analysis.sources);
   if (!is_same) TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
   TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
+  TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
   if (is_same) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));

@@ -12,6 +12,7 @@
 #ifndef PG_TVIEWS_BACKEND_TVIEW_LINEAGE_H_
 #define PG_TVIEWS_BACKEND_TVIEW_LINEAGE_H_
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,6 +27,12 @@ namespace tviews::backend {
 // Analyses `tree`, whose output column `key` identifies a row, and checks that its sources may be
 // sources for the current user.
 absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key);
+
+// The analysis of the query of `view`, whose column `key_column` identifies a row.
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column);
+
+// Fails if TVIEWs read each other.
+absl::Status CheckForCycles();
 
 std::vector<RelationId> SourcesOf(const Analysis& analysis);
 

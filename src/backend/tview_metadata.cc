@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "backend/transaction.h"
 #include "backend/tview_facts.h"
+#include "backend/tview_label.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/guard.h"
@@ -100,14 +101,6 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
   return absl::OkStatus();
 }
 
-// Tells every process that metadata changed: caches by invalidation, the applier by a change
-// record, so that exactly the batches that see this transaction use the new graph.
-absl::Status NoteMetadataChange() {
-  TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
-  return TransactionBuffer::Instance().MarkWhole(meta);
-}
-
 // The text of a DELETE of the rows of $1.
 absl::StatusOr<std::string> DeleteFrom(const char* table) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, ExtensionObject(table));
@@ -115,6 +108,12 @@ absl::StatusOr<std::string> DeleteFrom(const char* table) {
 }
 
 }  // namespace
+
+absl::Status NoteMetadataChange() {
+  TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
+  return TransactionBuffer::Instance().MarkWhole(meta);
+}
 
 absl::Status InsertMetadata(const TviewMetadata& metadata) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
@@ -137,6 +136,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            std::to_string(MyDatabaseId)})
           .status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
+  TVIEWS_RETURN_IF_ERROR(WriteLabel(metadata.tview));
   return NoteMetadataChange();
 }
 

@@ -31,6 +31,10 @@ struct TviewMetadata {
   Analysis analysis;
 };
 
+// Tells every process that metadata changed, or is about to: caches by invalidation, the applier by
+// a change record, so that exactly the batches that see this transaction use the new graph.
+absl::Status NoteMetadataChange();
+
 absl::Status InsertMetadata(const TviewMetadata& metadata);
 
 // Replaces what was derived from the backing view's query.

@@ -7,6 +7,7 @@
 #include "backend/defining_query.h"
 #include "backend/internal_ddl.h"
 #include "backend/source_locks.h"
+#include "backend/table_checks.h"
 #include "backend/tview_create.h"
 #include "backend/tview_facts.h"
 #include "backend/tview_lineage.h"
@@ -33,67 +34,11 @@ namespace {
 
 absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
 
-absl::Status CheckOwner(RelationId relation) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_owner,
-                          pg::CallFor([&] { return pg_class_ownercheck(relation, GetUserId()); }));
-  if (is_owner) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
-  return pg::MakeError(absl::StatusCode::kPermissionDenied,
-                       {.message = "must be owner of " + name});
-}
-
-// Fails, naming the differences, unless both have the same columns at the same places.
-absl::Status CheckSameColumns(RelationId table, RelationId view) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest(
-          "WITH columns AS (SELECT attrelid, attnum, CASE WHEN attisdropped THEN 'a dropped column'"
-          " ELSE format('%I %s%s', attname, format_type(atttypid, atttypmod),"
-          " CASE WHEN attcollation NOT IN (0, 100) THEN ' COLLATE ' ||"
-          " attcollation::regcollation::text ELSE '' END) END AS is"
-          " FROM pg_attribute WHERE attrelid IN ($1::oid, $2::oid) AND attnum > 0)"
-          " SELECT format('Column %s is %s in the table and %s in the query.', attnum,"
-          " coalesce(t.is, 'missing'), coalesce(v.is, 'missing'))"
-          " FROM (SELECT * FROM columns WHERE attrelid = $1::oid) AS t"
-          " FULL JOIN (SELECT * FROM columns WHERE attrelid = $2::oid) AS v USING (attnum)"
-          " WHERE t.is IS DISTINCT FROM v.is ORDER BY attnum",
-          {std::to_string(table), std::to_string(view)}));
-  if (found.rows.empty()) return absl::OkStatus();
-  std::vector<std::string> differences;
-  for (const pg::SqlRow& row : found.rows) differences.push_back(*row[0]);
-  return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                       {.message = "the columns of the table and of the query differ",
-                        .detail = absl::StrJoin(differences, " "),
-                        .hint = "Create another TVIEW for other columns.",
-                        .sqlstate = "42P16"});
-}
-
-// What a table must not have to become a TVIEW.
-absl::Status CheckIsPlainTable(RelationId table) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(table));
+absl::Status IsTviewAlready(RelationId table) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(table));
-  std::string reason = is_tview ? "It is a TVIEW already." : "";
-  if (reason.empty()) {
-    TVIEWS_ASSIGN_OR_RETURN(
-        const pg::SqlResult found,
-        pg::ExecuteSqlLatest(
-            "SELECT pg_catalog.concat_ws(' ',"
-            " CASE WHEN relkind <> 'r' OR relispartition THEN 'It is not an ordinary table.' END,"
-            " CASE WHEN relpersistence <> 'p' THEN 'It is temporary or unlogged.' END,"
-            " CASE WHEN relhastriggers THEN 'It has triggers or foreign keys.' END,"
-            " CASE WHEN relhasrules THEN 'It has rules.' END,"
-            " CASE WHEN relrowsecurity THEN 'It has row-level security.' END,"
-            " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE $1::oid"
-            " IN (inhrelid, inhparent)) THEN 'It inherits, or is inherited from.' END)"
-            " FROM pg_catalog.pg_class WHERE oid = $1::oid",
-            {std::to_string(table)}));
-    if (!found.rows.empty() && found.rows[0][0].has_value()) reason = *found.rows[0][0];
-  }
-  if (reason.empty()) return absl::OkStatus();
   return pg::MakeError(absl::StatusCode::kInvalidArgument,
                        {.message = "table " + name + " cannot become a TVIEW",
-                        .detail = reason,
+                        .detail = "It is a TVIEW already.",
                         .sqlstate = "42809"});
 }
 
@@ -134,16 +79,6 @@ absl::Status EnsurePrimaryKey(RelationId table, const std::string& column) {
                         .sqlstate = "42P16"});
 }
 
-absl::StatusOr<std::string> ViewText(RelationId view) {
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT pg_catalog.pg_get_viewdef($1::oid)", {std::to_string(view)}));
-  const std::string text = found.rows[0][0].value_or("");
-  if (!text.empty()) return text;
-  return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                       {.message = "the query of a TVIEW is a view", .sqlstate = "42809"});
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query) {
@@ -176,6 +111,8 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(CheckOwner(table));
   TVIEWS_ASSIGN_OR_RETURN(const std::string table_name, QualifiedRelationName(table));
   TVIEWS_RETURN_IF_ERROR(Run("LOCK TABLE " + table_name + " IN SHARE ROW EXCLUSIVE MODE"));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(table));
+  if (is_tview) return IsTviewAlready(table);
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(table));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId view, FindInSchema(name, name.view));
   TVIEWS_RETURN_IF_ERROR(CheckOwner(view));

@@ -9,7 +9,10 @@
 #include "backend/ddl_refusals.h"
 #include "backend/extension_ddl.h"
 #include "backend/internal_ddl.h"
+#include "backend/restore_session.h"
 #include "backend/tview_drop.h"
+#include "backend/tview_label.h"
+#include "backend/tview_metadata.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/change_queue.h"
 #include "shared/pg/error.h"
@@ -18,6 +21,7 @@
 
 #include "shared/pg/postgres_begin.h"
 #include <access/xact.h>
+#include <catalog/namespace.h>
 #include <miscadmin.h>
 #include <nodes/parsenodes.h>
 #include <tcop/cmdtag.h>
@@ -78,11 +82,25 @@ absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
   return PlanAftermath(statement);
 }
 
+// A restored table gets the primary key that its adoption waits for.
+absl::Status WakeForAdoption(const Node* statement) {
+  if (!IsA(statement, AlterTableStmt)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([statement]() -> RelationId {
+                            return RangeVarGetRelid(
+                                reinterpret_cast<const AlterTableStmt*>(statement)->relation,
+                                NoLock, true);
+                          }));
+  if (relation == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool waits, AwaitsAdoption(relation));
+  return waits ? NoteMetadataChange() : absl::OkStatus();
+}
+
 absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
   if (IsExtensionCommand(statement)) {
     TVIEWS_RETURN_IF_ERROR(pg::InvalidateInstallation());
   }
   TVIEWS_RETURN_IF_ERROR(FinishDrops());
+  TVIEWS_RETURN_IF_ERROR(WakeForAdoption(statement));
   return RunAftermath(aftermath);
 }
 
@@ -116,6 +134,10 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
     const bool is_done = pg::Enter<bool>(
         [planned, source, completion] { return CreateInstead(planned, source, completion); });
     if (is_done) return;
+    const RestoreStatement restore = pg::Enter<RestoreStatement>(
+        [planned]() -> absl::StatusOr<RestoreStatement> { return AdaptRestore(planned); });
+    if (restore.is_redundant) return;
+    planned = restore.planned;
     aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
     parked = pg::Enter<DatabaseId>([statement] { return Park(statement); });
   }
@@ -131,6 +153,7 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
   if (!is_whole || !IsTransactionState()) return;
   pg::Enter<bool>([statement, aftermath, parked]() -> absl::StatusOr<bool> {
     if (parked != 0) TVIEWS_RETURN_IF_ERROR(UnparkDatabase(parked));
+    NoteCreateDatabase(statement);
     TVIEWS_RETURN_IF_ERROR(AfterCommand(statement, aftermath));
     return true;
   });

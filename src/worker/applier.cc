@@ -109,6 +109,8 @@ absl::StatusOr<bool> OutboxHasWork() {
     return pg::Call([] { PopActiveSnapshot(); });
   }));
   if (!is_empty) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const bool needs_adoption, NeedsAdoption());
+  if (needs_adoption) return true;
   return HasPreparedTransactions();
 }
 
@@ -177,6 +179,7 @@ absl::Status Applier::Loop() {
   idle_since_ = began_at_ = GetCurrentTimestamp();
   while (!ShouldEnd()) {
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
+    if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
     if (versions_agree_ && (again_ || batch_.HasWork()) && MayBeginBatch()) RunBatch();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
@@ -263,6 +266,7 @@ absl::Status Applier::Wait() {
     timeout = kPollMs;
   } else {
     timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
+    if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
   }
   return pg::Call([&] {
     const int happened = WaitLatch(MyLatch, events, timeout, PG_WAIT_EXTENSION);
@@ -277,6 +281,7 @@ bool Applier::ShouldEnd() const {
   if (is_in_the_way && now - began_at_ >= kLongTurn) return pg::ReleaseSlot(slot_);
   if (again_ || batch_.HasWork()) return false;
   if (is_in_the_way && now - began_at_ >= kShortTurn) return pg::ReleaseIfIdle(slot_);
+  if (adoption_.is_pending()) return false;
   if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
   return pg::ReleaseIfIdle(slot_);
 }

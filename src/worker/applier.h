@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "shared/pg/database_slot.h"
+#include "worker/adoption.h"
 #include "worker/batch.h"
 
 namespace tviews::worker {
@@ -41,6 +42,7 @@ class Applier {
 
   pg::DatabaseSlot* slot_;
   BatchRunner batch_;
+  Adoption adoption_;
   bool versions_agree_ = true;  // those of the library and of the SQL objects
   bool careful_ = false;
   int failures_ = 0;   // in a row

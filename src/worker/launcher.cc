@@ -77,6 +77,7 @@ class Launcher {
   Timestamp looked_at_ = 0;
   std::uint64_t unslotted_seen_ = 0;
   std::uint64_t visits_seen_ = 0;
+  std::uint64_t new_visits_seen_ = 0;
   std::uint64_t freed_seen_ = 0;
   bool log_exhausted_ = true;  // one line per episode
 };
@@ -282,9 +283,11 @@ absl::Status Launcher::Loop() {
     }));
     const std::uint64_t unslotted = pg::Slots()->unslotted.finished.Load();
     const std::uint64_t visits = pg::Slots()->visits.Load();
+    const std::uint64_t new_visits = pg::Slots()->new_visits.Load();
     if (unslotted != unslotted_seen_ || visits != visits_seen_) {
       TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
-    } else if (GetCurrentTimestamp() - looked_at_ > kVisitInterval) {
+    } else if (new_visits != new_visits_seen_ ||
+               GetCurrentTimestamp() - looked_at_ > kVisitInterval) {
       TVIEWS_RETURN_IF_ERROR(AddNewDatabases());
     }
     const std::uint64_t freed = pg::Slots()->freed.Load();
@@ -294,6 +297,7 @@ absl::Status Launcher::Loop() {
     freed_seen_ = freed;
     unslotted_seen_ = unslotted;
     visits_seen_ = visits;
+    new_visits_seen_ = new_visits;
     CollectWishes();
     TVIEWS_RETURN_IF_ERROR(ReapEnded());
     TVIEWS_RETURN_IF_ERROR(StartWanted());

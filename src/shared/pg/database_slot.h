@@ -134,6 +134,7 @@ struct SlotTable {
   SharedNumber launcher_pid;
   SharedCounter launches_failed;     // no background worker to be had
   SharedCounter visits;              // raised to have the launcher visit every database
+  SharedCounter new_visits;          // raised to have it visit those it has not seen
   SharedCounter freed;               // slots given back
   Shared<Timestamp> turned_away_at;  // when a database last found no slot or no worker
   DatabaseSlot slots[1];             // slot_count of them

@@ -185,6 +185,11 @@ void VisitEveryDatabase() noexcept {
   WakeLauncher();
 }
 
+void VisitNewDatabases() noexcept {
+  Slots()->new_visits.Add(1);
+  WakeLauncher();
+}
+
 bool ParkSlot(DatabaseId database) noexcept {
   DatabaseSlot* const slot = FindSlot(database);
   if (slot == nullptr) return false;

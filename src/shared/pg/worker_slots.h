@@ -48,6 +48,9 @@ void AskForRoom() noexcept;
 bool IsCrowded() noexcept;  // somebody has, a short time ago
 void VisitEveryDatabase() noexcept;
 
+// A database was created: the launcher visits those that it has not seen yet.
+void VisitNewDatabases() noexcept;
+
 // Keeps appliers away from `database` for half a minute from now, and makes the one that lives end.
 // True while there is still one.
 bool ParkSlot(DatabaseId database) noexcept;
