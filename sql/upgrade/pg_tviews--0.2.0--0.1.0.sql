@@ -3,4 +3,10 @@
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
 
+DROP VIEW @extschema@.pg_tviews_progress;
+DROP FUNCTION @extschema@.pg_tviews_work_in_progress();
+DROP TABLE @extschema@.pg_tview_performance_log;
+DROP FUNCTION @extschema@.pg_tviews_stats_reset(text);
+DROP VIEW @extschema@.pg_tviews_performance_summary;
+DROP FUNCTION @extschema@.pg_tviews_stats();
 ALTER FUNCTION @extschema@.pg_tviews_version() IMMUTABLE;

@@ -1,6 +1,7 @@
 #include "backend/database_ddl.h"
 
 #include "shared/pg/guard.h"
+#include "shared/pg/wait_events.h"
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
 
@@ -75,7 +76,8 @@ absl::Status ParkDatabase(DatabaseId database) {
   if (database == MyDatabaseId) return absl::OkStatus();  // the command will say so
   return pg::Call([database] {
     while (pg::ParkSlot(database)) {
-      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10, PG_WAIT_EXTENSION);
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 10,
+                pg::WaitEvent(pg::Wait::kEndOfApplier));
       ResetLatch(MyLatch);
       CHECK_FOR_INTERRUPTS();
     }

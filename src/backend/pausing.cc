@@ -6,6 +6,7 @@
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/shmem.h"
+#include "shared/pg/wait_events.h"
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
 
@@ -51,7 +52,7 @@ absl::Status AwaitEndOfBatch(DatabaseSlot* slot) {
     auto* const progress = reinterpret_cast<ConditionVariable*>(slot->progress);
     ConditionVariablePrepareToSleep(progress);
     while (slot->paused.Load() != 0 && IsApplying(*slot)) {
-      ConditionVariableTimedSleep(progress, kRecheckMs, PG_WAIT_EXTENSION);
+      ConditionVariableTimedSleep(progress, kRecheckMs, pg::WaitEvent(pg::Wait::kEndOfBatch));
     }
     ConditionVariableCancelSleep();
   });

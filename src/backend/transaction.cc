@@ -12,6 +12,7 @@
 #include "shared/pg/guard.h"
 #include "shared/pg/outbox.h"
 #include "shared/pg/pause_point.h"
+#include "shared/pg/session_notes.h"
 #include "shared/pg/settings.h"
 #include "shared/status_macros.h"
 
@@ -110,7 +111,8 @@ absl::Status TransactionBuffer::Add(RelationId source, const Layout& layout, std
   DeltaSet& deltas = CurrentLevel(GetCurrentTransactionNestLevel());
   if (levels_.size() > 1 && IsWholeBelow(source)) return absl::OkStatus();
   if (!deltas.Add(source, layout, key)) return absl::OkStatus();
-  return AfterAdding();
+  ++key_count_;
+  return AfterAdding(source);
 }
 
 absl::Status TransactionBuffer::MarkWhole(RelationId source) {
@@ -119,7 +121,8 @@ absl::Status TransactionBuffer::MarkWhole(RelationId source) {
     recorded_whole_.MarkWhole(source);
   }
   CurrentLevel(GetCurrentTransactionNestLevel()).MarkWhole(source);
-  return AfterAdding();
+  key_count_ = CountKeys();
+  return AfterAdding(source);
 }
 
 DeltaSet& TransactionBuffer::CurrentLevel(int nest_level) {
@@ -137,9 +140,18 @@ bool TransactionBuffer::IsWholeBelow(RelationId source) const {
   });
 }
 
-absl::Status TransactionBuffer::AfterAdding() {
+std::size_t TransactionBuffer::CountKeys() const {
+  std::size_t count = 0;
+  for (const Level& level : levels_) count += level.deltas.key_count();
+  return count;
+}
+
+absl::Status TransactionBuffer::AfterAdding(RelationId source) {
   KeepWithinMemoryLimit();
-  if (state_ == State::kCollecting) return absl::OkStatus();
+  if (state_ == State::kCollecting) {
+    pg::session_notes::NoteChange(source, key_count_);
+    return absl::OkStatus();
+  }
   if (levels_.back().nest_level > kTopLevel) return TooLate();
   return WriteRecord();
 }
@@ -157,6 +169,7 @@ void TransactionBuffer::KeepWithinMemoryLimit() {
     if (level != levels_.rbegin()) lower_bytes_ -= freed;
     excess -= std::min(freed, excess);
   }
+  key_count_ = CountKeys();
 }
 
 absl::Status TransactionBuffer::WriteRecord() {
@@ -164,6 +177,7 @@ absl::Status TransactionBuffer::WriteRecord() {
   DeltaSet deltas = std::move(levels_.front().deltas);
   levels_.clear();
   lower_bytes_ = 0;
+  key_count_ = 0;
   deltas.DegradeTo(kLargestRecord);
   // Dropped in this transaction after the changes: nobody is left to tell.
   TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
@@ -196,6 +210,7 @@ absl::Status TransactionBuffer::AtPreCommit() {
   state_ = State::kSealed;
   if (levels_.empty()) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(WriteRecord());
+  pg::session_notes::Clear();
   return pg::PausePoint("after_publish");
 }
 
@@ -238,6 +253,7 @@ absl::Status TransactionBuffer::AtSubtransactionCommit(int nest_level) {
   DeltaSet& kept = levels_.back().deltas;
   lower_bytes_ -= kept.bytes();
   kept.Merge(std::move(released));
+  NoteKeyCount();
   return absl::OkStatus();
 }
 
@@ -246,12 +262,21 @@ void TransactionBuffer::AtSubtransactionAbort(int nest_level) noexcept {
     levels_.pop_back();
     if (!levels_.empty()) lower_bytes_ -= levels_.back().deltas.bytes();
   }
+  NoteKeyCount();
+}
+
+// Savepoints have come together, or one is gone.
+void TransactionBuffer::NoteKeyCount() noexcept {
+  key_count_ = CountKeys();
+  pg::session_notes::NoteKeys(key_count_);
 }
 
 void TransactionBuffer::Reset() noexcept {
   state_ = State::kCollecting;
   levels_.clear();
   lower_bytes_ = 0;
+  key_count_ = 0;
+  pg::session_notes::Clear();
   record_count_ = 0;
   recorded_whole_.Clear();
 }

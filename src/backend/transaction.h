@@ -77,14 +77,17 @@ class TransactionBuffer {
 
   DeltaSet& CurrentLevel(int nest_level);
   bool IsWholeBelow(RelationId source) const;
-  absl::Status AfterAdding();
+  absl::Status AfterAdding(RelationId source);
+  std::size_t CountKeys() const;
   void KeepWithinMemoryLimit();
   absl::Status WriteRecord();
+  void NoteKeyCount() noexcept;
   void Reset() noexcept;
 
   State state_ = State::kCollecting;
   std::vector<Level> levels_;     // ascending
   std::size_t lower_bytes_ = 0;   // of all levels but the last
+  std::size_t key_count_ = 0;     // of all levels, for monitoring
   std::size_t record_count_ = 0;  // in records_, or of outbox rows where nothing is published
   std::array<pg::PublishedRecord, kMaxRecords> records_;
   DeltaSet recorded_whole_;  // relations that a sealed transaction's records name as a whole

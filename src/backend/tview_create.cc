@@ -11,6 +11,7 @@
 #include "backend/tview_report.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/session_notes.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
 #include "shared/sql_text.h"
@@ -137,6 +138,18 @@ absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key) {
   return DeriveLineage(tree, key);
 }
 
+// Shows the creation in pg_tviews_progress until it ends, in whatever way: where the stack is not
+// unwound, the end of the transaction ends it.
+class CreationProgress {
+ public:
+  explicit CreationProgress(const std::string& entity) {
+    pg::session_notes::BeginCreation(entity.c_str());
+  }
+  ~CreationProgress() { pg::session_notes::EndCreation(); }
+  CreationProgress(const CreationProgress&) = delete;
+  CreationProgress& operator=(const CreationProgress&) = delete;
+};
+
 }  // namespace
 
 absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
@@ -148,6 +161,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                           ParseDefiningQuery(request.query, request.column_names));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, request.key));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(query.tree, key));
+  const CreationProgress progress(name.entity);
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
 
   TVIEWS_RETURN_IF_ERROR(CreateBackingView(request, query));
@@ -160,14 +174,17 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   const bool is_lazy = request.with_no_data && !analysis.sources.empty();
   FillResult fill;
   if (!is_lazy) {
+    pg::session_notes::SetPhase(pg::CreationPhase::kFilling);
     TVIEWS_ASSIGN_OR_RETURN(fill, FillTview({.table = table,
                                              .query = "SELECT * FROM " + name.QualifiedView(),
                                              .owner = GetUserId(),
                                              .key = key}));
   }
   const std::string& key_column = query.columns[key - 1].name;
+  pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
   TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_column));
   TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, query, key));
+  pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
   if (!is_lazy) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
 
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,

@@ -5,6 +5,7 @@
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/memory.h"
+#include "shared/pg/session_notes.h"
 #include "shared/pg/user_scope.h"
 #include "shared/status_macros.h"
 
@@ -52,6 +53,7 @@ void Flush(Receiver* receiver) {
   MemoryContextSwitchTo(previous);
   MemoryContextReset(receiver->flush_context);
   for (int i = 0; i < receiver->count; ++i) ExecClearTuple(receiver->slots[i]);
+  pg::session_notes::CountRows(static_cast<std::size_t>(receiver->count));
   receiver->count = 0;
 }
 
@@ -96,6 +98,7 @@ std::uint64_t RunQuery(const char* sql, Receiver* receiver) {
   List* const queries = pg_analyze_and_rewrite_fixedparams(raw, sql, nullptr, 0, nullptr);
   PlannedStmt* const plan =
       pg_plan_query(linitial_node(Query, queries), sql, CURSOR_OPT_PARALLEL_OK, nullptr);
+  pg::session_notes::ExpectRows(plan->planTree->plan_rows);
   QueryDesc* const query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot,
                                            &receiver->destination, nullptr, nullptr, 0);
   ExecutorStart(query, 0);

@@ -11,6 +11,7 @@
 #include "shared/pg/guard.h"
 #include "shared/pg/outbox.h"
 #include "shared/pg/user_scope.h"
+#include "shared/pg/wait_events.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -57,7 +58,7 @@ class HeldSnapshot {
 absl::Status Pause() {
   return pg::Call([] {
     WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kPauseMs,
-              PG_WAIT_EXTENSION);
+              pg::WaitEvent(pg::Wait::kFrontier));
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
   });

@@ -10,6 +10,7 @@
 #include "shared/pg/extension_version.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/shmem.h"
+#include "shared/pg/wait_events.h"
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
 
@@ -85,7 +86,7 @@ absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline) {
     pg::VisitEveryDatabase();
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-                std::min(deadline.NapMs(), 100L), PG_WAIT_EXTENSION);
+                std::min(deadline.NapMs(), 100L), pg::WaitEvent(pg::Wait::kFrontier));
       ResetLatch(MyLatch);
       CHECK_FOR_INTERRUPTS();
     }));
@@ -115,7 +116,7 @@ absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation,
         has_warned = true;
       }
       ConditionVariableTimedSleep(ProgressOf(slot), std::min(recheck, deadline.NapMs()),
-                                  PG_WAIT_EXTENSION);
+                                  pg::WaitEvent(pg::Wait::kFrontier));
     }
     ConditionVariableCancelSleep();
   }));

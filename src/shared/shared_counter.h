@@ -21,6 +21,8 @@ struct Shared {
 
   T Load() const { return __atomic_load_n(&value, __ATOMIC_SEQ_CST); }
   void Store(T v) { __atomic_store_n(&value, v, __ATOMIC_SEQ_CST); }
+  // Without an order to other stores: for numbers that stand alone.
+  void StoreRelaxed(T v) { __atomic_store_n(&value, v, __ATOMIC_RELAXED); }
   // The value after the addition.
   T Add(T n) { return __atomic_add_fetch(&value, n, __ATOMIC_SEQ_CST); }
   // The value before.

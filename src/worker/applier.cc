@@ -13,8 +13,10 @@
 #include "shared/pg/settings.h"
 #include "shared/pg/shmem.h"
 #include "shared/pg/transaction_scope.h"
+#include "shared/pg/wait_events.h"
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
+#include "worker/worker_activity.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <commands/dbcommands.h>
@@ -229,6 +231,7 @@ void Applier::RunBatch() {
   const std::uint64_t batches = slot_->activity.batches.Load();
   const absl::Status status = batch_.Run(careful_ || batch_.has_quarantine());
   pgstat_report_stat(true);
+  ShowIdle();
   if (status.ok()) {
     failures_ = 0;
     careful_ = false;
@@ -269,7 +272,9 @@ absl::Status Applier::Wait() {
     if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
   }
   return pg::Call([&] {
-    const int happened = WaitLatch(MyLatch, events, timeout, PG_WAIT_EXTENSION);
+    const int happened =
+        WaitLatch(MyLatch, events, timeout,
+                  pg::WaitEvent(again_ ? pg::Wait::kApplierBackOff : pg::Wait::kApplierMain));
     if ((happened & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
   });

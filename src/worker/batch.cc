@@ -23,6 +23,7 @@
 #include "worker/inheritance_check.h"
 #include "worker/quarantine.h"
 #include "worker/tview_refresh.h"
+#include "worker/worker_activity.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <access/xact.h>
@@ -256,6 +257,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   const bool is_requested = requests_.IsRequested(tview.relation);
   if (tview.is_quarantined && !is_requested) return absl::OkStatus();
   const Timestamp begin = GetCurrentTimestamp();
+  ShowSearch(tview);
   const ReaderColumns readers = ReadersOf(tview.relation);
   TviewRefresh refresh(tview, readers, careful, is_requested, &executor_);
   AffectedKeys affected;
@@ -268,9 +270,12 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   // A row without a key names none, but it must not be there either.
   const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;
   if (affected.empty() && !may_have_null_key) return absl::OkStatus();
-  slot_->activity.tview.Store(tview.relation);
+  slot_->activity.tview_started.Store(begin);
+  slot_->activity.is_full.Store(affected.everything ? 1 : 0);
   slot_->activity.keys_total.Store(affected.keys.size());
   slot_->activity.keys_done.Store(0);
+  slot_->activity.tview.Store(tview.relation);
+  ShowRefresh(tview, affected);
   DeltaSet changes;
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, refresh.Apply(affected, &changes));
   requests_.Note(tview.relation, counts, refresh.failure());

@@ -11,6 +11,7 @@
 #include "shared/pg/settings.h"
 #include "shared/pg/shmem.h"
 #include "shared/pg/transaction_scope.h"
+#include "shared/pg/wait_events.h"
 #include "shared/pg/worker_slots.h"
 #include "shared/record_ring.h"
 #include "shared/status_macros.h"
@@ -303,7 +304,8 @@ absl::Status Launcher::Loop() {
     TVIEWS_RETURN_IF_ERROR(StartWanted());
     const long nap = NapTime();
     TVIEWS_RETURN_IF_ERROR(pg::Call([nap] {
-      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap, PG_WAIT_EXTENSION);
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
+                pg::WaitEvent(pg::Wait::kLauncherMain));
       ResetLatch(MyLatch);
     }));
   }

@@ -56,6 +56,8 @@ struct ApplierActivity {
   SharedNumber state;        // ApplierState
   Shared<RelationId> tview;  // being refreshed; 0 between TVIEWs
   SharedCounter keys_total;  // of the current TVIEW
+  SharedFlag is_full;        // it is compared as a whole
+  Shared<Timestamp> tview_started;
   SharedCounter keys_done;
   Shared<Timestamp> batch_started;
   SharedCounter batches;

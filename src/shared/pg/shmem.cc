@@ -19,11 +19,13 @@ namespace {
 
 constexpr char kName[] = "pg_tviews";
 constexpr char kStatsName[] = "pg_tviews statistics";
+constexpr char kNotesName[] = "pg_tviews sessions";
 
 static_assert(sizeof(ConditionVariable) <= sizeof(DatabaseSlot::progress));
 
 SlotTable* slot_table = nullptr;
 StatsTable* stats_table = nullptr;
+SessionNote* session_note_table = nullptr;
 shmem_request_hook_type previous_request_hook = nullptr;
 shmem_startup_hook_type previous_startup_hook = nullptr;
 
@@ -57,6 +59,7 @@ void RequestSharedMemory() {
   if (previous_request_hook != nullptr) previous_request_hook();
   RequestAddinShmemSpace(ComputeLayout().total);
   RequestAddinShmemSpace(stats::MemorySize());
+  RequestAddinShmemSpace(session_notes::MemorySize());
   RequestNamedLWLockTranche(kName, LockCount());
 }
 
@@ -96,6 +99,9 @@ void StartUpSharedMemory() {
   if (!found) InitializeTable(slot_table);
   void* const statistics = ShmemInitStruct(kStatsName, stats::MemorySize(), &found);
   stats_table = found ? static_cast<StatsTable*>(statistics) : FormatStats(statistics);
+  void* const notes = ShmemInitStruct(kNotesName, session_notes::MemorySize(), &found);
+  if (!found) std::memset(notes, 0, session_notes::MemorySize());
+  session_note_table = static_cast<SessionNote*>(notes);
   LWLockRelease(AddinShmemInitLock);
 }
 
@@ -110,5 +116,6 @@ void InitializeSharedMemory() {
 
 SlotTable* Slots() { return slot_table; }
 StatsTable* Stats() { return stats_table; }
+SessionNote* SessionNotes() { return session_note_table; }
 
 }  // namespace tviews::pg

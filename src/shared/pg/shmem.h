@@ -12,6 +12,7 @@
 #define PG_TVIEWS_SHARED_PG_SHMEM_H_
 
 #include "shared/pg/database_slot.h"
+#include "shared/pg/session_notes.h"
 #include "shared/pg/stats.h"
 
 namespace tviews::pg {
@@ -24,6 +25,9 @@ SlotTable* Slots();
 
 // Statistics per TVIEW; the same.
 StatsTable* Stats();
+
+// A note for each process, by its place in the server's table; the same.
+SessionNote* SessionNotes();
 
 }  // namespace tviews::pg
 
