@@ -54,10 +54,19 @@ apt_install() { # LOG PACKAGE...
   }
 }
 
-# What building and running a server needs, and what the tests need besides.
+# The server that the distribution has; PG_MAJOR=... chooses another one (from apt.postgresql.org, say).
+distribution_major() {
+  local VERSION_ID=
+  . /etc/os-release
+  case $VERSION_ID in 12) say 15 ;; 13) say 17 ;; *) say 18 ;; esac
+}
+PG_MAJOR=${PG_MAJOR:-$(distribution_major)}
+
+# What building and running a server needs, what the tests need besides, and what packaging needs.
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev protobuf-compiler
-  libgtest-dev postgresql-15 postgresql-client-15 postgresql-server-dev-15)
+  libgtest-dev "postgresql-$PG_MAJOR" "postgresql-client-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 CHECK_PACKAGES=(clang clang-format git python3 python3-psycopg2)
+PACKAGE_PACKAGES=(dpkg-dev file)
 
 # Configures a build of this tree, with ccache where it is installed.
 configure_build() { # BUILD_DIR OPTION...

@@ -14,7 +14,6 @@
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <parser/analyze.h>
-#include <parser/gramparse.h>
 #include <parser/parser.h>
 #include <parser/scanner.h>
 #include <tcop/tcopprot.h>
@@ -32,6 +31,11 @@ struct TextRange {
   int end = 0;
 };
 
+// The scanner's number for a keyword; the grammar's own names for them are not installed since 16.
+int TokenOf(const char* keyword) {
+  return ScanKeywordTokens[ScanKeywordLookup(keyword, &ScanKeywords)];
+}
+
 // The query follows the first AS outside parentheses (a reserved word, so nothing else can be) and
 // ends before the last WITH, if that begins WITH [NO] DATA.
 TextRange FindQuery(const char* statement) {
@@ -39,6 +43,7 @@ TextRange FindQuery(const char* statement) {
   core_YYSTYPE value;
   YYLTYPE location = 0;
   core_yyscan_t scanner = scanner_init(statement, &extra, &ScanKeywords, ScanKeywordTokens);
+  const int as = TokenOf("as"), with = TokenOf("with"), no = TokenOf("no"), data = TokenOf("data");
   TextRange range;
   int depth = 0;
   int with_at = -1;  // of a WITH after which only NO came so far
@@ -49,13 +54,13 @@ TextRange FindQuery(const char* statement) {
     if (token == '(') ++depth;
     if (token == ')') --depth;
     if (range.start == 0) {
-      if (token == AS && depth == 0) range.start = location + 2;
+      if (token == as && depth == 0) range.start = location + 2;
       continue;
     }
-    ends_with_data = token == DATA_P && with_at >= 0;
-    if (token == WITH) {
+    ends_with_data = token == data && with_at >= 0;
+    if (token == with) {
       with_at = location;
-    } else if (token != NO && !ends_with_data) {
+    } else if (token != no && !ends_with_data) {
       with_at = -1;
     }
   }

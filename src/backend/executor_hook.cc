@@ -19,6 +19,7 @@
 #include <nodes/parsenodes.h>
 #include <nodes/pg_list.h>
 #include <utils/lsyscache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -42,11 +43,11 @@ absl::Status RefuseChange(RelationId tview) {
        .sqlstate = "42809"});
 }
 
-bool OnCheckPermissions(List* range_table, bool raise) {
-  if (previous_check != nullptr && !previous_check(range_table, raise)) return false;
-  for (int i = 0; i < list_length(range_table); ++i) {
-    const RangeTblEntry* const entry = static_cast<RangeTblEntry*>(list_nth(range_table, i));
-    if (entry->rtekind != RTE_RELATION) continue;
+bool OnCheckPermissions(TVIEWS_CHECK_PERMS_PARAMETERS) {
+  if (previous_check != nullptr && !previous_check(TVIEWS_CHECK_PERMS_ARGUMENTS)) return false;
+  for (int i = 0; i < list_length(checked); ++i) {
+    const auto* const entry = static_cast<pg::compat::CheckedRelation*>(list_nth(checked, i));
+    if (entry->relid == InvalidOid) continue;
     if ((entry->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)) == 0) continue;
     // The rows of a restore's INSERT and COPY are left out (restore_session.h).
     if (IsRestoring() &&

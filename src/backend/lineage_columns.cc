@@ -10,6 +10,7 @@
 #include <nodes/pg_list.h>
 #include <optimizer/clauses.h>
 #include <utils/lsyscache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend::lineage {

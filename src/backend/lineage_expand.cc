@@ -13,6 +13,7 @@
 #include <rewrite/rewriteHandler.h>
 #include <rewrite/rewriteManip.h>
 #include <utils/rel.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend::lineage {
@@ -54,7 +55,8 @@ void FlattenJoinItem(Node* item) {
 template <typename T>
 void Flatten(Query* query, T** node) {
   if (*node != nullptr) {
-    *node = reinterpret_cast<T*>(flatten_join_alias_vars(query, reinterpret_cast<Node*>(*node)));
+    *node =
+        reinterpret_cast<T*>(pg::compat::FlattenJoinAliases(query, reinterpret_cast<Node*>(*node)));
   }
 }
 

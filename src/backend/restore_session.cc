@@ -21,6 +21,7 @@
 #include <utils/guc.h>
 #include <utils/lsyscache.h>
 #include <utils/rls.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -79,8 +80,9 @@ absl::Status ReleaseDropped(const Node* node) {
   if (view == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, pg::TviewOfBackingView(view));
   if (tview == 0) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_owner,
-                          pg::CallFor([&] { return pg_class_ownercheck(tview, GetUserId()); }));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_owner, pg::CallFor([&] {
+                            return pg::compat::OwnsRelation(tview, GetUserId());
+                          }));
   return is_owner ? ReleaseTview(tview, view) : absl::OkStatus();
 }
 

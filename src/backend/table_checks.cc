@@ -13,13 +13,15 @@
 #include "shared/pg/postgres_begin.h"
 #include <miscadmin.h>
 #include <utils/acl.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
 
 absl::Status CheckOwner(RelationId relation) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_owner,
-                          pg::CallFor([&] { return pg_class_ownercheck(relation, GetUserId()); }));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_owner, pg::CallFor([&] {
+                            return pg::compat::OwnsRelation(relation, GetUserId());
+                          }));
   if (is_owner) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
   return pg::MakeError(absl::StatusCode::kPermissionDenied,

@@ -29,6 +29,7 @@
 PG_FUNCTION_INFO_V1(tviews_refresh);
 PG_FUNCTION_INFO_V1(tviews_wait);
 PG_FUNCTION_INFO_V1(tviews_wait_for);
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace backend = tviews::backend;
@@ -50,7 +51,7 @@ absl::StatusOr<backend::Timeout> TimeoutArgument(FunctionCallInfo fcinfo, int nu
 
 absl::Status CheckOwner(tviews::RelationId tview) {
   return pg::Call([&] {
-    if (!pg_class_ownercheck(tview, GetUserId())) {
+    if (!pg::compat::OwnsRelation(tview, GetUserId())) {
       aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(tview));
     }
   });

@@ -36,6 +36,7 @@
 #include <utils/memutils.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 TVIEWS_EXPORT void tviews_launcher_main(Datum argument);
@@ -320,7 +321,7 @@ absl::Status Main() {
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     SetConfigOption("application_name", "pg_tviews launcher", PGC_USERSET, PGC_S_SESSION);
     pg::Slots()->launcher_pid.Store(MyProcPid);
-    pg::Slots()->launcher.Store(MyProc->pgprocno);
+    pg::Slots()->launcher.Store(pg::compat::NumberOfMyProc());
     elog(LOG, "pg_tviews launcher started");
   }));
   return Launcher().Loop();

@@ -12,6 +12,7 @@
 #include "shared/pg/postgres_begin.h"
 #include <access/detoast.h>
 #include <utils/lsyscache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {

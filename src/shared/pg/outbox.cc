@@ -19,6 +19,7 @@
 #include <storage/bufmgr.h>
 #include <utils/rel.h>
 #include <utils/snapmgr.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {

@@ -16,6 +16,7 @@
 #include <access/xact.h>
 #include <storage/lwlock.h>
 #include <utils/snapmgr.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {
@@ -30,7 +31,7 @@ absl::StatusOr<Outcome> OutcomeUnder(SnapshotData* snapshot, FullXid xid, bool* 
     }
     // As pg_xact_status() does: the lock keeps the commit log from being cut while we look.
     LWLockAcquire(XactTruncationLock, LW_SHARED);
-    if (TransactionIdPrecedes(short_xid, ShmemVariableCache->oldestClogXid)) {
+    if (TransactionIdPrecedes(short_xid, compat::OldestClogXid())) {
       *forgotten = true;
     } else if (TransactionIdDidCommit(short_xid)) {
       outcome = Outcome::kCommitted;

@@ -8,6 +8,7 @@
 #include <storage/latch.h>
 #include <storage/proc.h>
 #include <utils/timestamp.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {
@@ -114,7 +115,7 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
   if (slot->database.Load() != MyDatabaseId || slot->applier.Load() >= 0 || IsParked(slot)) {
     return false;
   }
-  slot->applier.Store(MyProc->pgprocno);
+  slot->applier.Store(compat::NumberOfMyProc());
   slot->applier_pid.Store(MyProcPid);
   slot->needs_applier.Store(0);
   slot->is_closing.Store(0);

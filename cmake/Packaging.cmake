@@ -1,0 +1,24 @@
+# `cpack` in the build directory makes a Debian package for the server that was built against. What
+# it depends on beyond that server is read from the module (dpkg-shlibdeps).
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME postgresql-${PostgreSQL_MAJOR}-pg-tviews)
+set(CPACK_PACKAGE_CONTACT "pg_tviews maintainers <maintainers@pg-tviews.invalid>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "tables of JSON documents that stay equal to their query")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+  "A TVIEW is an ordinary table of PostgreSQL ${PostgreSQL_MAJOR} that background workers keep exactly
+equal to its defining query. The server must load the library with
+shared_preload_libraries = 'pg_tviews'.")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION database)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS postgresql-${PostgreSQL_MAJOR})
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_SET_DESTDIR ON)  # pg_config's directories are absolute
+set(CPACK_INSTALL_PREFIX /usr)
+set(CPACK_OUTPUT_FILE_PREFIX packages)
+set(tviews_doc /usr/share/doc/${CPACK_PACKAGE_NAME})
+install(FILES LICENSE DESTINATION ${tviews_doc} RENAME copyright COMPONENT documents EXCLUDE_FROM_ALL)
+install(FILES README.md CHANGELOG.md DESTINATION ${tviews_doc} COMPONENT documents EXCLUDE_FROM_ALL)
+set(CPACK_INSTALL_CMAKE_PROJECTS
+  "${CMAKE_BINARY_DIR};${PROJECT_NAME};ALL;/" "${CMAKE_BINARY_DIR};${PROJECT_NAME};documents;/")
+include(CPack)
