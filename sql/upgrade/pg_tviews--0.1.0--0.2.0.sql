@@ -116,3 +116,28 @@ LEFT JOIN @extschema@.pg_tview_meta
 LEFT JOIN pg_catalog.pg_class ON pg_class.oid = pg_tview_meta.tview AND pg_class.reltuples >= 0;
 COMMENT ON VIEW @extschema@.pg_tviews_progress IS 'how far the creation or the refresh of a TVIEW is; totals of creations and full refreshes are estimates';
 GRANT SELECT ON @extschema@.pg_tviews_progress TO PUBLIC;
+
+-- TVIEWs that batches have to leave aside, because a relation that they need is locked by a session.
+-- Written by the applier only, in the transaction of the batch that leaves them aside or catches up.
+CREATE TABLE @extschema@.pg_tview_behind (
+    tview    regclass PRIMARY KEY,
+    snapshot pg_snapshot,                     -- as of which it stands; NULL: not filled yet
+    reason   text NOT NULL,
+    since    timestamptz NOT NULL,
+    batches  bigint NOT NULL DEFAULT 1        -- that changed its sources meanwhile
+);
+COMMENT ON TABLE @extschema@.pg_tview_behind IS 'TVIEWs that do not stand at the frontier, because a relation that they need is locked';
+
+-- What happened to their sources meanwhile: one change record per batch.
+CREATE TABLE @extschema@.pg_tview_owed (
+    tview   regclass NOT NULL,
+    id      bigint GENERATED ALWAYS AS IDENTITY,
+    payload bytea NOT NULL,
+    PRIMARY KEY (tview, id)
+);
+ALTER TABLE @extschema@.pg_tview_owed ALTER COLUMN payload SET STORAGE EXTERNAL;
+COMMENT ON TABLE @extschema@.pg_tview_owed IS 'changes that TVIEWs in pg_tview_behind do not contain yet';
+
+GRANT SELECT ON @extschema@.pg_tview_behind TO PUBLIC;
+-- Keys of users' rows.
+REVOKE ALL ON @extschema@.pg_tview_owed FROM PUBLIC;

@@ -1,6 +1,17 @@
 -- pg_tviews 0.2.0 back to 0.1.0: what 0.1.0--0.2.0 did, undone in the opposite order.
 \echo Use "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'" to load this file. \quit
 
+-- What TVIEWs owe would be forgotten.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM @extschema@.pg_tview_behind) THEN
+        RAISE 'TVIEWs are behind: %', (SELECT string_agg(tview::text, ', ') FROM @extschema@.pg_tview_behind)
+            USING HINT = 'Let the transactions that lock what they need end, and try again.';
+    END IF;
+END
+$$;
+DROP TABLE @extschema@.pg_tview_owed, @extschema@.pg_tview_behind;
+
 DROP FUNCTION @extschema@.pg_tviews_adopt();
 
 DROP VIEW @extschema@.pg_tviews_progress;

@@ -6,6 +6,7 @@
 #include "backend/transaction.h"
 #include "backend/tview_facts.h"
 #include "backend/tview_names.h"
+#include "backend/waiting.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
@@ -64,11 +65,6 @@ absl::Status Pause() {
   });
 }
 
-absl::Status WaitForAppliers() {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string function, ExtensionObject("pg_tviews_wait"));
-  return pg::ExecuteSql("SELECT " + function + "()").status();
-}
-
 absl::Status TooFarBehind() {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, ExtensionObject("pg_tview_outbox"));
@@ -82,17 +78,30 @@ absl::Status TooFarBehind() {
                "an applier is stuck."});
 }
 
-absl::StatusOr<HeldSnapshot> TakeExactSnapshot() {
+// A snapshot at which the TVIEW contains all that the query would see.
+absl::StatusOr<bool> IsExact(RelationId tview, SnapshotData* snapshot) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_empty, pg::Outbox::IsEmpty(snapshot));
+  if (!is_empty) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind + " WHERE tview = $1::oid",
+                          {std::to_string(tview)}));
+  return found.processed == 0;
+}
+
+absl::StatusOr<HeldSnapshot> TakeExactSnapshot(RelationId tview) {
   const TimestampTz start = GetCurrentTimestamp();
   bool has_waited = false;
   for (;;) {
     TVIEWS_ASSIGN_OR_RETURN(HeldSnapshot snapshot, HeldSnapshot::TakeLatest());
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_exact, pg::Outbox::IsEmpty(snapshot.get()));
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_exact, IsExact(tview, snapshot.get()));
     if (is_exact) return snapshot;
     if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), kPatienceMs)) {
       return TooFarBehind();
     }
-    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForAppliers());
+    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForBatch(Timeout()));
     has_waited = true;
   }
 }
@@ -145,7 +154,7 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindTview(text));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
   TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));
-  TVIEWS_ASSIGN_OR_RETURN(const HeldSnapshot snapshot, TakeExactSnapshot());
+  TVIEWS_ASSIGN_OR_RETURN(const HeldSnapshot snapshot, TakeExactSnapshot(relation));
   const ReaderBypass bypass;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,

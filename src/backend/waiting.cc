@@ -214,6 +214,24 @@ absl::StatusOr<RefreshOutcome> TakeAnswer() {
   return RefreshOutcome{answer.inserted, answer.updated, answer.deleted};
 }
 
+absl::Status WaitForTicket(Timeout timeout, bool including_behind) {
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
+  const Deadline deadline(timeout);
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
+    const std::uint32_t generation = slot->generation.Load();
+    const std::uint64_t ticket = TakeTicket(slot);
+    if (ticket == 0) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const bool served,
+                            SleepUntil(slot, generation, deadline, kRecheckMs, [&] {
+                              return slot->served.Load() >= ticket &&
+                                     (!including_behind || slot->behind_count.Load() == 0);
+                            }));
+    if (served) return absl::OkStatus();
+    if (deadline.has_passed()) return TimedOut();
+  }
+}
+
 absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
   const Deadline forever{Timeout()};
   for (;;) {
@@ -221,7 +239,7 @@ absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
     const std::uint32_t generation = slot->generation.Load();
     if (!PlaceRequest(slot, tview)) {
       // All places are taken: the next batch frees some.
-      TVIEWS_RETURN_IF_ERROR(WaitForEverything(Timeout()));
+      TVIEWS_RETURN_IF_ERROR(WaitForTicket(Timeout(), false));
       continue;
     }
     TVIEWS_ASSIGN_OR_RETURN(const bool answered, SleepUntil(slot, generation, forever, kRecheckMs,
@@ -233,21 +251,9 @@ absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
 
 }  // namespace
 
-absl::Status WaitForEverything(Timeout timeout) {
-  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
-  const Deadline deadline(timeout);
-  for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
-    const std::uint32_t generation = slot->generation.Load();
-    const std::uint64_t ticket = TakeTicket(slot);
-    if (ticket == 0) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const bool served,
-                            SleepUntil(slot, generation, deadline, kRecheckMs,
-                                       [&] { return slot->served.Load() >= ticket; }));
-    if (served) return absl::OkStatus();
-    if (deadline.has_passed()) return TimedOut();
-  }
-}
+absl::Status WaitForBatch(Timeout timeout) { return WaitForTicket(timeout, false); }
+
+absl::Status WaitForEverything(Timeout timeout) { return WaitForTicket(timeout, true); }
 
 // A transaction without a record, or one that aborts, wakes nobody when it ends. So this looks
 // whether it has ended, and only then asks for a batch, whose frontier then includes it.
@@ -261,7 +267,9 @@ absl::Status WaitForTransaction(FullXid xid, Timeout timeout) {
     bool has_ticket = false;
     TVIEWS_ASSIGN_OR_RETURN(const bool included,
                             SleepUntil(slot, generation, deadline, kTransactionRecheckMs, [&] {
-                              if (FrontierIncludes(slot, xid)) return true;
+                              if (FrontierIncludes(slot, xid)) {
+                                return slot->behind_count.Load() == 0;
+                              }
                               if (!has_ticket && !IsInProgress(xid))
                                 has_ticket = TakeTicket(slot) != 0;
                               return false;

@@ -23,7 +23,11 @@ namespace tviews::backend {
 // Microseconds; nullopt: for ever.
 using Timeout = std::optional<std::int64_t>;
 
-// Returns when everything committed before the call is applied.
+// Returns when everything committed before the call is applied, except to TVIEWs that a batch has
+// left aside for a lock (pg_tview_behind).
+absl::Status WaitForBatch(Timeout timeout);
+
+// The same, TVIEWs that were left aside included.
 absl::Status WaitForEverything(Timeout timeout);
 
 // Returns when the TVIEWs contain transaction `xid`, or when it has aborted. A transaction that is

@@ -16,6 +16,7 @@
 #include "shared/pg/wait_events.h"
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
+#include "worker/behind.h"
 #include "worker/worker_activity.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -41,7 +42,8 @@ namespace tviews::worker {
 namespace {
 
 constexpr int kMaxBackOffMs = 1000;
-constexpr int kPollMs = 200;  // while prepared transactions may exist, or versions differ
+constexpr int kPollMs = 200;        // while prepared transactions may exist, or versions differ
+constexpr int kBehindPollMs = 100;  // while TVIEWs wait for locks of sessions
 constexpr int kIdleCheckMs = 5000;
 
 // While others wait for a slot or a worker: an applier without work serves this long, one with work
@@ -105,12 +107,14 @@ absl::StatusOr<bool> ExtensionIsHere() {
 // True if something waits here that only an applier with a slot can do.
 absl::StatusOr<bool> OutboxHasWork() {
   bool is_empty = true;
+  bool is_behind = false;
   TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
     TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
     TVIEWS_ASSIGN_OR_RETURN(is_empty, pg::Outbox::IsEmpty(GetActiveSnapshot()));
+    TVIEWS_ASSIGN_OR_RETURN(is_behind, AnythingBehind());
     return pg::Call([] { PopActiveSnapshot(); });
   }));
-  if (!is_empty) return true;
+  if (!is_empty || is_behind) return true;
   TVIEWS_ASSIGN_OR_RETURN(const bool needs_adoption, NeedsAdoption());
   if (needs_adoption) return true;
   return HasPreparedTransactions();
@@ -182,7 +186,8 @@ absl::Status Applier::Loop() {
   while (!ShouldEnd()) {
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
     if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
-    if (versions_agree_ && (again_ || batch_.HasWork()) && MayBeginBatch()) RunBatch();
+    const bool is_due = again_ || batch_.HasWork() || batch_.has_behind();
+    if (versions_agree_ && is_due && MayBeginBatch()) RunBatch();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
   return absl::OkStatus();
@@ -243,6 +248,11 @@ void Applier::RunBatch() {
   again_ = true;
   slot_->activity.retries.Add(1);
   slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kBackingOff));
+  if (batch_.lacks_lock()) {
+    const absl::Status waited = batch_.AwaitLock();
+    if (!waited.ok()) pg::LogFailure(waited, "a lock was not to be had");
+    return;
+  }
   const bool is_transient = pg::IsTransient(status);
   // Moved catalogs and lost races are ordinary; one line per episode says that something stays.
   if (!is_transient || failures_ == 5) pg::LogFailure(status, "a batch failed and is tried again");
@@ -265,6 +275,8 @@ absl::Status Applier::Wait() {
     // The first repetitions come at once: a newer snapshot is all they need.
     timeout = failures_ <= 1 ? 0 : std::min(kMaxBackOffMs, 5 << std::min(failures_, 8));
     events &= ~WL_LATCH_SET;
+  } else if (batch_.has_behind()) {
+    timeout = kBehindPollMs;
   } else if (batch_.MustPoll() || pg::Slots()->turned_away_at.Load() > began_at_) {
     timeout = kPollMs;
   } else {
@@ -284,7 +296,7 @@ bool Applier::ShouldEnd() const {
   const Timestamp now = GetCurrentTimestamp();
   const bool is_in_the_way = pg::Slots()->turned_away_at.Load() > began_at_;
   if (is_in_the_way && now - began_at_ >= kLongTurn) return pg::ReleaseSlot(slot_);
-  if (again_ || batch_.HasWork()) return false;
+  if (again_ || batch_.HasWork() || batch_.has_behind()) return false;
   if (is_in_the_way && now - began_at_ >= kShortTurn) return pg::ReleaseIfIdle(slot_);
   if (adoption_.is_pending()) return false;
   if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;

@@ -29,7 +29,6 @@
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <miscadmin.h>
-#include <storage/lmgr.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
 #include "shared/pg/postgres_end.h"
@@ -41,6 +40,8 @@ absl::Status CatalogsMoved() {
   return pg::MakeError(absl::StatusCode::kAborted,
                        {.message = "catalogs changed while a batch began", .sqlstate = "40001"});
 }
+
+Origin Here() { return {.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId}; }
 
 }  // namespace
 
@@ -64,6 +65,7 @@ absl::Status BatchRunner::Run(bool careful) {
   totals_ = pg::BatchTotals{};
   log_.Begin();
   slot_->activity.batch_started.Store(begin);
+  stuck_ = 0;
   TVIEWS_ASSIGN_OR_RETURN(const bool none_prepared, NonePrepared());
   reader_.BeforeSnapshot(none_prepared);
   requests_.Take();
@@ -73,13 +75,15 @@ absl::Status BatchRunner::Run(bool careful) {
   if (!status.ok()) {
     requests_.AfterFailure();
     graph_generation_ = 0;
+    if (stuck_ != 0 && pg::HasSqlState(status, "55P03")) behind_.NoteStuck(stuck_);
     return status;
   }
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_apply"));
   // Before the waiters are woken: they may look.
   Report(begin);
   log_.Publish();
-  reader_.AfterCommit(bounds);
+  behind_.AfterCommit();
+  reader_.AfterCommit(bounds, behind_.all());
   requests_.AfterCommit();
   return absl::OkStatus();
 }
@@ -103,23 +107,28 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   }));
   *bounds = pg::BoundsOf(snapshot);
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_snapshot"));
+  behind_.BeginBatch();
   TVIEWS_RETURN_IF_ERROR(LoadGraphIfStale());
   TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords(snapshot));
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_take"));
   const bool has_fills =
       std::any_of(graph_.order().begin(), graph_.order().end(),
                   [](const TviewDefinition& tview) { return tview.fill.has_value(); });
-  if (coalescer.records() > 0 || !requests_.empty() || has_fills) {
+  const bool has_news = coalescer.records() > 0 || !requests_.empty() || has_fills;
+  if (has_news || !behind_.empty()) {
     slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
-    const std::vector<bool> reachable = FindReachable(coalescer);
-    TVIEWS_RETURN_IF_ERROR(LockRelations(reachable));
+    std::vector<bool> reachable = FindReachable(coalescer);
+    TVIEWS_RETURN_IF_ERROR(locks_.Acquire(graph_, reachable));
     TVIEWS_RETURN_IF_ERROR(CheckCatalogs());
-    TVIEWS_RETURN_IF_ERROR(RefreshAll(reachable, careful, &coalescer));
-    TVIEWS_RETURN_IF_ERROR(Consume(snapshot, *bounds));
-    if (has_fills) TVIEWS_RETURN_IF_ERROR(ClearFills());
-    TVIEWS_RETURN_IF_ERROR(CheckInheritance(graph_, reachable));
-    if (careful) {
-      TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
+    TVIEWS_RETURN_IF_ERROR(RefreshAll(careful, &reachable, &coalescer));
+    // Where only TVIEWs that are behind were tried, in vain, there is nothing to write.
+    if (has_news || behind_.has_changed()) {
+      TVIEWS_RETURN_IF_ERROR(Consume(snapshot, *bounds));
+      if (has_fills) TVIEWS_RETURN_IF_ERROR(ClearFills());
+      TVIEWS_RETURN_IF_ERROR(CheckInheritance(graph_, reachable));
+      if (careful) {
+        TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
+      }
     }
   }
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_commit"));
@@ -153,13 +162,13 @@ absl::Status BatchRunner::ReloadGraph() {
   if (pg::WatchRelations(watched)) return CatalogsMoved();
   log_.Keep(graph_);
   TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
-  return absl::OkStatus();
+  return behind_.Load(graph_);
 }
 
 // Collects and coalesces. A record that says that metadata changed makes the graph be read again
 // under S, and the records be coalesced for that one.
 absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
-  const Origin here{.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId};
+  const Origin here = Here();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
   const std::size_t memory = static_cast<std::size_t>(pg::settings::batch_memory) * 1024;
   for (bool reloaded = false;; reloaded = true) {
@@ -205,36 +214,12 @@ std::vector<bool> BatchRunner::FindReachable(const Coalescer& coalescer) const {
   };
   for (const RelationId relation : coalescer.ChangedRelations()) mark_readers(relation);
   for (std::size_t i = 0; i < graph_.order().size(); ++i) {
-    if (!requests_.IsRequested(graph_.order()[i].relation)) continue;
+    const RelationId tview = graph_.order()[i].relation;
+    if (!requests_.IsRequested(tview) && !behind_.Contains(tview)) continue;
     reachable[i] = true;
-    mark_readers(graph_.order()[i].relation);
+    mark_readers(tview);
   }
   return reachable;
-}
-
-// ACCESS SHARE on what is read, ROW EXCLUSIVE on what is written, in OID order.
-absl::Status BatchRunner::LockRelations(const std::vector<bool>& reachable) {
-  std::set<std::pair<RelationId, int>> locks;
-  for (std::size_t i = 0; i < reachable.size(); ++i) {
-    if (!reachable[i]) continue;
-    const TviewDefinition& tview = graph_.order()[i];
-    locks.insert({tview.relation, RowExclusiveLock});
-    locks.insert({tview.backing_view, AccessShareLock});
-    for (const RelationId view : tview.nested_views) locks.insert({view, AccessShareLock});
-    for (const SourceLineage& source : tview.sources) {
-      std::vector<RelationId> read = {source.source};
-      TVIEWS_RETURN_IF_ERROR(AppendDescendants(source.source, &read));
-      for (const RelationId relation : read) {
-        if (!pg::IsWatched(relation)) return CatalogsMoved();
-        locks.insert({relation, AccessShareLock});
-      }
-    }
-  }
-  for (const auto& [relation, mode] : locks) {
-    TVIEWS_RETURN_IF_ERROR(
-        pg::Call([relation = relation, mode = mode] { LockRelationOid(relation, mode); }));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status BatchRunner::CheckCatalogs() {
@@ -243,30 +228,56 @@ absl::Status BatchRunner::CheckCatalogs() {
   return absl::OkStatus();
 }
 
-absl::Status BatchRunner::RefreshAll(const std::vector<bool>& reachable, bool careful,
+// In dependency order; a TVIEW that is left aside is not `reachable` any more.
+absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
                                      Coalescer* coalescer) {
-  for (std::size_t i = 0; i < reachable.size(); ++i) {
-    if (!reachable[i]) continue;
-    TVIEWS_RETURN_IF_ERROR(RefreshOne(graph_.order()[i], careful, coalescer));
+  for (std::size_t i = 0; i < reachable->size(); ++i) {
+    const TviewDefinition& tview = graph_.order()[i];
+    const bool is_dormant = tview.is_quarantined && !requests_.IsRequested(tview.relation);
+    if (!(*reachable)[i] || is_dormant) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const std::string obstacle, behind_.ObstacleFor(tview, locks_, graph_));
+    if (!obstacle.empty()) {
+      (*reachable)[i] = false;
+      requests_.Postpone(tview.relation);
+      TVIEWS_RETURN_IF_ERROR(
+          behind_.LeaveAside(tview, obstacle, Here(), coalescer->DeltasFor(tview)));
+      continue;
+    }
+    stuck_ = tview.relation;
+    TVIEWS_RETURN_IF_ERROR(RefreshOne(tview, careful, coalescer));
+    stuck_ = 0;
   }
   return absl::OkStatus();
+}
+
+// The keys of `tview` that a session asks for, that the batch's deltas affect, or that it owes.
+absl::StatusOr<AffectedKeys> BatchRunner::KeysFor(const TviewDefinition& tview,
+                                                  const Coalescer& coalescer,
+                                                  TviewRefresh* refresh) {
+  DeltaSet owed;
+  const bool is_behind = behind_.Contains(tview.relation);
+  if (is_behind) {
+    TVIEWS_ASSIGN_OR_RETURN(owed, behind_.CatchUp(tview));
+  }
+  if (requests_.IsRequested(tview.relation)) {
+    AffectedKeys everything;
+    everything.everything = true;
+    everything.why = "requested";
+    return everything;
+  }
+  if (!is_behind) return refresh->FindKeys(coalescer.DeltasFor(tview));
+  owed.Merge(coalescer.DeltasFor(tview));
+  return refresh->FindKeys(owed);
 }
 
 absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
                                      Coalescer* coalescer) {
   const bool is_requested = requests_.IsRequested(tview.relation);
-  if (tview.is_quarantined && !is_requested) return absl::OkStatus();
   const Timestamp begin = GetCurrentTimestamp();
   ShowSearch(tview);
   const ReaderColumns readers = ReadersOf(tview.relation);
   TviewRefresh refresh(tview, readers, careful, is_requested, &executor_);
-  AffectedKeys affected;
-  if (is_requested) {
-    affected.everything = true;
-    affected.why = "requested";
-  } else {
-    TVIEWS_ASSIGN_OR_RETURN(affected, refresh.FindKeys(coalescer->DeltasFor(tview)));
-  }
+  TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, *coalescer, &refresh));
   // A row without a key names none, but it must not be there either.
   const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;
   if (affected.empty() && !may_have_null_key) return absl::OkStatus();
@@ -312,13 +323,17 @@ absl::Status BatchRunner::Consume(SnapshotData*, const SnapshotBounds& bounds) {
   return pg::StoreFrontier(snapshot, bounds, totals_);
 }
 
-// Every record that a fill could cover has been in this batch or an earlier one.
+// Every record that a fill could cover has been in this batch or an earlier one. Rows that a
+// session is changing (it renames or drops the TVIEW) are left to a later batch: one must not wait
+// for it.
 absl::Status BatchRunner::ClearFills() {
   graph_generation_ = 0;
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
   return pg::ExecuteSql(absl::StrCat("UPDATE ", meta,
-                                     " SET fill_snapshot = NULL, fill_creator = NULL"
-                                     " WHERE fill_snapshot IS NOT NULL"))
+                                     " SET fill_snapshot = NULL, fill_creator = NULL WHERE tview IN"
+                                     " (SELECT tview FROM ",
+                                     meta,
+                                     " WHERE fill_snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)"))
       .status();
 }
 

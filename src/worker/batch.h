@@ -8,7 +8,7 @@
 // checked, every affected TVIEW is refreshed in dependency order, the outbox rows are deleted, S is
 // stored as the frontier, the transaction commits, the queue advances.
 //
-// (1) Every TVIEW is written under S or not at all.
+// (1) Every TVIEW is written under S or not at all; what it owes then is kept (behind.h).
 // (2) If the catalogs moved between S and the locks, the batch fails with 40001 (ATTACKS A1).
 // (3) The graph is the one that S sees: whoever changes metadata also notes a change of
 //     pg_tview_meta in its change record.
@@ -25,11 +25,14 @@
 #include "shared/dependency_graph.h"
 #include "shared/pg/database_slot.h"
 #include "shared/pg/frontier.h"
+#include "worker/batch_locks.h"
+#include "worker/behind.h"
 #include "worker/coalescer.h"
 #include "worker/queue_reader.h"
 #include "worker/refresh_executor.h"
 #include "worker/refresh_log.h"
 #include "worker/refresh_requests.h"
+#include "worker/tview_refresh.h"
 
 struct SnapshotData;
 
@@ -52,6 +55,11 @@ class BatchRunner {
   bool MustPoll() const { return reader_.MaybePrepared(); }
   // True if the last batch left failing keys behind: the next ones are careful too.
   bool has_quarantine() const { return has_quarantine_; }
+  // True if TVIEWs were left aside: they are tried again with every batch.
+  bool has_behind() const { return !behind_.empty(); }
+  // True if the last batch was given up for a lock; AwaitLock waits for it.
+  bool lacks_lock() const { return locks_.is_contended(); }
+  absl::Status AwaitLock() { return locks_.AwaitContended(); }
 
  private:
   absl::StatusOr<bool> NonePrepared();
@@ -61,9 +69,10 @@ class BatchRunner {
   absl::StatusOr<Coalescer> CollectRecords(SnapshotData* snapshot);
   ChangeRecord EverythingChanged(const Origin& here) const;
   std::vector<bool> FindReachable(const Coalescer& coalescer) const;
-  absl::Status LockRelations(const std::vector<bool>& reachable);
   absl::Status CheckCatalogs();
-  absl::Status RefreshAll(const std::vector<bool>& reachable, bool careful, Coalescer* coalescer);
+  absl::Status RefreshAll(bool careful, std::vector<bool>* reachable, Coalescer* coalescer);
+  absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, const Coalescer& coalescer,
+                                       TviewRefresh* refresh);
   absl::Status RefreshOne(const TviewDefinition& tview, bool careful, Coalescer* coalescer);
   absl::Status Consume(SnapshotData* snapshot, const SnapshotBounds& bounds);
   absl::Status ClearFills();
@@ -74,6 +83,9 @@ class BatchRunner {
   QueueReader reader_;
   RefreshRequests requests_;
   RefreshExecutor executor_;
+  BatchLocks locks_;
+  BehindTviews behind_;
+  RelationId stuck_ = 0;  // the TVIEW that is being refreshed
   DependencyGraph graph_;
   std::uint64_t graph_generation_ = 0;  // of the catalog when the graph was loaded; 0: never
   std::uint64_t invalidations_ = 0;     // before S

@@ -96,7 +96,7 @@ absl::Status QueueReader::CollectOutbox(
   });
 }
 
-void QueueReader::AfterCommit(const SnapshotBounds& frontier) {
+void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind) {
   RecordRing ring(slot_->ring);
   {
     ExclusiveHolder holder(slot_->queue_lock);
@@ -114,12 +114,13 @@ void QueueReader::AfterCommit(const SnapshotBounds& frontier) {
   if (scanned_ && unslotted_finished_ == unslotted_started_) {
     slot_->clean_unslotted.Store(unslotted_started_);
   }
-  StoreFrontier(frontier);
+  StoreFrontier(frontier, behind);
   slot_->served.Store(ticket_);
   ConditionVariableBroadcast(reinterpret_cast<ConditionVariable*>(slot_->progress));
 }
 
-void QueueReader::StoreFrontier(const SnapshotBounds& frontier) {
+void QueueReader::StoreFrontier(const SnapshotBounds& frontier,
+                                const std::set<RelationId>& behind) {
   ExclusiveHolder holder(slot_->frontier_lock);
   slot_->frontier_xmin = frontier.xmin;
   slot_->frontier_xmax = frontier.xmax;
@@ -127,6 +128,12 @@ void QueueReader::StoreFrontier(const SnapshotBounds& frontier) {
   for (std::size_t i = 0; i < frontier.in_progress.size(); ++i) {
     slot_->frontier_in_progress[i] = frontier.in_progress[i];
   }
+  int place = 0;
+  for (const RelationId tview : behind) {
+    if (place == pg::kBehindPlaces) break;
+    slot_->behind[place++] = tview;
+  }
+  slot_->behind_count.Store(static_cast<std::int32_t>(behind.size()));
 }
 
 bool QueueReader::HasWork() const {

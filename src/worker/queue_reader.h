@@ -18,6 +18,7 @@
 #define PG_TVIEWS_WORKER_QUEUE_READER_H_
 
 #include <cstdint>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -49,8 +50,8 @@ class QueueReader {
   std::vector<pg::Outbox::Consumed>& consumed() { return consumed_; }
   bool scanned() const { return scanned_; }
 
-  // The batch is committed; `frontier` is its snapshot.
-  void AfterCommit(const SnapshotBounds& frontier);
+  // The batch is committed; `frontier` is its snapshot, at which all but `behind` stand.
+  void AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind);
 
   // True if a batch should be tried without waiting: entries not looked at yet, an open ticket or
   // request, or reasons to scan.
@@ -67,7 +68,7 @@ class QueueReader {
                            absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
   absl::Status CollectOutbox(SnapshotData* snapshot,
                              absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
-  void StoreFrontier(const SnapshotBounds& frontier);
+  void StoreFrontier(const SnapshotBounds& frontier, const std::set<RelationId>& behind);
 
   pg::DatabaseSlot* slot_;
 

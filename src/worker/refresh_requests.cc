@@ -20,9 +20,15 @@ void CopyText(const std::string& text, char* to, std::size_t room) {
 }  // namespace
 
 bool RefreshRequests::Take() {
-  taken_.clear();
   taken_.reserve(pg::kRefreshRequests);  // nothing is allocated under the lock
   pg::ExclusiveHolder holder(slot_->queue_lock);
+  std::erase_if(taken_, [&](const Taken& taken) {
+    RefreshRequest& request = slot_->requests[taken.index];
+    if (request.state != RefreshRequest::kAbandoned) return false;
+    request.state = RefreshRequest::kFree;
+    return true;
+  });
+  for (Taken& taken : taken_) taken.is_postponed = false;
   for (int i = 0; i < pg::kRefreshRequests; ++i) {
     RefreshRequest& request = slot_->requests[i];
     if (request.state != RefreshRequest::kWaiting) continue;
@@ -53,10 +59,17 @@ void RefreshRequests::Note(RelationId tview, const WriteCounts& counts,
   }
 }
 
+void RefreshRequests::Postpone(RelationId tview) {
+  for (Taken& taken : taken_) {
+    if (taken.tview == tview) taken.is_postponed = true;
+  }
+}
+
 void RefreshRequests::AfterCommit() {
   if (taken_.empty()) return;
   pg::ExclusiveHolder holder(slot_->queue_lock);
   for (const Taken& taken : taken_) {
+    if (taken.is_postponed) continue;
     RefreshRequest& request = slot_->requests[taken.index];
     if (request.state == RefreshRequest::kAbandoned) {
       request.state = RefreshRequest::kFree;
@@ -70,7 +83,7 @@ void RefreshRequests::AfterCommit() {
     CopyText(taken.sqlstate, request.sqlstate, sizeof(request.sqlstate));
     CopyText(taken.error, request.error, sizeof(request.error));
   }
-  taken_.clear();
+  std::erase_if(taken_, [](const Taken& taken) { return !taken.is_postponed; });
 }
 
 void RefreshRequests::AfterFailure() {

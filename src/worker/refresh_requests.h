@@ -21,7 +21,7 @@ class RefreshRequests {
  public:
   explicit RefreshRequests(pg::DatabaseSlot* slot) : slot_(slot) {}
 
-  // The batch takes what waits; true if there was something.
+  // The batch takes what waits, besides what was postponed; true if there was something.
   bool Take();
   bool IsRequested(RelationId tview) const;
   bool empty() const { return taken_.empty(); }
@@ -29,6 +29,9 @@ class RefreshRequests {
 
   // What became of a requested TVIEW in this batch.
   void Note(RelationId tview, const WriteCounts& counts, const absl::Status& failure);
+
+  // The batch leaves the TVIEW aside: its requests stay taken for the next one.
+  void Postpone(RelationId tview);
 
   // The batch is committed: answers go out. Requests for TVIEWs that it did not know fail.
   void AfterCommit();
@@ -42,6 +45,7 @@ class RefreshRequests {
     WriteCounts counts{};
     std::string sqlstate = "42704";  // until the batch has met the TVIEW
     std::string error = "the TVIEW no longer exists";
+    bool is_postponed = false;
   };
   pg::DatabaseSlot* slot_;
   std::vector<Taken> taken_;

@@ -29,9 +29,9 @@ namespace {
 constexpr AttributeNumber kMetaTview = 1;
 constexpr AttributeNumber kMetaBackingView = 3;
 
-constexpr const char* kTableNames[] = {"pg_tview_meta",        "pg_tview_lineage",
-                                       "pg_tview_outbox",      "pg_tview_frontier",
-                                       "pg_tview_dead_letter", "pg_tview_performance_log"};
+constexpr const char* kTableNames[] = {
+    "pg_tview_meta",        "pg_tview_lineage",         "pg_tview_outbox", "pg_tview_frontier",
+    "pg_tview_dead_letter", "pg_tview_performance_log", "pg_tview_behind", "pg_tview_owed"};
 constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
 
 // Raised by the invalidation callback; each cache remembers the generation it was built at.

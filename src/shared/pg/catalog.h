@@ -21,7 +21,16 @@
 
 namespace tviews::pg {
 
-enum class CatalogTable { kMeta, kLineage, kOutbox, kFrontier, kDeadLetter, kPerformanceLog };
+enum class CatalogTable {
+  kMeta,
+  kLineage,
+  kOutbox,
+  kFrontier,
+  kDeadLetter,
+  kPerformanceLog,
+  kBehind,
+  kOwed
+};
 
 // Registers the invalidation callback. Called once, from _PG_init.
 void InitializeCatalog();

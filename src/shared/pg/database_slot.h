@@ -22,7 +22,8 @@
 // is_closing              the applier           writers               queue_lock
 // paused                  sessions              everybody             queue_lock to write; the
 //                                                                     applier reads under it
-// frontier_*              the applier           readers               frontier_lock
+// frontier_*, behind      the applier           readers               frontier_lock
+// behind_count            the applier           everybody             frontier_lock to write; atomic
 // requests                sessions, the applier both                  queue_lock
 // activity                the applier           monitoring            atomics
 // clang-format on
@@ -89,6 +90,9 @@ struct RefreshRequest {
 
 inline constexpr int kRefreshRequests = 8;
 
+// So many TVIEWs that are behind the frontier have a place; if there are more, all count as behind.
+inline constexpr int kBehindPlaces = 64;
+
 struct DatabaseSlot {
   Shared<DatabaseId> database;  // 0: free
   SharedFlag generation;
@@ -121,6 +125,8 @@ struct DatabaseSlot {
   FullXid frontier_xmax;
   std::uint32_t frontier_count;
   FullXid* frontier_in_progress;  // room for SlotTable.max_in_progress
+  SharedNumber behind_count;      // TVIEWs that the frontier does not hold for
+  RelationId behind[kBehindPlaces];
 
   RefreshRequest requests[kRefreshRequests];
   ApplierActivity activity;

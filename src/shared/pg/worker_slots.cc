@@ -79,6 +79,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
     slot->frontier_xmin = 0;
     slot->frontier_xmax = 0;
     slot->frontier_count = 0;
+    slot->behind_count.Store(0);
   }
   slot->generation.Add(1);
   slot->database.Store(database);
@@ -88,8 +89,9 @@ bool IsInFlightLocked(DatabaseSlot* slot) {
   for (const RefreshRequest& request : slot->requests) {
     if (request.state != RefreshRequest::kFree) return true;
   }
-  return slot->paused.Load() != 0 || !RecordRing(slot->ring).empty() ||
-         slot->preparing.Load() != 0 || slot->maybe_prepared.Load() != 0 ||
+  return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 ||
+         !RecordRing(slot->ring).empty() || slot->preparing.Load() != 0 ||
+         slot->maybe_prepared.Load() != 0 ||
          slot->overflow.started.Load() != slot->overflow.finished.Load() ||
          slot->overflow.started.Load() != slot->clean.Load() ||
          Slots()->unslotted.started.Load() != slot->clean_unslotted.Load() ||
@@ -123,6 +125,11 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
   // What the previous applier left is unknown: scan once, and look for prepared transactions.
   slot->clean.Store(slot->overflow.started.Load() - 1);
   slot->maybe_prepared.Store(1);
+  ExclusiveHolder queue(slot->queue_lock);
+  for (RefreshRequest& request : slot->requests) {
+    if (request.state == RefreshRequest::kTaken) request.state = RefreshRequest::kWaiting;
+    if (request.state == RefreshRequest::kAbandoned) request.state = RefreshRequest::kFree;
+  }
   return true;
 }
 
