@@ -1,5 +1,7 @@
 #include "backend/capture_triggers.h"
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,10 +10,15 @@
 #include "backend/tview_facts.h"
 #include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
+#include "shared/pg/guard.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <storage/lmgr.h>
+#include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
@@ -74,6 +81,22 @@ absl::StatusOr<std::vector<Member>> ReadMembers(RelationId table) {
                        .truncate_trigger_is_always = IsTrue(row[9])});
   }
   return members;
+}
+
+// Locks `table` and everything below it, in the order of ids, and reads them again: what another
+// session has changed before it gave its locks up is seen. Empty if the table is gone.
+absl::StatusOr<std::vector<Member>> LockMembers(RelationId table, int mode) {
+  std::set<RelationId> locked;
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(std::vector<Member> members, ReadMembers(table));
+    std::set<RelationId> found;
+    for (const Member& member : members) found.insert(member.relation);
+    if (std::includes(locked.begin(), locked.end(), found.begin(), found.end())) return members;
+    for (const RelationId relation : found) {
+      if (!locked.insert(relation).second) continue;
+      TVIEWS_RETURN_IF_ERROR(pg::Call([relation, mode] { LockRelationOid(relation, mode); }));
+    }
+  }
 }
 
 absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
@@ -168,7 +191,11 @@ absl::StatusOr<int> ReinstallCaptureTriggers() {
                            " (SELECT tview::pg_catalog.oid FROM " +
                            meta + ") ORDER BY 1"));
   for (const RelationId source : RelationIds(found)) {
-    TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(source));
+    {
+      TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+      TVIEWS_RETURN_IF_ERROR(LockMembers(source, ShareRowExclusiveLock).status());
+    }
+    TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(source));
   }
   return static_cast<int>(found.rows.size());
 }
@@ -176,7 +203,10 @@ absl::StatusOr<int> ReinstallCaptureTriggers() {
 absl::Status RemoveUnneededCaptureTriggers(RelationId table) {
   const InternalDdlScope internal;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(table));
+  // This lock waits for other drops and creations of TVIEWs over the table, and for no writer: the
+  // last one of them sees what is needed in the end.
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members,
+                          LockMembers(table, ShareUpdateExclusiveLock));
   if (members.empty() || members.front().is_needed) return absl::OkStatus();
   for (const Member& member : members) {
     if (member.is_needed) continue;

@@ -1,6 +1,7 @@
 #include "backend/tview_drop.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -43,9 +44,13 @@ absl::Status Forget(RelationId tview) {
   return absl::OkStatus();
 }
 
-absl::Status FinishDrop(RelationId tview) {
+// Adds the sources of a TVIEW that is gone to `sources`.
+absl::Status FinishDrop(RelationId tview, std::set<RelationId>* sources) {
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(tview));
-  return exists ? absl::OkStatus() : Forget(tview);
+  if (exists) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> own, DeleteMetadata(tview));
+  sources->insert(own.begin(), own.end());
+  return absl::OkStatus();
 }
 
 // False after DROP EXTENSION, or where its tables are gone by other means.
@@ -83,7 +88,10 @@ absl::Status FinishDrops() {
   std::sort(notes.begin(), notes.end());
   notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
   if (!IsInstalled()) return absl::OkStatus();
-  for (RelationId tview : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(tview));
+  std::set<RelationId> sources;
+  for (RelationId tview : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(tview, &sources));
+  // In the order of ids, because this locks them.
+  for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
   return absl::OkStatus();
 }
 
