@@ -28,7 +28,7 @@ run_scripts() { # KIND BUILD_DIR
       cat "$out/$name.out"
       status=1
     fi
-    server_stop "$(server_place "$(realpath "$2")/server-$name")" immediate || true
+    server_stop "$(server_place "$(realpath "$2")/server-$name")" "${STOP_MODE:-immediate}" || true
   done
   return $status
 }

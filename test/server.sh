@@ -11,7 +11,7 @@ start_test_server() { # BUILD_DIR NAME CONF
   SERVER=$(server_place "$build/server-$2")
   server_stop "$SERVER" immediate
   rm -rf "$SERVER"
-  trap 'server_stop "$SERVER" immediate' EXIT
+  trap 'server_stop "$SERVER" "${STOP_MODE:-immediate}"' EXIT
   server_init "$SERVER" "$stage" "$3"
   server_start "$SERVER"
 }

@@ -71,7 +71,7 @@ class Server:
         return self
 
     def __exit__(self, kind, *_):
-        bash('server_stop "$1" immediate', self.directory, check=False)
+        bash('server_stop "$1" "${STOP_MODE:-immediate}"', self.directory, check=False)
         if kind is not None:
             print(f"server log: {self.directory}/log, its end:")
             print(bash('as_server tail -n 25 "$1/log"', self.directory, check=False))
