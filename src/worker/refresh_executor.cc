@@ -13,8 +13,12 @@
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
 #include "worker/change_notes.h"
+#include "worker/helper_task.h"
+#include "worker/helpers.h"
+#include "worker/key_statement.h"
 #include "worker/key_values.h"
 #include "worker/named_rows.h"
+#include "worker/parallel_safety.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <access/tupdesc.h>
@@ -30,9 +34,6 @@ constexpr char kDeltaName[] = "pg_tviews_delta";
 
 // Keys that one statement recomputes; more are done in several, so that memory stays bounded.
 constexpr std::size_t kKeysPerStatement = 50000;
-
-// Up to this many keys an array statement is planned once, for the server's guess of ten.
-constexpr std::size_t kGenericArray = 10;
 
 // Hands every row of a query to a C++ function.
 struct FunctionReceiver {
@@ -182,7 +183,6 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   WriteCounts counts{};
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, keys));
     TviewWriter* writer = nullptr;
     // Keys that are equal under different images must not delete each other's row.
     const bool track_seen = !tview.key_is_image_equal;
@@ -190,7 +190,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
       writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, track_seen,
                                CallbacksOf(&notes, readers, rows_done_));
     }));
-    TVIEWS_RETURN_IF_ERROR(RunKeys(tview, keys, shape, ReceiverOf(writer)));
+    TVIEWS_RETURN_IF_ERROR(Recompute(tview, keys, ReceiverOf(writer)));
     for (const std::string& image : missing) {
       TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::DatumFromImage(image, key_shape));
       TVIEWS_RETURN_IF_ERROR(pg::Call([&] { DeleteMissingKey(writer, key); }));
@@ -203,39 +203,32 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   return counts;
 }
 
-absl::Status RefreshExecutor::RunKeys(const TviewDefinition& tview,
-                                      const std::vector<std::string>& keys, RefreshShape shape,
-                                      _DestReceiver* destination) {
-  const std::string sql = RefreshStatement(tview, shape);
-  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
-  switch (shape) {
-    case RefreshShape::kWhole:
-      return statements_.Execute(sql, Planning::kGeneric, 0, {}, destination);
-    case RefreshShape::kSingle: {
-      TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::DatumFromImage(keys[0], key_shape));
-      return statements_.Execute(sql, Planning::kGeneric, 1, {.type = tview.key_type, .value = key},
-                                 destination);
-    }
-    case RefreshShape::kArray: {
-      TVIEWS_ASSIGN_OR_RETURN(const StatementParameter array,
-                              KeyArray(keys, tview.key_type, key_shape));
-      return statements_.Execute(
-          sql, keys.size() <= kGenericArray ? Planning::kGeneric : Planning::kCustom, 0, array,
-          destination);
-    }
-    case RefreshShape::kLateral:
-    case RefreshShape::kJoin:
-      break;
+// Large sets of keys are shared with helper processes, where the query allows that.
+absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
+                                        const std::vector<std::string>& keys,
+                                        _DestReceiver* destination) {
+  TVIEWS_ASSIGN_OR_RETURN(const int helpers, ChooseHelpers(tview, keys.size()));
+  if (helpers > 0) {
+    const std::vector<std::string> slice = SliceOf(keys, 0, SlicesFor(keys.size(), helpers));
+    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, slice));
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_done, RunKeysWithHelpers(tview, keys, shape, helpers,
+                                                                   &statements_, destination));
+    if (is_done) return absl::OkStatus();
   }
-  TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
-                          DescribeKeys(tview.relation, tview.key_attribute));
-  const std::size_t magnitude = MagnitudeOf(keys.size());
-  TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, KeyRows(keys), magnitude));
-  absl::Status status = statements_.Execute(sql, Planning::kGeneric, magnitude, {}, destination);
-  if (status.ok()) {
-    status = pg::Call([] { SPI_unregister_relation(kKeysName); });
+  TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, keys));
+  return RunKeys(tview, keys, shape, &statements_, destination);
+}
+
+absl::StatusOr<int> RefreshExecutor::ChooseHelpers(const TviewDefinition& tview, std::size_t keys) {
+  const int helpers = may_use_helpers_ ? HelpersFor(keys) : 0;
+  if (helpers == 0) return 0;
+  auto found = parallel_safe_.find(tview.relation);
+  if (found == parallel_safe_.end()) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_safe,
+                            IsParallelSafe(RefreshStatement(tview, RefreshShape::kWhole)));
+    found = parallel_safe_.emplace(tview.relation, is_safe).first;
   }
-  return status;
+  return found->second ? helpers : 0;
 }
 
 // A key that the root's nullable side leaves empty belongs to no key that lineage names, so it is
@@ -265,6 +258,7 @@ absl::Status RefreshExecutor::CheckNoNullKey(const TviewDefinition& tview) {
 void RefreshExecutor::ForgetStatements() {
   statements_.Clear();
   shapes_.Forget();
+  parallel_safe_.clear();
 }
 
 }  // namespace tviews::worker

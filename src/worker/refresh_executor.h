@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/delta.h"
@@ -46,6 +47,9 @@ class RefreshExecutor : public KeyLookup {
                                       const ReaderColumns& readers, WriteMode mode,
                                       SnapshotData* snapshot, DeltaSet* changes);
 
+  // Whether large refreshes may use helper processes (helpers.h).
+  void AllowHelpers(bool allowed) { may_use_helpers_ = allowed; }
+
   // Forgets prepared statements and chosen shapes: relations changed.
   void ForgetStatements();
 
@@ -59,13 +63,16 @@ class RefreshExecutor : public KeyLookup {
                                           const std::vector<std::string>& keys,
                                           const ReaderColumns& readers, WriteMode mode,
                                           SnapshotData* snapshot, DeltaSet* changes);
-  absl::Status RunKeys(const TviewDefinition& tview, const std::vector<std::string>& keys,
-                       RefreshShape shape, _DestReceiver* destination);
+  absl::Status Recompute(const TviewDefinition& tview, const std::vector<std::string>& keys,
+                         _DestReceiver* destination);
+  absl::StatusOr<int> ChooseHelpers(const TviewDefinition& tview, std::size_t keys);
   absl::Status CheckNoNullKey(const TviewDefinition& tview);
 
   SharedCounter* rows_done_;
   StatementCache statements_;
   ShapeChooser shapes_;
+  bool may_use_helpers_ = false;
+  absl::flat_hash_map<RelationId, bool> parallel_safe_;  // TVIEWs that were asked about
 };
 
 }  // namespace tviews::worker

@@ -13,6 +13,7 @@ int batch_memory = 256 * 1024;
 bool enabled = true;
 int lock_timeout = 1000;
 int max_databases = 8;
+int max_helpers = 2;
 int max_workers = 4;
 bool notice_lineage = true;
 char* pause_at = nullptr;
@@ -52,6 +53,8 @@ const IntSetting int_settings[] = {
      &lock_timeout, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
     {"pg_tviews.max_databases", "Databases with TVIEWs that have a change queue at a time.",
      &max_databases, 1, 1024, PGC_POSTMASTER, 0},
+    {"pg_tviews.max_helpers", "Processes that help an applier with a large batch.", &max_helpers, 0,
+     64, PGC_SIGHUP, 0},
     {"pg_tviews.max_workers", "Appliers that run at a time.", &max_workers, 1, 256, PGC_POSTMASTER,
      0},
     {"pg_tviews.performance_log_min_duration",

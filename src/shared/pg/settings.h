@@ -16,7 +16,8 @@ extern int batch_memory;                    // kB; memory for a batch's deltas a
 extern bool enabled;                        // launch workers at all
 extern int lock_timeout;                    // ms; how long a batch waits for somebody's lock
 extern int max_databases;                   // slots in shared memory
-extern int max_workers;                     // appliers (and helpers) at the same time
+extern int max_helpers;                     // processes that help with one large batch
+extern int max_workers;                     // appliers at the same time
 extern bool notice_lineage;                 // NOTICE per source at creation
 extern char* pause_at;                      // debug: comma-separated names of pause points
 extern int performance_log_min_duration;    // ms; refreshes that are always logged; -1: none

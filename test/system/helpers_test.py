@@ -1,0 +1,159 @@
+"""Large batches with helper processes: what they compute equals the query, also on top of what the same
+batch wrote; and nothing is lost when a helper fails, is cancelled, terminated or killed, when DDL comes
+in between, and where no helper can be started.
+"""
+import os
+import signal
+import threading
+
+import psycopg2
+
+from tviews_server import Server, check_equal, run, value, wait_until
+
+ROWS = 12000
+CONF = """
+log_min_messages = debug1
+max_parallel_workers = 8
+pg_tviews.max_helpers = 2
+"""
+
+SOURCES = f"""
+CREATE TABLE tb_group (pk_group int PRIMARY KEY, name text);
+CREATE TABLE tb_item (pk_item int PRIMARY KEY, code text UNIQUE NOT NULL, fk_group int NOT NULL, n int NOT NULL);
+CREATE INDEX ON tb_item (fk_group);
+INSERT INTO tb_group SELECT i, 'group ' || i FROM generate_series(0, 9) i;
+INSERT INTO tb_item SELECT i, 'code ' || i, i % 10, 0 FROM generate_series(1, {ROWS}) i;
+CREATE FUNCTION checked(n int) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE plpgsql AS
+  $$BEGIN IF n = -7 THEN RAISE 'seven'; END IF; RETURN n; END$$;
+CREATE FUNCTION unmarked(n int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT n + 1';
+-- Slow enough to be met, in the applier and its helpers only.
+CREATE FUNCTION slowly(pk int, n int) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE plpgsql AS $$BEGIN
+  IF n >= 1000 AND pk % 20 = 0 AND current_setting('application_name') = 'pg_tviews applier' THEN
+    PERFORM pg_sleep(0.002);
+  END IF;
+  RETURN n; END$$;
+
+CREATE TABLE tv_item AS SELECT i.pk_item, i.fk_group, jsonb_build_object('n', i.n, 'group', g.name,
+  'others', (SELECT count(*) FROM tb_group o WHERE o.pk_group < g.pk_group)) AS data
+  FROM tb_item i JOIN tb_group g ON g.pk_group = i.fk_group;
+CREATE TABLE tv_above AS SELECT t.pk_item AS pk_above, t.data -> 'n' AS n FROM tv_item t;
+CREATE TABLE tv_code WITH (pg_tviews.key = 'code') AS
+  SELECT i.code, row_number() OVER (PARTITION BY i.code) AS position, i.n FROM tb_item i;
+"""
+
+
+def batch(connection, number):
+    run(connection, f"UPDATE tb_item SET n = {number} WHERE n <> {number}")
+
+
+def helped(server):
+    return server.log().count("helpers recompute")
+
+
+def test_equal(server, connection):
+    before = helped(server)
+    batch(connection, 1)
+    check_equal(connection, "updates")
+    if helped(server) - before < 3:
+        raise AssertionError(f"helpers were used {helped(server) - before} times for 3 TVIEWs")
+    run(connection, "DELETE FROM tb_item WHERE pk_item % 2 = 0")
+    check_equal(connection, "deletes")
+    run(connection, f"INSERT INTO tb_item SELECT i, 'code ' || i, i % 10, 3 FROM generate_series(2, {ROWS}, 2) i")
+    check_equal(connection, "inserts")
+    run(connection, "UPDATE tb_item SET code = 'other ' || code; UPDATE tb_group SET name = name || '!'")
+    check_equal(connection, "keys change")
+
+
+def test_no_helpers(server, connection):
+    run(connection, "ALTER SYSTEM SET max_parallel_workers = 0")
+    run(connection, "SELECT pg_reload_conf()")
+    before = helped(server)
+    run(connection, "UPDATE tb_group SET name = 'without' WHERE pk_group = 0")
+    run(connection, "SELECT pg_tviews_wait()")  # the applier has seen the setting now
+    batch(connection, 4)
+    check_equal(connection, "no helper can be started")
+    if helped(server) != before:
+        raise AssertionError("helpers were started with max_parallel_workers = 0")
+    run(connection, "ALTER SYSTEM RESET max_parallel_workers")
+    run(connection, "SELECT pg_reload_conf()")
+
+
+def test_error(server, connection):
+    run(connection, "CREATE TABLE tv_checked AS SELECT i.pk_item AS pk_checked, checked(i.n) AS n FROM tb_item i")
+    run(connection, "UPDATE tb_item SET n = CASE pk_item WHEN 777 THEN -7 ELSE 5 END")
+    run(connection, "SELECT pg_tviews_wait()")
+    letters = run(connection, "SELECT key, error FROM pg_tview_dead_letter")
+    if len(letters) != 1 or "777" not in letters[0][0]:
+        raise AssertionError(f"dead letters: {letters}")
+    right = value(connection, "SELECT count(*) FROM tv_checked WHERE n = 5")
+    if right != ROWS - 1:
+        raise AssertionError(f"{right} of {ROWS - 1} other keys are right")
+    batch(connection, 6)
+    check_equal(connection, "after the error is gone")
+    run(connection, "DROP TABLE tv_checked")
+
+
+def test_unmarked(server, connection):
+    for name in ("tv_item", "tv_code"):
+        run(connection, f"DROP TABLE {name} CASCADE")
+    run(connection, "CREATE TABLE tv_unmarked AS SELECT i.pk_item AS pk_unmarked, unmarked(i.n) AS n FROM tb_item i")
+    before = helped(server)
+    batch(connection, 7)
+    check_equal(connection, "a function that is not marked PARALLEL SAFE")
+    if helped(server) != before:
+        raise AssertionError("a function that is not marked PARALLEL SAFE ran in a helper")
+    run(connection, "DROP TABLE tv_unmarked")
+
+
+def helpers(connection):
+    return [pid for (pid,) in run(connection, """SELECT h.pid FROM pg_stat_activity h JOIN pg_stat_activity a
+        ON a.pid = h.leader_pid WHERE a.backend_type = 'pg_tviews applier' AND h.backend_type = 'parallel worker'
+        AND h.query = 'pg_tviews helper'""")]
+
+
+def test_disturbed(server, connection):
+    run(connection, "CREATE TABLE tv_slow AS SELECT i.pk_item AS pk_slow, slowly(i.pk_item, i.n) AS n FROM tb_item i")
+    for number, how in enumerate(("pg_cancel_backend", "pg_terminate_backend"), start=1000):
+        batch(connection, number)
+        pids = wait_until(lambda: helpers(connection), "helpers at work")
+        run(connection, f"SELECT {how}(%s)", (pids[0],))
+        check_equal(connection, how)
+    batch(connection, 1002)
+    wait_until(lambda: helpers(connection), "helpers at work")
+    other = server.connect("test")
+    ddl = threading.Thread(target=run, args=(other, "ALTER TABLE tb_item ADD COLUMN later int DEFAULT 1"))
+    ddl.start()
+    check_equal(connection, "DDL while helpers work")
+    ddl.join()
+    other.close()
+
+
+def test_killed(server, connection):
+    batch(connection, 1003)
+    pids = wait_until(lambda: helpers(connection), "helpers at work")
+    os.kill(pids[0], signal.SIGKILL)
+
+    def again():
+        try:
+            new = server.connect("test")
+            run(new, "SELECT 1")
+            return new
+        except psycopg2.OperationalError:
+            return None
+    wait_until(lambda: connection_lost(connection), "the crash")
+    check_equal(wait_until(again, "the server after the crash"), "a killed helper")
+
+
+def connection_lost(connection):
+    try:
+        run(connection, "SELECT 1")
+        return False
+    except psycopg2.Error:
+        return True
+
+
+with Server("helpers", CONF) as server:
+    connection = server.prepare("test", "SET pg_tviews.notice_lineage = off;" + SOURCES)
+    run(connection, "SELECT pg_tviews_wait()")
+    for test in (test_equal, test_no_helpers, test_error, test_unmarked, test_disturbed, test_killed):
+        test(server, connection)
