@@ -12,6 +12,7 @@
 #include "backend/tview_lineage.h"
 #include "backend/tview_metadata.h"
 #include "backend/tview_names.h"
+#include "backend/tview_uses.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/spi.h"
@@ -21,11 +22,14 @@
 
 #include "shared/pg/postgres_begin.h"
 #include <access/htup_details.h>
+#include <access/xact.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_inherits.h>
 #include <miscadmin.h>
+#include <nodes/makefuncs.h>
 #include <nodes/parsenodes.h>
+#include <parser/parse_type.h>
 #include <storage/lmgr.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
@@ -127,7 +131,61 @@ bool IsNamedInLookups(ObjectType type) {
   }
 }
 
+// All functions with this name: those that the command has written are found out afterwards.
+void AddFunctions(List* name, Aftermath* aftermath) {
+  FuncCandidateList candidate = FuncnameGetCandidates(name, -1, NIL, false, false, false, true);
+  for (; candidate != nullptr; candidate = candidate->next) {
+    aftermath->functions = lappend_oid(aftermath->functions, candidate->oid);
+  }
+}
+
+Oid RowTypeOf(const RangeVar* name) {
+  const Oid relation = RangeVarGetRelid(name, NoLock, true);
+  return relation == InvalidOid ? InvalidOid : get_rel_type_id(relation);
+}
+
+// Commands that change what an object means, but neither a relation nor a row.
+void PlanMeaning(const Node* statement, Aftermath* aftermath) {
+  switch (nodeTag(statement)) {
+    case T_AlterEnumStmt: {
+      const auto* alter = reinterpret_cast<const AlterEnumStmt*>(statement);
+      if (alter->oldVal == nullptr) break;
+      const TypeName* const name = makeTypeNameFromNameList(alter->typeName);
+      aftermath->type = LookupTypeNameOid(nullptr, name, true);
+      break;
+    }
+    case T_AlterTableStmt: {
+      const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
+      if (alter->objtype == OBJECT_TYPE) aftermath->type = RowTypeOf(alter->relation);
+      break;
+    }
+    case T_RenameStmt: {
+      const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
+      if (rename->renameType == OBJECT_ATTRIBUTE) aftermath->type = RowTypeOf(rename->relation);
+      break;
+    }
+    case T_CreateFunctionStmt: {
+      const auto* create = reinterpret_cast<const CreateFunctionStmt*>(statement);
+      if (create->replace) AddFunctions(create->funcname, aftermath);
+      break;
+    }
+    case T_AlterFunctionStmt:
+      AddFunctions(reinterpret_cast<const AlterFunctionStmt*>(statement)->func->objname, aftermath);
+      break;
+    case T_DefineStmt: {
+      const auto* define = reinterpret_cast<const DefineStmt*>(statement);
+      if (define->kind == OBJECT_AGGREGATE && define->replace) {
+        AddFunctions(define->defnames, aftermath);
+      }
+      break;
+    }
+    default:
+      break;
+  }
+}
+
 void Plan(const Node* statement, Aftermath* aftermath) {
+  PlanMeaning(statement, aftermath);
   switch (nodeTag(statement)) {
     case T_AlterTableStmt:
       PlanAlterTable(reinterpret_cast<const AlterTableStmt*>(statement), aftermath);
@@ -239,10 +297,7 @@ absl::StatusOr<bool> HasRows(RelationId relation) {
 
 // A nested view was replaced: every row of its readers may differ.
 absl::Status NoteReaders(const std::vector<RelationId>& readers) {
-  for (RelationId reader : readers) {
-    TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(reader));
-    TVIEWS_RETURN_IF_ERROR(NoteSources(facts.dependencies));
-  }
+  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(NoteTview(reader));
   return absl::OkStatus();
 }
 
@@ -269,6 +324,43 @@ absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ
   }
   if (!rows_may_differ) return absl::OkStatus();
   return has_rows ? NoteWholeRelation(relation) : NoteReaders(readers);
+}
+
+// Of `functions` those that this transaction has written.
+absl::StatusOr<std::vector<Oid32>> Written(const List* functions) {
+  std::vector<Oid32> written;
+  for (int i = 0; i < list_length(functions); ++i) {
+    const Oid function = list_nth_oid(functions, i);
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_written, pg::CallFor([function] {
+                              HeapTuple row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+                              if (!HeapTupleIsValid(row)) return false;
+                              const bool ours = TransactionIdIsCurrentTransactionId(
+                                  HeapTupleHeaderGetXmin(row->t_data));
+                              ReleaseSysCache(row);
+                              return ours;
+                            }));
+    if (is_written) written.push_back(function);
+  }
+  return written;
+}
+
+absl::Status CompareUsers(const std::vector<RelationId>& users) {
+  TVIEWS_RETURN_IF_ERROR(LockOutAppliers(users));
+  for (const RelationId user : users) {
+    TVIEWS_RETURN_IF_ERROR(RederiveLineage(user));
+    TVIEWS_RETURN_IF_ERROR(NoteTview(user));
+  }
+  return absl::OkStatus();
+}
+
+// The rows of TVIEWs that use what now means something else may differ.
+absl::Status FollowMeaning(const Aftermath& aftermath) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Oid32> functions, Written(aftermath.functions));
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<RelationId> users, UsersOfFunctions(functions));
+  TVIEWS_RETURN_IF_ERROR(CompareUsers(users));
+  if (aftermath.type == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(users, UsersOfType(aftermath.type));
+  return CompareUsers(users);
 }
 
 absl::Status RederiveAll() {
@@ -312,6 +404,7 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
   for (int i = 0; i < list_length(aftermath.unseen_changes); ++i) {
     TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(list_nth_oid(aftermath.unseen_changes, i)));
   }
+  TVIEWS_RETURN_IF_ERROR(FollowMeaning(aftermath));
   if (aftermath.is_rename_elsewhere) TVIEWS_RETURN_IF_ERROR(RederiveAll());
   if (aftermath.relations == nullptr) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool is_rewritten, pg::CallFor([&] {

@@ -14,12 +14,14 @@
 // conflict with reading it, and their commit becomes visible before their invalidations are sent.
 // An applier in between would see the rows of the old tree. Therefore they lock the TVIEWs that
 // read the tree in SHARE mode: the applier waits and takes the invalidations in, readers go on.
+// So do commands that change what a function or a type means, which nobody locks to use it.
 
 #ifndef PG_TVIEWS_BACKEND_DDL_AFTERMATH_H_
 #define PG_TVIEWS_BACKEND_DDL_AFTERMATH_H_
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shared/types.h"
 
 struct List;
 struct Node;
@@ -31,6 +33,8 @@ struct Aftermath {
   List* relations;           // the relations concerned, as OIDs
   List* file_nodes;          // of each of them and its inheritors before the command, in OID order
   List* unseen_changes;      // relations whose rows it changes without firing a trigger
+  List* functions;           // that it may replace or alter, as OIDs
+  Oid32 type;                // whose values or attributes it names otherwise; or 0
   bool is_rename_elsewhere;  // a function, type, schema, ... that lookups may name
   bool changes_tree;         // of partitions or inheritors
   bool rows_may_differ;      // in the eyes of a query, without any row having been written

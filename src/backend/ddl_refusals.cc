@@ -6,6 +6,7 @@
 #include "backend/capture_triggers.h"
 #include "backend/executor_hook.h"
 #include "backend/tview_names.h"
+#include "backend/tview_uses.h"
 #include "shared/pg/capture_config.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
@@ -102,6 +103,23 @@ bool IsAboutStorage(AlterTableType type) {
   }
 }
 
+// The server would name the rule of a view.
+absl::Status CheckColumnType(const RangeVar* table, RelationId relation, const char* column) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> users, UsersOfColumn(relation, column));
+  if (users.empty()) return absl::OkStatus();
+  std::string names;
+  for (const RelationId user : users) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(user));
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "cannot alter type of column \"" + std::string(column) +
+                                   "\" of table \"" + table->relname + "\" because TVIEWs use it",
+                        .detail = "It is used by " + names + ".",
+                        .hint = "Drop " + names + ", alter the type, and create them again.",
+                        .sqlstate = "0A000"});
+}
+
 absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTableCmd* command,
                                RelationId relation, bool is_tview) {
   if (is_tview && !IsAboutStorage(command->subtype)) {
@@ -117,6 +135,8 @@ absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTable
     case AT_AttachPartition:
       return RefuseIfTview(reinterpret_cast<const PartitionCmd*>(command->def)->name,
                            "cannot attach as a partition", kRedefineHint);
+    case AT_AlterColumnType:
+      return CheckColumnType(statement->relation, relation, command->name);
     case AT_SetUnLogged: {
       TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
       if (config->targets.empty()) return absl::OkStatus();
@@ -130,19 +150,20 @@ absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTable
   }
 }
 
+absl::Status RefuseAlteringView(const RangeVar* view, RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(tview));
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "cannot alter view \"" + std::string(view->relname) +
+                                   "\" because it is the backing view of a TVIEW",
+                        .hint = "Alter " + table + " instead; its view follows.",
+                        .sqlstate = "42809"});
+}
+
 absl::Status CheckAlterTable(const AlterTableStmt* statement) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
   if (relation == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId owner, pg::TviewOfBackingView(relation));
-  if (owner != 0) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(owner));
-    return pg::MakeError(
-        absl::StatusCode::kFailedPrecondition,
-        {.message = "cannot alter view \"" + std::string(statement->relation->relname) +
-                    "\" because it is the backing view of a TVIEW",
-         .hint = "Alter " + table + " instead; its view follows.",
-         .sqlstate = "42809"});
-  }
+  if (owner != 0) return RefuseAlteringView(statement->relation, owner);
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   for (int i = 0; i < list_length(statement->cmds); ++i) {
     TVIEWS_RETURN_IF_ERROR(CheckAlterCommand(
@@ -165,7 +186,17 @@ absl::Status CheckReplaceView(const ViewStmt* statement) {
        .sqlstate = "42809"});
 }
 
+// A backing view has the name and the schema that go with its table's.
+absl::Status CheckMovesNoBackingView(const RangeVar* view) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(view));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId owner, pg::TviewOfBackingView(relation));
+  return owner == 0 ? absl::OkStatus() : RefuseAlteringView(view, owner);
+}
+
 absl::Status CheckRename(const RenameStmt* statement) {
+  if (statement->renameType == OBJECT_VIEW || statement->renameType == OBJECT_TABLE) {
+    return CheckMovesNoBackingView(statement->relation);
+  }
   if (statement->renameType == OBJECT_COLUMN) {
     TVIEWS_RETURN_IF_ERROR(
         RefuseIfTview(statement->relation, "cannot rename a column of", kRedefineHint));
@@ -288,6 +319,9 @@ absl::Status CheckStatement(const Node* statement) {
       }
       return CheckRename(rename);
     }
+    case T_AlterObjectSchemaStmt:
+      return CheckMovesNoBackingView(
+          reinterpret_cast<const AlterObjectSchemaStmt*>(statement)->relation);
     case T_CreateTrigStmt:
       return RefuseIfTview(reinterpret_cast<const CreateTrigStmt*>(statement)->relation,
                            "cannot create a trigger on",

@@ -174,7 +174,7 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
                       .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
-  TVIEWS_RETURN_IF_ERROR(NoteSources(sources));
+  TVIEWS_RETURN_IF_ERROR(NoteTview(foundling.table));
   return true;
 }
 

@@ -170,10 +170,8 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, FindRelation(name.schema, name.table));
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
 
-  // A query without sources has nothing that would make the applier fill it.
-  const bool is_lazy = request.with_no_data && !analysis.sources.empty();
   FillResult fill;
-  if (!is_lazy) {
+  if (!request.with_no_data) {
     pg::session_notes::SetPhase(pg::CreationPhase::kFilling);
     TVIEWS_ASSIGN_OR_RETURN(fill, FillTview({.table = table,
                                              .query = "SELECT * FROM " + name.QualifiedView(),
@@ -185,7 +183,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_column));
   TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, query, key));
   pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
-  if (!is_lazy) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
+  if (!request.with_no_data) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
 
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,
@@ -196,7 +194,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .fill_creator = fill.creator,
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
-  if (is_lazy) TVIEWS_RETURN_IF_ERROR(NoteSources(SourcesOf(analysis)));
+  if (request.with_no_data) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};

@@ -91,10 +91,7 @@ absl::Status CheckForCycles() {
   return DependencyGraph::Build(std::move(tviews)).status();
 }
 
-absl::Status NoteSources(const std::vector<RelationId>& sources) {
-  for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(source));
-  return absl::OkStatus();
-}
+absl::Status NoteTview(RelationId tview) { return TransactionBuffer::Instance().MarkWhole(tview); }
 
 absl::Status RederiveLineage(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, LockTview(tview));

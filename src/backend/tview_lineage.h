@@ -42,9 +42,8 @@ absl::Status CaptureSources(const std::vector<SourceLineage>& sources);
 // The analysis of the query of `tview` as it is now, made as its owner. Changes nothing.
 absl::StatusOr<Analysis> AnalyzeTview(RelationId tview);
 
-// Counts all of `sources` as changed as a whole: the next batch compares every row of their
-// readers.
-absl::Status NoteSources(const std::vector<RelationId>& sources);
+// The batch that sees this transaction compares every row of `tview` with its query.
+absl::Status NoteTview(RelationId tview);
 
 // Derives the lineage of `tview` again and stores it. Fails if TVIEWs would read each other.
 absl::Status RederiveLineage(RelationId tview);

@@ -93,14 +93,7 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(tview, facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   TVIEWS_RETURN_IF_ERROR(ReplaceDefinition(tview, parsed.text));
-  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts replaced, ReadTviewFacts(tview));
-  if (replaced.dependencies.empty()) {
-    // Nothing would make the applier bring the rows up to date.
-    return pg::MakeError(absl::StatusCode::kUnimplemented,
-                         {.message = "the new query of a TVIEW must read a table",
-                          .hint = "Drop the TVIEW and create it with the constant query."});
-  }
-  TVIEWS_RETURN_IF_ERROR(NoteSources(replaced.dependencies));
+  TVIEWS_RETURN_IF_ERROR(NoteTview(tview));
   return RelationDisplayName(tview);
 }
 
@@ -135,7 +128,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
                                          .fill_creator = "",
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
-  TVIEWS_RETURN_IF_ERROR(NoteSources(SourcesOf(analysis)));
+  TVIEWS_RETURN_IF_ERROR(NoteTview(table));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
   return RelationDisplayName(table);
 }

@@ -79,6 +79,13 @@ void DeltaSet::Merge(RelationId relation, RelationDelta other) {
   bytes_ += delta.bytes();
 }
 
+bool DeltaSet::TakeWhole(RelationId relation) {
+  const auto found = relations_.find(relation);
+  if (found == relations_.end() || !found->second.is_whole()) return false;
+  relations_.erase(found);
+  return true;
+}
+
 void DeltaSet::DegradeTo(std::size_t limit) {
   if (bytes_ <= limit) return;
   std::vector<std::pair<std::size_t, RelationId>> largest_first;

@@ -73,6 +73,9 @@ class DeltaSet {
   void Merge(DeltaSet other);
   void Merge(RelationId relation, RelationDelta other);
 
+  // True if `relation` was marked as changed as a whole; it is not any more.
+  bool TakeWhole(RelationId relation);
+
   // Degrades relations to "whole relation changed", the largest first, until bytes() <= limit or
   // no keys are left.
   void DegradeTo(std::size_t limit);

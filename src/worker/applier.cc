@@ -79,7 +79,7 @@ void PinSettings() {
       {"idle_in_transaction_session_timeout", "0"},
       {"search_path", "pg_catalog, pg_temp"},
       {"synchronous_commit", "off"},
-      {"row_security", "on"},
+      {"row_security", "off"},
       {"jit", "off"},
       {"synchronize_seqscans", "off"},
       {"check_function_bodies", "off"},

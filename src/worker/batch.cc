@@ -217,7 +217,10 @@ std::vector<bool> BatchRunner::FindReachable(const Coalescer& coalescer) const {
   for (const RelationId relation : coalescer.ChangedRelations()) mark_readers(relation);
   for (std::size_t i = 0; i < graph_.order().size(); ++i) {
     const RelationId tview = graph_.order()[i].relation;
-    if (!requests_.IsRequested(tview) && !behind_.Contains(tview)) continue;
+    if (!requests_.IsRequested(tview) && !behind_.Contains(tview) &&
+        !coalescer.IsToCompare(tview)) {
+      continue;
+    }
     reachable[i] = true;
     mark_readers(tview);
   }
@@ -241,8 +244,9 @@ absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
     if (!obstacle.empty()) {
       (*reachable)[i] = false;
       requests_.Postpone(tview.relation);
-      TVIEWS_RETURN_IF_ERROR(
-          behind_.LeaveAside(tview, obstacle, Here(), coalescer->DeltasFor(tview)));
+      TVIEWS_RETURN_IF_ERROR(behind_.LeaveAside(tview, obstacle, Here(),
+                                                coalescer->DeltasFor(tview),
+                                                coalescer->IsToCompare(tview.relation)));
       continue;
     }
     stuck_ = tview.relation;
@@ -261,10 +265,14 @@ absl::StatusOr<AffectedKeys> BatchRunner::KeysFor(const TviewDefinition& tview,
   if (is_behind) {
     TVIEWS_ASSIGN_OR_RETURN(owed, behind_.CatchUp(tview));
   }
+  AffectedKeys everything;
+  everything.everything = true;
   if (requests_.IsRequested(tview.relation)) {
-    AffectedKeys everything;
-    everything.everything = true;
     everything.why = "requested";
+    return everything;
+  }
+  if (owed.TakeWhole(tview.relation) || coalescer.IsToCompare(tview.relation)) {
+    everything.why = "what it is defined by changed";
     return everything;
   }
   if (!is_behind) return refresh->FindKeys(coalescer.DeltasFor(tview));

@@ -112,8 +112,10 @@ absl::StatusOr<std::string> BehindTviews::ObstacleFor(const TviewDefinition& tvi
 }
 
 absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::string& reason,
-                                      const Origin& here, const DeltaSet& deltas) {
+                                      const Origin& here, const DeltaSet& deltas,
+                                      bool is_to_compare) {
   DeltaSet own = Concerning(tview, deltas);
+  if (is_to_compare) own.MarkWhole(tview.relation);
   const bool was_behind = behind_.contains(tview.relation);
   const bool reads_behind =
       std::any_of(tview.sources.begin(), tview.sources.end(),

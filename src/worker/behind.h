@@ -51,9 +51,10 @@ class BehindTviews {
   absl::StatusOr<std::string> ObstacleFor(const TviewDefinition& tview, const BatchLocks& locks,
                                           const DependencyGraph& graph) const;
   // Leaves `tview` aside: it owes what concerns it in `deltas`. Nothing changes if it owed nothing
-  // before and `deltas` do not concern it.
+  // before and `deltas` do not concern it. `is_to_compare`: it owes a comparison as a whole, kept
+  // as a change of all of itself.
   absl::Status LeaveAside(const TviewDefinition& tview, const std::string& reason,
-                          const Origin& here, const DeltaSet& deltas);
+                          const Origin& here, const DeltaSet& deltas, bool is_to_compare);
   // Takes what `tview` owes; it counts as caught up.
   absl::StatusOr<DeltaSet> CatchUp(const TviewDefinition& tview);
   // True if the batch has written any of this.

@@ -6,7 +6,7 @@
 namespace tviews::worker {
 
 Coalescer::Coalescer(const DependencyGraph& graph, std::size_t memory_limit)
-    : memory_limit_(memory_limit) {
+    : graph_(graph), memory_limit_(memory_limit) {
   for (const TviewDefinition& tview : graph.order()) {
     if (tview.fill.has_value()) with_fill_[tview.relation].tview = &tview;
   }
@@ -16,6 +16,12 @@ void Coalescer::Fold(FullXid xid, ChangeRecord record) {
   oldest_ = records_ == 0 ? record.written_at : std::min(oldest_, record.written_at);
   ++records_;
   NoteTime(record.deltas, record.written_at);
+  std::vector<RelationId> changed;
+  for (const auto& [relation, delta] : record.deltas.relations()) changed.push_back(relation);
+  for (const RelationId relation : changed) {
+    if (graph_.Find(relation) == nullptr || !record.deltas.TakeWhole(relation)) continue;
+    to_compare_.insert(relation);
+  }
   for (auto& [relation, with_fill] : with_fill_) {
     if (!with_fill.tview->fill->Covers(xid)) AddTo(with_fill, record.deltas);
   }

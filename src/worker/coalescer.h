@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "shared/change_record.h"
 #include "shared/delta.h"
 #include "shared/dependency_graph.h"
@@ -27,7 +28,9 @@ class Coalescer {
   // changed". `graph` must outlive the coalescer.
   Coalescer(const DependencyGraph& graph, std::size_t memory_limit);
 
-  // Unites the record of transaction `xid` into the batch; move it, it can be large.
+  // Unites the record of transaction `xid` into the batch; move it, it can be large. A TVIEW that
+  // it marks as changed as a whole is to be compared with its query: what that changes is the delta
+  // for the TVIEWs that read it.
   void Fold(FullXid xid, ChangeRecord record);
 
   // Adds what a refreshed TVIEW's own rows changed, for the TVIEWs that read it. Not subject to
@@ -40,6 +43,9 @@ class Coalescer {
 
   // Relations that a record, or a refreshed TVIEW, has changed so far.
   std::vector<RelationId> ChangedRelations() const;
+
+  // True if a record asks for `tview` to be compared as a whole.
+  bool IsToCompare(RelationId tview) const { return to_compare_.contains(tview); }
 
   std::size_t records() const { return records_; }
   // Earliest written_at of the records folded; 0 if none.
@@ -56,11 +62,13 @@ class Coalescer {
   void AddTo(WithFill& with_fill, const DeltaSet& deltas) const;
   void NoteTime(const DeltaSet& deltas, Timestamp changed_at);
 
+  const DependencyGraph& graph_;
   std::size_t memory_limit_;
   std::size_t records_ = 0;
   Timestamp oldest_ = 0;
   DeltaSet common_;
   absl::flat_hash_map<RelationId, Timestamp> changed_at_;  // earliest, of changed relations
+  absl::flat_hash_set<RelationId> to_compare_;
   absl::flat_hash_map<RelationId, WithFill> with_fill_;
 };
 

@@ -52,6 +52,22 @@ TEST(Coalescer, UnitesRecords) {
   EXPECT_EQ(coalescer.oldest(), 40);
 }
 
+TEST(Coalescer, TakesATviewThatChangedAsAWholeForOneToCompare) {
+  const DependencyGraph graph = *DependencyGraph::Build({Tview(10, {1}), Tview(20, {10})});
+  Coalescer coalescer(graph, kUnlimited);
+  ChangeRecord record = Record(50, 1, "a");
+  record.deltas.MarkWhole(10);
+  record.deltas.MarkWhole(2);
+  coalescer.Fold(1, std::move(record));
+  EXPECT_TRUE(coalescer.IsToCompare(10));
+  EXPECT_FALSE(coalescer.IsToCompare(20));
+  EXPECT_FALSE(coalescer.IsToCompare(2));
+  const DeltaSet& deltas = coalescer.DeltasFor(graph.order()[1]);
+  EXPECT_EQ(deltas.Find(10), nullptr);
+  EXPECT_TRUE(Holds(deltas, 1, "a"));
+  EXPECT_TRUE(deltas.Find(2)->is_whole());
+}
+
 TEST(Coalescer, ListsTheRelationsThatChanged) {
   const DependencyGraph graph = GraphWithFill();
   Coalescer coalescer(graph, kUnlimited);

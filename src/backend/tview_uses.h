@@ -1,0 +1,34 @@
+// Which TVIEWs use a function, a type or a column, by their definitions or those of views they
+// read.
+//
+// Layer:   backend
+// Sharing: private to one process; tables
+// Errors:  returns Status
+//
+// For DDL that changes what such an object means without changing a row: a function's body, the
+// name of an enum's value, an attribute of a composite type.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_USES_H_
+#define PG_TVIEWS_BACKEND_TVIEW_USES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Also by way of operators, casts, aggregates and functions whose bodies the server has parsed.
+absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32>& functions);
+
+// Also by way of arrays, domains, ranges and composite types, and of columns that they read.
+absl::StatusOr<std::vector<RelationId>> UsersOfType(Oid32 type);
+
+// The TVIEWs for which the server refuses to change the type of a column of `relation`.
+absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
+                                                      const std::string& column);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_USES_H_
