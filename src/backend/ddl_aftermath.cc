@@ -131,6 +131,16 @@ bool IsNamedInLookups(ObjectType type) {
   }
 }
 
+// The name of what is renamed or moved, without its schema; null where many objects move.
+const char* LastName(const Node* object, const char* subname) {
+  if (object == nullptr) return subname;  // a schema
+  if (IsA(object, ObjectWithArgs)) {
+    object =
+        reinterpret_cast<const Node*>(reinterpret_cast<const ObjectWithArgs*>(object)->objname);
+  }
+  return IsA(object, List) ? strVal(llast(reinterpret_cast<const List*>(object))) : nullptr;
+}
+
 // All functions with this name: those that the command has written are found out afterwards.
 void AddFunctions(List* name, Aftermath* aftermath) {
   FuncCandidateList candidate = FuncnameGetCandidates(name, -1, NIL, false, false, false, true);
@@ -194,12 +204,14 @@ void Plan(const Node* statement, Aftermath* aftermath) {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
       AddRelation(rename->relation, aftermath);
       aftermath->is_rename_elsewhere = IsNamedInLookups(rename->renameType);
+      aftermath->renamed = LastName(rename->object, rename->subname);
       break;
     }
     case T_AlterObjectSchemaStmt: {
       const auto* move = reinterpret_cast<const AlterObjectSchemaStmt*>(statement);
       AddRelation(move->relation, aftermath);
       aftermath->is_rename_elsewhere = IsNamedInLookups(move->objectType);
+      aftermath->renamed = LastName(move->object, nullptr);
       break;
     }
     case T_ViewStmt: {
@@ -363,13 +375,11 @@ absl::Status FollowMeaning(const Aftermath& aftermath) {
   return CompareUsers(users);
 }
 
-absl::Status RederiveAll() {
-  std::vector<RelationId> tviews;
-  TVIEWS_RETURN_IF_ERROR(pg::ForEachTview([&](RelationId tview, RelationId) {
-    tviews.push_back(tview);
-    return absl::OkStatus();
-  }));
-  for (RelationId tview : tviews) TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
+// Of TVIEWs whose lookups may hold the name; others would only be in the way of other commands.
+absl::Status RederiveLookups(const char* name) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> tviews,
+                          TviewsWithLookup(name == nullptr ? "" : name));
+  for (const RelationId tview : tviews) TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   return absl::OkStatus();
 }
 
@@ -405,7 +415,9 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
     TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(list_nth_oid(aftermath.unseen_changes, i)));
   }
   TVIEWS_RETURN_IF_ERROR(FollowMeaning(aftermath));
-  if (aftermath.is_rename_elsewhere) TVIEWS_RETURN_IF_ERROR(RederiveAll());
+  if (aftermath.is_rename_elsewhere) {
+    TVIEWS_RETURN_IF_ERROR(RederiveLookups(aftermath.renamed));
+  }
   if (aftermath.relations == nullptr) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool is_rewritten, pg::CallFor([&] {
                             return !equal(FileNodes(aftermath.relations), aftermath.file_nodes);

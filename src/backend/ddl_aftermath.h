@@ -35,6 +35,7 @@ struct Aftermath {
   List* unseen_changes;      // relations whose rows it changes without firing a trigger
   List* functions;           // that it may replace or alter, as OIDs
   Oid32 type;                // whose values or attributes it names otherwise; or 0
+  const char* renamed;       // its name, if it is one
   bool is_rename_elsewhere;  // a function, type, schema, ... that lookups may name
   bool changes_tree;         // of partitions or inheritors
   bool rows_may_differ;      // in the eyes of a query, without any row having been written

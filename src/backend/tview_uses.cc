@@ -80,6 +80,17 @@ absl::StatusOr<std::vector<RelationId>> UsersOfType(Oid32 type) {
   return RelationIds(found);
 }
 
+absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT DISTINCT tview::oid FROM " + tables.lineage +
+                               " WHERE strpos(lookup, replace($1, '\"', '\"\"')) > 0 ORDER BY 1",
+                           {name}));
+  return RelationIds(found);
+}
+
 absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
                                                       const std::string& column) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());

@@ -25,6 +25,9 @@ absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32
 // Also by way of arrays, domains, ranges and composite types, and of columns that they read.
 absl::StatusOr<std::vector<RelationId>> UsersOfType(Oid32 type);
 
+// With a lookup whose text has `name` in it.
+absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name);
+
 // The TVIEWs for which the server refuses to change the type of a column of `relation`.
 absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
                                                       const std::string& column);

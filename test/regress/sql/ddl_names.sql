@@ -25,11 +25,18 @@ ALTER TABLE tb_user DROP COLUMN name;
 DROP TABLE tb_user;
 
 -- Schemas, renamed and changed.
+CREATE TABLE tv_kind AS
+SELECT pk_user AS pk_kind, (SELECT count(*) FROM tb_user AS other WHERE other.kind = tb_user.kind) FROM tb_user;
 ALTER SCHEMA ddl_names RENAME TO "ddl_names Ünïcode";
 SET search_path = "ddl_names Ünïcode", public;
 UPDATE tb_user SET name = 'uno' WHERE pk_user = 1;
 SELECT pg_tviews_wait();
 TABLE state;
+SELECT lookup ~ 'Ünïcode' FROM pg_tviews_explain_lineage('kind') WHERE lookup IS NOT NULL;
+UPDATE tb_user SET kind = 1;
+SELECT pg_tviews_wait();
+TABLE tv_kind ORDER BY 1;
+SELECT tview, key, error FROM pg_tview_dead_letter WHERE tview = 'tv_kind'::regclass;
 ALTER SCHEMA "ddl_names Ünïcode" RENAME TO ddl_names;
 SET search_path = ddl_names, public;
 
