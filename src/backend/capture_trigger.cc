@@ -10,6 +10,7 @@
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/pause_point.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -148,6 +149,7 @@ TVIEWS_EXPORT Datum tviews_capture(PG_FUNCTION_ARGS) {
     }
     const auto& trigger = *reinterpret_cast<const TriggerData*>(fcinfo->context);
     TVIEWS_RETURN_IF_ERROR(tviews::backend::CaptureTrigger::Read(trigger));
+    TVIEWS_RETURN_IF_ERROR(tviews::pg::PausePoint("after_capture"));
     return true;
   });
   return PointerGetDatum(nullptr);

@@ -188,6 +188,7 @@ absl::Status TransactionBuffer::WriteRecord() {
   std::string payload;
   SerializeChangeRecord(origin, now, deltas, &payload);
   TVIEWS_ASSIGN_OR_RETURN(const RowPointer row, pg::Outbox::Insert(payload));
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_outbox"));
 
   if (state_ == State::kSealedForPrepare) {
     if (record_count_++ == 0) records_[0] = pg::change_queue::BeginPrepare(MyDatabaseId);
@@ -220,6 +221,7 @@ absl::Status TransactionBuffer::AtPrePrepare() {
 }
 
 void TransactionBuffer::AtCommit() noexcept {
+  if (record_count_ > 0) pg::PausePointInCommit("after_commit");
   for (std::size_t i = 0; i < record_count_; ++i) {
     last_recorded_xid_ = records_[i].xid;
     pg::change_queue::AtCommit(&records_[i]);

@@ -299,6 +299,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   ShowRefresh(tview, affected);
   DeltaSet changes;
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, refresh.Apply(affected, &changes));
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
   requests_.Note(tview.relation, counts, refresh.failure());
   totals_.inserted += counts.inserted;
   totals_.updated += counts.updated;

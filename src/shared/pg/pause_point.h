@@ -1,4 +1,4 @@
-// Named points at which a test can stop a process of ours.
+// Named points at which a test can stop a process of ours, or make it fail.
 //
 // Layer:   pg
 // Sharing: private to one process; the test holds an advisory lock
@@ -6,7 +6,9 @@
 //
 // pg_tviews.pause_at = 'after_take:4711' makes every process that reaches the point "after_take"
 // wait until nobody holds advisory lock 4711; pg_stat_activity.query says "paused at after_take"
-// meanwhile. It works on a stock server and costs one comparison when the setting is empty.
+// meanwhile. There, a test can kill it. pg_tviews.fail_at = 'after_take:53100' makes every process
+// that reaches the point fail with that SQLSTATE, as if the disk were full. Both work on a stock
+// server and cost a comparison when the settings are empty.
 
 #ifndef PG_TVIEWS_SHARED_PG_PAUSE_POINT_H_
 #define PG_TVIEWS_SHARED_PG_PAUSE_POINT_H_
@@ -16,6 +18,10 @@
 namespace tviews::pg {
 
 absl::Status PausePoint(const char* name);
+
+// For points that nothing may leave by an error: the wait ends with the lock only, and there is no
+// failing.
+void PausePointInCommit(const char* name) noexcept;
 
 }  // namespace tviews::pg
 

@@ -11,6 +11,7 @@ namespace tviews::pg::settings {
 int applier_idle_timeout = 300;
 int batch_memory = 256 * 1024;
 bool enabled = true;
+char* fail_at = nullptr;
 int lock_timeout = 1000;
 int max_databases = 8;
 int max_helpers = 2;
@@ -96,6 +97,9 @@ void RegisterSettings() {
                            "pg_tview_performance_log.",
                            nullptr, &performance_log_sample_rate, performance_log_sample_rate, 0, 1,
                            PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable(
+      "pg_tviews.fail_at", "Names of points at which a process fails, each with an SQLSTATE.",
+      "For tests.", &fail_at, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
   DefineCustomStringVariable(
       "pg_tviews.pause_at", "Names of pause points at which a process takes an advisory lock.",
       "For tests.", &pause_at, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);

@@ -14,6 +14,7 @@ namespace tviews::pg::settings {
 extern int applier_idle_timeout;            // s; an applier without work for this long ends
 extern int batch_memory;                    // kB; memory for a batch's deltas and keys
 extern bool enabled;                        // launch workers at all
+extern char* fail_at;                       // debug: where a process fails, and how
 extern int lock_timeout;                    // ms; how long a batch waits for somebody's lock
 extern int max_databases;                   // slots in shared memory
 extern int max_helpers;                     // processes that help with one large batch
