@@ -67,7 +67,7 @@ WHERE schemaname = 'cost_shapes'
 
 -- Creates the TVIEW, makes the changes one by one, and says what each made the applier do. Inside a
 -- procedure only appliers report what they have read; a second wait lets them.
-CREATE TABLE result (shape text, change text, scans bigint, is_cheap boolean, full_refreshes bigint,
+CREATE TABLE result (shape text, strategy text, change text, scans bigint, is_cheap boolean, full_refreshes bigint,
                      rewritten bigint, differences bigint);
 CREATE PROCEDURE prove(shape text, query text, VARIADIC changes text[]) LANGUAGE plpgsql AS $$
 DECLARE
@@ -75,8 +75,11 @@ DECLARE
     before read_so_far;
     after read_so_far;
     rewritten bigint;
+    strategy text;
 BEGIN
     EXECUTE 'CREATE TABLE tv_shape AS ' || query;
+    SELECT string_agg(DISTINCT format('%s %s', source, l.strategy), ', ') INTO strategy
+    FROM pg_tview_lineage l WHERE tview = 'tv_shape'::regclass;
     COMMIT;
     FOREACH change IN ARRAY changes LOOP
         PERFORM pg_tviews_wait();
@@ -95,7 +98,7 @@ BEGIN
         FROM tv_shape FULL JOIN stood USING (pk_shape)
         WHERE tv_shape.ctid IS DISTINCT FROM stood.place;
         INSERT INTO result
-        VALUES (shape, change, after.scans - before.scans, after.rows - before.rows < 20000,
+        VALUES (shape, strategy, change, after.scans - before.scans, after.rows - before.rows < 20000,
                 after.full - before.full, rewritten,
                 (SELECT count(*) FROM pg_tviews_verify('shape')));
         DROP TABLE stood;
@@ -254,6 +257,12 @@ CALL prove('window partitioned by the key',
       WHERE place = 1$$,
     $$UPDATE child SET body = 'changed 12' WHERE fk_parent = 7 AND num = 99$$);
 
+CALL prove('windows partitioned by a linked column, and by another with its mates',
+    $$SELECT child.pk_child AS pk_shape, count(*) OVER (PARTITION BY child.fk_parent) AS n,
+             rank() OVER (PARTITION BY child.code ORDER BY child.num, child.pk_child) AS place
+      FROM child$$,
+    $$UPDATE child SET num = 3000 WHERE pk_child = 1$$);
+
 -- set operations
 CALL prove('union all',
     $$SELECT pk_parent AS pk_shape, name FROM parent
@@ -276,6 +285,12 @@ CALL prove('cte',
       SELECT parent.pk_parent AS pk_shape, sums.n
       FROM parent LEFT JOIN sums ON sums.fk_parent = parent.pk_parent$$,
     $$DELETE FROM child WHERE pk_child = 15$$);
+CALL prove('cte used twice',
+    $$WITH sums AS (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent)
+      SELECT parent.pk_parent AS pk_shape, mine.n, boss.n AS of_boss
+      FROM parent LEFT JOIN sums AS mine ON mine.fk_parent = parent.pk_parent
+      LEFT JOIN sums AS boss ON boss.fk_parent = parent.fk_boss$$,
+    $$DELETE FROM child WHERE pk_child = 19$$);
 CREATE VIEW v_sums AS SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent;
 CREATE VIEW v_named AS
 SELECT parent.pk_parent, parent.name, v_sums.n
@@ -289,6 +304,20 @@ CALL prove('a TVIEW as a source',
       FROM parent LEFT JOIN tv_extra ON tv_extra.pk_extra = parent.pk_parent$$,
     $$UPDATE extra SET note = 'changed 5' WHERE pk_parent = 7$$);
 DROP TABLE tv_extra;
+CREATE TABLE tv_c1 AS
+SELECT parent.pk_parent AS pk_c1,
+       (SELECT count(*) FROM child WHERE child.fk_parent = parent.pk_parent) AS n FROM parent;
+DO $$ BEGIN
+    FOR i IN 2..10 LOOP
+        EXECUTE format('CREATE TABLE tv_c%s AS SELECT pk_c%s AS pk_c%1$s, n FROM tv_c%2$s', i, i - 1);
+    END LOOP;
+END $$;
+CALL prove('a chain of ten TVIEWs, and a diamond',
+    $$SELECT tv_c10.pk_c10 AS pk_shape, tv_c10.n AS last, tv_c1.n AS first
+      FROM tv_c10 JOIN tv_c1 ON tv_c1.pk_c1 = tv_c10.pk_c10$$,
+    $$DELETE FROM child WHERE pk_child = 20$$,
+    $$UPDATE child SET body = 'unread' WHERE pk_child = 21$$);
+DROP TABLE tv_c1 CASCADE;
 CALL prove('partitions',
     $$SELECT parent.pk_parent AS pk_shape,
              (SELECT jsonb_agg(part.body ORDER BY part.num) FROM part
@@ -296,6 +325,28 @@ CALL prove('partitions',
       FROM parent$$,
     $$UPDATE part SET body = 'changed' WHERE fk_parent = 7 AND num = 3$$,
     $$UPDATE part SET num = num + 1000 WHERE fk_parent = 7 AND num = 4$$);
+CREATE TABLE heir (more text) INHERITS (extra);
+INSERT INTO heir SELECT i, 'heir ' || i FROM generate_series(200001, 201000) AS i;
+CALL prove('inheritance',
+    $$SELECT pk_parent AS pk_shape, note FROM extra WHERE pk_parent > 198000$$,
+    $$UPDATE heir SET note = 'changed' WHERE pk_parent = 200001$$,
+    $$UPDATE extra SET note = 'changed 6' WHERE pk_parent = 199000$$);
+DROP TABLE heir;
+CALL prove('a key that is an expression',
+    $$SELECT 'p' || parent.pk_parent AS pk_shape,
+             (SELECT count(*) FROM child WHERE child.fk_parent = parent.pk_parent) AS n FROM parent$$,
+    $$DELETE FROM child WHERE pk_child = 22$$);
+CREATE TABLE odd (span int4range PRIMARY KEY, day date NOT NULL UNIQUE, note text);
+INSERT INTO odd SELECT int4range(i, i + 1), date '2000-01-01' + i, 'odd ' || i FROM generate_series(1, 2000) AS i;
+CALL prove('keys of other types',
+    $$SELECT odd.span AS pk_shape, odd.note, twin.note AS twin
+      FROM odd JOIN odd AS twin ON twin.day = odd.day + 1$$,
+    $$UPDATE odd SET note = 'changed' WHERE day = '2001-01-01'$$);
+CALL prove('elements of an array',
+    $$SELECT parent.pk_parent AS pk_shape, jsonb_agg(tag.name ORDER BY tag.pk_tag) AS data
+      FROM parent CROSS JOIN LATERAL unnest(ARRAY[parent.a, parent.b]) AS element (pk_tag)
+      JOIN tag ON tag.pk_tag = element.pk_tag GROUP BY parent.pk_parent$$,
+    $$UPDATE parent SET a = 9000 WHERE pk_parent = 8$$);
 CALL prove('a tree, walked down',
     $$SELECT root.pk_node AS pk_shape,
              (WITH RECURSIVE below AS (
@@ -319,7 +370,12 @@ CALL prove('ranking all rows',
       FROM extra WHERE pk_parent <= 2000$$,
     $$UPDATE extra SET note = 'extra 1000' WHERE pk_parent = 1001$$);
 
+CALL prove('a key of two tables',
+    $$SELECT parent.code || '/' || child.num AS pk_shape, child.body
+      FROM parent JOIN child ON child.fk_parent = parent.pk_parent WHERE parent.pk_parent < 3$$,
+    $$UPDATE child SET body = 'changed 13' WHERE fk_parent = 2 AND num = 99$$);
+
 \pset format unaligned
-SELECT shape, scans, is_cheap, full_refreshes, rewritten, differences, change FROM result
+SELECT shape, strategy, scans, is_cheap, full_refreshes, rewritten, differences, change FROM result
 ORDER BY result.ctid;
 DROP SCHEMA cost_shapes CASCADE;
