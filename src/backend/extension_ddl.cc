@@ -3,6 +3,10 @@
 #include <cstring>
 #include <string>
 
+#include "backend/source_locks.h"
+#include "backend/tview_facts.h"
+#include "backend/tview_names.h"
+#include "shared/pg/catalog.h"
 #include "shared/pg/extension_version.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/spi.h"
@@ -10,7 +14,10 @@
 
 #include "shared/pg/postgres_begin.h"
 #include <commands/defrem.h>
+#include <miscadmin.h>
 #include <nodes/parsenodes.h>
+#include <nodes/value.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -42,6 +49,16 @@ absl::StatusOr<std::string> TargetVersion(const Node* statement) {
   return *found.rows[0][0];
 }
 
+bool DropsUsAndAll(const Node* statement) {
+  if (!IsA(statement, DropStmt)) return false;
+  const auto* const drop = reinterpret_cast<const DropStmt*>(statement);
+  if (drop->removeType != OBJECT_EXTENSION || drop->behavior != DROP_CASCADE) return false;
+  for (int i = 0; i < list_length(drop->objects); ++i) {
+    if (IsOurs(strVal(list_nth(drop->objects, i)))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool IsExtensionCommand(const Node* statement) {
@@ -59,6 +76,25 @@ absl::Status CheckExtensionCommand(const Node* statement) {
   if (!IsExtensionCommand(statement)) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string version, TargetVersion(statement));
   return pg::CheckTargetVersion(version);
+}
+
+// Left to itself the server would lock the outbox first, and then meet a writer that holds its
+// source and is about to write its record, or a batch that holds what it reads: a deadlock.
+absl::Status PrepareExtensionDrop(const Node* statement) {
+  if (!DropsUsAndAll(statement)) return absl::OkStatus();
+  const absl::StatusOr<RelationId> meta = pg::CatalogTableId(pg::CatalogTable::kMeta);
+  if (!meta.ok()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool may_drop, pg::CallFor([&] {
+                            return pg::compat::OwnsRelation(*meta, GetUserId());
+                          }));
+  if (!may_drop) return absl::OkStatus();  // the command will say so
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta_name, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT source::pg_catalog.oid FROM " + lineage +
+                           " UNION SELECT tview::pg_catalog.oid FROM " + meta_name));
+  return LockForRemoval(RelationIds(found));
 }
 
 }  // namespace tviews::backend

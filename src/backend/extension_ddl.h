@@ -1,4 +1,4 @@
-// CREATE EXTENSION and ALTER EXTENSION ... UPDATE of pg_tviews itself.
+// CREATE, ALTER and DROP EXTENSION of pg_tviews itself.
 //
 // Layer:   backend
 // Sharing: private to one process
@@ -19,6 +19,10 @@ bool IsExtensionCommand(const Node* statement);
 // Refuses to install SQL objects that the loaded library is too old for: a package that was
 // replaced under a running server. Other statements pass.
 absl::Status CheckExtensionCommand(const Node* statement);
+
+// Before DROP EXTENSION ... CASCADE: locks what it will take triggers from, so that it waits for
+// open writers and for a batch before it holds what these need.
+absl::Status PrepareExtensionDrop(const Node* statement);
 
 }  // namespace tviews::backend
 

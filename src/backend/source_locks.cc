@@ -195,4 +195,13 @@ absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources) {
   });
 }
 
+absl::Status LockForRemoval(const std::vector<RelationId>& relations) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(relations));
+  for (RelationId relation : all) {
+    TVIEWS_RETURN_IF_ERROR(
+        pg::Call([relation] { LockRelationOid(relation, AccessExclusiveLock); }));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace tviews::backend

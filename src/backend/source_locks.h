@@ -35,6 +35,9 @@ absl::Status LockSources(const std::vector<RelationId>& sources);
 // that must not be part of a deadlock, nor make anybody else part of one.
 absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources);
 
+// Locks `relations` and their inheritors in ACCESS EXCLUSIVE mode, in the order of ids.
+absl::Status LockForRemoval(const std::vector<RelationId>& relations);
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_SOURCE_LOCKS_H_

@@ -163,6 +163,8 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(query.tree, key));
   const CreationProgress progress(name.entity);
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
+  // Again: whoever held the locks may have created it.
+  TVIEWS_RETURN_IF_ERROR(CheckNamesAreFree(name));
 
   TVIEWS_RETURN_IF_ERROR(CreateBackingView(request, query));
   TVIEWS_RETURN_IF_ERROR(CreateEmptyTable(request, query));

@@ -75,6 +75,7 @@ absl::Status CheckExplain(const Node* statement) {
 absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
   TVIEWS_RETURN_IF_ERROR(CheckExplain(statement));
   TVIEWS_RETURN_IF_ERROR(CheckExtensionCommand(statement));
+  TVIEWS_RETURN_IF_ERROR(PrepareExtensionDrop(statement));
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews || InternalDdlScope::IsOpen()) return Aftermath{};
   TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
