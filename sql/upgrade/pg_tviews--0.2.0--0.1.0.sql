@@ -1,6 +1,17 @@
 -- pg_tviews 0.2.0 back to 0.1.0: what 0.1.0--0.2.0 did, undone in the opposite order.
 \echo Use "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'" to load this file. \quit
 
+-- 0.1.0 would not repair statement triggers. Taking them away locks every source, so it is not done here.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgname = 'pg_tviews_updated') THEN
+        RAISE 'some tables have statement triggers'
+            USING HINT = 'Take them away first: SELECT pg_tviews_uninstall_stmt_triggers().';
+    END IF;
+END
+$$;
+DROP FUNCTION @extschema@.pg_tviews_uninstall_stmt_triggers(), @extschema@.pg_tviews_install_stmt_triggers();
+
 -- What TVIEWs owe would be forgotten.
 DO $$
 BEGIN

@@ -15,8 +15,11 @@
 
 #include "shared/pg/postgres_begin.h"
 #include <commands/trigger.h>
+#include <executor/executor.h>
 #include <executor/tuptable.h>
+#include <miscadmin.h>
 #include <utils/rel.h>
+#include <utils/tuplestore.h>
 #include "shared/pg/postgres_end.h"
 
 extern "C" {
@@ -94,6 +97,18 @@ absl::Status AddUpdate(const pg::CaptureTarget& target, const TupleTableSlot& be
   return TransactionBuffer::Instance().Add(target.source, layout, scratch.key_after);
 }
 
+absl::Status ReadUpdate(const pg::CaptureConfig& config, const TupleTableSlot& before,
+                        const TupleTableSlot& after) {
+  for (const pg::CaptureTarget& target : config.targets) {
+    if (target.is_unmapped) {
+      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
+    } else {
+      TVIEWS_RETURN_IF_ERROR(AddUpdate(target, before, after));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadRow(const TriggerData& trigger, const pg::CaptureConfig& config) {
   const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
   TupleTableSlot* const version = trigger.tg_trigslot;  // the old one of an update
@@ -104,15 +119,77 @@ absl::Status ReadRow(const TriggerData& trigger, const pg::CaptureConfig& config
       if (after != nullptr) slot_getsomeattrs(after, config.highest_attribute);
     }));
   }
-  if (!is_update) return CaptureTrigger::ReadVersion(config, *version);
-  for (const pg::CaptureTarget& target : config.targets) {
-    if (target.is_unmapped) {
-      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
+  return is_update ? ReadUpdate(config, *version, *after)
+                   : CaptureTrigger::ReadVersion(config, *version);
+}
+
+// A transition table that is read row by row, with a position of its own: others read it too.
+struct Transition {
+  Tuplestorestate* store;
+  int position;
+  TupleTableSlot* row;
+};
+
+Transition OpenTransition(Tuplestorestate* store, Relation relation) {
+  if (store == nullptr) return {};
+  Transition transition{
+      .store = store,
+      .position = tuplestore_alloc_read_pointer(store, EXEC_FLAG_REWIND),
+      .row = MakeSingleTupleTableSlot(RelationGetDescr(relation), &TTSOpsMinimalTuple)};
+  tuplestore_select_read_pointer(store, transition.position);
+  tuplestore_rescan(store);
+  return transition;
+}
+
+bool NextRow(const Transition& transition, int attributes) {
+  if (transition.store == nullptr) return false;
+  tuplestore_select_read_pointer(transition.store, transition.position);
+  if (!tuplestore_gettupleslot(transition.store, true, false, transition.row)) return false;
+  if (attributes > 0) slot_getsomeattrs(transition.row, attributes);
+  return true;
+}
+
+void CloseTransition(const Transition& transition) {
+  if (transition.row != nullptr) ExecDropSingleTupleTableSlot(transition.row);
+}
+
+// The transition tables of one statement. Those of an UPDATE have the versions of a row at the same
+// place, because statement triggers are on tables without partitions only (capture_triggers.h).
+absl::Status ReadStatement(const TriggerData& trigger, const pg::CaptureConfig& config) {
+  const bool is_update = TRIGGER_FIRED_BY_UPDATE(trigger.tg_event);
+  Transition before{};
+  Transition after{};
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    before = OpenTransition(trigger.tg_oldtable, trigger.tg_relation);
+    after = OpenTransition(trigger.tg_newtable, trigger.tg_relation);
+  }));
+  for (;;) {
+    bool has_before = false;
+    bool has_after = false;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      CHECK_FOR_INTERRUPTS();
+      has_before = NextRow(before, config.highest_attribute);
+      has_after = NextRow(after, config.highest_attribute);
+    }));
+    if (!has_before && !has_after) break;
+    if (is_update && has_before && has_after) {
+      TVIEWS_RETURN_IF_ERROR(ReadUpdate(config, *before.row, *after.row));
     } else {
-      TVIEWS_RETURN_IF_ERROR(AddUpdate(target, *version, *after));
+      if (has_before) TVIEWS_RETURN_IF_ERROR(CaptureTrigger::ReadVersion(config, *before.row));
+      if (has_after) TVIEWS_RETURN_IF_ERROR(CaptureTrigger::ReadVersion(config, *after.row));
     }
   }
-  return absl::OkStatus();
+  return pg::Call([&] {
+    CloseTransition(before);
+    CloseTransition(after);
+  });
+}
+
+bool HasTransitionTables(const TriggerData& trigger) {
+  const bool needs_old = !TRIGGER_FIRED_BY_INSERT(trigger.tg_event);
+  const bool needs_new = !TRIGGER_FIRED_BY_DELETE(trigger.tg_event);
+  return (!needs_old || trigger.tg_oldtable != nullptr) &&
+         (!needs_new || trigger.tg_newtable != nullptr);
 }
 
 }  // namespace
@@ -133,11 +210,13 @@ absl::Status CaptureTrigger::Read(const TriggerData& trigger) {
   if (!TRIGGER_FIRED_AFTER(trigger.tg_event)) return WrongUse("It has to be an AFTER trigger.");
   const RelationId relation = RelationGetRelid(trigger.tg_relation);
   if (TRIGGER_FIRED_BY_TRUNCATE(trigger.tg_event)) return NoteWholeRelation(relation);
-  if (!TRIGGER_FIRED_FOR_ROW(trigger.tg_event)) {
-    return WrongUse("It has to be a trigger FOR EACH ROW, except for TRUNCATE.");
+  const bool for_row = TRIGGER_FIRED_FOR_ROW(trigger.tg_event);
+  if (!for_row && !HasTransitionTables(trigger)) {
+    return WrongUse("FOR EACH STATEMENT it needs the transition tables, except for TRUNCATE.");
   }
   TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
-  return config->targets.empty() ? absl::OkStatus() : ReadRow(trigger, *config);
+  if (config->targets.empty()) return absl::OkStatus();
+  return for_row ? ReadRow(trigger, *config) : ReadStatement(trigger, *config);
 }
 
 }  // namespace tviews::backend

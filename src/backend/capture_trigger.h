@@ -6,7 +6,8 @@
 //
 // Of each old and new row version it keeps the captured columns, for each source that the changed
 // relation belongs to. An UPDATE that leaves the images of all relevant columns as they were is
-// dropped. TRUNCATE, for each statement, notes the whole relation.
+// dropped. TRUNCATE, for each statement, notes the whole relation. Other triggers for each
+// statement read the transition tables instead: the same rows, the same source keys.
 
 #ifndef PG_TVIEWS_BACKEND_CAPTURE_TRIGGER_H_
 #define PG_TVIEWS_BACKEND_CAPTURE_TRIGGER_H_

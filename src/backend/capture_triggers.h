@@ -40,6 +40,13 @@ absl::Status SyncCaptureTriggers(RelationId table);
 // Installs what is missing on every source; returns how many sources there are.
 absl::StatusOr<int> ReinstallCaptureTriggers();
 
+// Puts statement triggers with transition tables on every source that has neither parents nor
+// children, or takes them away; returns on, or from, how many. In a tree the row trigger stays: DML
+// on a member fires only that member's statement triggers, and a row that moves between partitions
+// leaves the two tables of a statement uneven. A table that joins a tree goes back to row triggers.
+absl::StatusOr<int> InstallStatementTriggers();
+absl::StatusOr<int> UninstallStatementTriggers();
+
 // Drops the triggers of `table` and of what inherits from it where no TVIEW needs them any more.
 absl::Status RemoveUnneededCaptureTriggers(RelationId table);
 

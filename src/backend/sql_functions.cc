@@ -30,10 +30,12 @@ PG_FUNCTION_INFO_V1(tviews_adopt);
 PG_FUNCTION_INFO_V1(tviews_convert_table);
 PG_FUNCTION_INFO_V1(tviews_create);
 PG_FUNCTION_INFO_V1(tviews_drop);
+PG_FUNCTION_INFO_V1(tviews_install_statement_triggers);
 PG_FUNCTION_INFO_V1(tviews_reinstall_triggers);
 PG_FUNCTION_INFO_V1(tviews_replace);
 PG_FUNCTION_INFO_V1(tviews_table);
 PG_FUNCTION_INFO_V1(tviews_verify);
+PG_FUNCTION_INFO_V1(tviews_uninstall_statement_triggers);
 PG_FUNCTION_INFO_V1(tviews_version);
 #include "shared/pg/postgres_end.h"
 
@@ -110,6 +112,22 @@ TVIEWS_EXPORT Datum tviews_reinstall_triggers(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::ReinstallCaptureTriggers());
+    return Int32GetDatum(tables);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_install_statement_triggers(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::InstallStatementTriggers());
+    return Int32GetDatum(tables);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_uninstall_statement_triggers(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::UninstallStatementTriggers());
     return Int32GetDatum(tables);
   });
 }

@@ -248,6 +248,8 @@ with Server("random_dml") as server:
         print("".join(connection.notices[-8:]))
     check_equal(connection, "after creation")
     for round_number in range(ROUNDS):
+        # Every other round captures by statement.
+        run(connection, f"SELECT pg_tviews_{'un' * (round_number % 2 == 0)}install_stmt_triggers()")
         writers_done = threading.Event()
         number = max(1, TRANSACTIONS // ROUNDS // SESSIONS)
         sessions = [Session(write(number), round_number * 10 + i) for i in range(SESSIONS)]

@@ -53,6 +53,15 @@ with Server("subscriber", "wal_level = logical\n") as server:
     assert seats() == 9, seats()
     assert value(connection, "SELECT count(*) FROM tv_room WHERE data ->> 'name' IN ('ONE', 'TWO')") == 2
 
+    # Statement triggers do not fire where changes are applied row by row: the row trigger does.
+    run(connection, "SELECT pg_tviews_install_stmt_triggers()")
+    assert value(connection, "SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'pg_tviews_capture'"
+                             " AND tgrelid = 'tb_room'::regclass") == "R"
+    run(publisher, "UPDATE tb_room SET name = lower(name); INSERT INTO tb_seat VALUES (10, 1)")
+    check("changes of rows beside statement triggers")
+    assert value(connection, "SELECT count(*) FROM tv_room WHERE data ->> 'name' IN ('one', 'two')") == 2
+    run(publisher, "DELETE FROM tb_seat WHERE pk_seat = 10")
+
     run(publisher, "TRUNCATE seat_low")
     check("a truncated partition")
     assert seats() == 1, seats()

@@ -27,7 +27,7 @@ def record(bench, case, contender, figures, turn):
 def statement_alone(bench, schema, label, statement, where):
     """What capture adds to one large statement: the statement until its commit, applier paused."""
     for turn in bench.rounds(f"{schema} {label}, statement alone"):
-        for contender in bench.contenders(schema, ("bare", "row")):
+        for contender in bench.contenders(schema, ("bare", "row", "stmt")):
             contender.settle()
             text = statement.format(turn=bench.turn(), where=where)
             with bench.paused(contender):
@@ -68,7 +68,7 @@ def run_writers(bench, schema, script, kind, clients, case, turn):
 def blog_writers(bench):
     users, posts = int(10000 * bench.scale), int(100000 * bench.scale)
     head = f"\\set post random(1, {posts})\n\\set user random(1, {users})\n\\set n random(1, 1000000)\n"
-    main, capture = ("bare", "hand", "row", "paused"), ("bare", "hand", "row", "paused")
+    main, capture = ("bare", "hand", "row", "stmt", "paused"), ("bare", "hand", "row", "paused")
     writers(bench, "blog", [
         Script("post", head + "UPDATE tb_post SET title = 'title ' || :n WHERE pk_post = :post;", (1, 4, 8, 64), main),
         Script("user", head + "UPDATE tb_user SET name = 'name ' || :n WHERE pk_user = :user;", (4,), capture),
