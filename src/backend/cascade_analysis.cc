@@ -5,11 +5,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "backend/change_impact.h"
-#include "backend/executor_hook.h"
 #include "backend/session_graph.h"
 #include "backend/tview_names.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/reader_bypass.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
 #include "shared/refresh_plan.h"
@@ -136,7 +136,7 @@ absl::StatusOr<std::vector<std::string>> AnalyzeCascade(RelationId tview, const 
     return pg::MakeError(absl::StatusCode::kPermissionDenied,
                          {.message = "permission denied for table " + name});
   }
-  const ReaderBypass bypass;
+  const pg::ReaderBypass bypass;
   TVIEWS_ASSIGN_OR_RETURN(const DependencyGraph graph, LoadSessionGraph());
   ChangeImpact change(graph);
   change.BeginWithKey(tview, key);

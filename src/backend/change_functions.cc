@@ -10,13 +10,13 @@
 #include "absl/strings/str_join.h"
 #include "backend/cascade_analysis.h"
 #include "backend/change_impact.h"
-#include "backend/executor_hook.h"
 #include "backend/function_values.h"
 #include "backend/note_row.h"
 #include "backend/session_graph.h"
 #include "backend/tview_names.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/reader_bypass.h"
 #include "shared/pg/user_scope.h"
 #include "shared/status_macros.h"
 
@@ -44,7 +44,7 @@ absl::StatusOr<std::string> CountDocuments(const TviewImpact& impact) {
 
 absl::StatusOr<std::vector<pg::SqlRow>> ExplainChange(RelationId table, const std::string& key) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<FoundRow> found, FindRowsByKey(table, key));
-  const ReaderBypass bypass;
+  const pg::ReaderBypass bypass;
   TVIEWS_ASSIGN_OR_RETURN(const DependencyGraph graph, LoadSessionGraph());
   ChangeImpact change(graph);
   TVIEWS_RETURN_IF_ERROR(change.BeginWithRows(found));

@@ -5,6 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "backend/plan_reads.h"
+#include "backend/reader_snapshot.h"
+#include "backend/reading.h"
 #include "backend/restore_session.h"
 #include "backend/tview_facts.h"
 #include "backend/tview_names.h"
@@ -26,6 +29,11 @@ namespace tviews::backend {
 namespace {
 
 ExecutorCheckPerms_hook_type previous_check = nullptr;
+ExecutorStart_hook_type previous_start = nullptr;
+ExecutorRun_hook_type previous_run = nullptr;
+
+// Only described, not run.
+constexpr int kNotRun = EXEC_FLAG_EXPLAIN_ONLY | EXEC_FLAG_WITH_NO_DATA;
 
 absl::Status RefuseChange(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const char* name, pg::CallFor([&] { return get_rel_name(tview); }));
@@ -63,6 +71,32 @@ bool OnCheckPermissions(TVIEWS_CHECK_PERMS_PARAMETERS) {
   return true;
 }
 
+void OnExecutorStart(QueryDesc* query, int flags) {
+  if (MayHaveToWait() && (flags & kNotRun) == 0) {
+    pg::Enter<bool>([query]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(PrepareToRead(query));
+      return true;
+    });
+  }
+  if (previous_start != nullptr) {
+    previous_start(query, flags);
+  } else {
+    standard_ExecutorStart(query, flags);
+  }
+}
+
+void OnExecutorRun(QueryDesc* query, ScanDirection direction,
+                   uint64 count TVIEWS_EXECUTE_ONCE_PARAMETER) {
+  SnapshotData* const outer = RunningSnapshot();
+  SetRunningSnapshot(query->snapshot);
+  if (previous_run != nullptr) {
+    previous_run(query, direction, count TVIEWS_EXECUTE_ONCE);
+  } else {
+    standard_ExecutorRun(query, direction, count TVIEWS_EXECUTE_ONCE);
+  }
+  SetRunningSnapshot(outer);
+}
+
 }  // namespace
 
 absl::Status CheckMayChange(RelationId relation) {
@@ -74,6 +108,12 @@ absl::Status CheckMayChange(RelationId relation) {
 void RegisterExecutorHooks() {
   previous_check = ExecutorCheckPerms_hook;
   ExecutorCheckPerms_hook = OnCheckPermissions;
+  previous_start = ExecutorStart_hook;
+  ExecutorStart_hook = OnExecutorStart;
+  previous_run = ExecutorRun_hook;
+  ExecutorRun_hook = OnExecutorRun;
+  InitializePlanReads();
+  RegisterReaderSnapshot();
 }
 
 }  // namespace tviews::backend

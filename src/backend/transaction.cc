@@ -202,6 +202,7 @@ absl::Status TransactionBuffer::WriteRecord() {
                              .published_at = now,
                              .pid = MyProcPid,
                              .source_keys = static_cast<std::uint32_t>(deltas.key_count()),
+                             .record_bytes = static_cast<std::uint32_t>(payload.size()),
                              .payload = payload};
   records_[record_count_++] = pg::change_queue::Publish(MyDatabaseId, content);
   return absl::OkStatus();

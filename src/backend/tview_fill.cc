@@ -1,10 +1,10 @@
 #include "backend/tview_fill.h"
 
-#include "backend/executor_hook.h"
 #include "backend/tview_names.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/memory.h"
+#include "shared/pg/reader_bypass.h"
 #include "shared/pg/session_notes.h"
 #include "shared/pg/user_scope.h"
 #include "shared/status_macros.h"
@@ -135,7 +135,7 @@ absl::Status NullKey(const FillTarget& target) {
 absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews fill"));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(target.owner));
-  const ReaderBypass bypass;
+  const pg::ReaderBypass bypass;
   Receiver receiver{};
   receiver.destination.receiveSlot = Receive;
   receiver.destination.rStartup = Startup;

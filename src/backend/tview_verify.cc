@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "backend/executor_hook.h"
 #include "backend/transaction.h"
 #include "backend/tview_facts.h"
 #include "backend/tview_names.h"
@@ -11,6 +10,7 @@
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/outbox.h"
+#include "shared/pg/reader_bypass.h"
 #include "shared/pg/user_scope.h"
 #include "shared/pg/wait_events.h"
 #include "shared/sql_text.h"
@@ -155,7 +155,7 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
   TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));
   TVIEWS_ASSIGN_OR_RETURN(const HeldSnapshot snapshot, TakeExactSnapshot(relation));
-  const ReaderBypass bypass;
+  const pg::ReaderBypass bypass;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
                           pg::ExecuteSqlUnder(snapshot.get(), Comparison(tview)));

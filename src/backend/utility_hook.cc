@@ -3,13 +3,17 @@
 #include <cstring>
 #include <string_view>
 
+#include "absl/strings/numbers.h"
 #include "backend/create_table_as.h"
 #include "backend/database_ddl.h"
 #include "backend/ddl_aftermath.h"
 #include "backend/ddl_refusals.h"
 #include "backend/extension_ddl.h"
 #include "backend/internal_ddl.h"
+#include "backend/reader_snapshot.h"
+#include "backend/reading.h"
 #include "backend/restore_session.h"
+#include "backend/transaction.h"
 #include "backend/tview_drop.h"
 #include "backend/tview_label.h"
 #include "backend/tview_metadata.h"
@@ -17,6 +21,8 @@
 #include "shared/pg/change_queue.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/snapshot.h"
+#include "shared/pg/spi.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -26,6 +32,7 @@
 #include <nodes/parsenodes.h>
 #include <tcop/cmdtag.h>
 #include <tcop/utility.h>
+#include <utils/snapmgr.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -118,9 +125,58 @@ absl::StatusOr<DatabaseId> Park(const Node* statement) {
   return database;
 }
 
+const TransactionStmt* AsTransaction(const Node* statement) {
+  return IsA(statement, TransactionStmt) ? reinterpret_cast<const TransactionStmt*>(statement)
+                                         : nullptr;
+}
+
 bool IsCommitPrepared(const Node* statement) {
-  return IsA(statement, TransactionStmt) &&
-         reinterpret_cast<const TransactionStmt*>(statement)->kind == TRANS_STMT_COMMIT_PREPARED;
+  const TransactionStmt* const transaction = AsTransaction(statement);
+  return transaction != nullptr && transaction->kind == TRANS_STMT_COMMIT_PREPARED;
+}
+
+bool IsBegin(const Node* statement) {
+  const TransactionStmt* const transaction = AsTransaction(statement);
+  return transaction != nullptr &&
+         (transaction->kind == TRANS_STMT_BEGIN || transaction->kind == TRANS_STMT_START);
+}
+
+// The transaction that COMMIT PREPARED is about to end, for which this session's reads wait then; 0
+// for one of another database, or none.
+absl::StatusOr<FullXid> PreparedXid(const Node* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return FullXid{0};
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT p.transaction FROM pg_catalog.pg_prepared_xact() p WHERE p.gid "
+                           "= $1 AND p.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE "
+                           "d.datname = pg_catalog.current_database())",
+                           {std::string(AsTransaction(statement)->gid)}));
+  std::uint32_t xid = 0;
+  if (found.rows.empty() || !absl::SimpleAtoi(*found.rows[0][0], &xid)) return FullXid{0};
+  return pg::WidenXid(xid);
+}
+
+// What a COPY that reads a relation runs under counts as a running statement's snapshot.
+void RunAsReader(const Node* statement) {
+  if (!IsA(statement, CopyStmt)) return;
+  const auto* const copy = reinterpret_cast<const CopyStmt*>(statement);
+  if (MayHaveToWait()) {
+    pg::Enter<bool>([copy]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(PrepareToCopy(copy));
+      return true;
+    });
+  }
+  if (!copy->is_from && copy->relation != nullptr && ActiveSnapshotSet()) {
+    SetRunningSnapshot(GetActiveSnapshot());
+  }
+}
+
+// After a transaction statement.
+absl::Status NoteTransaction(const Node* statement, FullXid prepared) {
+  if (prepared != 0) SetLastRecordedXid(prepared);
+  if (IsBegin(statement) && MayHaveToWait()) return AfterBegin();
+  return absl::OkStatus();
 }
 
 void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_tree,
@@ -142,6 +198,12 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
     aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
     parked = pg::Enter<DatabaseId>([statement] { return Park(statement); });
   }
+  FullXid prepared = 0;
+  if (IsCommitPrepared(statement) && IsTransactionState()) {
+    prepared = pg::Enter<FullXid>([statement] { return PreparedXid(statement); });
+  }
+  SnapshotData* const running = RunningSnapshot();
+  if (is_whole) RunAsReader(statement);
   if (previous_hook != nullptr) {
     previous_hook(planned, source, read_only_tree, context, parameters, environment, destination,
                   completion);
@@ -149,7 +211,14 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
     standard_ProcessUtility(planned, source, read_only_tree, context, parameters, environment,
                             destination, completion);
   }
+  SetRunningSnapshot(running);
   if (IsCommitPrepared(statement)) pg::change_queue::WakeApplier(MyDatabaseId);
+  if (AsTransaction(statement) != nullptr && IsTransactionState()) {
+    pg::Enter<bool>([statement, prepared]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(NoteTransaction(statement, prepared));
+      return true;
+    });
+  }
   // VACUUM and the like end with another transaction than they began with.
   if (!is_whole || !IsTransactionState()) return;
   pg::Enter<bool>([statement, aftermath, parked]() -> absl::StatusOr<bool> {

@@ -1,8 +1,8 @@
 // Waiting for the applier.
 //
 // Layer:   backend
-// Sharing: shared memory (tickets, refresh requests)
-// Errors:  returns Status; interruptible
+// Sharing: shared memory (tickets, the frontier)
+// Errors:  returns Status; interruptible; 40P01 where the applier waits for this session
 //
 // A ticket (ATTACKS A14): the session raises `requested`; the applier reads it before it takes its
 // snapshot and publishes it as `served` after the batch, also an empty one. So when the ticket is
@@ -11,37 +11,41 @@
 #ifndef PG_TVIEWS_BACKEND_WAITING_H_
 #define PG_TVIEWS_BACKEND_WAITING_H_
 
-#include <cstdint>
-#include <optional>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "backend/slot_wait.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
-
-// Microseconds; nullopt: for ever.
-using Timeout = std::optional<std::int64_t>;
 
 // Returns when everything committed before the call is applied, except to TVIEWs that a batch has
 // left aside for a lock (pg_tview_behind).
 absl::Status WaitForBatch(Timeout timeout);
 
-// The same, TVIEWs that were left aside included.
+// The same, TVIEWs that were left aside included. While the applier is paused it
+// waits on, after a WARNING.
 absl::Status WaitForEverything(Timeout timeout);
 
 // Returns when the TVIEWs contain transaction `xid`, or when it has aborted. A transaction that is
-// still in progress is waited for.
+// still in progress is waited for. On a standby: when the replicated TVIEWs contain it.
 absl::Status WaitForTransaction(FullXid xid, Timeout timeout);
 
-struct RefreshOutcome {
-  std::uint64_t inserted = 0;
-  std::uint64_t updated = 0;
-  std::uint64_t deleted = 0;
+// The same for statements that read: how it ended, instead of an error.
+enum class Waited {
+  kDone,
+  kDoneForThese,  // other TVIEWs than those concerned are left aside
+  kTimedOut,
+  kPaused,
+  kDisabled
 };
 
-// Has the applier compare all of `tview` with its query, and waits for it.
-absl::StatusOr<RefreshOutcome> RequestRefresh(RelationId tview);
+// `xid` has ended, and its record is on its way to the applier.
+absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, Timeout timeout);
+// Asks nobody where nothing waits.
+absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout);
+
+// The error after Waited::kTimedOut, with how far behind the TVIEWs are.
+absl::Status TimedOut();
 
 }  // namespace tviews::backend
 

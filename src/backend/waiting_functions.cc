@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "backend/refresh_request.h"
 #include "backend/tview_names.h"
 #include "backend/waiting.h"
 #include "shared/pg/error.h"

@@ -25,7 +25,8 @@ struct RecordRing::FrameHeader {
   std::uint32_t source_keys;
   std::uint32_t outbox_block;
   std::uint32_t outbox_offset;
-  std::uint64_t payload_size;
+  std::uint32_t payload_size;
+  std::uint32_t record_bytes;
 };
 
 namespace {
@@ -119,7 +120,8 @@ RingPosition RecordRing::Append(const FrameContent& content, std::size_t size) {
   frame->source_keys = content.source_keys;
   frame->outbox_block = content.outbox_row.block;
   frame->outbox_offset = content.outbox_row.offset;
-  frame->payload_size = content.payload.size();
+  frame->payload_size = static_cast<std::uint32_t>(content.payload.size());
+  frame->record_bytes = content.record_bytes;
   if (!content.payload.empty()) {
     std::memcpy(frame + 1, content.payload.data(), content.payload.size());
   }

@@ -38,7 +38,8 @@ struct FrameContent {
   RowPointer outbox_row;
   Timestamp published_at = 0;
   std::int32_t pid = 0;
-  std::uint32_t source_keys = 0;  // number of keys in the record, for monitoring
+  std::uint32_t source_keys = 0;   // number of keys in the record, for monitoring
+  std::uint32_t record_bytes = 0;  // of the record, also where it is only in the outbox
   // The record; empty when it is only in the outbox (too large for the ring).
   std::string_view payload;
 };

@@ -84,6 +84,7 @@ void PinSettings() {
       {"synchronize_seqscans", "off"},
       {"check_function_bodies", "off"},
       {"client_min_messages", "error"},
+      {"pg_tviews.read_consistency", "eventual"},  // it would wait for itself
   };
   for (const auto& setting : pinned) {
     SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);

@@ -85,7 +85,7 @@ absl::Status BatchRunner::Run(bool careful) {
   Report(begin);
   log_.Publish();
   behind_.AfterCommit();
-  reader_.AfterCommit(bounds, behind_.all());
+  reader_.AfterCommit(bounds, behind_.all(), locks_.missing());
   requests_.AfterCommit();
   return absl::OkStatus();
 }
@@ -340,12 +340,14 @@ absl::Status BatchRunner::Consume(SnapshotData*, const SnapshotBounds& bounds) {
 absl::Status BatchRunner::ClearFills() {
   graph_generation_ = 0;
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
-  return pg::ExecuteSql(absl::StrCat("UPDATE ", meta,
-                                     " SET fill_snapshot = NULL, fill_creator = NULL WHERE tview IN"
-                                     " (SELECT tview FROM ",
-                                     meta,
-                                     " WHERE fill_snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)"))
-      .status();
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSql(absl::StrCat("UPDATE ", meta,
+                                  " SET fill_snapshot = NULL, fill_creator = NULL WHERE tview IN"
+                                  " (SELECT tview FROM ",
+                                  meta, " WHERE fill_snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)"))
+          .status());
+  // Sessions no longer wait for these TVIEWs' first batch.
+  return pg::InvalidateCatalog();
 }
 
 ReaderColumns BatchRunner::ReadersOf(RelationId tview) const {

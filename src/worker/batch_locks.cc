@@ -59,6 +59,12 @@ absl::Status BatchLocks::Acquire(const DependencyGraph& graph, const std::vector
   return absl::OkStatus();
 }
 
+std::vector<pg::BusyLock> BatchLocks::missing() const {
+  std::vector<pg::BusyLock> locks;
+  for (const Lock& lock : missing_) locks.push_back({lock.relation, lock.mode});
+  return locks;
+}
+
 absl::StatusOr<RelationId> BatchLocks::MissingFor(const TviewDefinition& tview) const {
   if (missing_.empty()) return RelationId{0};
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Lock> locks, LocksOf(tview));

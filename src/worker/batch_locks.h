@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/dependency_graph.h"
+#include "shared/pg/database_slot.h"
 #include "shared/tview_definition.h"
 #include "shared/types.h"
 
@@ -32,6 +33,9 @@ class BatchLocks {
 
   // After Acquire: a relation that the refresh of `tview` needs and that is busy, or 0.
   absl::StatusOr<RelationId> MissingFor(const TviewDefinition& tview) const;
+
+  // The locks that the last Acquire did without.
+  std::vector<pg::BusyLock> missing() const;
 
   // True if the last Acquire failed for a lock that has not been waited for.
   bool is_contended() const { return contended_.relation != 0; }

@@ -96,7 +96,8 @@ absl::Status QueueReader::CollectOutbox(
   });
 }
 
-void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind) {
+void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind,
+                              const std::vector<pg::BusyLock>& busy) {
   RecordRing ring(slot_->ring);
   {
     ExclusiveHolder holder(slot_->queue_lock);
@@ -114,13 +115,13 @@ void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<Rel
   if (scanned_ && unslotted_finished_ == unslotted_started_) {
     slot_->clean_unslotted.Store(unslotted_started_);
   }
-  StoreFrontier(frontier, behind);
+  StoreFrontier(frontier, behind, busy);
   slot_->served.Store(ticket_);
   ConditionVariableBroadcast(reinterpret_cast<ConditionVariable*>(slot_->progress));
 }
 
-void QueueReader::StoreFrontier(const SnapshotBounds& frontier,
-                                const std::set<RelationId>& behind) {
+void QueueReader::StoreFrontier(const SnapshotBounds& frontier, const std::set<RelationId>& behind,
+                                const std::vector<pg::BusyLock>& busy) {
   ExclusiveHolder holder(slot_->frontier_lock);
   slot_->frontier_xmin = frontier.xmin;
   slot_->frontier_xmax = frontier.xmax;
@@ -134,6 +135,11 @@ void QueueReader::StoreFrontier(const SnapshotBounds& frontier,
     slot_->behind[place++] = tview;
   }
   slot_->behind_count.Store(static_cast<std::int32_t>(behind.size()));
+  slot_->busy_count = 0;
+  for (const pg::BusyLock& lock : busy) {
+    if (slot_->busy_count == pg::kBusyPlaces) break;
+    slot_->busy[slot_->busy_count++] = lock;
+  }
 }
 
 bool QueueReader::HasWork() const {

@@ -51,7 +51,8 @@ class QueueReader {
   bool scanned() const { return scanned_; }
 
   // The batch is committed; `frontier` is its snapshot, at which all but `behind` stand.
-  void AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind);
+  void AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind,
+                   const std::vector<pg::BusyLock>& busy);
 
   // True if a batch should be tried without waiting: entries not looked at yet, an open ticket or
   // request, or reasons to scan.
@@ -68,7 +69,8 @@ class QueueReader {
                            absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
   absl::Status CollectOutbox(SnapshotData* snapshot,
                              absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
-  void StoreFrontier(const SnapshotBounds& frontier, const std::set<RelationId>& behind);
+  void StoreFrontier(const SnapshotBounds& frontier, const std::set<RelationId>& behind,
+                     const std::vector<pg::BusyLock>& busy);
 
   pg::DatabaseSlot* slot_;
 

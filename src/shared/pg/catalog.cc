@@ -1,6 +1,7 @@
 #include "shared/pg/catalog.h"
 
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -14,12 +15,15 @@
 #include <access/genam.h>
 #include <access/htup_details.h>
 #include <access/table.h>
+#include <access/transam.h>
 #include <catalog/pg_extension.h>
 #include <commands/extension.h>
+#include <utils/builtins.h>
 #include <utils/fmgroids.h>
 #include <utils/inval.h>
 #include <utils/lsyscache.h>
 #include <utils/rel.h>
+#include <utils/xid8.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {
@@ -28,6 +32,8 @@ namespace {
 // Columns of pg_tview_meta.
 constexpr AttributeNumber kMetaTview = 1;
 constexpr AttributeNumber kMetaBackingView = 3;
+constexpr AttributeNumber kMetaState = 10;
+constexpr AttributeNumber kMetaFillCreator = 12;
 
 constexpr const char* kTableNames[] = {
     "pg_tview_meta",        "pg_tview_lineage",         "pg_tview_outbox", "pg_tview_frontier",
@@ -54,7 +60,8 @@ struct Installation {
 
 struct Tviews {
   std::uint64_t generation = 0;
-  absl::flat_hash_map<RelationId, RelationId> view_of;
+  bool has_new = false;
+  absl::flat_hash_map<RelationId, TviewState> state_of;
   absl::flat_hash_map<RelationId, RelationId> tview_of;
 };
 
@@ -108,8 +115,21 @@ absl::StatusOr<Installation> FindInstallation() {
 
 struct TviewRow {
   Oid tview;
-  Oid backing_view;
+  TviewState state;
 };
+
+TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns) {
+  bool is_null = false;
+  TviewRow read{};
+  read.tview = DatumGetObjectId(heap_getattr(row, kMetaTview, columns, &is_null));
+  read.state.backing_view =
+      DatumGetObjectId(heap_getattr(row, kMetaBackingView, columns, &is_null));
+  const Datum state = heap_getattr(row, kMetaState, columns, &is_null);
+  read.state.is_quarantined = std::strcmp(TextDatumGetCString(state), "quarantined") == 0;
+  const Datum creator = heap_getattr(row, kMetaFillCreator, columns, &is_null);
+  if (!is_null) read.state.creator = U64FromFullTransactionId(DatumGetFullTransactionId(creator));
+  return read;
+}
 
 // The rows of pg_tview_meta under the latest snapshot, as plain data in the current context.
 void ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
@@ -120,16 +140,11 @@ void ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
   SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
   for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
        row = systable_getnext(scan)) {
-    bool is_null = false;
     if (*count == room) {
       room *= 2;
       *rows = static_cast<TviewRow*>(repalloc(*rows, room * sizeof(TviewRow)));
     }
-    TviewRow* const next = *rows + (*count)++;
-    next->tview =
-        DatumGetObjectId(heap_getattr(row, kMetaTview, RelationGetDescr(table), &is_null));
-    next->backing_view =
-        DatumGetObjectId(heap_getattr(row, kMetaBackingView, RelationGetDescr(table), &is_null));
+    (*rows)[(*count)++] = ReadMetaRow(row, RelationGetDescr(table));
   }
   systable_endscan(scan);
   table_close(table, AccessShareLock);
@@ -141,7 +156,8 @@ absl::Status RefreshTviews() {
   // Taken first: an invalidation that arrives while reading makes the result stale.
   const std::uint64_t built_at = generation;
   TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
-  tviews.view_of.clear();
+  tviews.has_new = false;
+  tviews.state_of.clear();
   tviews.tview_of.clear();
   const Oid meta = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
   if (meta != InvalidOid) {
@@ -149,8 +165,9 @@ absl::Status RefreshTviews() {
     std::size_t count = 0;
     TVIEWS_RETURN_IF_ERROR(Call([&] { ReadMeta(meta, &rows, &count); }));
     for (std::size_t i = 0; i < count; ++i) {
-      tviews.view_of[rows[i].tview] = rows[i].backing_view;
-      tviews.tview_of[rows[i].backing_view] = rows[i].tview;
+      tviews.state_of[rows[i].tview] = rows[i].state;
+      tviews.tview_of[rows[i].state.backing_view] = rows[i].tview;
+      tviews.has_new = tviews.has_new || rows[i].state.creator != 0;
     }
     pfree(rows);
   }
@@ -205,12 +222,25 @@ absl::Status InvalidateInstallation() {
 
 absl::StatusOr<bool> HasTviews() {
   TVIEWS_RETURN_IF_ERROR(RefreshTviews());
-  return !CachedTviews().view_of.empty();
+  return !CachedTviews().state_of.empty();
 }
 
 absl::StatusOr<bool> IsTview(RelationId relation) {
   TVIEWS_RETURN_IF_ERROR(RefreshTviews());
-  return CachedTviews().view_of.contains(relation);
+  return CachedTviews().state_of.contains(relation);
+}
+
+absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  const auto& state_of = CachedTviews().state_of;
+  const auto found = state_of.find(relation);
+  if (found == state_of.end()) return std::nullopt;
+  return found->second;
+}
+
+bool MayHaveNewTviews() {
+  const Tviews& tviews = CachedTviews();
+  return tviews.generation != generation || tviews.has_new;
 }
 
 absl::StatusOr<RelationId> TviewOfBackingView(RelationId view) {
@@ -222,8 +252,10 @@ absl::StatusOr<RelationId> TviewOfBackingView(RelationId view) {
 
 absl::Status ForEachTview(absl::FunctionRef<absl::Status(RelationId, RelationId)> visit) {
   TVIEWS_RETURN_IF_ERROR(RefreshTviews());
-  const auto tviews = CachedTviews().view_of;  // a copy: `visit` may refresh the cache
-  for (const auto& [tview, view] : tviews) TVIEWS_RETURN_IF_ERROR(visit(tview, view));
+  const auto tviews = CachedTviews().state_of;  // a copy: `visit` may refresh the cache
+  for (const auto& [tview, state] : tviews) {
+    TVIEWS_RETURN_IF_ERROR(visit(tview, state.backing_view));
+  }
   return absl::OkStatus();
 }
 

@@ -12,6 +12,7 @@
 #define PG_TVIEWS_SHARED_PG_CATALOG_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -60,6 +61,20 @@ absl::StatusOr<bool> HasTviews();
 
 // True if `relation` is a TVIEW, from a cache.
 absl::StatusOr<bool> IsTview(RelationId relation);
+
+// What a reader of a TVIEW has to know besides what it waits for.
+struct TviewState {
+  RelationId backing_view = 0;
+  bool is_quarantined = false;
+  FullXid creator = 0;  // of a TVIEW that no batch has covered yet; 0 for any other
+};
+
+// The state of TVIEW `relation`, from a cache; nullopt for another relation.
+absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation);
+
+// False if this session knows that no TVIEW is new (TviewState::creator). No more than two
+// comparisons.
+bool MayHaveNewTviews();
 
 // The TVIEW whose backing view is `view`, or 0.
 absl::StatusOr<RelationId> TviewOfBackingView(RelationId view);

@@ -36,6 +36,15 @@ using CheckedRelation = RTEPermissionInfo;
 using CheckedRelation = RangeTblEntry;
 #endif
 
+// 18: an executor may be run again.
+#if PG_VERSION_NUM >= 180000
+#define TVIEWS_EXECUTE_ONCE_PARAMETER
+#define TVIEWS_EXECUTE_ONCE
+#else
+#define TVIEWS_EXECUTE_ONCE_PARAMETER , bool execute_once
+#define TVIEWS_EXECUTE_ONCE , execute_once
+#endif
+
 // 16: one function for all classes of objects.
 inline bool OwnsRelation(Oid relation, Oid role) {
 #if PG_VERSION_NUM >= 160000

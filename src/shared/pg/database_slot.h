@@ -22,7 +22,8 @@
 // is_closing              the applier           writers               queue_lock
 // paused                  sessions              everybody             queue_lock to write; the
 //                                                                     applier reads under it
-// frontier_*, behind      the applier           readers               frontier_lock
+// frontier_*, behind,     the applier           readers               frontier_lock
+//   busy*
 // behind_count            the applier           everybody             frontier_lock to write; atomic
 // requests                sessions, the applier both                  queue_lock
 // activity                the applier           monitoring            atomics
@@ -93,6 +94,13 @@ inline constexpr int kRefreshRequests = 8;
 // So many TVIEWs that are behind the frontier have a place; if there are more, all count as behind.
 inline constexpr int kBehindPlaces = 64;
 
+// A lock that the applier has waited for in vain.
+struct BusyLock {
+  RelationId relation;
+  std::int32_t mode;
+};
+inline constexpr int kBusyPlaces = 16;  // those beyond are known to the applier only
+
 struct DatabaseSlot {
   Shared<DatabaseId> database;  // 0: free
   SharedFlag generation;
@@ -127,6 +135,8 @@ struct DatabaseSlot {
   FullXid* frontier_in_progress;  // room for SlotTable.max_in_progress
   SharedNumber behind_count;      // TVIEWs that the frontier does not hold for
   RelationId behind[kBehindPlaces];
+  std::int32_t busy_count;
+  BusyLock busy[kBusyPlaces];
 
   RefreshRequest requests[kRefreshRequests];
   ApplierActivity activity;

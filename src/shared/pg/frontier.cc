@@ -86,4 +86,23 @@ absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontie
                     .hint = "Insert it again: INSERT INTO pg_tview_frontier (id) VALUES (1)."});
 }
 
+absl::StatusOr<SnapshotBounds> ReadFrontier(SnapshotData* snapshot) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kFrontier));
+  const char* text = nullptr;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    Relation const relation = table_open(table, AccessShareLock);
+    TupleTableSlot* const row = table_slot_create(relation, nullptr);
+    TableScanDesc const scan = table_beginscan(relation, snapshot, 0, nullptr);
+    if (table_scan_getnextslot(scan, ForwardScanDirection, row)) {
+      bool is_null = false;
+      const Datum stored = slot_getattr(row, kSnapshot + 1, &is_null);
+      if (!is_null) text = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, stored));
+    }
+    table_endscan(scan);
+    ExecDropSingleTupleTableSlot(row);
+    table_close(relation, AccessShareLock);
+  }));
+  return text == nullptr ? SnapshotBounds() : ParseSnapshot(text);
+}
+
 }  // namespace tviews::pg

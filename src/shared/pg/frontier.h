@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "shared/types.h"
 
 struct SnapshotData;
@@ -29,6 +30,9 @@ struct BatchTotals {
 // Replaces the row that `snapshot` sees. No executor: one heap update, in place on its page.
 absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontier,
                            const BatchTotals& totals);
+
+// The frontier that `snapshot` sees; empty bounds, which include nothing, before the first batch.
+absl::StatusOr<SnapshotBounds> ReadFrontier(SnapshotData* snapshot);
 
 }  // namespace tviews::pg
 

@@ -23,6 +23,8 @@ int performance_log_retention = 7 * 24 * 60;
 double performance_log_sample_rate = 0.01;
 bool protect = true;
 int queue_size = 4096;
+int read_consistency = kSession;
+int read_timeout = 30 * 1000;
 int stats_tviews = 1000;
 int transaction_memory = 64 * 1024;
 
@@ -65,6 +67,9 @@ const IntSetting int_settings[] = {
      &performance_log_retention, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN},
     {"pg_tviews.queue_size", "Size of the change queue of one database.", &queue_size, 8,
      1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB},
+    {"pg_tviews.read_timeout",
+     "Time that a statement waits for the TVIEWs it reads before it fails; 0 for ever.",
+     &read_timeout, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS},
     {"pg_tviews.stats_tviews", "TVIEWs whose statistics are kept in shared memory.", &stats_tviews,
      1, 100000, PGC_POSTMASTER, 0},
     {"pg_tviews.transaction_memory",
@@ -80,6 +85,11 @@ const BoolSetting bool_settings[] = {
     {"pg_tviews.protect", "Refuses changes of TVIEWs by anyone but the appliers.", &protect,
      PGC_SUSET},
 };
+
+const config_enum_entry read_consistencies[] = {{"session", kSession, false},
+                                                {"strict", kStrict, false},
+                                                {"eventual", kEventual, false},
+                                                {nullptr, 0, false}};
 
 }  // namespace
 
@@ -103,6 +113,11 @@ void RegisterSettings() {
   DefineCustomStringVariable(
       "pg_tviews.pause_at", "Names of pause points at which a process takes an advisory lock.",
       "For tests.", &pause_at, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable(
+      "pg_tviews.read_consistency", "What a statement that reads a TVIEW waits for.",
+      "session: this session's own commits; strict: everybody's; eventual: nothing.",
+      &read_consistency, read_consistency, read_consistencies, PGC_USERSET, 0, nullptr, nullptr,
+      nullptr);
   MarkGUCPrefixReserved("pg_tviews");
 }
 

@@ -11,6 +11,9 @@
 
 namespace tviews::pg::settings {
 
+// What a statement that reads a TVIEW waits for.
+enum ReadConsistency : int { kEventual, kSession, kStrict };
+
 extern int applier_idle_timeout;            // s; an applier without work for this long ends
 extern int batch_memory;                    // kB; memory for a batch's deltas and keys
 extern bool enabled;                        // launch workers at all
@@ -26,8 +29,10 @@ extern int performance_log_retention;       // min; how long they stay in the lo
 extern double performance_log_sample_rate;  // share of the shorter refreshes that is logged
 extern bool protect;                        // refuse writes to TVIEWs by others than the applier
 extern int queue_size;                      // kB; ring of one database
-extern int stats_tviews;                    // entries of the statistics table
-extern int transaction_memory;              // kB; memory for a transaction's deltas
+extern int read_consistency;                // a ReadConsistency
+extern int read_timeout;        // ms; how long a statement waits for TVIEWs; 0: for ever
+extern int stats_tviews;        // entries of the statistics table
+extern int transaction_memory;  // kB; memory for a transaction's deltas
 
 // Defines the settings and reserves the prefix. Called from _PG_init through Call.
 void RegisterSettings();

@@ -15,11 +15,18 @@
 #include <access/transam.h>
 #include <access/xact.h>
 #include <storage/lwlock.h>
+#include <storage/procarray.h>
 #include <utils/snapmgr.h>
 #include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {
+namespace {
+
+// Further back, 32 bits do not name a transaction.
+constexpr FullXid kRecentTransactions = FullXid{1} << 31;
+
+}  // namespace
 
 absl::StatusOr<Outcome> OutcomeUnder(SnapshotData* snapshot, FullXid xid, bool* forgotten) {
   Outcome outcome = Outcome::kAborted;
@@ -46,6 +53,12 @@ FullXid WidenXid(std::uint32_t xid) {
   std::uint64_t epoch = EpochFromFullTransactionId(next);
   if (xid > XidFromFullTransactionId(next)) --epoch;
   return (epoch << 32) | xid;
+}
+
+bool IsInProgress(FullXid xid) {
+  const FullXid next = U64FromFullTransactionId(ReadNextFullTransactionId());
+  return next - xid < kRecentTransactions &&
+         TransactionIdIsInProgress(XidFromFullTransactionId(FullTransactionIdFromU64(xid)));
 }
 
 SnapshotBounds BoundsOf(SnapshotData* snapshot) {

@@ -24,6 +24,10 @@ enum class Outcome { kInProgress, kCommitted, kAborted };
 // (ATTACKS B5); `*forgotten` is then set.
 absl::StatusOr<Outcome> OutcomeUnder(SnapshotData* snapshot, FullXid xid, bool* forgotten);
 
+// True while the top-level transaction runs or is being ended. False for one that ended so long ago
+// that its id has been used again.
+bool IsInProgress(FullXid xid);
+
 // The bounds of an MVCC snapshot, as pg_current_snapshot() computes them.
 SnapshotBounds BoundsOf(SnapshotData* snapshot);
 

@@ -4,6 +4,7 @@
 
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/reader_bypass.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -81,6 +82,7 @@ void FillParameters(const SqlRow& row, Parameters* parameters) {
 
 // Runs `execute` (an SPI call) in a connection of its own and takes its rows.
 absl::StatusOr<SqlResult> Execute(const SqlRow& row, absl::FunctionRef<int(Parameters*)> execute) {
+  const ReaderBypass bypass;
   SqlResult result;
   Parameters parameters(row);
   TVIEWS_RETURN_IF_ERROR(WithSpi([&]() -> absl::Status {

@@ -80,6 +80,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
     slot->frontier_xmax = 0;
     slot->frontier_count = 0;
     slot->behind_count.Store(0);
+    slot->busy_count = 0;
   }
   slot->generation.Add(1);
   slot->database.Store(database);

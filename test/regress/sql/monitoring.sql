@@ -33,8 +33,10 @@ SELECT pg_visible_in_snapshot(:'xid'::xid8, snapshot) AS in_frontier FROM pg_tvi
 SELECT title FROM tv_title WHERE pk_title = 1;
 
 -- waiting does not last for ever where a limit is given
+\set VERBOSITY terse
 SELECT pg_tviews_wait('50 ms');
 SELECT pg_tviews_wait_for(:'xid', '50 ms');
+\set VERBOSITY default
 SELECT pg_tviews_wait('-1 s');
 SELECT pg_tviews_wait_for(NULL);
 DO $$

@@ -20,7 +20,9 @@ END $$;
 UPDATE tb_note SET body = 'uno';
 INSERT INTO tb_note VALUES (2, 'due');
 SELECT pk_note, data FROM tv_note ORDER BY 1;
+\set VERBOSITY terse
 SELECT pg_tviews_wait('50 ms');
+\set VERBOSITY default
 SELECT pk_note, data FROM tv_note ORDER BY 1;
 SELECT queue_size, state FROM pg_tviews_queue_realtime WHERE entities = '{note}' ORDER BY 1;
 

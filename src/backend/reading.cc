@@ -1,0 +1,259 @@
+#include "backend/reading.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/numbers.h"
+#include "backend/plan_reads.h"
+#include "backend/reader_snapshot.h"
+#include "backend/tview_names.h"
+#include "backend/waiting.h"
+#include "shared/pg/error.h"
+#include "shared/pg/frontier.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/outbox.h"
+#include "shared/pg/reader_bypass.h"
+#include "shared/pg/spi.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/parallel.h>
+#include <access/xact.h>
+#include <access/xlog.h>
+#include <catalog/namespace.h>
+#include <executor/execdesc.h>
+#include <miscadmin.h>
+#include <nodes/parsenodes.h>
+#include <replication/logicalworker.h>
+#include <utils/inval.h>
+#include <utils/snapmgr.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+namespace settings = pg::settings;
+
+// What BEGIN of a REPEATABLE READ transaction spends at most on the session's own changes: it may
+// not read a TVIEW at all.
+constexpr std::int64_t kBeginPatience = 100 * 1000;
+
+bool IsStrict() { return settings::read_consistency == settings::kStrict; }
+
+Timeout ReadTimeout() {
+  if (settings::read_timeout == 0) return std::nullopt;
+  return std::int64_t{settings::read_timeout} * 1000;
+}
+
+bool MayWaitHere() {
+  return !pg::ReaderBypass::IsActive() && !IsParallelWorker() && !IsInParallelMode() &&
+         !IsLogicalWorker() && MyBackendType != B_AUTOVAC_WORKER && !RecoveryInProgress();
+}
+
+// In `session`, the transactions that have to be in the frontier.
+struct Awaited {
+  FullXid own = 0;
+  FullXid creator = 0;
+};
+
+Awaited AwaitedFor(const ReadTviews& reads) {
+  return {.own = LastRecordedXid(), .creator = reads.creator};
+}
+
+bool Includes(const SnapshotBounds& frontier, const Awaited& awaited) {
+  return (awaited.own == 0 || frontier.Includes(awaited.own)) &&
+         (awaited.creator == 0 || frontier.Includes(awaited.creator));
+}
+
+bool HasToWait(const ReadTviews& reads) {
+  return reads.concerned.any() && (IsStrict() || LastRecordedXid() != 0 || reads.creator != 0);
+}
+
+bool IsDone(Waited waited) { return waited == Waited::kDone || waited == Waited::kDoneForThese; }
+
+absl::StatusOr<Waited> Await(const Awaited& awaited, const Concerned& concerned) {
+  if (IsStrict()) return AwaitEverything(concerned, ReadTimeout());
+  Waited end = Waited::kDone;
+  for (const FullXid xid : {awaited.own, awaited.creator}) {
+    if (xid == 0) continue;
+    TVIEWS_ASSIGN_OR_RETURN(end, AwaitCommitted(xid, concerned, ReadTimeout()));
+    if (!IsDone(end)) return end;
+  }
+  return end;
+}
+
+// A state that waiting does not end: an error in `strict`, a WARNING otherwise.
+absl::Status Complain(const char* message, const char* detail, const char* hint) {
+  if (IsStrict()) {
+    return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                         {.message = message, .detail = detail, .hint = hint});
+  }
+  return pg::Call([&] {
+    ereport(WARNING, (errmsg("%s", message), errdetail("%s", detail), errhint("%s", hint)));
+  });
+}
+
+// Reports how a wait ended; OK if the statement may go on.
+absl::Status ReportEnd(Waited waited) {
+  switch (waited) {
+    case Waited::kDone:
+    case Waited::kDoneForThese:
+      return absl::OkStatus();
+    case Waited::kTimedOut:
+      return TimedOut();
+    case Waited::kPaused:
+      return Complain("TVIEWs are read as they stand: the applier of this database is paused",
+                      "They do not show every change that they should.",
+                      "pg_tviews_resume() lets it go on.");
+    case Waited::kDisabled:
+      return Complain("TVIEWs are read as they stand: pg_tviews.enabled is off",
+                      "They do not show every change that they should.",
+                      "Set pg_tviews.enabled to on and reload the configuration.");
+  }
+  return absl::OkStatus();
+}
+
+// What a statement reads; asked again after the wait, when catalogs may have changed.
+using Look = absl::FunctionRef<absl::StatusOr<ReadTviews>()>;
+
+absl::Status ReportQuarantine(Look look) {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { AcceptInvalidationMessages(); }));
+  TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
+  if (reads.quarantined == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(reads.quarantined));
+  return Complain(("TVIEW \"" + name + "\" is in quarantine").c_str(),
+                  "It stands as it was before its query failed.",
+                  "See pg_tview_dead_letter; pg_tviews_retry() brings it back.");
+}
+
+// After a wait that succeeded and with a snapshot that is newer.
+void Confirm(const Awaited& awaited) {
+  if (awaited.own == LastRecordedXid()) SetLastRecordedXid(0);
+}
+
+// READ COMMITTED.
+absl::Status WaitAndReplace(const ReadTviews& reads, Look look, absl::FunctionRef<void()> replace) {
+  const Awaited awaited = AwaitedFor(reads);
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads.concerned));
+  TVIEWS_RETURN_IF_ERROR(ReportEnd(waited));
+  TVIEWS_RETURN_IF_ERROR(ReportQuarantine(look));
+  TVIEWS_RETURN_IF_ERROR(pg::Call(replace));
+  if (waited == Waited::kDone) Confirm(awaited);
+  return absl::OkStatus();
+}
+
+// Which TVIEWs the snapshot shows behind its frontier.
+absl::StatusOr<std::vector<RelationId>> BehindUnder(SnapshotData* snapshot) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
+                          pg::ExecuteSqlUnder(snapshot, "SELECT tview::oid FROM " + table, {}));
+  std::vector<RelationId> tviews;
+  for (const pg::SqlRow& row : result.rows) {
+    if (RelationId id = 0; absl::SimpleAtoi(*row[0], &id)) tviews.push_back(id);
+  }
+  return tviews;
+}
+
+// What a snapshot shows of what is awaited.
+struct Freshness {
+  bool concerned = false;  // in the TVIEWs that are read
+  bool all = false;        // and in all others
+};
+
+// What is committed under the snapshot, and not applied, is in the outbox under it. In SERIALIZABLE
+// that question would make writers fail, so there the wait at BEGIN is all.
+absl::StatusOr<bool> FrontierIsFresh(SnapshotData* snapshot, const Awaited& awaited) {
+  if (IsStrict() && IsolationIsSerializable()) return true;
+  if (IsStrict()) return pg::Outbox::IsEmpty(snapshot);
+  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot));
+  return Includes(frontier, awaited);
+}
+
+absl::StatusOr<Freshness> FreshnessUnder(SnapshotData* snapshot, const Awaited& awaited,
+                                         const Concerned& concerned) {
+  Freshness freshness;
+  TVIEWS_ASSIGN_OR_RETURN(const bool frontier, FrontierIsFresh(snapshot, awaited));
+  if (!frontier) return freshness;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> behind, BehindUnder(snapshot));
+  freshness.all = behind.empty();
+  freshness.concerned =
+      behind.empty() ||
+      (!concerned.all && std::none_of(behind.begin(), behind.end(), [&](RelationId tview) {
+        return absl::c_linear_search(concerned.tviews, tview);
+      }));
+  return freshness;
+}
+
+// REPEATABLE READ and SERIALIZABLE.
+absl::Status CheckSnapshot(const ReadTviews& reads, Look look, SnapshotData* snapshot) {
+  const Awaited awaited = AwaitedFor(reads);
+  TVIEWS_ASSIGN_OR_RETURN(const Freshness freshness,
+                          FreshnessUnder(snapshot, awaited, reads.concerned));
+  if (freshness.concerned) {
+    if (freshness.all) Confirm(awaited);
+    return ReportQuarantine(look);
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads.concerned));
+  TVIEWS_RETURN_IF_ERROR(ReportEnd(waited));
+  if (!IsDone(waited)) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kAborted,
+      {.message = "could not read TVIEWs as of this transaction's snapshot",
+       .detail = IsStrict() ? "Changes that the snapshot shows were not applied when it was taken."
+                            : "The TVIEWs did not contain this session's last change yet when the "
+                              "snapshot was taken.",
+       .hint = "The transaction might succeed if retried.",
+       .sqlstate = "40001"});
+}
+
+}  // namespace
+
+absl::Status PrepareToRead(QueryDesc* query) {
+  if (!MayWaitHere() || !IsReplaceable(query->snapshot)) return absl::OkStatus();
+  const auto look = [query] { return TviewsReadBy(query->plannedstmt); };
+  TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
+  if (!HasToWait(reads)) return absl::OkStatus();
+  if (IsolationUsesXactSnapshot()) return CheckSnapshot(reads, look, query->snapshot);
+  return WaitAndReplace(reads, look, [query] { ReplaceSnapshot(query); });
+}
+
+absl::Status PrepareToCopy(const CopyStmt* statement) {
+  if (!MayWaitHere() || statement->is_from || statement->relation == nullptr) {
+    return absl::OkStatus();
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([&] {
+                            return RangeVarGetRelid(statement->relation, NoLock, true);
+                          }));
+  const auto look = [relation]() -> absl::StatusOr<ReadTviews> {
+    ReadTviews reads;
+    TVIEWS_RETURN_IF_ERROR(AddRelation(relation, &reads));
+    return reads;
+  };
+  TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
+  TVIEWS_ASSIGN_OR_RETURN(SnapshotData* const snapshot, pg::CallFor([] {
+                            return ActiveSnapshotSet() ? GetActiveSnapshot() : nullptr;
+                          }));
+  if (!HasToWait(reads) || !IsReplaceable(snapshot)) return absl::OkStatus();
+  if (IsolationUsesXactSnapshot()) return CheckSnapshot(reads, look, snapshot);
+  return WaitAndReplace(reads, look, [] { ReplaceActiveSnapshot(); });
+}
+
+absl::Status AfterBegin() {
+  if (!IsolationUsesXactSnapshot()) return absl::OkStatus();
+  if (!MayWaitHere()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  if (IsStrict()) return AwaitEverything({}, ReadTimeout()).status();
+  const FullXid own = LastRecordedXid();
+  if (own == 0) return absl::OkStatus();
+  const Timeout limit = ReadTimeout();
+  const std::int64_t patience = std::min(limit.value_or(kBeginPatience), kBeginPatience);
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, AwaitCommitted(own, {}, patience));
+  // Whatever snapshot comes now is newer.
+  if (waited == Waited::kDone) SetLastRecordedXid(0);
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,79 @@
+#include "backend/standby_wait.h"
+
+#include <string>
+
+#include "backend/tview_names.h"
+#include "shared/pg/error.h"
+#include "shared/pg/frontier.h"
+#include "shared/pg/guard.h"
+#include "shared/pg/outbox.h"
+#include "shared/pg/snapshot.h"
+#include "shared/pg/spi.h"
+#include "shared/pg/wait_events.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/postgres_begin.h"
+#include <access/transam.h>
+#include <miscadmin.h>
+#include <pgstat.h>
+#include <storage/latch.h>
+#include <utils/snapmgr.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr long kRecheckMs = 20;
+
+// REQUIRES: `snapshot` is registered.
+absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
+  // Not yet known here: the primary is ahead.
+  if (xid >= U64FromFullTransactionId(ReadNextFullTransactionId())) return false;
+  bool forgotten = false;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::Outcome outcome, pg::OutcomeUnder(snapshot, xid, &forgotten));
+  if (outcome == pg::Outcome::kInProgress) return false;
+  if (outcome == pg::Outcome::kAborted && !forgotten) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult any,
+                          pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind, {}));
+  if (any.processed > 0) return false;  // left aside for a lock on the primary
+  if (frontier.Includes(xid)) return true;
+  bool waits = false;
+  TVIEWS_RETURN_IF_ERROR(
+      pg::Outbox::Scan(snapshot, [&](RowPointer, FullXid writer, std::string_view) {
+        waits = waits || writer == xid;
+        return absl::OkStatus();
+      }));
+  return !waits;
+}
+
+absl::Status TimedOutHere() {
+  return pg::MakeError(
+      absl::StatusCode::kDeadlineExceeded,
+      {.message = "timed out while waiting for the TVIEWs of this standby to catch up",
+       .hint = "See pg_stat_replication on the primary for how far the standby is behind, and "
+               "pg_tviews_lag there for the TVIEWs.",
+       .sqlstate = "57014"});
+}
+
+}  // namespace
+
+absl::Status WaitOnStandby(FullXid xid, const Deadline& deadline) {
+  for (;;) {
+    SnapshotData* snapshot = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrived(xid, snapshot));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { UnregisterSnapshot(snapshot); }));
+    if (has_arrived) return absl::OkStatus();
+    if (deadline.has_passed()) return TimedOutHere();
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                deadline.NapMs(kRecheckMs), pg::WaitEvent(pg::Wait::kFrontier));
+      ResetLatch(MyLatch);
+      CHECK_FOR_INTERRUPTS();
+    }));
+  }
+}
+
+}  // namespace tviews::backend
