@@ -116,7 +116,8 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   const bool has_fills =
       std::any_of(graph_.order().begin(), graph_.order().end(),
                   [](const TviewDefinition& tview) { return tview.fill.has_value(); });
-  const bool has_news = coalescer.records() > 0 || !requests_.empty() || has_fills;
+  const bool has_news =
+      coalescer.records() > 0 || !requests_.empty() || has_fills || dormant_.AnyDue();
   if (has_news || !behind_.empty()) {
     slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
     std::vector<bool> reachable = FindReachable(coalescer);
@@ -163,6 +164,7 @@ absl::Status BatchRunner::ReloadGraph() {
   }
   if (pg::WatchRelations(watched)) return CatalogsMoved();
   log_.Keep(graph_);
+  dormant_.Load(graph_);
   TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
   return behind_.Load(graph_);
 }
@@ -218,7 +220,7 @@ std::vector<bool> BatchRunner::FindReachable(const Coalescer& coalescer) const {
   for (std::size_t i = 0; i < graph_.order().size(); ++i) {
     const RelationId tview = graph_.order()[i].relation;
     if (!requests_.IsRequested(tview) && !behind_.Contains(tview) &&
-        !coalescer.IsToCompare(tview)) {
+        !coalescer.IsToCompare(tview) && !dormant_.IsDue(tview)) {
       continue;
     }
     reachable[i] = true;
@@ -238,7 +240,8 @@ absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
                                      Coalescer* coalescer) {
   for (std::size_t i = 0; i < reachable->size(); ++i) {
     const TviewDefinition& tview = graph_.order()[i];
-    const bool is_dormant = tview.is_quarantined && !requests_.IsRequested(tview.relation);
+    const bool is_dormant = tview.is_quarantined && !requests_.IsRequested(tview.relation) &&
+                            !dormant_.IsDue(tview.relation);
     if (!(*reachable)[i] || is_dormant) continue;
     TVIEWS_ASSIGN_OR_RETURN(const std::string obstacle, behind_.ObstacleFor(tview, locks_, graph_));
     if (!obstacle.empty()) {
@@ -269,6 +272,11 @@ absl::StatusOr<AffectedKeys> BatchRunner::KeysFor(const TviewDefinition& tview,
   everything.everything = true;
   if (requests_.IsRequested(tview.relation)) {
     everything.why = "requested";
+    return everything;
+  }
+  if (tview.is_quarantined) {
+    dormant_.Try(tview.relation);
+    everything.why = "in quarantine";
     return everything;
   }
   if (owed.TakeWhole(tview.relation) || coalescer.IsToCompare(tview.relation)) {

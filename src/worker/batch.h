@@ -28,6 +28,7 @@
 #include "worker/batch_locks.h"
 #include "worker/behind.h"
 #include "worker/coalescer.h"
+#include "worker/dormant.h"
 #include "worker/queue_reader.h"
 #include "worker/refresh_executor.h"
 #include "worker/refresh_log.h"
@@ -50,9 +51,9 @@ class BatchRunner {
   absl::Status Run(bool careful);
 
   // True if another batch should follow without waiting.
-  bool HasWork() const { return reader_.HasWork(); }
-  // True while prepared transactions may exist: new work may come without a wake-up.
-  bool MustPoll() const { return reader_.MaybePrepared(); }
+  bool HasWork() const { return reader_.HasWork() || dormant_.AnyDue(); }
+  // True while new work may come without a wake-up: from prepared transactions, or by time.
+  bool MustPoll() const { return reader_.MaybePrepared() || !dormant_.empty(); }
   // True if the last batch left failing keys behind: the next ones are careful too.
   bool has_quarantine() const { return has_quarantine_; }
   // True if TVIEWs were left aside: they are tried again with every batch.
@@ -85,6 +86,7 @@ class BatchRunner {
   RefreshExecutor executor_;
   BatchLocks locks_;
   BehindTviews behind_;
+  DormantTviews dormant_;
   RelationId stuck_ = 0;  // the TVIEW that is being refreshed
   DependencyGraph graph_;
   std::uint64_t graph_generation_ = 0;  // of the catalog when the graph was loaded; 0: never

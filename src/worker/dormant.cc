@@ -1,0 +1,49 @@
+#include "worker/dormant.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "shared/pg/postgres_begin.h"
+#include <utils/timestamp.h>
+#include "shared/pg/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+constexpr Timestamp kFirstPause = 1000000;
+constexpr Timestamp kLongestPause = 60 * kFirstPause;
+
+}  // namespace
+
+void DormantTviews::Load(const DependencyGraph& graph) {
+  std::map<RelationId, Pause> waiting;
+  for (const TviewDefinition& tview : graph.order()) {
+    if (!tview.is_quarantined) continue;
+    const auto known = waiting_.find(tview.relation);
+    waiting[tview.relation] =
+        known != waiting_.end()
+            ? known->second
+            : Pause{.until = GetCurrentTimestamp() + kFirstPause, .length = kFirstPause};
+  }
+  waiting_ = std::move(waiting);
+}
+
+bool DormantTviews::IsDue(RelationId tview) const {
+  const auto found = waiting_.find(tview);
+  return found != waiting_.end() && found->second.until <= GetCurrentTimestamp();
+}
+
+bool DormantTviews::AnyDue() const {
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [this](const auto& entry) { return IsDue(entry.first); });
+}
+
+void DormantTviews::Try(RelationId tview) {
+  const auto found = waiting_.find(tview);
+  if (found == waiting_.end()) return;
+  Pause& pause = found->second;
+  pause.length = std::min(pause.length * 2, kLongestPause);
+  pause.until = GetCurrentTimestamp() + pause.length;
+}
+
+}  // namespace tviews::worker
