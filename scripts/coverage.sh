@@ -31,6 +31,7 @@ run_kind() { # KIND
 
 status=0
 if [ -z "${REPORT:-}" ]; then
+  mkdir -p "$build"
   configure_build "$build" -DCMAKE_BUILD_TYPE=Debug -DTVIEWS_COVERAGE=ON >"$build.log" 2>&1 &&
     cmake --build "$build" >>"$build.log" 2>&1 || {
     tail -n 30 "$build.log"
