@@ -11,6 +11,21 @@ BEGIN
 END
 $$;
 DROP FUNCTION @extschema@.pg_tviews_uninstall_stmt_triggers(), @extschema@.pg_tviews_install_stmt_triggers();
+REVOKE SELECT ON @extschema@.pg_tviews_queue_realtime, @extschema@.pg_tviews_workers FROM pg_monitor;
+REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_queue_entries(), @extschema@.pg_tviews_slots() FROM pg_monitor;
+GRANT EXECUTE ON FUNCTION @extschema@.pg_tviews_queue_entries(), @extschema@.pg_tviews_slots() TO PUBLIC;
+DROP FUNCTION @extschema@.pg_tviews_drop_orphans();
+DROP FUNCTION @extschema@.pg_tviews_health_check(interval);
+DROP FUNCTION @extschema@.pg_tviews_check_indexes();
+DROP FUNCTION @extschema@.pg_tviews_check_vacuum(interval);
+DROP FUNCTION @extschema@.pg_tviews_check_queue(interval);
+DROP FUNCTION @extschema@.pg_tviews_check_workers(interval);
+DROP FUNCTION @extschema@.pg_tviews_check_settings();
+DROP FUNCTION @extschema@.pg_tviews_check_quarantine();
+DROP FUNCTION @extschema@.pg_tviews_check_metadata();
+DROP FUNCTION @extschema@.pg_tviews_check_triggers();
+DROP VIEW @extschema@.pg_tviews_capture_trigger_state;
+DROP FUNCTION @extschema@.pg_tviews_server_state();
 
 -- What TVIEWs owe would be forgotten.
 DO $$

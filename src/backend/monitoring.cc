@@ -16,6 +16,7 @@
 #include <fmgr.h>
 
 PG_FUNCTION_INFO_V1(tviews_progress);
+PG_FUNCTION_INFO_V1(tviews_server_state);
 PG_FUNCTION_INFO_V1(tviews_slots);
 #include "shared/pg/postgres_end.h"
 
@@ -63,6 +64,20 @@ void PutSlot(const RowOutput& output, const pg::DatabaseSlot& slot) {
   row.PutTime(activity.last_batch_at.Load());
   row.PutMilliseconds(static_cast<double>(activity.last_batch_us.Load()));
   row.PutInt(pg::Slots()->launcher_pid.Load());
+  row.Store(output);
+}
+
+void PutServer(const RowOutput& output) {
+  const pg::SlotTable& table = *pg::Slots();
+  std::int32_t used = 0;
+  for (int i = 0; i < table.slot_count; ++i) used += table.slots[i].database.Load() != 0 ? 1 : 0;
+  Row row;
+  row.PutIntUnlessZero(table.launcher_pid.Load());
+  row.PutNumber(table.launches_failed);
+  row.PutInt(used);
+  row.PutInt(table.slot_count);
+  row.PutTime(table.turned_away_at.Load());
+  row.PutNumber(pg::Stats()->evicted);
   row.Store(output);
 }
 
@@ -128,6 +143,14 @@ TVIEWS_EXPORT Datum tviews_slots(PG_FUNCTION_ARGS) {
       if (table->slots[i].database.Load() == 0) continue;
       TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutSlot(output, table->slots[i]); }));
     }
+    return Datum{0};
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_server_state(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutServer(output); }));
     return Datum{0};
   });
 }

@@ -1,0 +1,126 @@
+
+-- What pg_tviews_health_check() puts together. Each check returns what it found, with the repair,
+-- or, as severity info, that all is well. They are run as the extension's owner, because they look
+-- at what only that one may see; no row value of a user's table is in a message.
+
+CREATE FUNCTION @extschema@.pg_tviews_server_state(
+    OUT launcher_pid integer, OUT launches_failed bigint, OUT slots_used integer, OUT slots integer,
+    OUT last_turned_away timestamptz, OUT stats_evicted bigint)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tviews_server_state';
+COMMENT ON FUNCTION @extschema@.pg_tviews_server_state() IS 'what shared memory knows about the server as a whole';
+
+-- Every table that capture concerns: is each trigger there, enabled, and needed?
+CREATE VIEW @extschema@.pg_tviews_capture_trigger_state AS
+WITH RECURSIVE captured (relation) AS (
+    SELECT pg_tview_lineage.source::oid
+    FROM @extschema@.pg_tview_lineage
+    WHERE pg_tview_lineage.source::oid NOT IN (SELECT pg_tview_meta.tview::oid FROM @extschema@.pg_tview_meta)
+    UNION
+    SELECT pg_inherits.inhrelid FROM pg_catalog.pg_inherits JOIN captured ON captured.relation = pg_inherits.inhparent
+), wanted AS (
+    SELECT captured.relation, wanted.trigger
+    FROM captured
+    JOIN pg_catalog.pg_class ON pg_class.oid = captured.relation AND pg_class.relkind IN ('r', 'p')
+    CROSS JOIN (VALUES ('pg_tviews_capture'::name), ('pg_tviews_truncate')) AS wanted (trigger)
+), found AS (
+    SELECT pg_trigger.tgrelid AS relation, pg_trigger.tgname AS trigger, pg_trigger.tgenabled, pg_trigger.tgparentid
+    FROM pg_catalog.pg_trigger
+    WHERE pg_trigger.tgfoid = '@extschema@.pg_tviews_capture()'::regprocedure
+)
+SELECT coalesce(wanted.relation, found.relation) AS relation,
+       coalesce(wanted.trigger, found.trigger) AS trigger,
+       found.relation IS NULL AS is_missing,
+       coalesce(found.tgenabled = 'D', false) AS is_disabled,
+       coalesce(found.tgenabled = 'O' AND wanted.relation IS NOT NULL, false) AS misses_replication,
+       found.tgparentid = 0 AND NOT EXISTS (
+           SELECT FROM captured WHERE captured.relation = found.relation) AS is_orphan
+FROM wanted
+FULL JOIN found ON found.relation = wanted.relation AND found.trigger = wanted.trigger;
+COMMENT ON VIEW @extschema@.pg_tviews_capture_trigger_state IS 'capture triggers that are there or should be';
+
+CREATE FUNCTION @extschema@.pg_tviews_check_triggers(OUT component text, OUT severity text, OUT message text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT 'triggers',
+           CASE WHEN state.is_orphan THEN 'warning' ELSE 'error' END,
+           CASE WHEN state.is_missing THEN format('Trigger %s on %s is missing: changes are not noted. SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
+                WHEN state.is_disabled THEN format('Trigger %s on %s is disabled: changes are not noted. SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
+                WHEN state.is_orphan THEN format('Trigger %s on %s captures for no TVIEW. SELECT pg_tviews_drop_orphans().', state.trigger, state.relation::regclass)
+                ELSE format('Trigger %s on %s does not fire for replicated changes. SELECT pg_tviews_reinstall_triggers().', state.trigger, state.relation::regclass) END
+    FROM @extschema@.pg_tviews_capture_trigger_state AS state
+    WHERE state.is_missing OR state.is_disabled OR state.misses_replication OR state.is_orphan
+    ORDER BY 3;
+END;
+
+CREATE FUNCTION @extschema@.pg_tviews_check_metadata(OUT component text, OUT severity text, OUT message text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT 'metadata', 'error', problem.text
+    FROM @extschema@.pg_tview_meta AS meta
+    LEFT JOIN pg_class AS tview ON tview.oid = meta.tview
+    LEFT JOIN pg_class AS view ON view.oid = meta.backing_view
+    CROSS JOIN LATERAL (
+        SELECT format('TVIEW %s is listed, its table does not exist. SELECT pg_tviews_drop_orphans().', meta.entity)
+        WHERE tview.oid IS NULL
+        UNION ALL
+        SELECT format('TVIEW %s has lost its backing view. DROP TABLE %s and create it again.', meta.entity, meta.tview)
+        WHERE tview.oid IS NOT NULL AND view.oid IS NULL
+        UNION ALL
+        SELECT format('TVIEW %s has lost a source. DROP TABLE %s and create it again.', meta.entity, meta.tview)
+        WHERE tview.oid IS NOT NULL AND EXISTS (
+            SELECT FROM unnest(meta.dependencies) AS source (oid)
+            WHERE NOT EXISTS (SELECT FROM pg_class WHERE pg_class.oid = source.oid))
+        UNION ALL
+        SELECT format('TVIEW %s has other columns than its backing view %s. DROP TABLE %s and create it again.', meta.entity, meta.backing_view, meta.tview)
+        WHERE tview.oid IS NOT NULL AND view.oid IS NOT NULL
+          AND ARRAY(SELECT (pg_attribute.attname, pg_attribute.atttypid)::text FROM pg_attribute
+                    WHERE pg_attribute.attrelid = meta.tview AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped ORDER BY 1)
+              IS DISTINCT FROM
+              ARRAY(SELECT (pg_attribute.attname, pg_attribute.atttypid)::text FROM pg_attribute
+                    WHERE pg_attribute.attrelid = meta.backing_view AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped ORDER BY 1)
+        UNION ALL
+        SELECT format('TVIEW %s has no unique index on its key. ALTER TABLE %s ADD PRIMARY KEY (%I).', meta.entity, meta.tview, meta.key_column)
+        WHERE tview.oid IS NOT NULL AND NOT EXISTS (
+            SELECT FROM pg_index
+            JOIN pg_attribute ON pg_attribute.attrelid = meta.tview AND pg_attribute.attname = meta.key_column
+            WHERE pg_index.indrelid = meta.tview AND pg_index.indisunique AND pg_index.indisvalid
+              AND pg_index.indpred IS NULL AND pg_index.indnkeyatts = 1 AND pg_index.indkey[0] = pg_attribute.attnum)
+        UNION ALL
+        SELECT format('TVIEW %s was copied from another database and does not follow changes yet. The applier adopts it; if it does not, SELECT * FROM pg_tviews_adopt().', meta.entity)
+        WHERE tview.oid IS NOT NULL AND meta.database_oid <> (SELECT pg_database.oid FROM pg_database WHERE pg_database.datname = current_database())
+    ) AS problem (text)
+    UNION ALL
+    SELECT 'metadata', 'error', 'The row of pg_tview_frontier is missing: no batch can be applied. INSERT INTO pg_tview_frontier (id) VALUES (1).'
+    WHERE NOT EXISTS (SELECT FROM @extschema@.pg_tview_frontier)
+    UNION ALL
+    SELECT 'metadata', 'warning', format('Lineage or dead letters of relation %s, which is no TVIEW. SELECT pg_tviews_drop_orphans().', stray.tview)
+    FROM (SELECT pg_tview_lineage.tview::oid FROM @extschema@.pg_tview_lineage
+          UNION SELECT pg_tview_dead_letter.tview::oid FROM @extschema@.pg_tview_dead_letter
+          EXCEPT SELECT pg_tview_meta.tview::oid FROM @extschema@.pg_tview_meta) AS stray
+    ORDER BY 3;
+END;
+
+CREATE FUNCTION @extschema@.pg_tviews_check_quarantine(OUT component text, OUT severity text, OUT message text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT 'quarantine', 'error',
+           format('TVIEW %s as a whole is in quarantine (%s: %s) and does not follow changes. Remove the cause, then SELECT * FROM pg_tviews_retry(''%s'').',
+                  meta.entity, letter.sqlstate, split_part(letter.error, E'\n', 1), meta.entity)
+    FROM @extschema@.pg_tview_meta AS meta
+    LEFT JOIN @extschema@.pg_tview_dead_letter AS letter ON letter.tview = meta.tview AND letter.key IS NULL
+    WHERE meta.state = 'quarantined'
+    UNION ALL
+    SELECT 'quarantine', 'warning',
+           format('%s keys of TVIEW %s are in quarantine since %s at the latest. See pg_tview_dead_letter; correct the source rows, or SELECT * FROM pg_tviews_retry(''%s'').',
+                  count(*), meta.entity, min(letter.first_seen)::timestamptz(0), meta.entity)
+    FROM @extschema@.pg_tview_dead_letter AS letter
+    JOIN @extschema@.pg_tview_meta AS meta ON meta.tview = letter.tview
+    WHERE letter.key IS NOT NULL
+    GROUP BY meta.entity
+    ORDER BY 3;
+END;
