@@ -30,7 +30,7 @@ namespace tviews::worker {
 namespace {
 
 // Fewer keys per process than this do not pay for starting it.
-constexpr std::size_t kKeysPerProcess = 2500;
+constexpr std::size_t kKeysPerProcess = 5000;
 constexpr int kMaxHelpers = 64;
 // Slices per process: the faster ones take more of them.
 constexpr std::size_t kSlicesPerProcess = 2;

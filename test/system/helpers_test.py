@@ -10,7 +10,7 @@ import psycopg2
 
 from tviews_server import Server, check_equal, run, value, wait_until
 
-ROWS = 12000
+ROWS = 16000
 CONF = """
 log_min_messages = debug1
 max_parallel_workers = 8

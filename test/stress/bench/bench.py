@@ -71,12 +71,12 @@ class Bench:
     def contenders(self, schema, kinds):
         """Those of `kinds` that take part, made when they are first asked for."""
         chosen = [kind for kind in kinds if kind in self.options.contenders]
-        for kind in chosen:
-            if (schema, kind) not in self.made:
-                contender = contenders.Contender(self, kind, schemas.by_name(schema, self.scale))
+        for database in (contenders.SHARED.get(kind, kind) for kind in chosen):
+            if (schema, database) not in self.made:
+                contender = contenders.Contender(self, database, schemas.by_name(schema, self.scale))
                 contender.create()
-                self.made[schema, kind] = contender
-        return [self.made[schema, kind] for kind in chosen]
+                self.made[schema, database] = contender
+        return [self.made[schema, contenders.SHARED.get(kind, kind)] for kind in chosen]
 
     def record(self, case, contender, metric, figure, turn):
         self.rows.append((case, contender, metric, figure, turn))
@@ -100,6 +100,19 @@ class Bench:
             yield
         finally:
             run(contender.connection, "SELECT pg_tviews_resume()")
+
+    @contextlib.contextmanager
+    def without_helpers(self, really=True):
+        """With appliers that work alone."""
+        if really:
+            run(self.control, "ALTER SYSTEM SET pg_tviews.max_helpers = 0")
+            run(self.control, "SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            if really:
+                run(self.control, "ALTER SYSTEM RESET pg_tviews.max_helpers")
+                run(self.control, "SELECT pg_reload_conf()")
 
     @contextlib.contextmanager
     def beside(self, contender, statement):

@@ -7,10 +7,13 @@ refresh       materialized views, REFRESH after the statement
 concurrently  the same with REFRESH ... CONCURRENTLY
 row           pg_tviews with row triggers, the default
 stmt          pg_tviews with statement triggers
+single        `row`, the applier without helper processes
+paused        `row`, the applier stopped: capture alone
 """
 from tviews_server import run, value
 
-NAMES = ("bare", "hand", "floor", "refresh", "concurrently", "row", "stmt")
+NAMES = ("bare", "hand", "floor", "refresh", "concurrently", "row", "stmt", "single", "paused")
+SHARED = {"single": "row", "paused": "row"}  # contenders that are another one under other conditions
 PG_TVIEWS = ("row", "stmt")
 # What creation gives a TVIEW, so that every contender writes the same kind of table.
 STORAGE = "fillfactor = 70"

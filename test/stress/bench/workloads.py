@@ -8,20 +8,23 @@ from measure import commit_until_visible, cost, pgbench
 Script = collections.namedtuple("Script", "name text clients contenders")
 
 
-def bulk(bench, schema, source, cases, contenders=("floor", "hand", "refresh", "concurrently", "row")):
+def bulk(bench, schema, source, cases,
+         contenders=("floor", "hand", "refresh", "concurrently", "row", "single")):
     """Statements that change many rows, until every document is right. cases: label, statement, where."""
     for label, statement, where in cases:
         for turn in bench.rounds(f"{schema} {label}"):
-            for contender in bench.contenders(schema, contenders):
-                contender.settle()
-                text = statement.format(turn=bench.turn(), where=where)
-                record(bench, f"{schema} {label}", contender, cost(
-                    contender, lambda: contender.bulk(source, text, where)), turn)
+            for kind in contenders:
+                for contender in bench.contenders(schema, (kind,)):
+                    with bench.without_helpers(kind == "single"):
+                        contender.settle()
+                        text = statement.format(turn=bench.turn(), where=where)
+                        figures = cost(contender, lambda: contender.bulk(source, text, where))
+                    record(bench, f"{schema} {label}", kind, figures, turn)
 
 
-def record(bench, case, contender, figures, turn):
+def record(bench, case, kind, figures, turn):
     for metric, figure in figures.items():
-        bench.record(case, contender.kind, metric, figure, turn)
+        bench.record(case, kind, metric, figure, turn)
 
 
 def statement_alone(bench, schema, label, statement, where):
@@ -31,12 +34,12 @@ def statement_alone(bench, schema, label, statement, where):
             contender.settle()
             text = statement.format(turn=bench.turn(), where=where)
             with bench.paused(contender):
-                record(bench, f"{schema} {label}, statement alone", contender,
+                record(bench, f"{schema} {label}, statement alone", contender.kind,
                        cost(contender, lambda: contender.bulk_alone(text)), turn)
 
 
 def writers(bench, schema, scripts, sync=("on", "off")):
-    """Saturated clients: transactions per second. `paused`: row triggers, the applier stopped."""
+    """Saturated clients: transactions per second."""
     for mode in sync:
         bench.set_synchronous_commit(mode)
         for script in scripts:
@@ -49,7 +52,7 @@ def writers(bench, schema, scripts, sync=("on", "off")):
 
 
 def run_writers(bench, schema, script, kind, clients, case, turn):
-    (contender,) = bench.contenders(schema, ("row" if kind == "paused" else kind,)) or (None,)
+    (contender,) = bench.contenders(schema, (kind,)) or (None,)
     if contender is None:
         return
     contender.settle()
@@ -108,9 +111,11 @@ def chain(bench):
 
 
 def wide(bench):
-    for count in (10, 50):
+    everybody = ("floor", "hand", "refresh", "concurrently", "row")
+    for count, contenders in ((10, everybody), (50, ("floor", "hand", "row"))):
         bulk(bench, f"wide{count}", "tb_base", [
-            (f"{count * 10000} documents", "UPDATE tb_base SET amount = {turn} WHERE {where}", "pk_base % 10 = 0")])
+            (f"{count * 10000} documents", "UPDATE tb_base SET amount = {turn} WHERE {where}", "pk_base % 10 = 0")],
+             contenders)
 
 
 def fan(bench):
@@ -135,14 +140,14 @@ def latency(bench):
             contender.settle()
             figures = commit_until_visible(bench, contender, "UPDATE tb_post SET title = 'title ' || {n} "
                                            f"WHERE pk_post = {{n}} * 37 % {posts} + 1", 300)
-            record(bench, "blog commit until visible", contender, figures, turn)
+            record(bench, "blog commit until visible", contender.kind, figures, turn)
     for turn in bench.rounds("fan commit until visible beside 300000 documents"):
         for contender in bench.contenders("fan", ("row",)):
             contender.settle()
             with bench.beside(contender, f"UPDATE tb_hub SET amount = {bench.turn()} WHERE pk_hub = 3"):
                 figures = commit_until_visible(bench, contender, "UPDATE tb_leaf SET amount = {n} WHERE pk_leaf = "
                                                f"{int(435000 * bench.scale)}", 20)
-            record(bench, "fan commit until visible beside 300000 documents", contender, figures, turn)
+            record(bench, "fan commit until visible beside 300000 documents", contender.kind, figures, turn)
 
 
 def tpcb(bench):
