@@ -86,7 +86,7 @@ const char* RefusedKind(const RelationFacts& facts) {
   }
 }
 
-absl::Status CheckSource(RelationId relation) {
+absl::Status CheckSource(RelationId relation, bool is_new) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationFacts facts, ReadFacts(relation));
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
   if (const char* reason = RefusedKind(facts); reason != nullptr) {
@@ -102,7 +102,7 @@ absl::Status CheckSource(RelationId relation) {
   }
   // Materialized views have no triggers.
   const bool may_follow = facts.may_trigger || facts.kind == RELKIND_MATVIEW;
-  if (!facts.may_read || !may_follow) {
+  if (is_new && (!facts.may_read || !may_follow)) {
     const std::string missing = facts.may_read ? "TRIGGER" : "SELECT";
     return pg::MakeError(absl::StatusCode::kPermissionDenied,
                          {.message = "permission denied for table " + name,
@@ -161,9 +161,13 @@ absl::Status LockAll(const std::vector<RelationId>& sources,
 
 }  // namespace
 
-absl::Status CheckSources(const std::vector<RelationId>& sources) {
+absl::Status CheckSources(const std::vector<RelationId>& sources,
+                          const std::vector<RelationId>& former) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> old, WithInheritors(former));
   TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
-  for (RelationId relation : all) TVIEWS_RETURN_IF_ERROR(CheckSource(relation));
+  for (RelationId relation : all) {
+    TVIEWS_RETURN_IF_ERROR(CheckSource(relation, !old.contains(relation)));
+  }
   return absl::OkStatus();
 }
 

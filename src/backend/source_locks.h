@@ -21,8 +21,11 @@
 namespace tviews::backend {
 
 // Fails, naming the relation, unless each of `sources` is of a kind whose changes can be captured,
-// and the current user may read it and create triggers on it.
-absl::Status CheckSources(const std::vector<RelationId>& sources);
+// and the current user may read it and create triggers on it. Privileges on those that were sources
+// before, `former`, are not asked for again: who alters a table of theirs must not fail because
+// they have revoked them. Without SELECT the TVIEW is quarantined when it is refreshed.
+absl::Status CheckSources(const std::vector<RelationId>& sources,
+                          const std::vector<RelationId>& former);
 
 // The foreign tables among `sources` and their inheritors, whose remote changes nobody captures.
 absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<RelationId>& sources);

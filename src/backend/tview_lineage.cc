@@ -41,7 +41,7 @@ absl::StatusOr<const Query*> ViewQuery(RelationId view) {
 
 absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(tview.owner));
-  return AnalyzeView(tview.backing_view, tview.key_column);
+  return AnalyzeView(tview.backing_view, tview.key_column, tview.dependencies);
 }
 
 // False if a transaction that dropped `tview` has committed; waits for one that is about to.
@@ -54,17 +54,19 @@ absl::StatusOr<bool> LockTview(RelationId tview) {
 
 }  // namespace
 
-absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key) {
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+                                       const std::vector<RelationId>& former) {
   TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, pg::IsTview));
-  TVIEWS_RETURN_IF_ERROR(CheckSources(SourcesOf(analysis)));
+  TVIEWS_RETURN_IF_ERROR(CheckSources(SourcesOf(analysis), former));
   return analysis;
 }
 
-absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column) {
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+                                     const std::vector<RelationId>& former) {
   TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(view));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key,
                           pg::CallFor([&] { return get_attnum(view, key_column.c_str()); }));
-  return DeriveLineage(query, key);
+  return DeriveLineage(query, key, former);
 }
 
 std::vector<RelationId> SourcesOf(const Analysis& analysis) {

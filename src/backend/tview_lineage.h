@@ -25,11 +25,13 @@ struct Query;
 namespace tviews::backend {
 
 // Analyses `tree`, whose output column `key` identifies a row, and checks that its sources may be
-// sources for the current user.
-absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key);
+// sources for the current user; see CheckSources for `former`.
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+                                       const std::vector<RelationId>& former = {});
 
 // The analysis of the query of `view`, whose column `key_column` identifies a row.
-absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column);
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+                                     const std::vector<RelationId>& former = {});
 
 // Fails if TVIEWs read each other.
 absl::Status CheckForCycles();
