@@ -39,6 +39,14 @@ $$;
 DROP TABLE @extschema@.pg_tview_owed, @extschema@.pg_tview_behind;
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
+ALTER FUNCTION @extschema@.pg_tviews_refresh(text) PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_retry(text) PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_pause() PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_resume() PARALLEL RESTRICTED;
+DROP TABLE @extschema@.pg_tview_audit_log;
+
+DROP VIEW @extschema@.pg_tviews_feed;
+DROP TABLE @extschema@.pg_tview_feed_horizon, @extschema@.pg_tview_feed;
 
 DROP VIEW @extschema@.pg_tviews_progress;
 DROP FUNCTION @extschema@.pg_tviews_work_in_progress();

@@ -7,6 +7,7 @@
 #include "backend/internal_ddl.h"
 #include "backend/tview_create.h"
 #include "backend/tview_names.h"
+#include "backend/tview_options.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
@@ -28,17 +29,12 @@
 namespace tviews::backend {
 namespace {
 
-constexpr std::string_view kOptionNamespace = "pg_tviews";
-
 struct Options {
   std::string entity;
   std::string key;
+  std::string others;  // members of a JSON object (tview_options.h)
   TableStorage storage;
 };
-
-bool IsOurs(const DefElem* option) {
-  return option->defnamespace != nullptr && option->defnamespace == kOptionNamespace;
-}
 
 const DefElem* Option(const IntoClause* into, int i) {
   return static_cast<DefElem*>(list_nth(into->options, i));
@@ -51,9 +47,14 @@ absl::Status ReadOurOption(const DefElem* option, const std::string& value, Opti
   } else if (name == "key") {
     options->key = value;
   } else {
-    return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                         {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
-                          .hint = "The parameters are pg_tviews.entity and pg_tviews.key."});
+    TVIEWS_ASSIGN_OR_RETURN(const std::string member, TviewOptionAsJson(option));
+    if (member.empty()) {
+      return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                           {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
+                            .hint = "The parameters are pg_tviews.entity, pg_tviews.key, "
+                                    "pg_tviews.notify and pg_tviews.feed."});
+    }
+    options->others += (options->others.empty() ? "" : ", ") + member;
   }
   return absl::OkStatus();
 }
@@ -68,7 +69,7 @@ absl::StatusOr<Options> ReadOptions(const IntoClause* into) {
                               if (option->arg == nullptr) return "true";
                               return defGetString(const_cast<DefElem*>(option));
                             }));
-    if (IsOurs(option)) {
+    if (IsTviewOption(option)) {
       TVIEWS_RETURN_IF_ERROR(ReadOurOption(option, value, &options));
       continue;
     }
@@ -145,7 +146,7 @@ absl::StatusOr<bool> CreatesTview(const CreateTableAsStmt* statement) {
   }
   if (into->rel->relpersistence == RELPERSISTENCE_TEMP) return false;
   bool is_wanted = HasTviewPrefix(into->rel->relname);
-  for (int i = 0; i < list_length(into->options); ++i) is_wanted |= IsOurs(Option(into, i));
+  for (int i = 0; i < list_length(into->options); ++i) is_wanted |= IsTviewOption(Option(into, i));
   if (!is_wanted) return false;
   TVIEWS_ASSIGN_OR_RETURN(const Oid schema, pg::ExtensionSchema());
   return schema != InvalidOid;
@@ -175,6 +176,7 @@ absl::StatusOr<CreateTableAsResult> RunCreateTableAs(const CreateTableAsStmt* st
   TVIEWS_RETURN_IF_ERROR(CheckForm(statement));
   TVIEWS_ASSIGN_OR_RETURN(request.query, QueryText(statement, text));
   request.key = options.key;
+  request.options = options.others;
   request.with_no_data = into->skipData;
   request.storage = std::move(options.storage);
   for (int i = 0; i < list_length(into->colNames); ++i) {

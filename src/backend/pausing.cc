@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "backend/audit_log.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
@@ -62,6 +63,7 @@ absl::Status AwaitEndOfBatch(DatabaseSlot* slot) {
 
 absl::StatusOr<bool> PauseApplying() {
   TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(RecordAction("PAUSE", "", {}));
   DatabaseSlot* slot = nullptr;
   std::uint32_t before = 0;
   do {
@@ -78,6 +80,7 @@ absl::StatusOr<bool> PauseApplying() {
 
 absl::StatusOr<bool> ResumeApplying() {
   TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(RecordAction("RESUME", "", {}));
   DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
   std::uint32_t before = 0;
   if (slot == nullptr || !SetPaused(slot, 0, &before)) return false;

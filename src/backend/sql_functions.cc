@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/audit_log.h"
 #include "backend/capture_triggers.h"
 #include "backend/function_values.h"
 #include "backend/tview_adopt.h"
@@ -111,6 +112,7 @@ TVIEWS_EXPORT Datum tviews_convert_table(PG_FUNCTION_ARGS) {
 TVIEWS_EXPORT Datum tviews_reinstall_triggers(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(backend::RecordAction("REINSTALL TRIGGERS", "", {}));
     TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::ReinstallCaptureTriggers());
     return Int32GetDatum(tables);
   });

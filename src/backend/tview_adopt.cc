@@ -1,4 +1,5 @@
 #include "backend/tview_adopt.h"
+#include "backend/audit_log.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -40,6 +41,7 @@ struct Foundling {
   std::string key_column;
   std::string view;        // as the label names it
   std::string definition;  // as the user gave it; empty if only the view knows it
+  std::string options;     // members of a JSON object
   bool is_copy = false;    // it has a row in pg_tview_meta, of another database
 };
 
@@ -65,7 +67,9 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
           absl::StrCat("SELECT c.oid, c.relowner, coalesce(m.entity, l.j ->> 'entity'),"
                        " coalesce(m.key_column, l.j ->> 'key'),"
                        " coalesce(m.backing_view::text, l.j ->> 'view'),"
-                       " coalesce(m.definition, ''), m.tview IS NOT NULL"
+                       " coalesce(m.definition, ''), m.tview IS NOT NULL,"
+                       " trim('{}' FROM coalesce(m.options, CASE jsonb_typeof(l.j -> 'options')"
+                       " WHEN 'object' THEN l.j -> 'options' END, '{}')::text)"
                        " FROM ",
                        Labels(), " AS l FULL JOIN ", meta,
                        " AS m ON m.tview = l.objoid"
@@ -81,6 +85,7 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
                           .key_column = *row[3],
                           .view = *row[4],
                           .definition = *row[5],
+                          .options = *row[7],
                           .is_copy = row[6] == "t"});
   }
   return foundlings;
@@ -171,7 +176,9 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
                       .definition = foundling.definition.empty() ? text : foundling.definition,
                       .fill_snapshot = "",
                       .fill_creator = "",
+                      .options = foundling.options,
                       .analysis = analysis}));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", foundling.table, {{"definition", text}}));
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   TVIEWS_RETURN_IF_ERROR(NoteTview(foundling.table));

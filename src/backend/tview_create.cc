@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "backend/audit_log.h"
 #include "backend/defining_query.h"
 #include "backend/internal_ddl.h"
 #include "backend/source_locks.h"
@@ -194,9 +195,13 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .definition = query.text,
                                          .fill_snapshot = fill.snapshot,
                                          .fill_creator = fill.creator,
+                                         .options = request.options,
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   if (request.with_no_data) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn(
+      "CREATE", table,
+      {{"definition", query.text}, {"key", key_column}, {"options", "{" + request.options + "}"}}));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};

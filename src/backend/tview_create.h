@@ -35,6 +35,7 @@ struct TviewRequest {
   std::string key;                        // empty: by the names of the columns
   std::vector<std::string> column_names;  // replace those of the query, from the first on
   TableStorage storage;
+  std::string options;        // members of a JSON object (tview_options.h)
   bool with_no_data = false;  // the applier fills it
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/audit_log.h"
 #include "backend/capture_triggers.h"
 #include "backend/transaction.h"
 #include "backend/tview_metadata.h"
@@ -21,14 +22,23 @@
 #include <catalog/dependency.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_inherits.h>
+#include <tcop/utility.h>
 #include <utils/syscache.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
 
-std::vector<RelationId>& Notes() {
-  static NoDestructor<std::vector<RelationId>> notes;
+struct Note {
+  RelationId tview;
+  std::string table;  // qualified: after the drop nobody knows it
+
+  bool operator<(const Note& other) const { return tview < other.tview; }
+  bool operator==(const Note& other) const { return tview == other.tview; }
+};
+
+std::vector<Note>& Notes() {
+  static NoDestructor<std::vector<Note>> notes;
   return *notes;
 }
 
@@ -44,11 +54,25 @@ absl::Status Forget(RelationId tview) {
   return absl::OkStatus();
 }
 
+// REQUIRES: its metadata is still there.
+absl::Status RecordDrop(const Note& note, const char* command) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult known,
+      pg::ExecuteSqlLatest("SELECT entity, definition FROM " + meta + " WHERE tview = $1::oid",
+                           {std::to_string(note.tview)}));
+  if (known.rows.empty()) return absl::OkStatus();
+  return RecordAction(
+      "DROP", *known.rows[0][0],
+      {{"definition", known.rows[0][1].value_or("")}, {"command", command}, {"table", note.table}});
+}
+
 // Adds the sources of a TVIEW that is gone to `sources`.
-absl::Status FinishDrop(RelationId tview, std::set<RelationId>* sources) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(tview));
+absl::Status FinishDrop(const Note& note, const char* command, std::set<RelationId>* sources) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(note.tview));
   if (exists) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> own, DeleteMetadata(tview));
+  TVIEWS_RETURN_IF_ERROR(RecordDrop(note, command));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> own, DeleteMetadata(note.tview));
   sources->insert(own.begin(), own.end());
   return absl::OkStatus();
 }
@@ -64,7 +88,10 @@ bool IsInstalled() {
 
 absl::Status NoteDrop(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
-  if (is_tview) Notes().push_back(relation);
+  if (is_tview) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string table, QualifiedRelationName(relation));
+    Notes().push_back({relation, table});
+  }
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews) return absl::OkStatus();
   // Its rows vanish from its ancestors without a trigger.
@@ -82,14 +109,15 @@ absl::Status ReleaseTview(RelationId tview, RelationId view) {
   });
 }
 
-absl::Status FinishDrops() {
+absl::Status FinishDrops(const Node* statement) {
   if (Notes().empty()) return absl::OkStatus();
-  std::vector<RelationId> notes = std::exchange(Notes(), {});
+  std::vector<Note> notes = std::exchange(Notes(), {});
   std::sort(notes.begin(), notes.end());
   notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
   if (!IsInstalled()) return absl::OkStatus();
+  const char* const command = GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
   std::set<RelationId> sources;
-  for (RelationId tview : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(tview, &sources));
+  for (const Note& note : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(note, command, &sources));
   // In the order of ids, because this locks them.
   for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
   return absl::OkStatus();

@@ -18,13 +18,15 @@
 #include "absl/status/statusor.h"
 #include "shared/types.h"
 
+struct Node;
+
 namespace tviews::backend {
 
 // Called while `relation` is being dropped; it and its metadata are still there.
 absl::Status NoteDrop(RelationId relation);
 
-// Works off the notes. Called after each command of the user.
-absl::Status FinishDrops();
+// Works off the notes of `statement`, a command of the user that has just run.
+absl::Status FinishDrops(const Node* statement);
 
 // Drops the TVIEW called `text`; returns its name. With `if_exists`, a missing one is a NOTICE.
 absl::StatusOr<std::string> DropTview(const std::string& text, bool if_exists);

@@ -4,6 +4,7 @@
 
 #include "backend/tview_facts.h"
 #include "backend/tview_metadata.h"
+#include "backend/tview_names.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
@@ -81,10 +82,15 @@ void RegisterLabelProvider() { register_label_provider(kLabelProvider, CheckObje
 absl::Status WriteLabel(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult label,
-      pg::ExecuteSqlLatest("SELECT json_build_object('entity', $1, 'key', $2, 'view', $3)::text",
-                           {facts.entity, facts.key_column, facts.view}));
+      pg::ExecuteSqlLatest("SELECT CASE options WHEN '{}' THEN"
+                           " json_build_object('entity', $1, 'key', $2, 'view', $3) ELSE"
+                           " json_build_object('entity', $1, 'key', $2, 'view', $3,"
+                           " 'options', options) END::text FROM " +
+                               meta + " WHERE tview = $4::oid",
+                           {facts.entity, facts.key_column, facts.view, std::to_string(tview)}));
   const ObjectAddress object = AddressOf(tview);
   return pg::Call([&] {
     const char* const text = label.rows[0][0]->c_str();

@@ -123,9 +123,9 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
           "INSERT INTO " + table +
               " (tview, entity, backing_view, key_column, definition, dependencies,"
               " dependency_paths, nested_views, key_is_not_null, fill_snapshot, fill_creator,"
-              " system_identifier, database_oid) VALUES ($1::oid, $2, $3::oid, $4::name, $5,"
-              " $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot, $11::xid8,"
-              " $12::bigint, $13::oid)",
+              " system_identifier, database_oid, options) VALUES ($1::oid, $2, $3::oid,"
+              " $4::name, $5, $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot,"
+              " $11::xid8, $12::bigint, $13::oid, $14::jsonb)",
           {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
            metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
            TextArray(DependencyPaths(metadata.analysis)),
@@ -133,7 +133,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            metadata.analysis.key_is_not_null ? "true" : "false", OrNull(metadata.fill_snapshot),
            OrNull(metadata.fill_creator),
            std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
-           std::to_string(MyDatabaseId)})
+           std::to_string(MyDatabaseId), "{" + metadata.options + "}"})
           .status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(metadata.tview));
@@ -201,6 +201,19 @@ absl::Status RenameEntity(RelationId tview, const std::string& entity) {
       pg::ExecuteSqlLatest("UPDATE " + table + " SET entity = $2 WHERE tview = $1::oid",
                            {std::to_string(tview), entity})
           .status());
+  return NoteMetadataChange();
+}
+
+absl::Status ChangeOptions(RelationId tview, const std::string& set, const std::string& reset) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table +
+                               " SET options = (options || $2::jsonb) - $3::text[]"
+                               " WHERE tview = $1::oid",
+                           {std::to_string(tview), set, reset})
+          .status());
+  TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
   return NoteMetadataChange();
 }
 

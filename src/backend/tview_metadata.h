@@ -28,6 +28,7 @@ struct TviewMetadata {
   std::string definition;
   std::string fill_snapshot;  // empty: the first batch fills it
   std::string fill_creator;
+  std::string options = {};  // members of a JSON object
   Analysis analysis;
 };
 
@@ -49,6 +50,9 @@ absl::Status ReplaceDefinition(RelationId tview, const std::string& definition);
 
 // Gives `tview` another entity name.
 absl::Status RenameEntity(RelationId tview, const std::string& entity);
+
+// Sets members of the TVIEW's options, as a JSON object, and removes others, as an array of texts.
+absl::Status ChangeOptions(RelationId tview, const std::string& set, const std::string& reset);
 
 // Deletes all that is known of `tview` and returns the sources that it read.
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview);

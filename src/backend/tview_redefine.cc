@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "backend/audit_log.h"
 #include "backend/defining_query.h"
 #include "backend/internal_ddl.h"
 #include "backend/source_locks.h"
@@ -94,6 +95,7 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   TVIEWS_RETURN_IF_ERROR(ReplaceDefinition(tview, parsed.text));
   TVIEWS_RETURN_IF_ERROR(NoteTview(tview));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn("REPLACE", tview, {{"definition", parsed.text}}));
   return RelationDisplayName(tview);
 }
 
@@ -126,9 +128,12 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
                                          .definition = query.text,
                                          .fill_snapshot = "",
                                          .fill_creator = "",
+                                         .options = "",
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   TVIEWS_RETURN_IF_ERROR(NoteTview(table));
+  TVIEWS_RETURN_IF_ERROR(
+      RecordActionOn("CONVERT", table, {{"definition", query.text}, {"key", key_column}}));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
   return RelationDisplayName(table);
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "absl/strings/numbers.h"
+#include "backend/audit_log.h"
 #include "backend/create_table_as.h"
 #include "backend/database_ddl.h"
 #include "backend/ddl_aftermath.h"
@@ -17,6 +18,7 @@
 #include "backend/tview_drop.h"
 #include "backend/tview_label.h"
 #include "backend/tview_metadata.h"
+#include "backend/tview_options.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/change_queue.h"
 #include "shared/pg/error.h"
@@ -60,6 +62,14 @@ absl::StatusOr<bool> CreateInstead(const PlannedStmt* planned, const char* sourc
     SetQueryCompletion(completion, CMDTAG_SELECT, result.rows);
   }
   return true;
+}
+
+// True if the statement was one for us alone, which is then done.
+absl::StatusOr<bool> DoInstead(const PlannedStmt* planned, const char* source,
+                               QueryCompletion* completion) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_created, CreateInstead(planned, source, completion));
+  if (is_created) return true;
+  return AlterTviewOptions(planned->utilityStmt);
 }
 
 // EXPLAIN ANALYZE would run the statement past this hook.
@@ -107,9 +117,10 @@ absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
   if (IsExtensionCommand(statement)) {
     TVIEWS_RETURN_IF_ERROR(pg::InvalidateInstallation());
   }
-  TVIEWS_RETURN_IF_ERROR(FinishDrops());
+  TVIEWS_RETURN_IF_ERROR(FinishDrops(statement));
   TVIEWS_RETURN_IF_ERROR(WakeForAdoption(statement));
-  return RunAftermath(aftermath);
+  TVIEWS_RETURN_IF_ERROR(RunAftermath(aftermath));
+  return RecordDdl(statement, aftermath);
 }
 
 // Parts of a command come here too, in the middle of it; and transaction statements, which may have
@@ -189,7 +200,7 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
   DatabaseId parked = 0;
   if (is_whole) {
     const bool is_done = pg::Enter<bool>(
-        [planned, source, completion] { return CreateInstead(planned, source, completion); });
+        [planned, source, completion] { return DoInstead(planned, source, completion); });
     if (is_done) return;
     const RestoreStatement restore = pg::Enter<RestoreStatement>(
         [planned]() -> absl::StatusOr<RestoreStatement> { return AdaptRestore(planned); });

@@ -5,7 +5,9 @@
 // Errors:  raise through pg::Enter
 
 #include <string>
+#include <string_view>
 
+#include "backend/audit_log.h"
 #include "backend/refresh_request.h"
 #include "backend/tview_names.h"
 #include "backend/waiting.h"
@@ -87,6 +89,10 @@ TVIEWS_EXPORT Datum tviews_refresh(PG_FUNCTION_ARGS) {
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { entity = text_to_cstring(PG_GETARG_TEXT_PP(0)); }));
     TVIEWS_ASSIGN_OR_RETURN(const tviews::RelationId tview, backend::FindTview(entity));
     TVIEWS_RETURN_IF_ERROR(CheckOwner(tview));
+    const char* name = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { name = get_func_name(fcinfo->flinfo->fn_oid); }));
+    const bool is_retry = std::string_view(name) == "pg_tviews_retry";
+    TVIEWS_RETURN_IF_ERROR(backend::RecordActionOn(is_retry ? "RETRY" : "REFRESH", tview, {}));
     TVIEWS_ASSIGN_OR_RETURN(const backend::RefreshOutcome outcome, backend::RequestRefresh(tview));
     return pg::CallFor([&] {
       TupleDesc descriptor = nullptr;

@@ -7,6 +7,7 @@
 #ifndef PG_TVIEWS_SHARED_TVIEW_DEFINITION_H_
 #define PG_TVIEWS_SHARED_TVIEW_DEFINITION_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct Fill {
   bool Covers(FullXid xid) const { return xid != creator && snapshot.Includes(xid); }
 };
 
+// What the durable change feed says of a changed document.
+enum class FeedContent : std::uint8_t { kNothing, kKeys, kData };
+
 struct TviewDefinition {
   RelationId relation = 0;
   RelationId backing_view = 0;
@@ -44,8 +48,12 @@ struct TviewDefinition {
   RoleId owner = 0;
   bool is_quarantined = false;  // as a whole
   std::vector<SourceLineage> sources;
-  std::vector<RelationId> nested_views;  // plain views that the backing view reads
-  std::optional<Fill> fill;              // until the first batch that sees the TVIEW
+  std::vector<RelationId> nested_views;      // plain views that the backing view reads
+  std::optional<Fill> fill;                  // until the first batch that sees the TVIEW
+  bool notifies = false;                     // pg_tviews.notify
+  FeedContent feed = FeedContent::kNothing;  // pg_tviews.feed
+
+  bool has_feed() const { return notifies || feed != FeedContent::kNothing; }
 };
 
 }  // namespace tviews

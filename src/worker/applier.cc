@@ -189,6 +189,7 @@ absl::Status Applier::Loop() {
     if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
     const bool is_due = again_ || batch_.HasWork() || batch_.has_behind();
     if (versions_agree_ && is_due && MayBeginBatch()) RunBatch();
+    if (versions_agree_ && !again_) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
   return absl::OkStatus();
@@ -284,6 +285,7 @@ absl::Status Applier::Wait() {
     timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
     if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
   }
+  if (versions_agree_ && !again_) timeout = std::min(timeout, chores_.NextDueMs());
   return pg::Call([&] {
     const int happened =
         WaitLatch(MyLatch, events, timeout,

@@ -22,6 +22,7 @@
 #include "shared/pg/database_slot.h"
 #include "worker/adoption.h"
 #include "worker/batch.h"
+#include "worker/chores.h"
 
 namespace tviews::worker {
 
@@ -43,6 +44,7 @@ class Applier {
   pg::DatabaseSlot* slot_;
   BatchRunner batch_;
   Adoption adoption_;
+  Chores chores_;
   bool versions_agree_ = true;  // those of the library and of the SQL objects
   bool careful_ = false;
   int failures_ = 0;   // in a row

@@ -62,6 +62,7 @@ absl::StatusOr<bool> HasPreparedTransactions() {
 
 absl::Status BatchRunner::Run(bool careful) {
   const Timestamp begin = GetCurrentTimestamp();
+  careful = careful || patience_.IsExhausted();
   totals_ = pg::BatchTotals{};
   log_.Begin();
   slot_->activity.batch_started.Store(begin);
@@ -78,6 +79,7 @@ absl::Status BatchRunner::Run(bool careful) {
     requests_.AfterFailure();
     graph_generation_ = 0;
     if (stuck_ != 0 && pg::HasSqlState(status, "55P03")) behind_.NoteStuck(stuck_);
+    patience_.NoteFailure(stuck_, status);
     return status;
   }
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_apply"));
@@ -85,6 +87,7 @@ absl::Status BatchRunner::Run(bool careful) {
   Report(begin);
   log_.Publish();
   behind_.AfterCommit();
+  patience_.NoteSuccess(has_quarantine_);
   reader_.AfterCommit(bounds, behind_.all(), locks_.missing());
   requests_.AfterCommit();
   return absl::OkStatus();
@@ -123,6 +126,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
     std::vector<bool> reachable = FindReachable(coalescer);
     TVIEWS_RETURN_IF_ERROR(locks_.Acquire(graph_, reachable));
     TVIEWS_RETURN_IF_ERROR(CheckCatalogs());
+    executor_.BeginBatch(bounds);
     TVIEWS_RETURN_IF_ERROR(RefreshAll(careful, &reachable, &coalescer));
     // Where only TVIEWs that are behind were tried, in vain, there is nothing to write.
     if (has_news || behind_.has_changed()) {
@@ -295,6 +299,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   ShowSearch(tview);
   const ReaderColumns readers = ReadersOf(tview.relation);
   TviewRefresh refresh(tview, readers, careful, is_requested, &executor_);
+  if (patience_.IsExhausted(tview.relation)) refresh.LosePatience();
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, *coalescer, &refresh));
   // A row without a key names none, but it must not be there either.
   const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;

@@ -29,6 +29,7 @@
 #include "worker/behind.h"
 #include "worker/coalescer.h"
 #include "worker/dormant.h"
+#include "worker/patience.h"
 #include "worker/queue_reader.h"
 #include "worker/refresh_executor.h"
 #include "worker/refresh_log.h"
@@ -87,6 +88,7 @@ class BatchRunner {
   BatchLocks locks_;
   BehindTviews behind_;
   DormantTviews dormant_;
+  Patience patience_;
   RelationId stuck_ = 0;  // the TVIEW that is being refreshed
   DependencyGraph graph_;
   std::uint64_t graph_generation_ = 0;  // of the catalog when the graph was loaded; 0: never

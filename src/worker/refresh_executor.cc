@@ -5,9 +5,11 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "shared/pg/catalog.h"
 #include "shared/pg/datum_image.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/snapshot.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
 #include "shared/source_key.h"
@@ -62,10 +64,11 @@ FunctionReceiver MakeReceiver(absl::FunctionRef<absl::Status(TupleTableSlot*)>* 
   return receiver;
 }
 
-// What the writer calls back: notes changes for readers, and crosses off the keys that the query
-// returned.
+// What the writer calls back: notes changes for readers and for the change feed, and crosses off
+// the keys that the query returned.
 struct Notes {
-  ChangeNotes* changes = nullptr;
+  ChangeNotes* changes = nullptr;  // null: no TVIEW reads this one
+  ChangeFeed* feed = nullptr;      // null: it has none
   absl::flat_hash_set<std::string>* missing = nullptr;
   pg::TypeShape key_shape;
   bool key_is_image_equal = true;
@@ -73,10 +76,13 @@ struct Notes {
 
 void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row) {
   auto* const notes = static_cast<Notes*>(argument);
-  pg::Enter<bool>([notes, old_row, new_row]() -> absl::StatusOr<bool> {
-    TVIEWS_RETURN_IF_ERROR(notes->changes->Add(old_row, new_row));
-    return true;
-  });
+  if (notes->changes != nullptr) {
+    pg::Enter<bool>([notes, old_row, new_row]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(notes->changes->Add(old_row, new_row));
+      return true;
+    });
+  }
+  if (notes->feed != nullptr) AddToFeed(notes->feed, old_row, new_row);
 }
 
 // Keys that are equal under different images are told apart by the stored row instead.
@@ -88,9 +94,9 @@ bool NoteKey(void* argument, std::uintptr_t key) {
   });
 }
 
-WriterCallbacks CallbacksOf(Notes* notes, const ReaderColumns& readers, SharedCounter* rows_done) {
+WriterCallbacks CallbacksOf(Notes* notes, SharedCounter* rows_done) {
   return {.argument = notes,
-          .on_change = readers.any ? NoteChange : nullptr,
+          .on_change = notes->changes != nullptr || notes->feed != nullptr ? NoteChange : nullptr,
           .on_key = notes->missing != nullptr ? NoteKey : nullptr,
           .rows_done = rows_done};
 }
@@ -121,41 +127,66 @@ absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceL
   });
 }
 
+absl::StatusOr<ChangeFeed*> RefreshExecutor::OpenFeed(const TviewDefinition& tview) {
+  if (!tview.has_feed()) return nullptr;
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
+  frontier_text_ = pg::FormatSnapshot(*frontier_);
+  return pg::CallFor([&] { return OpenChangeFeed(tview, meta, frontier_text_.c_str()); });
+}
+
 absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tview,
                                                      const AffectedKeys& affected,
                                                      const ReaderColumns& readers, WriteMode mode,
                                                      SnapshotData* snapshot, DeltaSet* changes) {
-  if (affected.everything) return RefreshWhole(tview, readers, mode, snapshot, changes);
-  const std::vector<std::string> keys = SortKeys(affected, tview.key_type);
+  TVIEWS_ASSIGN_OR_RETURN(ChangeFeed* const feed, OpenFeed(tview));
+  WriteCounts counts{};
+  if (affected.everything) {
+    TVIEWS_ASSIGN_OR_RETURN(counts, RefreshWhole(tview, readers, mode, snapshot, feed, changes));
+  } else {
+    TVIEWS_ASSIGN_OR_RETURN(counts, RefreshSlices(tview, SortKeys(affected, tview.key_type),
+                                                  readers, mode, snapshot, feed, changes));
+    TVIEWS_RETURN_IF_ERROR(CheckNoNullKey(tview));
+  }
+  if (feed != nullptr) TVIEWS_RETURN_IF_ERROR(pg::Call([feed] { CloseChangeFeed(feed); }));
+  return counts;
+}
+
+absl::StatusOr<WriteCounts> RefreshExecutor::RefreshSlices(const TviewDefinition& tview,
+                                                           const std::vector<std::string>& keys,
+                                                           const ReaderColumns& readers,
+                                                           WriteMode mode, SnapshotData* snapshot,
+                                                           ChangeFeed* feed, DeltaSet* changes) {
   WriteCounts total{};
   for (std::size_t begin = 0; begin < keys.size(); begin += kKeysPerStatement) {
     const std::size_t end = std::min(keys.size(), begin + kKeysPerStatement);
     const std::vector<std::string> slice(keys.begin() + begin, keys.begin() + end);
     TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
-                            RefreshKeys(tview, slice, readers, mode, snapshot, changes));
+                            RefreshKeys(tview, slice, readers, mode, snapshot, feed, changes));
     total.inserted += counts.inserted;
     total.updated += counts.updated;
     total.deleted += counts.deleted;
     total.unchanged += counts.unchanged;
   }
-  TVIEWS_RETURN_IF_ERROR(CheckNoNullKey(tview));
   return total;
 }
 
 absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition& tview,
                                                           const ReaderColumns& readers,
                                                           WriteMode mode, SnapshotData* snapshot,
-                                                          DeltaSet* changes) {
+                                                          ChangeFeed* feed, DeltaSet* changes) {
   ChangeNotes change_notes(tview.relation, readers, changes);
-  Notes notes{
-      .changes = &change_notes, .missing = nullptr, .key_shape = {}, .key_is_image_equal = true};
+  Notes notes{.changes = readers.any ? &change_notes : nullptr,
+              .feed = feed,
+              .missing = nullptr,
+              .key_shape = {},
+              .key_is_image_equal = true};
   WriteCounts counts{};
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, true,
-                               CallbacksOf(&notes, readers, rows_done_));
+                               CallbacksOf(&notes, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(statements_.Execute(RefreshStatement(tview, RefreshShape::kWhole),
                                                Planning::kGeneric, 0, {}, ReceiverOf(writer)));
@@ -172,11 +203,12 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
                                                          const std::vector<std::string>& keys,
                                                          const ReaderColumns& readers,
                                                          WriteMode mode, SnapshotData* snapshot,
-                                                         DeltaSet* changes) {
+                                                         ChangeFeed* feed, DeltaSet* changes) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
   ChangeNotes change_notes(tview.relation, readers, changes);
   absl::flat_hash_set<std::string> missing(keys.begin(), keys.end());
-  Notes notes{.changes = &change_notes,
+  Notes notes{.changes = readers.any ? &change_notes : nullptr,
+              .feed = feed,
               .missing = &missing,
               .key_shape = key_shape,
               .key_is_image_equal = tview.key_is_image_equal};
@@ -188,7 +220,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
     const bool track_seen = !tview.key_is_image_equal;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, track_seen,
-                               CallbacksOf(&notes, readers, rows_done_));
+                               CallbacksOf(&notes, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(Recompute(tview, keys, ReceiverOf(writer)));
     for (const std::string& image : missing) {

@@ -23,6 +23,7 @@
 #include "shared/shared_counter.h"
 #include "shared/tview_definition.h"
 #include "worker/cascade.h"
+#include "worker/change_feed.h"
 #include "worker/change_notes.h"
 #include "worker/shape_chooser.h"
 #include "worker/statement_cache.h"
@@ -50,25 +51,39 @@ class RefreshExecutor : public KeyLookup {
   // Whether large refreshes may use helper processes (helpers.h).
   void AllowHelpers(bool allowed) { may_use_helpers_ = allowed; }
 
+  // Refreshes of another batch follow; its change feed tells of this frontier, which stays in
+  // place.
+  void BeginBatch(const SnapshotBounds* frontier) { frontier_ = frontier; }
+
   // Forgets prepared statements and chosen shapes: relations changed.
   void ForgetStatements();
 
   std::size_t statements() const { return statements_.size(); }
 
  private:
+  absl::StatusOr<ChangeFeed*> OpenFeed(const TviewDefinition& tview);
   absl::StatusOr<WriteCounts> RefreshWhole(const TviewDefinition& tview,
                                            const ReaderColumns& readers, WriteMode mode,
-                                           SnapshotData* snapshot, DeltaSet* changes);
+                                           SnapshotData* snapshot, ChangeFeed* feed,
+                                           DeltaSet* changes);
+  absl::StatusOr<WriteCounts> RefreshSlices(const TviewDefinition& tview,
+                                            const std::vector<std::string>& keys,
+                                            const ReaderColumns& readers, WriteMode mode,
+                                            SnapshotData* snapshot, ChangeFeed* feed,
+                                            DeltaSet* changes);
   absl::StatusOr<WriteCounts> RefreshKeys(const TviewDefinition& tview,
                                           const std::vector<std::string>& keys,
                                           const ReaderColumns& readers, WriteMode mode,
-                                          SnapshotData* snapshot, DeltaSet* changes);
+                                          SnapshotData* snapshot, ChangeFeed* feed,
+                                          DeltaSet* changes);
   absl::Status Recompute(const TviewDefinition& tview, const std::vector<std::string>& keys,
                          _DestReceiver* destination);
   absl::StatusOr<int> ChooseHelpers(const TviewDefinition& tview, std::size_t keys);
   absl::Status CheckNoNullKey(const TviewDefinition& tview);
 
   SharedCounter* rows_done_;
+  const SnapshotBounds* frontier_ = nullptr;  // of the batch
+  std::string frontier_text_;                 // for the open change feed
   StatementCache statements_;
   ShapeChooser shapes_;
   bool may_use_helpers_ = false;

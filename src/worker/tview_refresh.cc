@@ -30,6 +30,10 @@ AffectedKeys KeysOf(const std::vector<std::string>& keys) {
 
 }  // namespace
 
+bool TviewRefresh::IsReasonToRepeat(const absl::Status& error) const {
+  return is_patient_ && pg::IsTransient(error);
+}
+
 absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
   if (!careful_) {
     return FindAffectedKeys(tview_, deltas, *executor_, [](const absl::Status&) { return true; });
@@ -42,7 +46,7 @@ absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
     return absl::OkStatus();
   });
   if (status.ok()) return found;
-  if (pg::IsTransient(status)) return status;
+  if (IsReasonToRepeat(status)) return status;
   AffectedKeys everything;
   everything.everything = true;
   everything.why = "a lookup failed: " + std::string(status.message());
@@ -76,7 +80,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& aff
   if (!counts.ok() && pg::HasSqlState(counts.status(), "23505")) {
     counts = Try(affected, WriteMode::kCollect, changes);
   }
-  if (counts.ok() || pg::IsTransient(counts.status())) return counts;
+  if (counts.ok() || IsReasonToRepeat(counts.status())) return counts;
   if (affected.everything || affected.keys.empty() || ConcernsDefinition(counts.status())) {
     failure_ = counts.status();
     if (!is_requested_) TVIEWS_RETURN_IF_ERROR(QuarantineWhole(tview_, failure_));
@@ -96,7 +100,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyConflicting(DeltaSet* changes) {
   std::vector<std::string> keys;
   for (const auto& [key, error] : conflicting_) keys.push_back(key);
   absl::StatusOr<WriteCounts> counts = Try(KeysOf(keys), WriteMode::kCollect, changes);
-  if (counts.ok() || pg::IsTransient(counts.status())) return counts;
+  if (counts.ok() || IsReasonToRepeat(counts.status())) return counts;
   for (const auto& [key, error] : conflicting_) TVIEWS_RETURN_IF_ERROR(Quarantine(key, error));
   return WriteCounts{};
 }
@@ -126,7 +130,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyHalves(const std::vector<std::str
   for (const auto& half : {std::vector<std::string>(keys.begin(), middle),
                            std::vector<std::string>(middle, keys.end())}) {
     absl::StatusOr<WriteCounts> counts = Try(KeysOf(half), WriteMode::kInPlace, changes);
-    if (!counts.ok() && pg::IsTransient(counts.status())) return counts;
+    if (!counts.ok() && IsReasonToRepeat(counts.status())) return counts;
     if (!counts.ok()) counts = ApplyHalves(half, counts.status(), changes);
     if (!counts.ok()) return counts;
     AddCounts(*counts, &total);

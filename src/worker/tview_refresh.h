@@ -35,6 +35,9 @@ class TviewRefresh {
         is_requested_(is_requested),
         executor_(executor) {}
 
+  // From now on every failure, also one that says nothing about the data, ends in quarantine.
+  void LosePatience() { is_patient_ = false, careful_ = true; }
+
   // The affected keys under `deltas`.
   absl::StatusOr<AffectedKeys> FindKeys(const DeltaSet& deltas);
 
@@ -48,6 +51,8 @@ class TviewRefresh {
   const absl::Status& failure() const { return failure_; }
 
  private:
+  // True if the whole batch is to be repeated.
+  bool IsReasonToRepeat(const absl::Status& error) const;
   absl::StatusOr<WriteCounts> Try(const AffectedKeys& affected, WriteMode mode, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyCarefully(const AffectedKeys& affected, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyConflicting(DeltaSet* changes);
@@ -59,6 +64,7 @@ class TviewRefresh {
   const ReaderColumns& readers_;
   bool careful_;
   bool is_requested_;
+  bool is_patient_ = true;
   RefreshExecutor* executor_;
   std::vector<std::pair<std::string, absl::Status>> conflicting_;  // over unique columns
   std::size_t failed_keys_ = 0;

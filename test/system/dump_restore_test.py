@@ -9,8 +9,9 @@ GRANT CREATE ON SCHEMA public TO shop_owner;
 -- A dropped column moves the others to other numbers on the way through a dump.
 ALTER TABLE tb_order ADD COLUMN gone int;
 ALTER TABLE tb_order DROP COLUMN gone, ADD COLUMN note text;
-CREATE TABLE tv_note AS SELECT o.pk_order AS pk_note, o.note FROM tb_order o;
+CREATE TABLE tv_note WITH (pg_tviews.feed = keys) AS SELECT o.pk_order AS pk_note, o.note FROM tb_order o;
 CREATE TABLE tv_twice AS SELECT s.pk_spending AS pk_twice, s.total * 2 AS total FROM tv_spending s;
+ALTER TABLE tv_twice SET (pg_tviews.notify);
 CREATE TABLE "tb_Log" ("pk_Log" int, at date) PARTITION BY RANGE (at);
 CREATE TABLE tb_log_old PARTITION OF "tb_Log" FOR VALUES FROM (MINVALUE) TO ('2020-01-01');
 CREATE TABLE tb_log_new PARTITION OF "tb_Log" FOR VALUES FROM ('2020-01-01') TO (MAXVALUE);
@@ -66,6 +67,9 @@ def check(database, what):
     run(connection, CHANGES)
     check_equal(connection, f"{what}, after changes")
     assert value(connection, "SELECT count(*) FROM log_documents") == 3, what
+    assert run(connection, "SELECT tview::text, options FROM pg_tview_meta WHERE options <> '{}' ORDER BY 1") == [
+        ("tv_note", {"feed": "keys"}), ("tv_twice", {"notify": True})], what
+    assert value(connection, "SELECT count(*) FROM pg_tviews_feed WHERE entity = 'note' AND key = '7'") > 0, what
     return connection
 
 

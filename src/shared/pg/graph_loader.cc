@@ -33,7 +33,7 @@ constexpr char kMetaSql[] =
     "SELECT m.tview::oid, m.backing_view::oid, m.entity, tn.nspname, tc.relname, vn.nspname,"
     " vc.relname, m.key_column, a.attnum, a.atttypid, a.attcollation, tc.relowner,"
     " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
-    " array_to_string(m.nested_views, ' ')"
+    " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed'"
     " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
@@ -134,6 +134,9 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
     tview.fill = Fill{.snapshot = std::move(bounds), .creator = Number(row[15])};
   }
   tview.nested_views = Numbers<RelationId>(row[16]);
+  tview.notifies = IsTrue(row[17]);
+  if (row[18] == "keys") tview.feed = FeedContent::kKeys;
+  if (row[18] == "data") tview.feed = FeedContent::kData;
   TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, OidOf(row[10]), &tview));
   return tview;
 }

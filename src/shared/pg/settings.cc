@@ -12,6 +12,7 @@ int applier_idle_timeout = 300;
 int batch_memory = 256 * 1024;
 bool enabled = true;
 char* fail_at = nullptr;
+int feed_retention = 7 * 24 * 3600;
 int lock_timeout = 1000;
 int max_databases = 8;
 int max_helpers = 2;
@@ -52,6 +53,9 @@ const IntSetting int_settings[] = {
      &applier_idle_timeout, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
     {"pg_tviews.batch_memory", "Memory for the deltas and keys of a batch.", &batch_memory, 64,
      MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB},
+    {"pg_tviews.feed_retention",
+     "Time after which rows of pg_tview_feed are removed; 0 keeps them.", &feed_retention, 0,
+     INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
     {"pg_tviews.lock_timeout", "Time that a batch waits for a lock before it is tried again.",
      &lock_timeout, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
     {"pg_tviews.max_databases", "Databases with TVIEWs that have a change queue at a time.",

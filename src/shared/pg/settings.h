@@ -18,6 +18,7 @@ extern int applier_idle_timeout;            // s; an applier without work for th
 extern int batch_memory;                    // kB; memory for a batch's deltas and keys
 extern bool enabled;                        // launch workers at all
 extern char* fail_at;                       // debug: where a process fails, and how
+extern int feed_retention;                  // s; age of rows that leave the change feed; 0: never
 extern int lock_timeout;                    // ms; how long a batch waits for somebody's lock
 extern int max_databases;                   // slots in shared memory
 extern int max_helpers;                     // processes that help with one large batch

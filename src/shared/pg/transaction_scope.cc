@@ -15,7 +15,10 @@ namespace tviews::pg {
 
 absl::Status RunTransaction(absl::FunctionRef<absl::Status()> body) {
   MemoryContext const memory = CurrentMemoryContext;
-  absl::Status status = Call([] { StartTransactionCommand(); });
+  absl::Status status = Call([] {
+    SetCurrentStatementStartTimestamp();  // otherwise now() is when the worker began
+    StartTransactionCommand();
+  });
   if (status.ok()) status = body();
   if (status.ok()) {
     status = Call([] { CommitTransactionCommand(); });

@@ -1,0 +1,36 @@
+// Options of a TVIEW beside its definition: pg_tviews.notify and pg_tviews.feed.
+//
+// Layer:   backend
+// Sharing: private to one process; pg_tview_meta.options
+// Errors:  returns Status
+//
+// Given at creation, CREATE TABLE ... WITH (pg_tviews.notify = on), and changed by ALTER TABLE ...
+// SET and RESET. The batches that see the change obey it, the ones before do not.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_OPTIONS_H_
+#define PG_TVIEWS_BACKEND_TVIEW_OPTIONS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+struct DefElem;
+struct Node;
+
+namespace tviews::backend {
+
+// True for an option of the name space pg_tviews.
+bool IsTviewOption(const DefElem* option);
+
+// The option as a member of pg_tview_meta.options, "\"notify\": true"; an empty string if there is
+// none of this name.
+absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option);
+
+// True if the statement was an ALTER TABLE that sets or resets options of a TVIEW, which it then
+// has done.
+absl::StatusOr<bool> AlterTviewOptions(const Node* statement);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_OPTIONS_H_
