@@ -22,8 +22,8 @@ shared_preload_libraries = 'pg_tviews'
 listen_addresses = ''
 unix_socket_directories = '$data'
 CONF
-as_postgres "$bin/pg_ctl" -D "$data/cluster" -l "$data/log" -w start >/dev/null
 trap 'as_postgres "$bin/pg_ctl" -D "$data/cluster" -m immediate stop >/dev/null 2>&1 || true; cat "$data/log"' EXIT
+as_postgres "$bin/pg_ctl" -D "$data/cluster" -l "$data/log" -w start >/dev/null
 sql "CREATE EXTENSION pg_tviews"
 sql "CREATE TABLE tb_post (pk_post bigint PRIMARY KEY, title text)"
 sql "CREATE TABLE tv_post AS SELECT tb_post.pk_post, jsonb_build_object('title', tb_post.title) AS data FROM tb_post"

@@ -38,8 +38,16 @@ absl::Status CheckPreloaded() {
 }
 
 absl::Status Load() {
-  // pg_upgrade loads the module to see that it can be loaded, and needs no more than that.
-  if (IsBinaryUpgrade && !process_shared_preload_libraries_in_progress) return absl::OkStatus();
+  // The servers of pg_upgrade put the extension together object by object, and change no row:
+  // nothing is to be noted, refused or refreshed there.
+  if (IsBinaryUpgrade) {
+    if (!process_shared_preload_libraries_in_progress) return absl::OkStatus();
+    return pg::Call([] {
+      pg::InitializeGuard();
+      pg::settings::RegisterSettings();
+      backend::RegisterLabelProvider();
+    });
+  }
   TVIEWS_RETURN_IF_ERROR(CheckPreloaded());
   TVIEWS_RETURN_IF_ERROR(pg::Call([] {
     pg::InitializeGuard();

@@ -17,6 +17,7 @@
 #include <utils/rel.h>
 #include <utils/relcache.h>
 #include <utils/typcache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -54,7 +55,7 @@ const char* KeyCondition(RelationId table, const char* literal) {
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
                     errmsg("\"%s\" is not a table", RelationGetRelationName(relation))));
   }
-  const Oid primary_key = RelationGetPrimaryKeyIndex(relation);
+  const Oid primary_key = pg::compat::PrimaryKeyOf(relation);
   if (!OidIsValid(primary_key)) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
                     errmsg("table \"%s\" has no primary key", RelationGetRelationName(relation)),

@@ -25,6 +25,7 @@
 #include <utils/memutils.h>
 #include <utils/rel.h>
 #include <utils/snapmgr.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -102,7 +103,7 @@ std::uint64_t RunQuery(const char* sql, Receiver* receiver) {
   QueryDesc* const query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot,
                                            &receiver->destination, nullptr, nullptr, 0);
   ExecutorStart(query, 0);
-  ExecutorRun(query, ForwardScanDirection, 0, true);
+  pg::compat::RunToEnd(query);
   ExecutorFinish(query);
   const std::uint64_t rows = query->estate->es_processed;
   ExecutorEnd(query);

@@ -21,6 +21,7 @@
 #include <catalog/pg_class.h>
 #include <catalog/pg_seclabel.h>
 #include <commands/seclabel.h>
+#include <miscadmin.h>
 #include <utils/builtins.h>
 #include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
@@ -69,6 +70,7 @@ absl::Status OnLabel(const ObjectAddress& object, const char* label) {
 }
 
 void CheckObjectLabel(const ObjectAddress* object, const char* label) {
+  if (IsBinaryUpgrade) return;  // metadata comes along: nothing is to be adopted
   pg::Enter<bool>([object, label]() -> absl::StatusOr<bool> {
     TVIEWS_RETURN_IF_ERROR(OnLabel(*object, label));
     return true;

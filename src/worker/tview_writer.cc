@@ -23,6 +23,7 @@
 #include <utils/snapmgr.h>
 #include <utils/tuplestore.h>
 #include <utils/typcache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::worker {
@@ -227,7 +228,7 @@ void StartReceiving(DestReceiver* self, int, TupleDesc descriptor) {
 void StopReceiving(DestReceiver*) {}
 
 void PrepareKeyScan(TviewWriter* writer) {
-  const Oid index = RelationGetPrimaryKeyIndex(writer->relation);
+  const Oid index = pg::compat::PrimaryKeyOf(writer->relation);
   if (!OidIsValid(index)) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("TVIEW \"%s\" has lost its primary key",

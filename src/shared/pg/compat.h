@@ -13,10 +13,13 @@
 
 #include <access/transam.h>
 #include <catalog/pg_class.h>
+#include <executor/executor.h>
 #include <nodes/parsenodes.h>
 #include <optimizer/optimizer.h>
 #include <storage/proc.h>
 #include <utils/acl.h>
+#include <utils/rel.h>
+#include <utils/relcache.h>
 #if PG_VERSION_NUM >= 160000
 #include <nodes/multibitmapset.h>
 #include <parser/parse_relation.h>
@@ -44,6 +47,24 @@ using CheckedRelation = RangeTblEntry;
 #define TVIEWS_EXECUTE_ONCE_PARAMETER , bool execute_once
 #define TVIEWS_EXECUTE_ONCE , execute_once
 #endif
+
+// 18: an executor may be run again.
+inline void RunToEnd(QueryDesc* query) {
+#if PG_VERSION_NUM >= 180000
+  ExecutorRun(query, ForwardScanDirection, 0);
+#else
+  ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
+}
+
+// 18: asks whether a deferrable one will do.
+inline Oid PrimaryKeyOf(Relation relation) {
+#if PG_VERSION_NUM >= 180000
+  return RelationGetPrimaryKeyIndex(relation, false);
+#else
+  return RelationGetPrimaryKeyIndex(relation);
+#endif
+}
 
 // 16: one function for all classes of objects.
 inline bool OwnsRelation(Oid relation, Oid role) {

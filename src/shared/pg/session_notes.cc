@@ -11,6 +11,7 @@
 #include <miscadmin.h>
 #include <storage/proc.h>
 #include <utils/timestamp.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg::session_notes {
@@ -24,7 +25,7 @@ bool has_changes = false;
 bool has_creation = false;
 RelationId last_relation = 0;
 
-SessionNote& Mine() { return SessionNotes()[MyProc->pgprocno]; }
+SessionNote& Mine() { return SessionNotes()[compat::NumberOfMyProc()]; }
 
 template <typename Note>
 void Begin(Note* note) {
