@@ -91,6 +91,7 @@ CREATE FUNCTION @extschema@.pg_tviews_health_check(patience interval DEFAULT '1 
     OUT status text, OUT component text, OUT message text, OUT severity text)
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+SET pg_tviews.read_consistency = 'eventual' -- it must answer where no applier does
 AS $$
 DECLARE
     sql_version CONSTANT text := (SELECT extversion FROM pg_extension WHERE extname = 'pg_tviews');

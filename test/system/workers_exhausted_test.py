@@ -1,0 +1,28 @@
+"""No background worker is free for an applier.
+
+Danger: the exhaustion is silent, or lasts after a worker is free again. Right answer: one line in the log per
+episode, a finding of the health check, and the work resumes by itself."""
+from tviews_server import Server, check_equal, run, value, wait_until
+
+# The launcher and the server's launcher of logical replication take both.
+with Server("workers_exhausted", "max_worker_processes = 2\nmax_parallel_workers = 0\n") as server:
+    connection = server.connect()
+    run(connection, "CREATE EXTENSION pg_tviews")
+    run(connection, """
+        CREATE TABLE tb_thing (pk_thing int PRIMARY KEY, name text);
+        INSERT INTO tb_thing VALUES (1, 'old');
+        CREATE TABLE tv_thing AS SELECT pk_thing, name FROM tb_thing""")
+    run(connection, "UPDATE tb_thing SET name = 'new'")
+    wait_until(lambda: server.log().count("no background worker is free") == 1, "the log to tell, once")
+    assert "Raise max_worker_processes" in server.log()
+    found = run(connection, "SELECT message FROM pg_tviews_health_check('0') WHERE message ~ 'max_worker_processes' AND severity <> 'info'")
+    assert found, run(connection, "SELECT * FROM pg_tviews_health_check('0')")
+    assert server.log().count("no background worker is free") == 1, "more than one line per episode"
+    run(connection, "ALTER SYSTEM SET max_worker_processes = 5")
+    connection.close()
+    server.stop()
+    server.start()
+    connection = server.connect()
+    wait_until(lambda: server.log().count("pg_tviews applier started") > 0, "an applier to start by itself")
+    check_equal(connection)
+    assert value(connection, "SELECT name FROM tv_thing") == "new"
