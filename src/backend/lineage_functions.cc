@@ -66,13 +66,12 @@ absl::Status PutRow(ReturnSetInfo* result, const SourceLineage& source, const Li
   for (const CapturedColumn& column : path.captured) captured.push_back(column.attribute);
   const char* strategy = StrategyName(path.strategy);
   return pg::Call([&] {
-    Datum values[6] = {
-        ObjectIdGetDatum(source.source),
-        CStringGetTextDatum(strategy),
-        NumberArray(captured.data(), static_cast<int>(captured.size())),
-        NumberArray(source.relevant.data(), static_cast<int>(source.relevant.size())),
-        CStringGetTextDatum(path.lookup.c_str()),
-        CStringGetTextDatum(path.description.c_str())};
+    Datum values[6] = {ObjectIdGetDatum(source.source),
+                       CStringGetTextDatum(strategy),
+                       NumberArray(captured.data(), static_cast<int>(captured.size())),
+                       NumberArray(path.relevant.data(), static_cast<int>(path.relevant.size())),
+                       CStringGetTextDatum(path.lookup.c_str()),
+                       CStringGetTextDatum(path.description.c_str())};
     bool nulls[6] = {false, false, false, false, path.lookup.empty(), false};
     tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
   });

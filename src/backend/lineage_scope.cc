@@ -182,10 +182,12 @@ struct LevelWalk {
   Scope* scope;
 };
 
-void NoteRead(Tree* tree, RelationId relation, AttrNumber attribute) {
+void NoteRead(Tree* tree, Occurrence* occurrence, AttrNumber attribute) {
+  const int column = attribute - FirstLowInvalidHeapAttributeNumber;
+  occurrence->columns = bms_add_member(occurrence->columns, column);
   for (ReadColumns& reads : tree->reads) {
-    if (reads.relation != relation) continue;
-    reads.columns = bms_add_member(reads.columns, attribute - FirstLowInvalidHeapAttributeNumber);
+    if (reads.relation != occurrence->rte->relid) continue;
+    reads.columns = bms_add_member(reads.columns, column);
     return;
   }
 }
@@ -241,7 +243,7 @@ bool VisitLevel(Node* node, void* context) {
   if (IsA(node, Var)) {
     Occurrence* occurrence = Resolve(walk->scope, reinterpret_cast<Var*>(node));
     if (occurrence != nullptr && occurrence->kind == OccurrenceKind::kRelation) {
-      NoteRead(walk->tree, occurrence->rte->relid, reinterpret_cast<Var*>(node)->varattno);
+      NoteRead(walk->tree, occurrence, reinterpret_cast<Var*>(node)->varattno);
     }
     return false;
   }

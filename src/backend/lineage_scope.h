@@ -34,6 +34,7 @@ struct Occurrence {
   Scope* scope = nullptr;        // where its columns are visible, or the sublink is evaluated
   RangeTblEntry* rte = nullptr;  // null for a sublink; a computed one's is in global form
   Scope* child = nullptr;        // the query of a subquery or sublink
+  Bitmapset* columns = nullptr;  // of a relation: those that are read, as in ReadColumns
   Bitmapset* uses = nullptr;     // of a computed one: occurrences that its expressions use
   bool can_stand_alone = false;  // may be joined as a whole in a lookup
   Expr* test = nullptr;          // of a sublink: its test as a condition on its column 1, or null

@@ -282,6 +282,7 @@ PlainPath* WritePath(const PathStart& start) {
   auto* path = MakePlain<PlainPath>();
   path->source = start.occurrence->rte->relid;
   path->strategy = Strategy::kFull;
+  path->relevant = start.occurrence->columns;
   Route route;
   FollowPath(start, &route);
   if (route.why_not != nullptr) {

@@ -31,6 +31,7 @@ struct PlainPath {
   RelationId source;
   Strategy strategy;
   PlainArray<PlainColumn> captured;  // ascending
+  Bitmapset* relevant;               // that are read of the occurrence, as in ReadColumns
   const char* lookup;                // null unless kLookup
   const char* description;
   PlainArray<ProbedColumn> probed;

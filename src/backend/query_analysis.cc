@@ -1,6 +1,7 @@
 #include "backend/query_analysis.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "backend/leading_index.h"
@@ -100,22 +101,35 @@ LineagePath CopyPath(const PlainPath& plain) {
   for (const lineage::PlainColumn& column : plain.captured) {
     path.captured.push_back({column.attribute, column.type});
   }
+  path.relevant = RelevantColumns(plain.relevant);
   if (plain.lookup != nullptr) path.lookup = plain.lookup;
   path.description = plain.description;
   return path;
 }
 
-// Adds a path unless the source has the same already; a full path makes the others pointless.
-void AddPath(LineagePath path, std::vector<LineagePath>* paths) {
-  for (const LineagePath& known : *paths) {
+std::vector<AttributeNumber> Union(const std::vector<AttributeNumber>& left,
+                                   const std::vector<AttributeNumber>& right) {
+  std::vector<AttributeNumber> united;
+  std::set_union(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(united));
+  return united;
+}
+
+// Adds a path, or unites it with the same one that the source has already. A full path makes the
+// others pointless: it stands for all that is read of the source.
+void AddPath(LineagePath path, SourceLineage* source) {
+  for (LineagePath& known : source->paths) {
     if (known.strategy == Strategy::kFull) return;
     if (known.strategy == path.strategy && known.captured == path.captured &&
         known.lookup == path.lookup) {
+      known.relevant = Union(known.relevant, path.relevant);
       return;
     }
   }
-  if (path.strategy == Strategy::kFull) paths->clear();
-  paths->push_back(std::move(path));
+  if (path.strategy == Strategy::kFull) {
+    source->paths.clear();
+    path.relevant = source->relevant;
+  }
+  source->paths.push_back(std::move(path));
 }
 
 absl::StatusOr<Analysis> CopyAnalysis(
@@ -127,7 +141,7 @@ absl::StatusOr<Analysis> CopyAnalysis(
     TVIEWS_ASSIGN_OR_RETURN(source.source_is_tview, is_tview(reads.relation));
     source.relevant = RelevantColumns(reads.columns);
     for (const PlainPath* path : plain.paths) {
-      if (path->source == reads.relation) AddPath(CopyPath(*path), &source.paths);
+      if (path->source == reads.relation) AddPath(CopyPath(*path), &source);
     }
     analysis.sources.push_back(std::move(source));
   }

@@ -93,7 +93,7 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
               sql,
               {std::to_string(tview), std::to_string(source.source), std::to_string(i + 1),
                StrategyName(path.strategy), NumberArray(CapturedAttributes(path)),
-               NumberArray(source.relevant),
+               NumberArray(path.relevant),
                path.lookup.empty() ? pg::SqlValue() : pg::SqlValue(path.lookup), path.description})
               .status());
     }
@@ -163,7 +163,7 @@ std::string CaptureShape(const std::vector<SourceLineage>& sources) {
   for (const SourceLineage& source : sources) {
     for (const LineagePath& path : source.paths) {
       shapes.push_back(std::to_string(source.source) + NumberArray(CapturedAttributes(path)) +
-                       NumberArray(source.relevant));
+                       NumberArray(path.relevant));
     }
   }
   std::sort(shapes.begin(), shapes.end());

@@ -4,6 +4,18 @@
 
 namespace tviews {
 
+namespace {
+
+bool AnyOf(const std::vector<AttributeNumber>& relevant,
+           const std::vector<AttributeNumber>& changed) {
+  if (changed.empty()) return true;
+  return std::any_of(relevant.begin(), relevant.end(), [&](AttributeNumber attribute) {
+    return attribute == 0 || std::find(changed.begin(), changed.end(), attribute) != changed.end();
+  });
+}
+
+}  // namespace
+
 const char* StrategyName(Strategy strategy) {
   switch (strategy) {
     case Strategy::kDirect:
@@ -33,11 +45,12 @@ std::vector<CapturedColumn> SourceLineage::captured() const {
   return columns;
 }
 
+bool LineagePath::IsRelevant(const std::vector<AttributeNumber>& changed) const {
+  return AnyOf(relevant, changed);
+}
+
 bool SourceLineage::IsRelevant(const std::vector<AttributeNumber>& changed) const {
-  if (changed.empty()) return true;
-  return std::any_of(relevant.begin(), relevant.end(), [&](AttributeNumber attribute) {
-    return attribute == 0 || std::find(changed.begin(), changed.end(), attribute) != changed.end();
-  });
+  return AnyOf(relevant, changed);
 }
 
 }  // namespace tviews

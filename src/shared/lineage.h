@@ -35,18 +35,25 @@ struct LineagePath {
   // another integer type than the key's (int2, int4, int8 are converted by value). Lookup: column
   // number i of the source is called c<i> in the delta. Full: empty.
   std::vector<CapturedColumn> captured;
+  // The columns that the TVIEW reads of the occurrence where the path starts, ascending; 0 stands
+  // for the whole row. An update of other columns leaves the occurrence as it was: where a table is
+  // read several times, it need not be followed from each.
+  std::vector<AttributeNumber> relevant;
   // Lookup only: a SELECT with one output column of the key's type; the delta is the relation
   // "pg_tviews_delta". NULL keys in its result are ignored; duplicates are allowed.
   std::string lookup;
   // For people: "tb_comment.fk_post = tb_post.pk_post", or why the path is full.
   std::string description;
+
+  // True if an update that changed `changed` (empty: any) can matter to the occurrence.
+  bool IsRelevant(const std::vector<AttributeNumber>& changed) const;
 };
 
 // All that a TVIEW needs to know of one of its sources.
 struct SourceLineage {
   RelationId source = 0;
   bool source_is_tview = false;
-  // The columns that the TVIEW reads, ascending; 0 stands for the whole row.
+  // The columns that the TVIEW reads, ascending, of all occurrences; 0 stands for the whole row.
   std::vector<AttributeNumber> relevant;
   std::vector<LineagePath> paths;
 

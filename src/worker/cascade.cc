@@ -69,7 +69,12 @@ class Walk {
     result_.is_touched = true;
     if (source.paths.empty()) return Everything("a source has no path to the key", source);
     for (const LineagePath& path : source.paths) {
-      TVIEWS_ASSIGN_OR_RETURN(const bool is_known, AddPath(source, path, relevant));
+      LayoutKeys followed;
+      for (const auto& layout_keys : relevant) {
+        if (path.IsRelevant(layout_keys.first->changed)) followed.push_back(layout_keys);
+      }
+      if (followed.empty()) continue;
+      TVIEWS_ASSIGN_OR_RETURN(const bool is_known, AddPath(source, path, followed));
       if (!is_known) return false;
     }
     return true;

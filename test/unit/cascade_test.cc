@@ -84,6 +84,9 @@ TviewDefinition Reading(std::vector<LineagePath> paths) {
   source.source = 1;
   source.relevant = {1, 2, 3};
   source.paths = std::move(paths);
+  for (LineagePath& path : source.paths) {
+    if (path.relevant.empty()) path.relevant = source.relevant;
+  }
   return tview;
 }
 
@@ -161,7 +164,22 @@ TEST_F(CascadeTest, FindsEveryChangeRelevantToAWholeRowReference) {
   deltas_.Add(1, {.columns = {{1, kInt4}}, .changed = {7}}, KeyOf({Int4(1)}));
   TviewDefinition tview = Reading({Direct({1, kInt4})});
   tview.sources[0].relevant = {0};
+  tview.sources[0].paths[0].relevant = {0};
   EXPECT_EQ(FindKeys(tview), Keys{Int4(1)});
+}
+
+TEST_F(CascadeTest, FollowsAnUpdateFromThoseOccurrencesThatReadWhatItChanged) {
+  LineagePath own = Direct({1, kInt4});
+  own.relevant = {1, 2};
+  LineagePath other = Direct({3, kInt4});
+  other.relevant = {3};
+  const std::vector<CapturedColumn> columns = {{1, kInt4}, {3, kInt4}};
+  deltas_.Add(1, {.columns = columns, .changed = {2}}, KeyOf({Int4(1), Int4(10)}));
+  EXPECT_EQ(FindKeys(Reading({own, other})), Keys{Int4(1)});
+  deltas_.Add(1, {.columns = columns, .changed = {2, 3}}, KeyOf({Int4(2), Int4(20)}));
+  EXPECT_EQ(FindKeys(Reading({own, other})), (Keys{Int4(1), Int4(2), Int4(20)}));
+  deltas_.Add(1, {.columns = columns, .changed = {}}, KeyOf({Int4(3), Int4(30)}));
+  EXPECT_EQ(FindKeys(Reading({own, other})), (Keys{Int4(1), Int4(2), Int4(20), Int4(3), Int4(30)}));
 }
 
 TEST_F(CascadeTest, AsksTheLookupForProjectedKeysOnce) {

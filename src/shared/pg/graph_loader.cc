@@ -1,5 +1,7 @@
 #include "shared/pg/graph_loader.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -151,6 +153,7 @@ LineagePath ReadPath(const SqlRow& row) {
   for (std::size_t i = 0; i < attributes.size() && i < types.size(); ++i) {
     path.captured.push_back({.attribute = attributes[i], .type = types[i]});
   }
+  path.relevant = Numbers<AttributeNumber>(row[5]);
   path.lookup = row[6].value_or("");
   path.description = row[7].value_or("");
   return path;
@@ -162,10 +165,15 @@ void AddLineage(const SqlRow& row, TviewDefinition* tview) {
     SourceLineage lineage;
     lineage.source = source;
     lineage.source_is_tview = IsTrue(row[8]);
-    lineage.relevant = Numbers<AttributeNumber>(row[5]);
     tview->sources.push_back(std::move(lineage));
   }
-  tview->sources.back().paths.push_back(ReadPath(row));
+  SourceLineage& lineage = tview->sources.back();
+  lineage.paths.push_back(ReadPath(row));
+  std::vector<AttributeNumber> united;
+  std::set_union(lineage.relevant.begin(), lineage.relevant.end(),
+                 lineage.paths.back().relevant.begin(), lineage.paths.back().relevant.end(),
+                 std::back_inserter(united));
+  lineage.relevant = std::move(united);
 }
 
 }  // namespace

@@ -88,6 +88,33 @@ UPDATE tb_number SET value = 1.00 WHERE pk_number = 1;
 SELECT * FROM since_then();
 SELECT * FROM tv_number ORDER BY 1;
 
+-- a table that is read twice: a column that only one occurrence reads is not followed from the other
+CREATE TABLE tb_package (pk_package int PRIMARY KEY, name text, version text, fk_needs int);
+CREATE INDEX ON tb_package (fk_needs);
+INSERT INTO tb_package SELECT i, 'package ' || i, '1', nullif(1, i) FROM generate_series(1, 100) AS i;
+CREATE TABLE tv_package AS
+SELECT package.pk_package, package.name, package.version, needed.name AS needs
+FROM tb_package AS package LEFT JOIN tb_package AS needed ON needed.pk_package = package.fk_needs;
+SELECT strategy, relevant FROM pg_tview_lineage WHERE tview = 'tv_package'::regclass ORDER BY path;
+SELECT pg_tviews_wait();
+SELECT FROM since_then();
+UPDATE tb_package SET version = '2' WHERE pk_package = 1;
+:wait
+SELECT records, updated, unchanged, full_refreshes FROM since_then();
+UPDATE tb_package SET name = 'libc' WHERE pk_package = 1;
+:wait
+SELECT records, updated, unchanged, full_refreshes FROM since_then();
+BEGIN;
+UPDATE tb_package SET version = '3' WHERE pk_package = 1;
+UPDATE tb_package SET fk_needs = 2, version = '3' WHERE pk_package = 3;
+UPDATE tb_package SET name = 'two' WHERE pk_package = 2;
+COMMIT;
+:wait
+SELECT records, updated, unchanged, full_refreshes FROM since_then();
+SELECT count(*) FROM pg_tviews_verify('package');
+SELECT * FROM tv_package WHERE pk_package < 4 ORDER BY 1;
+DROP TABLE tv_package;
+
 SELECT (SELECT count(*) FROM pg_tviews_verify('user')) + (SELECT count(*) FROM pg_tviews_verify('mail'))
      + (SELECT count(*) FROM pg_tviews_verify('size')) + (SELECT count(*) FROM pg_tviews_verify('card'))
      + (SELECT count(*) FROM pg_tviews_verify('number')) AS differences;
