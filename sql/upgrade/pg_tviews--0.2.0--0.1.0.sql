@@ -1,6 +1,9 @@
 -- pg_tviews 0.2.0 back to 0.1.0: what 0.1.0--0.2.0 did, undone in the opposite order.
 \echo Use "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'" to load this file. \quit
 
+DROP VIEW @extschema@.pg_tviews_lag;
+DROP FUNCTION @extschema@.pg_tviews_lag_of_databases();
+
 -- 0.1.0 would not repair statement triggers. Taking them away locks every source, so it is not done here.
 DO $$
 BEGIN

@@ -11,6 +11,7 @@
 #include "backend/tview_names.h"
 #include "backend/waiting.h"
 #include "shared/pg/error.h"
+#include "shared/pg/extension_version.h"
 #include "shared/pg/frontier.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/outbox.h"
@@ -93,6 +94,17 @@ absl::Status Complain(const char* message, const char* detail, const char* hint)
   return pg::Call([&] {
     ereport(WARNING, (errmsg("%s", message), errdetail("%s", detail), errhint("%s", hint)));
   });
+}
+
+// Where library and SQL objects are of different versions, no batch is applied.
+absl::StatusOr<bool> VersionsDiffer() {
+  const absl::Status status = pg::CheckVersion();
+  if (status.ok()) return false;
+  if (IsStrict()) return status;
+  TVIEWS_RETURN_IF_ERROR(Complain("TVIEWs are read as they stand: no changes are applied",
+                                  std::string(status.message()).c_str(),
+                                  pg::ErrorHint(status).c_str()));
+  return true;
 }
 
 // Reports how a wait ended; OK if the statement may go on.
@@ -215,6 +227,8 @@ absl::Status PrepareToRead(QueryDesc* query) {
   const auto look = [query] { return TviewsReadBy(query->plannedstmt); };
   TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
   if (!HasToWait(reads)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool versions_differ, VersionsDiffer());
+  if (versions_differ) return absl::OkStatus();
   if (IsolationUsesXactSnapshot()) return CheckSnapshot(reads, look, query->snapshot);
   return WaitAndReplace(reads, look, [query] { ReplaceSnapshot(query); });
 }
@@ -236,13 +250,15 @@ absl::Status PrepareToCopy(const CopyStmt* statement) {
                             return ActiveSnapshotSet() ? GetActiveSnapshot() : nullptr;
                           }));
   if (!HasToWait(reads) || !IsReplaceable(snapshot)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool versions_differ, VersionsDiffer());
+  if (versions_differ) return absl::OkStatus();
   if (IsolationUsesXactSnapshot()) return CheckSnapshot(reads, look, snapshot);
   return WaitAndReplace(reads, look, [] { ReplaceActiveSnapshot(); });
 }
 
 absl::Status AfterBegin() {
   if (!IsolationUsesXactSnapshot()) return absl::OkStatus();
-  if (!MayWaitHere()) return absl::OkStatus();
+  if (!MayWaitHere() || !pg::CheckVersion().ok()) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews) return absl::OkStatus();
   if (IsStrict()) return AwaitEverything({}, ReadTimeout()).status();

@@ -386,9 +386,12 @@ void BatchRunner::Report(Timestamp begin) {
   if (totals_.records == 0 && totals_.full_refreshes == 0) return;
   activity.last_batch_at.Store(GetCurrentTimestamp());
   activity.last_batch_us.Store(static_cast<std::uint64_t>(GetCurrentTimestamp() - begin));
+  const std::uint64_t rows = totals_.inserted + totals_.updated + totals_.deleted;
+  activity.last_batch_records.Store(totals_.records);
+  activity.last_batch_rows.Store(rows);
   activity.batches.Add(1);
   activity.records.Add(totals_.records);
-  activity.rows_written.Add(totals_.inserted + totals_.updated + totals_.deleted);
+  activity.rows_written.Add(rows);
   activity.rows_unchanged.Add(totals_.unchanged);
   activity.full_refreshes.Add(totals_.full_refreshes);
 }

@@ -1,4 +1,4 @@
-"""A physical standby shows the TVIEWs and the frontier and refuses to wait; promoted, it applies what
+"""A physical standby shows the TVIEWs and the frontier and waits for single transactions; promoted, it applies what
 the outbox holds and goes on."""
 import psycopg2
 
@@ -34,6 +34,37 @@ with Server("standby") as server:
             raise AssertionError("pg_tviews_wait() on a standby should be refused")
         except psycopg2.Error as error:
             assert "standby" in error.diag.message_primary, error
+
+        # One transaction: applied here, in progress, aborted, without a record, and not applied in time.
+        def token(*statements, end="COMMIT"):
+            run(connection, "BEGIN")
+            xid = value(connection, "SELECT pg_current_xact_id()::text")
+            for statement in statements:
+                run(connection, statement)
+            run(connection, end)
+            return xid
+
+        for turn in range(30):
+            xid = token(f"UPDATE tb_customer SET name = 'turn {turn}' WHERE pk_customer = 1")
+            run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '60 s')", (xid,))
+            assert value(standby, "SELECT data ->> 'name' FROM tv_customer WHERE pk_customer = 1") == f"turn {turn}"
+        for xid in (token("CREATE TABLE elsewhere ()"), token("UPDATE tb_customer SET name = 'no'", end="ROLLBACK"),
+                    token("DROP TABLE elsewhere")):
+            token("UPDATE tb_order SET state = state WHERE false", "SELECT pg_current_xact_id()")
+            run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '60 s')", (xid,))
+        run(connection, "SELECT pg_tviews_pause()")
+        xid = token("UPDATE tb_customer SET name = 'paused' WHERE pk_customer = 1")
+        try:
+            run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '500 ms')", (xid,))
+            raise AssertionError("what is not applied was found on the standby")
+        except psycopg2.Error as error:
+            assert error.pgcode == "57014", error
+        run(standby, "SET pg_tviews.read_consistency = strict")
+        assert value(standby, "SELECT data ->> 'name' FROM tv_customer WHERE pk_customer = 1") == "turn 29"
+        run(connection, "SELECT pg_tviews_resume()")
+        run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '60 s')", (xid,))
+        assert value(standby, "SELECT data ->> 'name' FROM tv_customer WHERE pk_customer = 1") == "paused"
+        run(standby, "RESET pg_tviews.read_consistency")
 
         # What is committed and not applied when the standby is promoted is in its outbox.
         run(connection, "SELECT pg_tviews_pause()")

@@ -73,6 +73,8 @@ struct ApplierActivity {
   SharedCounter walked;   // position up to which the current batch has read the ring
   Shared<Timestamp> last_batch_at;
   SharedCounter last_batch_us;
+  SharedCounter last_batch_records;
+  SharedCounter last_batch_rows;  // written
 };
 
 // A session's request to compare a TVIEW with its query now, and the answer.

@@ -212,6 +212,24 @@ UPDATE tb_n SET n = 35;
 COMMIT;
 SELECT tv_new.n, tv_n.n FROM tv_new JOIN tv_n ON pk_n = pk_new WHERE pk_n = 1;
 
+-- Others wait for the first batch of a new TVIEW; and how far TVIEWs are behind meanwhile.
+SELECT pg_tviews_pause();
+CREATE TABLE tv_newer AS SELECT tb_n.pk_n AS pk_newer, tb_n.n FROM tb_n;
+UPDATE tb_n SET n = n WHERE pk_n < 3;
+\c
+SET search_path = read_session, public;
+SET pg_tviews.notice_lineage = off;
+SELECT n FROM tv_n WHERE pk_n = 1;
+SELECT n FROM tv_newer WHERE pk_newer = 1;
+UPDATE tb_n SET n = n + 1 WHERE pk_n IN (4, 5);
+SELECT database, oldest_transaction IS NOT NULL AS has_oldest, age BETWEEN '0' AND '1 min' AS age, records, keys,
+       bytes > 0 AS bytes, spilled_records, tviews_behind
+FROM pg_tviews_lag WHERE database = current_database();
+SELECT pg_tviews_resume(), pg_tviews_wait();
+SELECT records, keys, bytes, oldest_commit, last_batch_records, last_batch_ms > 0 AS ms, last_batch_rows
+FROM pg_tviews_lag WHERE database = current_database();
+SELECT n FROM tv_newer WHERE pk_newer = 5;
+
 -- A TVIEW in quarantine.
 CREATE TABLE tv_ratio AS SELECT pk_ratio, 100 / n AS ratio FROM (SELECT pk_n AS pk_ratio, n FROM tb_n ORDER BY pk_n LIMIT 1) AS first;
 UPDATE tb_n SET n = 0;
