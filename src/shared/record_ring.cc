@@ -158,6 +158,7 @@ Frame RecordRing::Read(RingPosition position) const {
   frame.content.published_at = header->published_at;
   frame.content.pid = header->pid;
   frame.content.source_keys = header->source_keys;
+  frame.content.record_bytes = header->record_bytes;
   frame.content.payload =
       std::string_view(reinterpret_cast<const char*>(header + 1), header->payload_size);
   return frame;

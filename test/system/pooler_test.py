@@ -7,7 +7,7 @@ import subprocess
 
 import psycopg2
 
-from tviews_server import Server, bash, check_equal, run, value
+from tviews_server import Server, bash, check_equal, run, value, wait_until
 
 PORT = 6432
 SCRIPT = """
@@ -40,6 +40,7 @@ pidfile = {directory}/pid
     os.chmod(copy, 0o644)
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
     bash('as_server "$1" -d -q "$2"', program, copy)
+    wait_until(lambda: os.path.exists(f"{socket}/.s.PGSQL.{PORT}"), "the pooler to listen")
     return socket, directory
 
 
@@ -62,7 +63,12 @@ with Server("pooler") as server:
     try:
         clients = [connect(socket) for _ in range(4)]
         backends, n = set(), 0
-        for turn in range(60):
+        # Three transactions at a time have the pooler open as many sessions.
+        for client in clients[:3]:
+            run(client, "BEGIN")
+        for client in clients[:3]:
+            run(client, "COMMIT")
+        for turn in range(25):
             for i, client in enumerate(clients):
                 n += 1
                 backends.add(value(client, "SELECT pg_backend_pid()"))
