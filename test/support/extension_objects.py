@@ -1,6 +1,7 @@
 """Everything the extension consists of in a database, as text lines that two databases share or not.
 
 Columns are listed in order, not by number: one that was dropped leaves a gap, which is no difference.
+Nor is it one whether default privileges are written down.
 """
 from tviews_server import run
 
@@ -15,19 +16,24 @@ QUERIES = [
     "SELECT m.type || ' ' || m.identity, 'is a member of the extension', '' FROM m",
     """SELECT m.type || ' ' || m.identity, 'comment', coalesce(obj_description(m.objid, m.classid::regclass::name), '(none)')
        FROM m""",
-    """SELECT m.type || ' ' || m.identity, 'privileges at creation', coalesce(i.initprivs::text, '(default)')
-       FROM m LEFT JOIN pg_init_privs i ON i.objoid = m.objid AND i.classoid = m.classid AND i.objsubid = 0""",
+    """SELECT m.type || ' ' || m.identity, 'privileges at creation', (SELECT string_agg(item::text, ' ' ORDER BY item::text) FROM unnest(coalesce(i.initprivs, o.default_acl)) AS item)
+       FROM m JOIN (SELECT 'pg_proc'::regclass AS classid, oid, acldefault('f', proowner) AS default_acl FROM pg_proc
+                    UNION ALL
+                    SELECT 'pg_class'::regclass, oid, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)
+                    FROM pg_class) o ON o.classid = m.classid AND o.oid = m.objid
+       LEFT JOIN pg_init_privs i ON i.objoid = m.objid AND i.classoid = m.classid AND i.objsubid = 0""",
     """SELECT 'function ' || m.identity, fact.name, fact.value
        FROM m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
        CROSS JOIN LATERAL (VALUES ('definition', pg_get_functiondef(p.oid)), ('library', coalesce(p.probin, '')),
-           ('owner', p.proowner::regrole::text), ('privileges', coalesce(p.proacl::text, '(default)')))
+           ('owner', p.proowner::regrole::text), ('privileges', (SELECT string_agg(item::text, ' ' ORDER BY item::text) FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) AS item)))
            AS fact (name, value)
        WHERE p.prokind IN ('f', 'p')""",
     """SELECT 'relation ' || m.identity, fact.name, fact.value
        FROM m JOIN pg_class c ON m.classid = 'pg_class'::regclass AND c.oid = m.objid
        LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
        CROSS JOIN LATERAL (VALUES ('kind', c.relkind::text || c.relpersistence::text),
-           ('owner', c.relowner::regrole::text), ('privileges', coalesce(c.relacl::text, '(default)')),
+           ('owner', c.relowner::regrole::text), ('privileges', 
+           (SELECT string_agg(item::text, ' ' ORDER BY item::text) FROM unnest(coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))) AS item)),
            ('options', coalesce(c.reloptions::text, '') || coalesce(t.reloptions::text, '')),
            ('replica identity', c.relreplident::text), ('row security', c.relrowsecurity::text || c.relforcerowsecurity::text),
            ('view', CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END)) AS fact (name, value)
