@@ -14,6 +14,8 @@ BEGIN
 END
 $$;
 DROP FUNCTION @extschema@.pg_tviews_uninstall_stmt_triggers(), @extschema@.pg_tviews_install_stmt_triggers();
+DROP VIEW @extschema@.pg_tviews_cache_stats;
+DROP FUNCTION @extschema@.pg_tviews_caches();
 REVOKE SELECT ON @extschema@.pg_tviews_queue_realtime, @extschema@.pg_tviews_workers FROM pg_monitor;
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_queue_entries(), @extschema@.pg_tviews_slots() FROM pg_monitor;
 GRANT EXECUTE ON FUNCTION @extschema@.pg_tviews_queue_entries(), @extschema@.pg_tviews_slots() TO PUBLIC;

@@ -6,6 +6,7 @@
 
 #include "shared/change_record.h"
 #include "shared/no_destructor.h"
+#include "shared/pg/cache_stats.h"
 #include "shared/pg/capture_config.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
@@ -280,6 +281,7 @@ void TransactionBuffer::Reset() noexcept {
   lower_bytes_ = 0;
   key_count_ = 0;
   pg::session_notes::Clear();
+  pg::cache_stats::Flush();
   record_count_ = 0;
   recorded_whole_.Clear();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/pg/cache_stats.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
@@ -151,6 +152,7 @@ absl::Status EndProcess(const char* reason) {
 
 // Exit code.
 absl::StatusOr<int> Main(Oid database) {
+  pg::cache_stats::SetProcess(pg::Process::kApplier);
   TVIEWS_RETURN_IF_ERROR(Connect(database));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
   if (!is_here) {
@@ -238,6 +240,7 @@ void Applier::RunBatch() {
   const std::uint64_t batches = slot_->activity.batches.Load();
   const absl::Status status = batch_.Run(careful_ || batch_.has_quarantine());
   pgstat_report_stat(true);
+  pg::cache_stats::Flush();
   ShowIdle();
   if (status.ok()) {
     failures_ = 0;

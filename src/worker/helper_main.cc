@@ -2,6 +2,7 @@
 #include <optional>
 #include <string_view>
 
+#include "shared/pg/cache_stats.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
@@ -75,6 +76,7 @@ absl::Status Help(dsm_segment* segment, shm_toc* toc) {
   const std::optional<HelperTask> task =
       DecodeHelperTask(std::string_view(progress->task(), progress->task_size));
   if (!task.has_value()) return absl::InternalError("a helper was given an unreadable task");
+  pg::cache_stats::SetProcess(pg::Process::kHelper);
   StatementCache statements;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     for (;;) {
@@ -86,6 +88,7 @@ absl::Status Help(dsm_segment* segment, shm_toc* toc) {
       progress->finished.Add(1);
     }
   }));
+  pg::cache_stats::Flush();
   return pg::Call([&] { shm_mq_detach(sender.queue); });
 }
 

@@ -1,14 +1,20 @@
 #include "worker/statement_cache.h"
 
+#include <optional>
+
 #include "absl/strings/str_cat.h"
+#include "shared/pg/cache_stats.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/settings.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <executor/spi.h>
 #include <nodes/params.h>
 #include <nodes/parsenodes.h>
+#include <utils/memutils.h>
+#include <utils/plancache.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::worker {
@@ -22,7 +28,11 @@ std::size_t MagnitudeOf(std::size_t count) {
 absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Planning planning,
                                                    std::size_t magnitude, TypeId parameter_type) {
   const std::string key = absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", sql);
-  if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
+  if (SPIPlanPtr* const found = plans_.Find(key); found != nullptr) {
+    pg::cache_stats::Hit(pg::CacheKind::kPlan);
+    return *found;
+  }
+  pg::cache_stats::Miss(pg::CacheKind::kPlan);
   const int options =
       planning == Planning::kGeneric ? CURSOR_OPT_GENERIC_PLAN : CURSOR_OPT_CUSTOM_PLAN;
   SPIPlanPtr plan = nullptr;
@@ -34,7 +44,13 @@ absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Plann
     }
     SPI_keepplan(plan);
   }));
-  plans_.emplace(key, plan);
+  plans_.Insert(key, plan);
+  const auto limit = static_cast<std::size_t>(pg::settings::prepared_stmt_cache_size);
+  while (const std::optional<SPIPlanPtr> evicted = plans_.EvictBeyond(limit)) {
+    SPI_freeplan(*evicted);
+    pg::cache_stats::Evict(pg::CacheKind::kPlan);
+  }
+  has_new_ = true;
   return plan;
 }
 
@@ -42,7 +58,7 @@ absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
                                      std::size_t magnitude, const StatementParameter& parameter,
                                      _DestReceiver* destination) {
   TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, planning, magnitude, parameter.type));
-  return pg::Call([&] {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     SPIExecuteOptions options;
     memset(&options, 0, sizeof(options));
     options.read_only = true;
@@ -56,12 +72,31 @@ absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
     }
     const int code = SPI_execute_plan_extended(plan, &options);
     if (code < 0) elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
-  });
+  }));
+  if (has_new_) CountSize();
+  has_new_ = false;
+  return absl::OkStatus();
+}
+
+// The memory of the statements, with the plans that executing them has made.
+void StatementCache::CountSize() const {
+  std::size_t bytes = 0;
+  for (const auto& [key, plan] : plans_) {
+    const List* const sources = SPI_plan_get_plan_sources(plan);
+    for (int i = 0; i < list_length(sources); ++i) {
+      const auto* const source = static_cast<CachedPlanSource*>(list_nth(sources, i));
+      bytes += MemoryContextMemAllocated(source->context, true);
+      if (source->gplan != nullptr)
+        bytes += MemoryContextMemAllocated(source->gplan->context, true);
+    }
+  }
+  pg::cache_stats::SetSize(pg::CacheKind::kPlan, plans_.size(), bytes);
 }
 
 void StatementCache::Clear() {
   for (const auto& [key, plan] : plans_) SPI_freeplan(plan);
-  plans_.clear();
+  plans_.Clear();
+  pg::cache_stats::SetSize(pg::CacheKind::kPlan, 0, 0);
 }
 
 }  // namespace tviews::worker

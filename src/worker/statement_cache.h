@@ -14,8 +14,8 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "shared/lru_map.h"
 #include "shared/types.h"
 
 struct _SPI_plan;
@@ -51,7 +51,10 @@ class StatementCache {
   absl::StatusOr<_SPI_plan*> Prepare(const std::string& sql, Planning planning,
                                      std::size_t magnitude, TypeId parameter_type);
 
-  absl::flat_hash_map<std::string, _SPI_plan*> plans_;
+  void CountSize() const;
+
+  LruMap<std::string, _SPI_plan*> plans_;  // at most pg_tviews.prepared_stmt_cache_size
+  bool has_new_ = false;                   // one that has not been executed yet
 };
 
 // 1, 10, 100, ...: the smallest not below `count`.

@@ -8,10 +8,13 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "shared/lru_map.h"
 #include "shared/no_destructor.h"
+#include "shared/pg/cache_stats.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/memory.h"
+#include "shared/pg/settings.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -50,7 +53,8 @@ struct Cache {
   std::uint64_t relation_generation = 1;
   Generation built_at;  // of everything below
   absl::flat_hash_set<RelationId> watched;
-  absl::flat_hash_map<RelationId, CaptureConfig> configs;
+  LruMap<RelationId, CaptureConfig> configs;  // at most pg_tviews.graph_cache_size
+  std::size_t bytes = 0;                      // of them, about
 };
 
 Cache& TheCache() {
@@ -256,6 +260,31 @@ absl::StatusOr<CaptureConfig> ReadConfig(RelationId relation) {
   return config;
 }
 
+std::size_t SizeOf(const CaptureConfig& config) {
+  std::size_t bytes = sizeof(config) + 64;
+  for (const CaptureTarget& target : config.targets) {
+    bytes += sizeof(target) +
+             sizeof(MappedColumn) * (target.captured.size() + target.relevant.size()) +
+             sizeof(CapturedColumn) * target.layout.columns.size();
+  }
+  return bytes;
+}
+
+const CaptureConfig* Remember(RelationId relation, CaptureConfig config, Cache* cache) {
+  cache->bytes += SizeOf(config);
+  // Reading it may have led here again.
+  CaptureConfig* kept = cache->configs.Find(relation);
+  if (kept == nullptr) kept = cache->configs.Insert(relation, {});
+  *kept = std::move(config);
+  const auto limit = static_cast<std::size_t>(settings::graph_cache_size);
+  while (const auto evicted = cache->configs.EvictBeyond(limit)) {
+    cache->bytes -= SizeOf(*evicted);
+    cache_stats::Evict(CacheKind::kGraph);
+  }
+  cache_stats::SetSize(CacheKind::kGraph, cache->configs.size(), cache->bytes);
+  return kept;
+}
+
 }  // namespace
 
 void InitializeCaptureConfig() { CacheRegisterRelcacheCallback(AtRelationInvalidation, Datum{0}); }
@@ -265,16 +294,20 @@ absl::StatusOr<const CaptureConfig*> CaptureConfigOf(RelationId relation) {
   // What moves on while a configuration is read makes it stale for the next call.
   const Generation now{.catalog = CatalogGeneration(), .relations = cache.relation_generation};
   if (cache.built_at != now) {
-    cache.configs.clear();
+    cache.configs.Clear();
+    cache.bytes = 0;
+    cache_stats::SetSize(CacheKind::kGraph, 0, 0);
     cache.watched.clear();
     cache.built_at = now;
   }
-  if (const auto cached = cache.configs.find(relation); cached != cache.configs.end()) {
-    return &cached->second;
+  if (const CaptureConfig* const cached = cache.configs.Find(relation); cached != nullptr) {
+    cache_stats::Hit(CacheKind::kGraph);
+    return cached;
   }
+  cache_stats::Miss(CacheKind::kGraph);
   TVIEWS_ASSIGN_OR_RETURN(const MemoryScope memory, MemoryScope::Make("pg_tviews capture"));
   TVIEWS_ASSIGN_OR_RETURN(CaptureConfig config, ReadConfig(relation));
-  return &cache.configs.insert_or_assign(relation, std::move(config)).first->second;
+  return Remember(relation, std::move(config), &cache);
 }
 
 }  // namespace tviews::pg

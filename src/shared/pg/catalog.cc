@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "shared/no_destructor.h"
+#include "shared/pg/cache_stats.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/sql_text.h"
@@ -152,7 +153,11 @@ void ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
 
 absl::Status RefreshTviews() {
   Tviews& tviews = CachedTviews();
-  if (tviews.generation == generation) return absl::OkStatus();
+  if (tviews.generation == generation) {
+    cache_stats::Hit(CacheKind::kTable);
+    return absl::OkStatus();
+  }
+  cache_stats::Miss(CacheKind::kTable);
   // Taken first: an invalidation that arrives while reading makes the result stale.
   const std::uint64_t built_at = generation;
   TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
@@ -173,6 +178,9 @@ absl::Status RefreshTviews() {
   }
   const bool keep = found.schema == InvalidOid || found.is_complete();
   tviews.generation = keep ? built_at : 0;
+  // Two maps of pairs, half full.
+  cache_stats::SetSize(CacheKind::kTable, tviews.tview_of.size(),
+                       tviews.tview_of.size() * 4 * (sizeof(RelationId) * 2 + 1));
   return absl::OkStatus();
 }
 

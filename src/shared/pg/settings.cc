@@ -11,6 +11,7 @@ namespace tviews::pg::settings {
 int applier_idle_timeout = 300;
 int batch_memory = 256 * 1024;
 bool enabled = true;
+int graph_cache_size = 1000;
 char* fail_at = nullptr;
 int feed_retention = 7 * 24 * 3600;
 int lock_timeout = 1000;
@@ -22,6 +23,7 @@ char* pause_at = nullptr;
 int performance_log_min_duration = 100;
 int performance_log_retention = 7 * 24 * 60;
 double performance_log_sample_rate = 0.01;
+int prepared_stmt_cache_size = 500;
 bool protect = true;
 int queue_size = 4096;
 int read_consistency = kSession;
@@ -56,6 +58,9 @@ const IntSetting int_settings[] = {
     {"pg_tviews.feed_retention",
      "Time after which rows of pg_tview_feed are removed; 0 keeps them.", &feed_retention, 0,
      INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
+    {"pg_tviews.graph_cache_size",
+     "Tables of which a session remembers what TVIEWs need of their changes.", &graph_cache_size,
+     100, 100000, PGC_SIGHUP, 0},
     {"pg_tviews.lock_timeout", "Time that a batch waits for a lock before it is tried again.",
      &lock_timeout, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
     {"pg_tviews.max_databases", "Databases with TVIEWs that have a change queue at a time.",
@@ -69,6 +74,8 @@ const IntSetting int_settings[] = {
      &performance_log_min_duration, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
     {"pg_tviews.performance_log_retention", "Time that rows of pg_tview_performance_log are kept.",
      &performance_log_retention, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN},
+    {"pg_tviews.prepared_stmt_cache_size", "Statements that an applier or a helper keeps prepared.",
+     &prepared_stmt_cache_size, 50, 10000, PGC_SIGHUP, 0},
     {"pg_tviews.queue_size", "Size of the change queue of one database.", &queue_size, 8,
      1024 * 1024, PGC_POSTMASTER, GUC_UNIT_KB},
     {"pg_tviews.read_timeout",

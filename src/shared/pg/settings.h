@@ -19,6 +19,7 @@ extern int batch_memory;                    // kB; memory for a batch's deltas a
 extern bool enabled;                        // launch workers at all
 extern char* fail_at;                       // debug: where a process fails, and how
 extern int feed_retention;                  // s; age of rows that leave the change feed; 0: never
+extern int graph_cache_size;                // entries of a session's graph cache
 extern int lock_timeout;                    // ms; how long a batch waits for somebody's lock
 extern int max_databases;                   // slots in shared memory
 extern int max_helpers;                     // processes that help with one large batch
@@ -28,6 +29,7 @@ extern char* pause_at;                      // debug: comma-separated names of p
 extern int performance_log_min_duration;    // ms; refreshes that are always logged; -1: none
 extern int performance_log_retention;       // min; how long they stay in the log; -1: for ever
 extern double performance_log_sample_rate;  // share of the shorter refreshes that is logged
+extern int prepared_stmt_cache_size;        // statements that a worker keeps prepared
 extern bool protect;                        // refuse writes to TVIEWs by others than the applier
 extern int queue_size;                      // kB; ring of one database
 extern int read_consistency;                // a ReadConsistency

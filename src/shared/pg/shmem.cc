@@ -20,12 +20,14 @@ namespace {
 constexpr char kName[] = "pg_tviews";
 constexpr char kStatsName[] = "pg_tviews statistics";
 constexpr char kNotesName[] = "pg_tviews sessions";
+constexpr char kCachesName[] = "pg_tviews caches";
 
 static_assert(sizeof(ConditionVariable) <= sizeof(DatabaseSlot::progress));
 
 SlotTable* slot_table = nullptr;
 StatsTable* stats_table = nullptr;
 SessionNote* session_note_table = nullptr;
+CacheTable* cache_table = nullptr;
 shmem_request_hook_type previous_request_hook = nullptr;
 shmem_startup_hook_type previous_startup_hook = nullptr;
 
@@ -60,6 +62,7 @@ void RequestSharedMemory() {
   RequestAddinShmemSpace(ComputeLayout().total);
   RequestAddinShmemSpace(stats::MemorySize());
   RequestAddinShmemSpace(session_notes::MemorySize());
+  RequestAddinShmemSpace(sizeof(CacheTable));
   RequestNamedLWLockTranche(kName, LockCount());
 }
 
@@ -102,6 +105,8 @@ void StartUpSharedMemory() {
   void* const notes = ShmemInitStruct(kNotesName, session_notes::MemorySize(), &found);
   if (!found) std::memset(notes, 0, session_notes::MemorySize());
   session_note_table = static_cast<SessionNote*>(notes);
+  cache_table = static_cast<CacheTable*>(ShmemInitStruct(kCachesName, sizeof(CacheTable), &found));
+  if (!found) std::memset(static_cast<void*>(cache_table), 0, sizeof(CacheTable));
   LWLockRelease(AddinShmemInitLock);
 }
 
@@ -117,5 +122,6 @@ void InitializeSharedMemory() {
 SlotTable* Slots() { return slot_table; }
 StatsTable* Stats() { return stats_table; }
 SessionNote* SessionNotes() { return session_note_table; }
+CacheTable* Caches() { return cache_table; }
 
 }  // namespace tviews::pg

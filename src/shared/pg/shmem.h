@@ -11,6 +11,7 @@
 #ifndef PG_TVIEWS_SHARED_PG_SHMEM_H_
 #define PG_TVIEWS_SHARED_PG_SHMEM_H_
 
+#include "shared/pg/cache_stats.h"
 #include "shared/pg/database_slot.h"
 #include "shared/pg/session_notes.h"
 #include "shared/pg/stats.h"
@@ -28,6 +29,9 @@ StatsTable* Stats();
 
 // A note for each process, by its place in the server's table; the same.
 SessionNote* SessionNotes();
+
+// Counts of caches; the same.
+CacheTable* Caches();
 
 }  // namespace tviews::pg
 
