@@ -6,6 +6,7 @@
 
 #include "backend/capture_triggers.h"
 #include "backend/internal_ddl.h"
+#include "backend/restore_session.h"
 #include "backend/transaction.h"
 #include "backend/tview_facts.h"
 #include "backend/tview_label.h"
@@ -327,7 +328,10 @@ absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ
   if (has_rows && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
   if (changes_tree) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
-  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
+  // The workers of a parallel restore alter several sources of one TVIEW at a time: deriving its
+  // lineage here would lock the others' tables. The applier does so, without waiting.
+  const auto rederive = IsRestoring() ? Disown : RederiveLineage;
+  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(rederive(reader));
   if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
   if (is_tview) TVIEWS_RETURN_IF_ERROR(WriteLabel(relation));
   if (readers.empty()) return absl::OkStatus();

@@ -163,6 +163,8 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeView(view, foundling.key_column));
   const std::vector<RelationId> sources = SourcesOf(analysis);
+  // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
+  if (sources.empty() && !foundling.is_copy) return false;
   if (ReadsOneOf(sources, waiting)) return false;
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait(sources));
   TVIEWS_RETURN_IF_ERROR(DeleteMetadata(foundling.table).status());

@@ -194,6 +194,16 @@ absl::Status ReplaceDefinition(RelationId tview, const std::string& definition) 
   return NoteMetadataChange();
 }
 
+absl::Status Disown(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table + " SET database_oid = 0 WHERE tview = $1::oid",
+                           {std::to_string(tview)})
+          .status());
+  return NoteMetadataChange();
+}
+
 absl::Status RenameEntity(RelationId tview, const std::string& entity) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));

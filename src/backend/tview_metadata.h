@@ -48,6 +48,9 @@ absl::StatusOr<std::string> StoredCaptureShape(RelationId tview);
 // Gives `tview` another defining query, as text.
 absl::Status ReplaceDefinition(RelationId tview, const std::string& definition);
 
+// Leaves `tview` to be adopted again, by the applier (tview_adopt.h).
+absl::Status Disown(RelationId tview);
+
 // Gives `tview` another entity name.
 absl::Status RenameEntity(RelationId tview, const std::string& entity);
 
