@@ -19,7 +19,13 @@ def paused_applier():
     return rows[0][0] if rows else None
 
 
-with Server("applier_exit", "autovacuum = off\n") as server:
+# The applier stops before it tells readers that its batch is committed: they must not wait for it.
+CONF = """
+autovacuum = off
+pg_tviews.read_consistency = eventual
+"""
+
+with Server("applier_exit", CONF) as server:
     connection = server.prepare("items", SCRIPT)
     check_equal(connection, "at the start")
     holder = server.connect("items")
