@@ -314,6 +314,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, refresh.Apply(affected, &changes));
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
   requests_.Note(tview.relation, counts, refresh.failure());
+  if (!is_requested && !refresh.failure().ok()) dormant_.Add(tview.relation);
   totals_.inserted += counts.inserted;
   totals_.updated += counts.updated;
   totals_.deleted += counts.deleted;

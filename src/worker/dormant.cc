@@ -19,13 +19,15 @@ void DormantTviews::Load(const DependencyGraph& graph) {
   std::map<RelationId, Pause> waiting;
   for (const TviewDefinition& tview : graph.order()) {
     if (!tview.is_quarantined) continue;
-    const auto known = waiting_.find(tview.relation);
-    waiting[tview.relation] =
-        known != waiting_.end()
-            ? known->second
-            : Pause{.until = GetCurrentTimestamp() + kFirstPause, .length = kFirstPause};
+    Add(tview.relation);
+    waiting[tview.relation] = waiting_[tview.relation];
   }
   waiting_ = std::move(waiting);
+}
+
+void DormantTviews::Add(RelationId tview) {
+  waiting_.try_emplace(tview,
+                       Pause{.until = GetCurrentTimestamp() + kFirstPause, .length = kFirstPause});
 }
 
 bool DormantTviews::IsDue(RelationId tview) const {

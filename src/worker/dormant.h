@@ -23,6 +23,9 @@ class DormantTviews {
   // The graph was read again. Those that are still dormant keep their pauses.
   void Load(const DependencyGraph& graph);
 
+  // A batch has put it into quarantine: no other batch may follow to read the graph again.
+  void Add(RelationId tview);
+
   bool empty() const { return waiting_.empty(); }
   bool IsDue(RelationId tview) const;
   bool AnyDue() const;
