@@ -70,7 +70,7 @@ install_packages() {
 }
 
 stage 'packages' install_packages
-for check in check_layers check_schedules check_format check_sizes check_sql_support; do
+for check in check_layers check_schedules check_format check_sizes check_sql_support check_errors_documented; do
   stage "$check" "$ROOT/scripts/$check"
 done
 [ ! -e "$ROOT/docs/configuration.md" ] ||

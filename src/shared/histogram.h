@@ -5,7 +5,7 @@
 // Errors:  cannot fail
 //
 // Buckets grow by a quarter of a power of two, from 1 us to 2.4 hours; what is longer counts in the
-// last one. A quantile is interpolated within its bucket, so it is off by an eighth at most.
+// last one. A quantile is interpolated within its bucket, so it is off by a quarter at most.
 
 #ifndef PG_TVIEWS_SHARED_HISTOGRAM_H_
 #define PG_TVIEWS_SHARED_HISTOGRAM_H_

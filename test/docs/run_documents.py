@@ -1,11 +1,13 @@
 """Runs the SQL of the documents, each document in a new database, and compares what they show.
 
-Usage: run_documents.py [--patterns 'README.md docs/con*'] [--verbose] [--update] -- psql arguments...
+Usage: run_documents.py [--patterns 'README.md docs/con*'] [--verbose] [--update]
+                        --first SOCKET_DIR --second SOCKET_DIR -- psql arguments...
 
 A ```sql block is executed by psql; a ```text block that follows it, with nothing but comments between
 them, is its output, compared line by line. A block without output may print what it likes, but no
 error. A second word after `sql` names a session: ```sql reader. Blocks of one session share a
-connection.
+connection. A session whose name begins with `other` is one of a second server, with a database of its own for
+each name; psql's variable `first` is there the connection string of the document's database on the first.
 
     <!-- volatile: REGEX -->
 
@@ -158,18 +160,53 @@ def missing(path):
     return problems
 
 
+class Databases:
+    """The databases of one document: one on the first server, one on the second per session there."""
+
+    def __init__(self, path, command, options):
+        self.name = "document_" + re.sub(r"\W", "_", path.lower())
+        self.command, self.options, self.made = command, options, []
+
+    def open(self, session):
+        command, database = self.command, self.name
+        if session.startswith("other"):
+            first = f"host={self.options.first} dbname={self.name} user=postgres"
+            command = command + ["-h", self.options.second, "-v", f"first={first}"]
+            database += "_" + session
+        if database not in [made for _, made in self.made]:
+            self.admin(command, f"CREATE DATABASE {database}")
+            self.made.append((command, database))
+        return Session(command, database)
+
+    def drop(self):
+        # The last first: a subscriber goes before what it subscribes to.
+        for command, database in reversed(self.made):
+            for subscription in self.subscriptions(command, database):
+                self.admin(command, f'DROP SUBSCRIPTION "{subscription}"', database)
+            self.admin(command, f"DROP DATABASE {database}")
+
+    @staticmethod
+    def subscriptions(command, database):
+        query = ("SELECT pg_subscription.subname FROM pg_subscription JOIN pg_database"
+                 f" ON pg_database.oid = pg_subscription.subdbid WHERE pg_database.datname = '{database}'")
+        done = subprocess.run(command + ["-d", "postgres", "-Atc", query], check=True, capture_output=True, text=True)
+        return done.stdout.split()
+
+    @staticmethod
+    def admin(command, statement, database="postgres"):
+        subprocess.run(command + ["-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement], check=True)
+
+
 def run_document(path, command, options):
     problems, blocks = missing(path), read_blocks(path)
     if not blocks:
         return problems
-    database = "document_" + re.sub(r"\W", "_", path.lower())
-    admin = command + ["-v", "ON_ERROR_STOP=1", "-d", "postgres", "-c"]
-    subprocess.run(admin + [f"CREATE DATABASE {database}"], check=True)
+    databases = Databases(path, command, options)
     sessions, changed = {}, []
     try:
         for block in blocks:
             if block.session not in sessions:
-                sessions[block.session] = Session(command, database)
+                sessions[block.session] = databases.open(block.session)
             output = sessions[block.session].run(block.sql)
             if options.verbose:
                 print("\n".join([f"-- {path}:{block.line} ({block.session})", block.sql] + output))
@@ -181,7 +218,7 @@ def run_document(path, command, options):
     finally:
         for session in sessions.values():
             session.close()
-    subprocess.run(admin + [f"DROP DATABASE {database}"], check=True)
+    databases.drop()
     if changed:
         update(path, changed)
     return problems
@@ -192,6 +229,8 @@ def main():
     parser.add_argument("--patterns", default="*")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--first", required=True)
+    parser.add_argument("--second", required=True)
     parser.add_argument("psql", nargs="+")
     options = parser.parse_args()
     failed = False
