@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "backend/reader_snapshot.h"
 #include "backend/tview_names.h"
 #include "shared/pg/error.h"
 #include "shared/pg/frontier.h"
@@ -14,9 +15,16 @@
 
 #include "shared/pg/postgres_begin.h"
 #include <access/transam.h>
+#include <access/xact.h>
+#include <executor/execdesc.h>
 #include <miscadmin.h>
+#include <nodes/plannodes.h>
+#include <nodes/primnodes.h>
 #include <pgstat.h>
 #include <storage/latch.h>
+#include <storage/proc.h>
+#include <tcop/pquery.h>
+#include <utils/portal.h>
 #include <utils/snapmgr.h>
 #include "shared/pg/postgres_end.h"
 
@@ -57,9 +65,38 @@ absl::Status TimedOutHere() {
        .sqlstate = "57014"});
 }
 
+// True if the session's statement is `SELECT function(...)` and nothing else, outside cursors and
+// older snapshots: then nobody reads under its snapshot once the function has been called.
+// To be called within pg::Call.
+bool IsOnlyCall(Oid function) {
+  if (IsolationUsesXactSnapshot()) return false;
+  Portal const portal = ActivePortal;
+  if (portal == nullptr || portal->strategy != PORTAL_ONE_SELECT) return false;
+  if (portal->queryDesc == nullptr || portal->portalSnapshot != nullptr) return false;
+  if (portal->queryDesc->snapshot != RunningSnapshot()) return false;
+  const Plan* const plan = portal->queryDesc->plannedstmt->planTree;
+  if (!IsA(plan, Result) || plan->lefttree != nullptr || list_length(plan->targetlist) != 1) {
+    return false;
+  }
+  const auto* entry = static_cast<const TargetEntry*>(linitial(plan->targetlist));
+  if (!IsA(entry->expr, FuncExpr)) return false;
+  if (reinterpret_cast<const FuncExpr*>(entry->expr)->funcid != function) return false;
+  InvalidateCatalogSnapshot();
+  return ThereAreNoPriorRegisteredSnapshots();
+}
+
+// While the session sleeps, rows that only its statement's snapshot could see may go: replay waits
+// for whoever needs them, and the session for replay. To be called within pg::Call.
+void LetRowsGo() {
+  InvalidateCatalogSnapshot();
+  MyProc->xmin = InvalidTransactionId;
+}
+
 }  // namespace
 
-absl::Status WaitOnStandby(FullXid xid, const Deadline& deadline) {
+absl::Status WaitOnStandby(FullXid xid, RelationId function, const Deadline& deadline) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_only_call,
+                          pg::CallFor([function] { return IsOnlyCall(function); }));
   for (;;) {
     SnapshotData* snapshot = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
@@ -68,6 +105,7 @@ absl::Status WaitOnStandby(FullXid xid, const Deadline& deadline) {
     if (has_arrived) return absl::OkStatus();
     if (deadline.has_passed()) return TimedOutHere();
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      if (is_only_call) LetRowsGo();
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
                 deadline.NapMs(kRecheckMs), pg::WaitEvent(pg::Wait::kFrontier));
       ResetLatch(MyLatch);

@@ -163,8 +163,8 @@ absl::Status WaitForEverything(Timeout timeout) {
   return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
 }
 
-absl::Status WaitForTransaction(FullXid xid, Timeout timeout) {
-  if (RecoveryInProgress()) return WaitOnStandby(xid, Deadline(timeout));
+absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeout) {
+  if (RecoveryInProgress()) return WaitOnStandby(xid, function, Deadline(timeout));
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_RETURN_IF_ERROR(CheckXid(xid));
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited,

@@ -27,8 +27,9 @@ absl::Status WaitForBatch(Timeout timeout);
 absl::Status WaitForEverything(Timeout timeout);
 
 // Returns when the TVIEWs contain transaction `xid`, or when it has aborted. A transaction that is
-// still in progress is waited for. On a standby: when the replicated TVIEWs contain it.
-absl::Status WaitForTransaction(FullXid xid, Timeout timeout);
+// still in progress is waited for. On a standby: when the replicated TVIEWs contain it; `function`
+// is then the SQL function that was called (standby_wait.h).
+absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeout);
 
 // The same for statements that read: how it ended, instead of an error.
 enum class Waited {

@@ -78,7 +78,8 @@ TVIEWS_EXPORT Datum tviews_wait_for(PG_FUNCTION_ARGS) {
     }
     const FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
     TVIEWS_ASSIGN_OR_RETURN(const backend::Timeout timeout, TimeoutArgument(fcinfo, 1));
-    TVIEWS_RETURN_IF_ERROR(backend::WaitForTransaction(U64FromFullTransactionId(xid), timeout));
+    TVIEWS_RETURN_IF_ERROR(backend::WaitForTransaction(U64FromFullTransactionId(xid),
+                                                       fcinfo->flinfo->fn_oid, timeout));
     return Datum{0};
   });
 }

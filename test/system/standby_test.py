@@ -1,5 +1,7 @@
 """A physical standby shows the TVIEWs and the frontier and waits for single transactions; promoted, it applies what
 the outbox holds and goes on."""
+import threading
+
 import psycopg2
 
 import shop
@@ -43,6 +45,32 @@ with Server("standby") as server:
                 run(connection, statement)
             run(connection, end)
             return xid
+
+        # The wait must not hold back replay, which it waits for: rows that its snapshot sees are removed on the
+        # primary while it sleeps.
+        run(standby, "SET statement_timeout = '20 s'")  # less than max_standby_streaming_delay
+        waiting = psycopg2.connect(host=socket, user="postgres", dbname="shop")
+        waiting.autocommit = True
+        run(connection, "SELECT pg_tviews_pause()")
+        xid = token("UPDATE tb_customer SET name = 'vacuumed' WHERE pk_customer = 1")
+        failures = []
+
+        def wait_long():
+            try:
+                run(waiting, "SELECT pg_tviews_wait_for(%s::text::xid8, '20 s')", (xid,))
+            except psycopg2.Error as error:
+                failures.append(error)
+
+        sleeper = threading.Thread(target=wait_long)
+        sleeper.start()
+        wait_until(lambda: value(standby, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_tviews_wait_for%'"
+                                 " AND wait_event_type = 'Extension'"), "the wait on the standby")
+        run(connection, "DELETE FROM tb_line WHERE pk_line % 2 = 0")
+        run(connection, "VACUUM tb_line")
+        run(connection, "SELECT pg_tviews_resume()")
+        sleeper.join()
+        assert not failures, failures
+        waiting.close()
 
         for turn in range(30):
             xid = token(f"UPDATE tb_customer SET name = 'turn {turn}' WHERE pk_customer = 1")
