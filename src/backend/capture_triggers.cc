@@ -245,6 +245,8 @@ absl::Status MakeRoomForAttach(RelationId parent, RelationId child) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> parents, ReadMembers(parent));
   if (parents.empty() || !parents.front().has_row_trigger) return absl::OkStatus();
+  // As ATTACH does, the parent before the child: dropping a trigger locks the child.
+  TVIEWS_RETURN_IF_ERROR(pg::Call([parent] { LockRelationOid(parent, ShareUpdateExclusiveLock); }));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(child));
   return MakeRoomForClones(members);
 }
