@@ -115,6 +115,7 @@ server_init() { # DIR STAGE [CONF]
     say "listen_addresses = ''"
     say "unix_socket_directories = '$(server_socket "$dir")'"
     say "shared_preload_libraries = 'pg_tviews'"
+    say "pg_tviews.audit_rate = 0" # tests count batches, and spoil rows on purpose
     [ -z "$conf" ] || cat "$conf"
   } >>"$dir/data/postgresql.conf"
 }

@@ -113,6 +113,7 @@ BEGIN
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_metadata()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_triggers()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_quarantine()
+        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_audit()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_indexes()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_vacuum(patience)
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_workers(patience) WHERE NOT pg_is_in_recovery()
@@ -135,7 +136,9 @@ BEGIN
         (13, 'autovacuum', 'Vacuum keeps up with the outbox and TVIEWs.'),
         (14, 'old snapshot', 'No old snapshot holds back vacuum.'),
         (15, 'prepared transactions', 'No old prepared transaction.'),
-        (16, 'replication slots', 'No replication slot holds back vacuum.')
+        (16, 'replication slots', 'No replication slot holds back vacuum.'),
+        (17, 'audit', CASE WHEN current_setting('pg_tviews.audit_rate') = '0' THEN 'Off: pg_tviews.audit_rate is 0.'
+                           ELSE 'No difference was found.' END)
     )
     SELECT CASE coalesce(found.severity, 'info') WHEN 'info' THEN 'OK' ELSE upper(found.severity) END,
            fine.component, coalesce(found.message, fine.message), coalesce(found.severity, 'info')

@@ -177,6 +177,42 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_uninstall_statement_triggers';
 COMMENT ON FUNCTION @extschema@.pg_tviews_uninstall_stmt_triggers() IS 'captures changes by row again; returns the number of sources that had statement triggers';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_uninstall_stmt_triggers() FROM PUBLIC;
+-- What the auditor has done (pg_tviews.audit_rate).
+CREATE FUNCTION @extschema@.pg_tviews_audit_counters(
+    OUT tview oid, OUT keys_checked bigint, OUT differences bigint, OUT rounds bigint,
+    OUT given_up bigint, OUT last_difference timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tviews_audit_counters';
+COMMENT ON FUNCTION @extschema@.pg_tviews_audit_counters() IS 'what shared memory counts of the audit of each TVIEW of this database';
+
+CREATE VIEW @extschema@.pg_tviews_audit_status AS
+SELECT pg_tview_meta.entity,
+       pg_tview_meta.tview,
+       NOT pg_tview_meta.options ? 'undetermined' AND pg_tview_meta.state <> 'quarantined' AS is_audited,
+       coalesce(counters.keys_checked, 0) AS keys_checked,
+       coalesce(counters.differences, 0) AS differences,
+       counters.last_difference,
+       coalesce(counters.rounds, 0) AS rounds,
+       coalesce(counters.given_up, 0) AS given_up
+FROM @extschema@.pg_tview_meta
+LEFT JOIN @extschema@.pg_tviews_audit_counters() AS counters ON counters.tview = pg_tview_meta.tview;
+COMMENT ON VIEW @extschema@.pg_tviews_audit_status IS 'how much of each TVIEW the auditor has compared with its query, and rows that it repaired';
+GRANT SELECT ON @extschema@.pg_tviews_audit_status TO PUBLIC;
+
+CREATE FUNCTION @extschema@.pg_tviews_check_audit(OUT component text, OUT severity text, OUT message text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT 'audit', 'warning',
+           format('The auditor repaired %s rows of TVIEW %s that differed from its query, the last at %s. Find who wrote them with pg_tviews.protect off, or what capture missed; SELECT * FROM pg_tviews_refresh(%L), then SELECT pg_tviews_stats_reset(%L).',
+                  status.differences, status.entity, status.last_difference::timestamptz(0), status.entity, status.entity)
+    FROM @extschema@.pg_tviews_audit_status AS status
+    WHERE status.differences > 0
+    ORDER BY 3;
+END;
+REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_audit() FROM PUBLIC;
+
 -- What pg_tviews_health_check() puts together. Each check returns what it found, with the repair,
 -- or, as severity info, that all is well. They are run as the extension's owner, because they look
 -- at what only that one may see; no row value of a user's table is in a message.
@@ -541,6 +577,7 @@ BEGIN
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_metadata()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_triggers()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_quarantine()
+        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_audit()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_indexes()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_vacuum(patience)
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_workers(patience) WHERE NOT pg_is_in_recovery()
@@ -563,7 +600,9 @@ BEGIN
         (13, 'autovacuum', 'Vacuum keeps up with the outbox and TVIEWs.'),
         (14, 'old snapshot', 'No old snapshot holds back vacuum.'),
         (15, 'prepared transactions', 'No old prepared transaction.'),
-        (16, 'replication slots', 'No replication slot holds back vacuum.')
+        (16, 'replication slots', 'No replication slot holds back vacuum.'),
+        (17, 'audit', CASE WHEN current_setting('pg_tviews.audit_rate') = '0' THEN 'Off: pg_tviews.audit_rate is 0.'
+                           ELSE 'No difference was found.' END)
     )
     SELECT CASE coalesce(found.severity, 'info') WHEN 'info' THEN 'OK' ELSE upper(found.severity) END,
            fine.component, coalesce(found.message, fine.message), coalesce(found.severity, 'info')

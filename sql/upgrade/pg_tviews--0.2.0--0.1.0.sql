@@ -31,6 +31,9 @@ DROP FUNCTION @extschema@.pg_tviews_check_metadata();
 DROP FUNCTION @extschema@.pg_tviews_check_triggers();
 DROP VIEW @extschema@.pg_tviews_capture_trigger_state;
 DROP FUNCTION @extschema@.pg_tviews_server_state();
+DROP FUNCTION @extschema@.pg_tviews_check_audit();
+DROP VIEW @extschema@.pg_tviews_audit_status;
+DROP FUNCTION @extschema@.pg_tviews_audit_counters();
 
 -- What TVIEWs owe would be forgotten.
 DO $$

@@ -24,6 +24,7 @@
 
 PG_FUNCTION_INFO_V1(tviews_stats);
 PG_FUNCTION_INFO_V1(tviews_stats_reset);
+PG_FUNCTION_INFO_V1(tviews_audit_counters);
 #include "shared/pg/postgres_end.h"
 
 namespace backend = tviews::backend;
@@ -76,10 +77,20 @@ void FillRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* row) {
   row->PutTime(stats.since.Load());
 }
 
-}  // namespace
+void FillAuditRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* row) {
+  row->PutOid(tview);
+  for (const SharedCounter* counter :
+       {&stats.audited, &stats.differences, &stats.audit_rounds, &stats.audits_given_up}) {
+    row->PutNumber(*counter);
+  }
+  row->PutTime(stats.last_difference.Load());
+}
 
-TVIEWS_EXPORT Datum tviews_stats(PG_FUNCTION_ARGS) {
-  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+using Fill = void (*)(tviews::RelationId, const pg::TviewStats&, Row*);
+
+// A row for each TVIEW of this database that has an entry.
+Datum StatsRows(FunctionCallInfoBaseData* fcinfo, Fill fill) {
+  return pg::Enter<Datum>([fcinfo, fill]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const backend::RowOutput output, backend::RowOutput::Open(fcinfo));
     pg::TviewStats stats;
     for (int i = 0; i < pg::Stats()->size; ++i) {
@@ -87,12 +98,20 @@ TVIEWS_EXPORT Datum tviews_stats(PG_FUNCTION_ARGS) {
       if (tview == 0) continue;
       TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
         Row row;
-        FillRow(tview, stats, &row);
+        fill(tview, stats, &row);
         row.Store(output);
       }));
     }
     return Datum{0};
   });
+}
+
+}  // namespace
+
+TVIEWS_EXPORT Datum tviews_stats(PG_FUNCTION_ARGS) { return StatsRows(fcinfo, FillRow); }
+
+TVIEWS_EXPORT Datum tviews_audit_counters(PG_FUNCTION_ARGS) {
+  return StatsRows(fcinfo, FillAuditRow);
 }
 
 TVIEWS_EXPORT Datum tviews_stats_reset(PG_FUNCTION_ARGS) {

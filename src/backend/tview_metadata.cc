@@ -102,6 +102,11 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
 }
 
 // The text of a DELETE of the rows of $1.
+// As a JSON object. The auditor leaves such TVIEWs out.
+const char* UndeterminedOption(const Analysis& analysis) {
+  return analysis.undetermined.empty() ? "{}" : R"({"undetermined": true})";
+}
+
 absl::StatusOr<std::string> DeleteFrom(const char* table) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, ExtensionObject(table));
   return "DELETE FROM " + name + " WHERE tview = $1::oid";
@@ -125,7 +130,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
               " dependency_paths, nested_views, key_is_not_null, fill_snapshot, fill_creator,"
               " system_identifier, database_oid, options) VALUES ($1::oid, $2, $3::oid,"
               " $4::name, $5, $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot,"
-              " $11::xid8, $12::bigint, $13::oid, $14::jsonb)",
+              " $11::xid8, $12::bigint, $13::oid, $14::jsonb - 'undetermined' || $15::jsonb)",
           {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
            metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
            TextArray(DependencyPaths(metadata.analysis)),
@@ -133,7 +138,8 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            metadata.analysis.key_is_not_null ? "true" : "false", OrNull(metadata.fill_snapshot),
            OrNull(metadata.fill_creator),
            std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
-           std::to_string(MyDatabaseId), "{" + metadata.options + "}"})
+           std::to_string(MyDatabaseId), "{" + metadata.options + "}",
+           UndeterminedOption(metadata.analysis)})
           .status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(metadata.tview));
@@ -147,10 +153,11 @@ absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
       pg::ExecuteSqlLatest(
           "UPDATE " + table +
               " SET dependencies = $2::oid[], dependency_paths = $3::text[],"
-              " nested_views = $4::oid[], key_is_not_null = $5::boolean WHERE tview = $1::oid",
+              " nested_views = $4::oid[], key_is_not_null = $5::boolean,"
+              " options = options - 'undetermined' || $6::jsonb WHERE tview = $1::oid",
           {std::to_string(tview), NumberArray(Dependencies(analysis)),
            TextArray(DependencyPaths(analysis)), NumberArray(analysis.nested_views),
-           analysis.key_is_not_null ? "true" : "false"})
+           analysis.key_is_not_null ? "true" : "false", UndeterminedOption(analysis)})
           .status());
   TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom("pg_tview_lineage"));
   TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(old_lineage, {std::to_string(tview)}).status());

@@ -41,12 +41,15 @@ struct TviewDefinition {
   TypeId key_type = 0;
   // The operator under which the primary key is unique, whatever the search_path.
   std::string key_equality = "OPERATOR(pg_catalog.=)";
+  // The operator that orders keys, downwards, as ORDER BY does.
+  std::string key_greater = "OPERATOR(pg_catalog.>)";
   // Equal keys have equal images (integers, uuid, text under a deterministic collation).
   bool key_is_image_equal = false;
   // The key can be NULL in the backing view's result only if this is false.
   bool key_is_not_null = false;
   RoleId owner = 0;
-  bool is_quarantined = false;  // as a whole
+  bool is_quarantined = false;   // as a whole
+  bool is_undetermined = false;  // the same sources may give other rows
   std::vector<SourceLineage> sources;
   std::vector<RelationId> nested_views;      // plain views that the backing view reads
   std::optional<Fill> fill;                  // until the first batch that sees the TVIEW

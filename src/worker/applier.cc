@@ -189,7 +189,8 @@ absl::Status Applier::Loop() {
   while (!ShouldEnd()) {
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
     if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
-    const bool is_due = again_ || batch_.HasWork() || batch_.has_behind();
+    const bool is_due =
+        again_ || batch_.HasWork() || batch_.has_behind() || batch_.AuditDueMs() == 0;
     if (versions_agree_ && is_due && MayBeginBatch()) RunBatch();
     if (versions_agree_ && !again_) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
@@ -287,6 +288,7 @@ absl::Status Applier::Wait() {
   } else {
     timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
     if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
+    if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
   }
   if (versions_agree_ && !again_) timeout = std::min(timeout, chores_.NextDueMs());
   return pg::Call([&] {

@@ -78,10 +78,16 @@ absl::Status BatchRunner::Run(bool careful) {
   if (!status.ok()) {
     requests_.AfterFailure();
     graph_generation_ = 0;
+    if (audit_.is_running()) {
+      // It is in nobody's way: the batch is begun again without it.
+      audit_.AfterFailure(status);
+      return Run(careful);
+    }
     if (stuck_ != 0 && pg::HasSqlState(status, "55P03")) behind_.NoteStuck(stuck_);
     patience_.NoteFailure(stuck_, status);
     return status;
   }
+  if (audit_.is_running()) audit_.AfterCommit();
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_apply"));
   // Before the waiters are woken: they may look.
   Report(begin);
@@ -121,7 +127,8 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
                   [](const TviewDefinition& tview) { return tview.fill.has_value(); });
   const bool has_news =
       coalescer.records() > 0 || !requests_.empty() || has_fills || dormant_.AnyDue();
-  if (has_news || !behind_.empty()) {
+  const bool is_audit = !has_news && behind_.empty() && audit_.IsDue() && audit_.Begin(graph_);
+  if (has_news || !behind_.empty() || is_audit) {
     slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
     std::vector<bool> reachable = FindReachable(coalescer);
     TVIEWS_RETURN_IF_ERROR(locks_.Acquire(graph_, reachable));
@@ -129,7 +136,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
     executor_.BeginBatch(bounds);
     TVIEWS_RETURN_IF_ERROR(RefreshAll(careful, &reachable, &coalescer));
     // Where only TVIEWs that are behind were tried, in vain, there is nothing to write.
-    if (has_news || behind_.has_changed()) {
+    if (has_news || behind_.has_changed() || audit_.has_differences()) {
       TVIEWS_RETURN_IF_ERROR(Consume(snapshot, *bounds));
       if (has_fills) TVIEWS_RETURN_IF_ERROR(ClearFills());
       TVIEWS_RETURN_IF_ERROR(CheckInheritance(graph_, reachable));
@@ -224,7 +231,7 @@ std::vector<bool> BatchRunner::FindReachable(const Coalescer& coalescer) const {
   for (std::size_t i = 0; i < graph_.order().size(); ++i) {
     const RelationId tview = graph_.order()[i].relation;
     if (!requests_.IsRequested(tview) && !behind_.Contains(tview) &&
-        !coalescer.IsToCompare(tview) && !dormant_.IsDue(tview)) {
+        !coalescer.IsToCompare(tview) && !dormant_.IsDue(tview) && !audit_.Contains(tview)) {
       continue;
     }
     reachable[i] = true;
@@ -272,6 +279,7 @@ absl::StatusOr<AffectedKeys> BatchRunner::KeysFor(const TviewDefinition& tview,
   if (is_behind) {
     TVIEWS_ASSIGN_OR_RETURN(owed, behind_.CatchUp(tview));
   }
+  if (audit_.Contains(tview.relation)) return audit_.Sample(tview, &executor_);
   AffectedKeys everything;
   everything.everything = true;
   if (requests_.IsRequested(tview.relation)) {
@@ -298,7 +306,9 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   const Timestamp begin = GetCurrentTimestamp();
   ShowSearch(tview);
   const ReaderColumns readers = ReadersOf(tview.relation);
-  TviewRefresh refresh(tview, readers, careful, is_requested, &executor_);
+  // What fails in an audit, and only that, ends in quarantine.
+  const bool is_audited = audit_.Contains(tview.relation);
+  TviewRefresh refresh(tview, readers, careful || is_audited, is_requested, &executor_);
   if (patience_.IsExhausted(tview.relation)) refresh.LosePatience();
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, *coalescer, &refresh));
   // A row without a key names none, but it must not be there either.
@@ -315,6 +325,9 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
   requests_.Note(tview.relation, counts, refresh.failure());
   if (!is_requested && !refresh.failure().ok()) dormant_.Add(tview.relation);
+  if (is_audited) audit_.Note(affected.keys.size(), counts);
+  // An audit that finds nothing is no refresh.
+  if (is_audited && !audit_.has_differences() && refresh.errors() == 0) return absl::OkStatus();
   totals_.inserted += counts.inserted;
   totals_.updated += counts.updated;
   totals_.deleted += counts.deleted;
@@ -384,10 +397,10 @@ ReaderColumns BatchRunner::ReadersOf(RelationId tview) const {
 void BatchRunner::Report(Timestamp begin) {
   pg::ApplierActivity& activity = slot_->activity;
   if (reader_.scanned()) activity.scans.Add(1);
-  if (totals_.records == 0 && totals_.full_refreshes == 0) return;
+  const std::uint64_t rows = totals_.inserted + totals_.updated + totals_.deleted;
+  if (totals_.records == 0 && totals_.full_refreshes == 0 && rows == 0) return;
   activity.last_batch_at.Store(GetCurrentTimestamp());
   activity.last_batch_us.Store(static_cast<std::uint64_t>(GetCurrentTimestamp() - begin));
-  const std::uint64_t rows = totals_.inserted + totals_.updated + totals_.deleted;
   activity.last_batch_records.Store(totals_.records);
   activity.last_batch_rows.Store(rows);
   activity.batches.Add(1);

@@ -25,6 +25,7 @@
 #include "shared/dependency_graph.h"
 #include "shared/pg/database_slot.h"
 #include "shared/pg/frontier.h"
+#include "worker/audit.h"
 #include "worker/batch_locks.h"
 #include "worker/behind.h"
 #include "worker/coalescer.h"
@@ -55,6 +56,8 @@ class BatchRunner {
   bool HasWork() const { return reader_.HasWork() || dormant_.AnyDue(); }
   // True while new work may come without a wake-up: from prepared transactions, or by time.
   bool MustPoll() const { return reader_.MaybePrepared() || !dormant_.empty(); }
+  // Milliseconds until a batch should look for keys to audit; -1: never.
+  long AuditDueMs() const { return audit_.NextDueMs(); }
   // True if the last batch left failing keys behind: the next ones are careful too.
   bool has_quarantine() const { return has_quarantine_; }
   // True if TVIEWs were left aside: they are tried again with every batch.
@@ -89,6 +92,7 @@ class BatchRunner {
   BehindTviews behind_;
   DormantTviews dormant_;
   Patience patience_;
+  Audit audit_;
   RelationId stuck_ = 0;  // the TVIEW that is being refreshed
   DependencyGraph graph_;
   std::uint64_t graph_generation_ = 0;  // of the catalog when the graph was loaded; 0: never

@@ -112,6 +112,25 @@ absl::Status Heal(const TviewDefinition& tview, const AffectedKeys& refreshed) {
   return pg::InvalidateCatalog();
 }
 
+absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table,
+                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult sick,
+      pg::ExecuteSql(absl::StrCat("SELECT key FROM ", table, " WHERE tview = $1::oid"),
+                     {absl::StrCat(tview.relation)}, true));
+  if (sick.rows.empty()) return absl::OkStatus();
+  absl::flat_hash_set<std::string> texts;
+  for (const pg::SqlRow& row : sick.rows) texts.insert(row[0].value_or(""));
+  absl::flat_hash_set<std::string> healthy;
+  for (const std::string& image : keys->keys) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string text, KeyText(tview, image));
+    if (!texts.contains(text)) healthy.insert(image);
+  }
+  keys->keys = std::move(healthy);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<bool> AnythingInQuarantine() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table,
                           pg::QualifiedTable(pg::CatalogTable::kDeadLetter));

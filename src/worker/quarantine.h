@@ -34,6 +34,9 @@ absl::Status QuarantineWhole(const TviewDefinition& tview, const absl::Status& e
 // Removes what a successful refresh of these keys has healed.
 absl::Status Heal(const TviewDefinition& tview, const AffectedKeys& refreshed);
 
+// Removes keys that are in quarantine from `keys`.
+absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys);
+
 // True if any TVIEW of the database has something in quarantine, as the active snapshot sees it.
 absl::StatusOr<bool> AnythingInQuarantine();
 

@@ -127,6 +127,28 @@ absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceL
   });
 }
 
+absl::Status RefreshExecutor::SelectKeys(const TviewDefinition& tview, const std::string& sql,
+                                         const std::optional<std::string>& parameter,
+                                         absl::FunctionRef<void(std::string_view)> emit) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
+  const auto emit_key = [&](TupleTableSlot* row) -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { slot_getallattrs(row); }));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(row->tts_values[0], shape));
+    emit(image);
+    return absl::OkStatus();
+  };
+  absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = emit_key;
+  FunctionReceiver receiver = MakeReceiver(&visit);
+  StatementParameter value;
+  if (parameter.has_value()) {
+    value.type = tview.key_type;
+    TVIEWS_ASSIGN_OR_RETURN(value.value, pg::DatumFromImage(*parameter, shape));
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  return pg::WithSpi(
+      [&] { return statements_.Execute(sql, Planning::kGeneric, 0, value, &receiver.receiver); });
+}
+
 absl::StatusOr<ChangeFeed*> RefreshExecutor::OpenFeed(const TviewDefinition& tview) {
   if (!tview.has_feed()) return nullptr;
   TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));

@@ -12,6 +12,7 @@
 #define PG_TVIEWS_WORKER_REFRESH_EXECUTOR_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,12 @@ class RefreshExecutor : public KeyLookup {
   absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                       const LineagePath& path, const std::vector<std::string>& source_keys,
                       absl::FunctionRef<void(std::string_view)> emit) override;
+
+  // Runs a query that returns keys of `tview`, as its owner, with $1 = `parameter` if there is one,
+  // and calls `emit` with the image of each.
+  absl::Status SelectKeys(const TviewDefinition& tview, const std::string& sql,
+                          const std::optional<std::string>& parameter,
+                          absl::FunctionRef<void(std::string_view)> emit);
 
   // Refreshes the affected documents under `snapshot`. What changed goes into `changes` if
   // `readers` ask for it.

@@ -35,7 +35,8 @@ constexpr char kMetaSql[] =
     "SELECT m.tview::oid, m.backing_view::oid, m.entity, tn.nspname, tc.relname, vn.nspname,"
     " vc.relname, m.key_column, a.attnum, a.atttypid, a.attcollation, tc.relowner,"
     " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
-    " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed'"
+    " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed',"
+    " m.options ->> 'undetermined' = 'true'"
     " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
@@ -92,28 +93,47 @@ absl::StatusOr<std::string> SchemaPrefix() {
   return QuoteIdentifier(name) + ".";
 }
 
-// The equality under which keys of the type are unique, and whether it is image equality.
-absl::Status DescribeKeyType(TypeId type, Oid32 collation, TviewDefinition* tview) {
+struct OperatorName {
   const char* schema = nullptr;
   const char* name = nullptr;
+
+  // SQL that means it whatever the search_path.
+  std::string text() const {
+    return absl::StrCat("OPERATOR(", QuoteIdentifier(schema), ".", name, ")");
+  }
+};
+
+// Inside a Call.
+OperatorName NameOfOperator(Oid32 id) {
+  HeapTuple const tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(id));
+  if (!HeapTupleIsValid(tuple)) elog(ERROR, "operator %u does not exist", id);
+  const Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+  const OperatorName name = {.schema = get_namespace_name(form->oprnamespace),
+                             .name = pstrdup(NameStr(form->oprname))};
+  ReleaseSysCache(tuple);
+  return name;
+}
+
+// The equality under which keys of the type are unique, and whether it is image equality; the
+// order.
+absl::Status DescribeKeyType(TypeId type, Oid32 collation, TviewDefinition* tview) {
+  OperatorName equality;
+  OperatorName greater;
   bool image_equal = false;
   TVIEWS_RETURN_IF_ERROR(Call([&] {
     TypeCacheEntry* const entry =
-        lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_BTREE_OPFAMILY);
+        lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_GT_OPR | TYPECACHE_BTREE_OPFAMILY);
     if (!OidIsValid(entry->btree_opf)) elog(ERROR, "type %u has no btree operator class", type);
-    HeapTuple const tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(entry->eq_opr));
-    if (!HeapTupleIsValid(tuple)) elog(ERROR, "type %u has no equality operator", type);
-    const Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-    name = pstrdup(NameStr(form->oprname));
-    schema = get_namespace_name(form->oprnamespace);
-    ReleaseSysCache(tuple);
+    equality = NameOfOperator(entry->eq_opr);
+    greater = NameOfOperator(entry->gt_opr);
     const Oid image_procedure = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
                                                   entry->btree_opintype, BTEQUALIMAGE_PROC);
     image_equal = OidIsValid(image_procedure) &&
                   DatumGetBool(OidFunctionCall1Coll(image_procedure, collation,
                                                     ObjectIdGetDatum(entry->btree_opintype)));
   }));
-  tview->key_equality = absl::StrCat("OPERATOR(", QuoteIdentifier(schema), ".", name, ")");
+  tview->key_equality = equality.text();
+  tview->key_greater = greater.text();
   tview->key_is_image_equal = image_equal;
   return absl::OkStatus();
 }
@@ -139,6 +159,7 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
   tview.notifies = IsTrue(row[17]);
   if (row[18] == "keys") tview.feed = FeedContent::kKeys;
   if (row[18] == "data") tview.feed = FeedContent::kData;
+  tview.is_undetermined = IsTrue(row[19]);
   TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, OidOf(row[10]), &tview));
   return tview;
 }

@@ -9,6 +9,7 @@
 namespace tviews::pg::settings {
 
 int applier_idle_timeout = 300;
+int audit_rate = 10;
 int batch_memory = 256 * 1024;
 bool enabled = true;
 int graph_cache_size = 1000;
@@ -53,6 +54,8 @@ struct BoolSetting {
 const IntSetting int_settings[] = {
     {"pg_tviews.applier_idle_timeout", "Time without work after which an applier ends.",
      &applier_idle_timeout, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
+    {"pg_tviews.audit_rate", "Keys per second that are compared with the defining query; 0: none.",
+     &audit_rate, 0, 10000, PGC_SIGHUP, 0},
     {"pg_tviews.batch_memory", "Memory for the deltas and keys of a batch.", &batch_memory, 64,
      MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB},
     {"pg_tviews.feed_retention",

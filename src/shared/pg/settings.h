@@ -15,6 +15,7 @@ namespace tviews::pg::settings {
 enum ReadConsistency : int { kEventual, kSession, kStrict };
 
 extern int applier_idle_timeout;            // s; an applier without work for this long ends
+extern int audit_rate;                      // keys per second that are audited; 0: none
 extern int batch_memory;                    // kB; memory for a batch's deltas and keys
 extern bool enabled;                        // launch workers at all
 extern char* fail_at;                       // debug: where a process fails, and how

@@ -77,20 +77,32 @@ void CountLocked(const RefreshSample& sample, Timestamp now, TviewStats* entry) 
   Raise(&entry->max_lag_us, lag);
 }
 
-// False if the TVIEW has no entry yet.
-bool CountKnown(StatsTable& table, std::uint64_t id, const RefreshSample& sample, Timestamp now) {
+void CountAuditLocked(const AuditSample& sample, Timestamp now, TviewStats* entry) {
+  entry->audited.Add(sample.keys);
+  entry->audit_rounds.Add(sample.rounds);
+  entry->audits_given_up.Add(sample.given_up);
+  if (sample.differences == 0) return;
+  entry->differences.Add(sample.differences);
+  entry->last_difference.Store(now);
+}
+
+// Calls `count` with the entry of `id`; false if it has none yet.
+template <typename Count>
+bool CountKnown(StatsTable& table, std::uint64_t id, const Count& count) {
   SharedHolder holder(table.lock);
   const int place = FindLocked(table, id, id);
   if (place == kNone) return false;
-  CountLocked(sample, now, &table.entries[place]);
+  count(&table.entries[place]);
   return true;
 }
 
-void CountNew(StatsTable& table, std::uint64_t id, const RefreshSample& sample, Timestamp now) {
+// With a new one, in which counting began at `since`.
+template <typename Count>
+void CountNew(StatsTable& table, std::uint64_t id, Timestamp since, const Count& count) {
   ExclusiveHolder holder(table.lock);
   const int place = FindRoomLocked(table, id);
-  ClearEntry(&table.entries[place], now - static_cast<Timestamp>(sample.duration_us));
-  CountLocked(sample, now, &table.entries[place]);
+  ClearEntry(&table.entries[place], since);
+  count(&table.entries[place]);
   table.ids[place].Store(id);
 }
 
@@ -118,8 +130,17 @@ void Count(DatabaseId database, const std::vector<RefreshSample>& samples, Times
   StatsTable& table = *Stats();
   for (const RefreshSample& sample : samples) {
     const std::uint64_t id = IdOf(database, sample.tview);
-    if (!CountKnown(table, id, sample, now)) CountNew(table, id, sample, now);
+    const auto count = [&](TviewStats* entry) { CountLocked(sample, now, entry); };
+    const Timestamp begin = now - static_cast<Timestamp>(sample.duration_us);
+    if (!CountKnown(table, id, count)) CountNew(table, id, begin, count);
   }
+}
+
+void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) noexcept {
+  StatsTable& table = *Stats();
+  const std::uint64_t id = IdOf(database, sample.tview);
+  const auto count = [&](TviewStats* entry) { CountAuditLocked(sample, now, entry); };
+  if (!CountKnown(table, id, count)) CountNew(table, id, now, count);
 }
 
 RelationId Copy(std::int32_t place, DatabaseId database, TviewStats* copy) noexcept {

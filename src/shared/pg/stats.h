@@ -49,6 +49,11 @@ struct TviewStats {
   SharedCounter total_lag_us;
   SharedCounter max_lag_us;
   Histogram lag_us;
+  SharedCounter audited;       // keys
+  SharedCounter differences;   // rows that the audit repaired
+  SharedCounter audit_rounds;  // ends of the TVIEW reached
+  SharedCounter audits_given_up;
+  Shared<Timestamp> last_difference;
   Shared<Timestamp> last_refresh;
   Shared<Timestamp> since;  // when counting began
 };
@@ -66,6 +71,15 @@ struct RefreshSample {
   std::uint64_t duration_us = 0;
   // When the oldest change record was written that led to this refresh; 0 if none did.
   Timestamp changed_at = 0;
+};
+
+// One step of the auditor.
+struct AuditSample {
+  RelationId tview = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t differences = 0;
+  std::uint64_t rounds = 0;
+  std::uint64_t given_up = 0;
 };
 
 struct StatsTable {
@@ -87,6 +101,8 @@ StatsTable* Format(void* memory, struct LWLock* lock);
 
 // Counts what the batch that was committed `now` did.
 void Count(DatabaseId database, const std::vector<RefreshSample>& samples, Timestamp now) noexcept;
+
+void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) noexcept;
 
 // Copies the entry at `place` (below StatsTable.size) and returns its TVIEW; 0 if it belongs to
 // another database, or to none.

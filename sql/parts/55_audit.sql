@@ -1,0 +1,35 @@
+-- What the auditor has done (pg_tviews.audit_rate).
+CREATE FUNCTION @extschema@.pg_tviews_audit_counters(
+    OUT tview oid, OUT keys_checked bigint, OUT differences bigint, OUT rounds bigint,
+    OUT given_up bigint, OUT last_difference timestamptz)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tviews_audit_counters';
+COMMENT ON FUNCTION @extschema@.pg_tviews_audit_counters() IS 'what shared memory counts of the audit of each TVIEW of this database';
+
+CREATE VIEW @extschema@.pg_tviews_audit_status AS
+SELECT pg_tview_meta.entity,
+       pg_tview_meta.tview,
+       NOT pg_tview_meta.options ? 'undetermined' AND pg_tview_meta.state <> 'quarantined' AS is_audited,
+       coalesce(counters.keys_checked, 0) AS keys_checked,
+       coalesce(counters.differences, 0) AS differences,
+       counters.last_difference,
+       coalesce(counters.rounds, 0) AS rounds,
+       coalesce(counters.given_up, 0) AS given_up
+FROM @extschema@.pg_tview_meta
+LEFT JOIN @extschema@.pg_tviews_audit_counters() AS counters ON counters.tview = pg_tview_meta.tview;
+COMMENT ON VIEW @extschema@.pg_tviews_audit_status IS 'how much of each TVIEW the auditor has compared with its query, and rows that it repaired';
+GRANT SELECT ON @extschema@.pg_tviews_audit_status TO PUBLIC;
+
+CREATE FUNCTION @extschema@.pg_tviews_check_audit(OUT component text, OUT severity text, OUT message text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT 'audit', 'warning',
+           format('The auditor repaired %s rows of TVIEW %s that differed from its query, the last at %s. Find who wrote them with pg_tviews.protect off, or what capture missed; SELECT * FROM pg_tviews_refresh(%L), then SELECT pg_tviews_stats_reset(%L).',
+                  status.differences, status.entity, status.last_difference::timestamptz(0), status.entity, status.entity)
+    FROM @extschema@.pg_tviews_audit_status AS status
+    WHERE status.differences > 0
+    ORDER BY 3;
+END;
+REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_audit() FROM PUBLIC;

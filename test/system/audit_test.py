@@ -1,0 +1,144 @@
+"""The auditor: rows that somebody spoiled are found and repaired without anybody asking, and it is told."""
+from tviews_server import Server, check_equal, differences, run, value, wait_until
+
+SCRIPT = """
+CREATE TABLE tb_maker (pk_maker int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE tb_lamp (pk_lamp int PRIMARY KEY, fk_maker int NOT NULL, watts int NOT NULL);
+CREATE INDEX tb_lamp_maker ON tb_lamp (fk_maker);
+INSERT INTO tb_maker SELECT i, 'maker ' || i FROM generate_series(1, 10) AS i;
+INSERT INTO tb_lamp SELECT i, i % 10 + 1, i FROM generate_series(1, 1000) AS i;
+CREATE TABLE tv_lamp AS
+SELECT tb_lamp.pk_lamp, tb_maker.name, 1000 / tb_lamp.watts AS share
+FROM tb_lamp JOIN tb_maker ON tb_maker.pk_maker = tb_lamp.fk_maker;
+CREATE TABLE tv_lamp_of_lamp AS SELECT tv_lamp.pk_lamp, tv_lamp.name || '!' AS name FROM tv_lamp;
+CREATE TABLE tv_name WITH (pg_tviews.key = 'name') AS SELECT tb_maker.name, count(*) AS makers FROM tb_maker GROUP BY tb_maker.name;
+CREATE TABLE tv_moment AS SELECT tb_maker.pk_maker, now() AS moment FROM tb_maker;
+"""
+
+
+def set_rate(rate):
+    run(connection, f"ALTER SYSTEM SET pg_tviews.audit_rate = {rate}")
+    run(connection, "SELECT pg_reload_conf()")
+
+
+def spoil(*statements):
+    """As nobody should: without capture and against protection."""
+    run(connection, "SET pg_tviews.protect = off")
+    for statement in statements:
+        run(connection, statement)
+    run(connection, "RESET pg_tviews.protect")
+
+
+def status(entity, column):
+    return value(connection, f"SELECT {column} FROM pg_tviews_audit_status WHERE entity = %s", (entity,))
+
+
+def finding():
+    return run(connection, "SELECT severity, message FROM pg_tviews_health_check() WHERE component = 'audit'")
+
+
+def whole_round():
+    """Every audited TVIEW is compared from its beginning to its end."""
+    before = dict(run(connection, "SELECT entity, rounds FROM pg_tviews_audit_status WHERE is_audited"))
+    wait_until(lambda: all(rounds >= before.get(entity, 0) + 2 for entity, rounds in run(
+        connection, "SELECT entity, rounds FROM pg_tviews_audit_status WHERE is_audited")), "two rounds")
+
+
+def check_healing():
+    whole_round()
+    for entity in ("lamp", "lamp_of_lamp", "name"):
+        assert status(entity, "differences") == 0 and status(entity, "last_difference") is None, entity
+    assert status("lamp", "keys_checked") >= 2000
+    batches = value(connection, "SELECT sum(batches) FROM pg_tviews_slots()")
+    summary = run(connection, "SELECT * FROM pg_tviews_performance_summary ORDER BY entity")
+    frontier = run(connection, "SELECT ctid, xmin FROM pg_tview_frontier")
+    whole_round()
+    # Nothing to repair: no batch, no refresh, nothing written.
+    assert value(connection, "SELECT sum(batches) FROM pg_tviews_slots()") == batches
+    assert run(connection, "SELECT * FROM pg_tviews_performance_summary ORDER BY entity") == summary
+    assert run(connection, "SELECT ctid, xmin FROM pg_tview_frontier") == frontier
+    assert finding()[0][0] == "info", finding()
+
+    spoil("UPDATE tv_lamp SET share = -1 WHERE pk_lamp IN (77, 950)",       # changed
+          "DELETE FROM tv_lamp WHERE pk_lamp = 500 OR pk_lamp = 1",         # missing
+          "INSERT INTO tv_lamp VALUES (0, 'extra', 0), (5000, 'extra', 0)", # extra, at both ends
+          "UPDATE tv_name SET makers = 7 WHERE name = 'maker 3'")
+    wait_until(lambda: not wrong(), "the audit to repair")
+    wait_until(lambda: status("lamp", "differences") == 6 and status("name", "differences") == 1, "counters")
+    check_equal_but_moment()
+    severity, message = finding()[0]
+    messages = [m for _, m in finding()]
+    assert severity == "warning" and any("6 rows of TVIEW lamp" in m and "pg_tviews_refresh('lamp')" in m for m in messages)
+    log = server.log()
+    assert "WARNING:  the audit found and repaired" in log and "changed" in log
+    # Seen, and begun again.
+    run(connection, "SELECT pg_tviews_stats_reset()")
+    assert finding()[0][0] == "info"
+
+
+def wrong():
+    found = differences(connection)
+    found.pop("tv_moment", None)
+    return found
+
+
+def check_equal_but_moment():
+    run(connection, "SELECT pg_tviews_wait()")
+    assert not wrong(), wrong()
+
+
+def check_off():
+    set_rate(0)
+    wait_until(lambda: value(connection, "SELECT current_setting('pg_tviews.audit_rate')") == "0", "reload")
+    # The applier has taken in the setting when it has applied what was committed after it.
+    run(connection, "UPDATE tb_maker SET name = name || '.' WHERE pk_maker = 1")
+    run(connection, "SELECT pg_tviews_wait()")
+    run(connection, "SELECT pg_tviews_stats_reset()")
+    spoil("UPDATE tv_lamp SET share = -1 WHERE pk_lamp = 77")
+    for i in range(20):
+        run(connection, "UPDATE tb_maker SET name = name || '.' WHERE pk_maker = 2")
+        run(connection, "SELECT pg_tviews_wait()")
+    assert wrong().keys() == {"tv_lamp"} and status("lamp", "keys_checked") == 0
+    assert "audit_rate is 0" in finding()[0][1]
+    set_rate(2000)
+    wait_until(lambda: not wrong(), "the audit to repair")
+
+
+def check_undetermined():
+    """Its rows differ from its query at any time: that is no difference."""
+    assert not status("moment", "is_audited") and status("moment", "keys_checked") == 0
+    assert "tv_moment" in differences(connection)
+    assert not any("moment" in message for _, message in finding())
+
+
+def check_under_writes():
+    """Never a false alarm, whatever is written meanwhile."""
+    run(connection, "SELECT pg_tviews_stats_reset()")
+    for i in range(200):
+        run(connection, "UPDATE tb_lamp SET watts = watts + 1, fk_maker = fk_maker %% 10 + 1 WHERE pk_lamp %% 50 = %s", (i % 50,))
+        run(connection, "INSERT INTO tb_lamp VALUES (%s, 1, 1)", (2000 + i,))
+        run(connection, "DELETE FROM tb_lamp WHERE pk_lamp = %s", (i + 1,))
+    whole_round()
+    check_equal_but_moment()
+    assert value(connection, "SELECT sum(differences) FROM pg_tviews_audit_status") == 0
+
+
+def check_quarantine():
+    """Keys whose document cannot be computed are left to quarantine."""
+    run(connection, "UPDATE tb_lamp SET watts = 0 WHERE pk_lamp = 777")
+    wait_until(lambda: value(connection, "SELECT count(*) FROM pg_tview_dead_letter") == 1, "quarantine")
+    attempts = value(connection, "SELECT attempts FROM pg_tview_dead_letter")
+    whole_round()
+    assert value(connection, "SELECT attempts FROM pg_tview_dead_letter") == attempts
+    run(connection, "UPDATE tb_lamp SET watts = 5 WHERE pk_lamp = 777")
+    check_equal_but_moment()
+
+
+with Server("audit", "pg_tviews.audit_rate = 2000\n") as server:
+    connection = server.prepare("audited", SCRIPT)
+    run(connection, "SELECT pg_tviews_wait()")
+    check_healing()
+    check_undetermined()
+    check_off()
+    check_under_writes()
+    check_quarantine()
