@@ -81,10 +81,15 @@ absl::Status RefreshFunctions() {
 }
 
 absl::StatusOr<bool> CallsReadingFunction(const PlannedStmt* plan) {
+  bool has_tviews = false;
   for (int i = 0; i < list_length(plan->invalItems); ++i) {
     const auto* item = static_cast<const PlanInvalItem*>(list_nth(plan->invalItems, i));
     if (item->cacheId != PROCOID) continue;
-    TVIEWS_RETURN_IF_ERROR(RefreshFunctions());
+    if (!has_tviews) {
+      TVIEWS_ASSIGN_OR_RETURN(has_tviews, pg::HasTviews());
+      if (!has_tviews) return false;
+      TVIEWS_RETURN_IF_ERROR(RefreshFunctions());
+    }
     if (CachedFunctions().hashes.contains(item->hashValue)) return true;
   }
   return false;
@@ -111,11 +116,10 @@ absl::StatusOr<ReadTviews> TviewsReadBy(const PlannedStmt* plan) {
   // Not relationOids: that has the relations of regclass constants too.
   for (int i = 0; i < list_length(plan->rtable); ++i) {
     const auto* entry = static_cast<const RangeTblEntry*>(list_nth(plan->rtable, i));
-    if (entry->rtekind != RTE_RELATION) continue;
+    // Queries of catalogs and of nothing never look at the metadata, which DROP EXTENSION may hold.
+    if (entry->rtekind != RTE_RELATION || entry->relid < FirstNormalObjectId) continue;
     TVIEWS_RETURN_IF_ERROR(AddRelation(entry->relid, &reads));
   }
-  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
-  if (!has_tviews) return reads;
   TVIEWS_ASSIGN_OR_RETURN(reads.concerned.all, CallsReadingFunction(plan));
   return reads;
 }

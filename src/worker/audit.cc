@@ -63,7 +63,7 @@ long Audit::NextDueMs() const {
 }
 
 // The TVIEW whose turn it is, or the next one by number. An applier begins with any.
-bool Audit::Begin(const DependencyGraph& graph) {
+absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph) {
   began_at_ = GetCurrentTimestamp();
   step_ = Step{};
   std::vector<RelationId> audited;
@@ -79,7 +79,7 @@ bool Audit::Begin(const DependencyGraph& graph) {
   if (found == audited.end()) found = audited.begin();
   if (*found != tview_) after_.reset();
   step_.tview = tview_ = *found;
-  enable_timeout_after(STATEMENT_TIMEOUT, kMaxStepMs);
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { enable_timeout_after(STATEMENT_TIMEOUT, kMaxStepMs); }));
   return true;
 }
 
@@ -106,7 +106,7 @@ void Audit::Note(std::size_t keys, const WriteCounts& counts) {
   step_.differences = counts.inserted + counts.updated + counts.deleted;
 }
 
-void Audit::AfterCommit() {
+absl::Status Audit::AfterCommit() {
   if (step_.differences > 0) {
     LogWarning(absl::StrCat("the audit found and repaired ", step_.differences, " rows of TVIEW ",
                             step_.name, " that differed from its query: ", step_.counts.updated,
@@ -125,15 +125,15 @@ void Audit::AfterCommit() {
   } else {
     Advance();
   }
-  StopClock();
+  return StopClock();
 }
 
-void Audit::AfterFailure(const absl::Status& error) {
+absl::Status Audit::AfterFailure(const absl::Status& error) {
   // Locks of sessions and lost races are ordinary; the time limit is counted.
   if (!pg::IsTransient(error)) pg::LogFailure(error, "an audit is given up");
   pg::stats::CountAudit(MyDatabaseId, {.tview = step_.tview, .given_up = 1}, GetCurrentTimestamp());
   Advance();
-  StopClock();
+  return StopClock();
 }
 
 void Audit::Advance() {
@@ -142,12 +142,13 @@ void Audit::Advance() {
 }
 
 // A cancellation that came too late to matter is for nobody.
-void Audit::StopClock() {
-  disable_timeout(STATEMENT_TIMEOUT, false);
+absl::Status Audit::StopClock() {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { disable_timeout(STATEMENT_TIMEOUT, false); }));
   QueryCancelPending = false;
   const Timestamp now = GetCurrentTimestamp();
   due_at_ = now + kRest * (now - began_at_);
   step_ = Step{};
+  return absl::OkStatus();
 }
 
 }  // namespace tviews::worker

@@ -37,7 +37,7 @@ class Audit {
   bool IsDue() const { return NextDueMs() == 0; }
 
   // Begins a step: chooses a TVIEW. False if there is none to audit.
-  bool Begin(const DependencyGraph& graph);
+  absl::StatusOr<bool> Begin(const DependencyGraph& graph);
   // True between Begin and AfterCommit or AfterFailure.
   bool is_running() const { return step_.tview != 0; }
   bool Contains(RelationId tview) const { return is_running() && step_.tview == tview; }
@@ -49,9 +49,9 @@ class Audit {
   void Note(std::size_t keys, const WriteCounts& counts);
 
   // The step is over: differences are logged and counted.
-  void AfterCommit();
+  absl::Status AfterCommit();
   // The step is given up, and so is this TVIEW until its next turn.
-  void AfterFailure(const absl::Status& error);
+  absl::Status AfterFailure(const absl::Status& error);
 
  private:
   struct Step {
@@ -65,7 +65,7 @@ class Audit {
     WriteCounts counts{};
   };
   void Advance();
-  void StopClock();
+  absl::Status StopClock();
 
   Step step_;
   RelationId tview_ = 0;              // whose turn it is; 0: anybody's

@@ -80,14 +80,14 @@ absl::Status BatchRunner::Run(bool careful) {
     graph_generation_ = 0;
     if (audit_.is_running()) {
       // It is in nobody's way: the batch is begun again without it.
-      audit_.AfterFailure(status);
+      TVIEWS_RETURN_IF_ERROR(audit_.AfterFailure(status));
       return Run(careful);
     }
     if (stuck_ != 0 && pg::HasSqlState(status, "55P03")) behind_.NoteStuck(stuck_);
     patience_.NoteFailure(stuck_, status);
     return status;
   }
-  if (audit_.is_running()) audit_.AfterCommit();
+  if (audit_.is_running()) TVIEWS_RETURN_IF_ERROR(audit_.AfterCommit());
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_apply"));
   // Before the waiters are woken: they may look.
   Report(begin);
@@ -127,7 +127,10 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
                   [](const TviewDefinition& tview) { return tview.fill.has_value(); });
   const bool has_news =
       coalescer.records() > 0 || !requests_.empty() || has_fills || dormant_.AnyDue();
-  const bool is_audit = !has_news && behind_.empty() && audit_.IsDue() && audit_.Begin(graph_);
+  bool is_audit = false;
+  if (!has_news && behind_.empty() && audit_.IsDue()) {
+    TVIEWS_ASSIGN_OR_RETURN(is_audit, audit_.Begin(graph_));
+  }
   if (has_news || !behind_.empty() || is_audit) {
     slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
     std::vector<bool> reachable = FindReachable(coalescer);

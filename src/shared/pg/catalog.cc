@@ -15,6 +15,7 @@
 #include "shared/pg/postgres_begin.h"
 #include <access/genam.h>
 #include <access/htup_details.h>
+#include <access/relation.h>
 #include <access/table.h>
 #include <access/transam.h>
 #include <catalog/pg_extension.h>
@@ -132,12 +133,15 @@ TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns) {
   return read;
 }
 
-// The rows of pg_tview_meta under the latest snapshot, as plain data in the current context.
-void ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
+// The rows of pg_tview_meta under the latest snapshot, as plain data in the current context. False
+// if DROP EXTENSION took the table away since it was looked up: any session may read at that
+// moment.
+bool ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
+  Relation table = try_relation_open(meta, AccessShareLock);
+  if (table == nullptr) return false;
   std::size_t room = 64;
   *rows = static_cast<TviewRow*>(palloc(room * sizeof(TviewRow)));
   *count = 0;
-  Relation table = table_open(meta, AccessShareLock);
   SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
   for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
        row = systable_getnext(scan)) {
@@ -149,6 +153,7 @@ void ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
   }
   systable_endscan(scan);
   table_close(table, AccessShareLock);
+  return true;
 }
 
 absl::Status RefreshTviews() {
@@ -158,24 +163,28 @@ absl::Status RefreshTviews() {
     return absl::OkStatus();
   }
   cache_stats::Miss(CacheKind::kTable);
-  // Taken first: an invalidation that arrives while reading makes the result stale.
-  const std::uint64_t built_at = generation;
-  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  std::uint64_t built_at = 0;
+  Installation found;
+  TviewRow* rows = nullptr;
+  std::size_t count = 0;
+  for (bool is_read = false; !is_read;) {
+    // Taken first: an invalidation that arrives while reading makes the result stale.
+    built_at = generation;
+    TVIEWS_ASSIGN_OR_RETURN(found, FindInstallation());
+    const Oid meta = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
+    if (meta == InvalidOid) break;
+    TVIEWS_ASSIGN_OR_RETURN(is_read, CallFor([&] { return ReadMeta(meta, &rows, &count); }));
+    if (!is_read) ++generation;  // and look for the extension again
+  }
   tviews.has_new = false;
   tviews.state_of.clear();
   tviews.tview_of.clear();
-  const Oid meta = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
-  if (meta != InvalidOid) {
-    TviewRow* rows = nullptr;
-    std::size_t count = 0;
-    TVIEWS_RETURN_IF_ERROR(Call([&] { ReadMeta(meta, &rows, &count); }));
-    for (std::size_t i = 0; i < count; ++i) {
-      tviews.state_of[rows[i].tview] = rows[i].state;
-      tviews.tview_of[rows[i].state.backing_view] = rows[i].tview;
-      tviews.has_new = tviews.has_new || rows[i].state.creator != 0;
-    }
-    pfree(rows);
+  for (std::size_t i = 0; i < count; ++i) {
+    tviews.state_of[rows[i].tview] = rows[i].state;
+    tviews.tview_of[rows[i].state.backing_view] = rows[i].tview;
+    tviews.has_new = tviews.has_new || rows[i].state.creator != 0;
   }
+  if (rows != nullptr) pfree(rows);
   const bool keep = found.schema == InvalidOid || found.is_complete();
   tviews.generation = keep ? built_at : 0;
   // Two maps of pairs, half full.
