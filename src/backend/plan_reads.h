@@ -18,8 +18,7 @@ namespace tviews::backend {
 
 struct ReadTviews {
   Concerned concerned = {.tviews = {}, .all = false};  // all: functions may read whatever they like
-  RelationId quarantined = 0;  // one of them, which is in quarantine as a whole
-  FullXid creator = 0;         // the last creator of one that no batch has covered yet
+  FullXid creator = 0;  // the last creator of one that no batch has covered yet
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.

@@ -1,6 +1,7 @@
 #include "backend/reading.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,8 @@
 #include "backend/reader_snapshot.h"
 #include "backend/tview_names.h"
 #include "backend/waiting.h"
+#include "shared/pg/catalog.h"
+#include "shared/pg/dead_letter.h"
 #include "shared/pg/error.h"
 #include "shared/pg/extension_version.h"
 #include "shared/pg/frontier.h"
@@ -133,11 +136,25 @@ using Look = absl::FunctionRef<absl::StatusOr<ReadTviews>()>;
 absl::Status ReportQuarantine(Look look) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { AcceptInvalidationMessages(); }));
   TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
-  if (reads.quarantined == 0) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(reads.quarantined));
-  return Complain(("TVIEW \"" + name + "\" is in quarantine").c_str(),
-                  "It stands as it was before its query failed.",
-                  "See pg_tview_dead_letter; pg_tviews_retry() brings it back.");
+  for (const RelationId tview : reads.concerned.tviews) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
+    if (!state.has_value()) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_letter, pg::HasDeadLetter(tview));
+    if (!has_letter) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
+    if (state->is_quarantined) {
+      TVIEWS_RETURN_IF_ERROR(
+          Complain(("TVIEW \"" + name + "\" is in quarantine").c_str(),
+                   "It stands as it was before its query failed.",
+                   "See pg_tview_dead_letter; pg_tviews_retry() brings it back."));
+      continue;
+    }
+    TVIEWS_RETURN_IF_ERROR(
+        Complain(("keys of TVIEW \"" + name + "\" are in quarantine").c_str(),
+                 "Their rows stand as they were before its query failed for them.",
+                 "See pg_tview_dead_letter; correct the source rows, or call pg_tviews_retry()."));
+  }
+  return absl::OkStatus();
 }
 
 // After a wait that succeeded and with a snapshot that is newer.

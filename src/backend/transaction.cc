@@ -226,7 +226,7 @@ void TransactionBuffer::AtCommit() noexcept {
   if (record_count_ > 0) pg::PausePointInCommit("after_commit");
   for (std::size_t i = 0; i < record_count_; ++i) {
     last_recorded_xid_ = records_[i].xid;
-    pg::change_queue::AtCommit(&records_[i]);
+    pg::change_queue::AtEnd(&records_[i], true);
   }
   Reset();
 }
@@ -236,7 +236,7 @@ void TransactionBuffer::AtAbort() noexcept {
     AtPrepare();
     return;
   }
-  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtAbort(&records_[i]);
+  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtEnd(&records_[i], false);
   Reset();
 }
 

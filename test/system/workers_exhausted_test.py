@@ -2,6 +2,7 @@
 
 Danger: the exhaustion is silent, or lasts after a worker is free again. Right answer: one line in the log per
 episode, a finding of the health check, and the work resumes by itself."""
+import psycopg2.errors
 from tviews_server import Server, check_equal, run, value, wait_until
 
 # The launcher and the server's launcher of logical replication take both.
@@ -18,6 +19,18 @@ with Server("workers_exhausted", "max_worker_processes = 2\nmax_parallel_workers
     found = run(connection, "SELECT message FROM pg_tviews_health_check('0') WHERE message ~ 'max_worker_processes' AND severity <> 'info'")
     assert found, run(connection, "SELECT * FROM pg_tviews_health_check('0')")
     assert server.log().count("no background worker is free") == 1, "more than one line per episode"
+    # A reader waits as long as it is told to, then says why; who does not want to wait, need not.
+    run(connection, "SET pg_tviews.read_timeout = '300ms'")
+    for query in ("SELECT name FROM tv_thing", "SELECT pg_tviews_wait('300 ms')"):
+        try:
+            run(connection, query)
+        except psycopg2.errors.QueryCanceled as error:
+            assert error.diag.message_primary.startswith("timed out while waiting for the TVIEWs"), error
+            assert "pg_tviews_workers" in error.diag.message_hint, error
+        else:
+            raise AssertionError(f"{query} does not time out")
+    run(connection, "SET pg_tviews.read_consistency = eventual")
+    assert value(connection, "SELECT name FROM tv_thing") == "old"
     run(connection, "ALTER SYSTEM SET max_worker_processes = 5")
     connection.close()
     server.stop()

@@ -80,13 +80,18 @@ PublishedRecord BeginPrepare(DatabaseId database) noexcept {
   }
 }
 
-void AtCommit(PublishedRecord* record) noexcept {
+void AtEnd(PublishedRecord* record, bool committed) noexcept {
   switch (record->place) {
     case PublishedRecord::Place::kNowhere:
       return;
     case PublishedRecord::Place::kRing:
-      // Freed since: the record has been applied.
-      if (SlotOf(*record)->database.Load() != MyDatabaseId) record->slot = -1;
+      // Gone already if the applier saw the end first.
+      if (committed) {
+        if (SlotOf(*record)->database.Load() != MyDatabaseId) record->slot = -1;
+      } else {
+        ExclusiveHolder holder(SlotOf(*record)->queue_lock);
+        RecordRing(SlotOf(*record)->ring).Void(record->position, record->xid);
+      }
       break;
     case PublishedRecord::Place::kOverflow:
       FinishOverflow(SlotOf(*record));
@@ -98,31 +103,7 @@ void AtCommit(PublishedRecord* record) noexcept {
       EndPrepare(record);
       return;
   }
-  if (record->slot >= 0) WakeApplierOf(SlotOf(*record));
-  *record = PublishedRecord{};
-}
-
-void AtAbort(PublishedRecord* record) noexcept {
-  switch (record->place) {
-    case PublishedRecord::Place::kNowhere:
-      return;
-    case PublishedRecord::Place::kRing: {
-      DatabaseSlot* const slot = SlotOf(*record);
-      ExclusiveHolder holder(slot->queue_lock);
-      // Gone already if the applier saw the abort first.
-      RecordRing(slot->ring).Void(record->position, record->xid);
-      break;
-    }
-    case PublishedRecord::Place::kOverflow:
-      FinishOverflow(SlotOf(*record));
-      break;
-    case PublishedRecord::Place::kNoSlot:
-      FinishUnslotted();
-      break;
-    case PublishedRecord::Place::kPreparing:
-      EndPrepare(record);
-      return;
-  }
+  if (committed && record->slot >= 0) WakeApplierOf(SlotOf(*record));
   *record = PublishedRecord{};
 }
 

@@ -53,11 +53,9 @@ PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexce
 // PRE_PREPARE: the outbox row is written, nothing is published.
 PublishedRecord BeginPrepare(DatabaseId database) noexcept;
 
-// COMMIT: wakes the applier, or the launcher where no applier lives. Clears `record`.
-void AtCommit(PublishedRecord* record) noexcept;
-
-// ABORT: voids the entry. Clears `record`.
-void AtAbort(PublishedRecord* record) noexcept;
+// COMMIT: wakes the applier, or the launcher where no applier lives. ABORT: voids the entry. Clears
+// `record`.
+void AtEnd(PublishedRecord* record, bool committed) noexcept;
 
 // PREPARE (or ABORT) after BeginPrepare. Clears `record`.
 void EndPrepare(PublishedRecord* record) noexcept;

@@ -230,7 +230,23 @@ SELECT records, keys, bytes, oldest_commit, last_batch_records, last_batch_ms > 
 FROM pg_tviews_lag WHERE database = current_database();
 SELECT n FROM tv_newer WHERE pk_newer = 5;
 
--- A TVIEW in quarantine.
+-- A key in quarantine.
+CREATE TABLE tv_share AS SELECT tb_n.pk_n AS pk_share, 100 / (tb_n.n - 7) AS share FROM tb_n;
+UPDATE tb_n SET n = 7 WHERE pk_n = 2;
+SELECT count(*) FROM tv_share;
+SELECT count(*) FROM tv_share;
+UPDATE tb_n SET n = 8 WHERE pk_n = 3;
+SET pg_tviews.read_consistency = eventual;
+SELECT count(*) FROM tv_share;
+SET pg_tviews.read_consistency = strict;
+SELECT count(*) FROM tv_share;
+SELECT count(*) FROM tv_newer;
+RESET pg_tviews.read_consistency;
+UPDATE tb_n SET n = 8 WHERE pk_n = 2;
+SELECT share FROM tv_share WHERE pk_share IN (2, 3);
+DROP TABLE tv_share;
+
+-- A TVIEW in quarantine as a whole.
 CREATE TABLE tv_ratio AS SELECT pk_ratio, 100 / n AS ratio FROM (SELECT pk_n AS pk_ratio, n FROM tb_n ORDER BY pk_n LIMIT 1) AS first;
 UPDATE tb_n SET n = 0;
 \set VERBOSITY terse
