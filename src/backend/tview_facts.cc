@@ -19,6 +19,26 @@ constexpr char kFamily[] =
     " FROM pg_inherits JOIN below ON inhparent = relation),"
     " family AS (TABLE above UNION TABLE below)";
 
+// `edges` returns a relation's name, its id and the id of something that it reads, or null.
+absl::StatusOr<std::vector<TviewDefinition>> ReadGraph(const std::string& edges) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found, pg::ExecuteSqlLatest(edges + " ORDER BY 2"));
+  std::vector<TviewDefinition> nodes;
+  for (const pg::SqlRow& row : found.rows) {
+    const RelationId relation = static_cast<RelationId>(std::stoul(*row[1]));
+    if (nodes.empty() || nodes.back().relation != relation) {
+      nodes.emplace_back();
+      nodes.back().relation = relation;
+      nodes.back().qualified_name = *row[0];
+    }
+    if (!row[2].has_value()) continue;
+    SourceLineage source;
+    source.source = static_cast<RelationId>(std::stoul(*row[2]));
+    nodes.back().sources.push_back(std::move(source));
+  }
+  return nodes;
+}
+
 }  // namespace
 
 std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
@@ -58,32 +78,21 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
 }
 
 absl::StatusOr<std::vector<TviewDefinition>> ReadDependencies() {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT m.tview::oid, m.tview::text, d.source, EXISTS"
-                           " (SELECT FROM " +
-                           meta +
-                           " t WHERE t.tview = d.source)"
-                           " FROM " +
-                           meta +
-                           " m LEFT JOIN unnest(m.dependencies) AS d (source) ON true ORDER BY 1"));
-  std::vector<TviewDefinition> tviews;
-  for (const pg::SqlRow& row : found.rows) {
-    const RelationId tview = static_cast<RelationId>(std::stoul(*row[0]));
-    if (tviews.empty() || tviews.back().relation != tview) {
-      tviews.emplace_back();
-      tviews.back().relation = tview;
-      tviews.back().qualified_name = *row[1];
-    }
-    if (!row[2].has_value()) continue;
-    SourceLineage source;
-    source.source = static_cast<RelationId>(std::stoul(*row[2]));
-    source.source_is_tview = *row[3] == "t";
-    tviews.back().sources.push_back(std::move(source));
-  }
-  return tviews;
+  return ReadGraph("SELECT m.tview, m.tview::oid, d.source FROM " + meta +
+                   " m LEFT JOIN unnest(m.dependencies) AS d (source) ON true");
+}
+
+absl::StatusOr<std::vector<TviewDefinition>> ReadDependenciesThroughViews() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  return ReadGraph(
+      "SELECT DISTINCT n.node::regclass, n.node::oid, d.refobjid FROM (SELECT tview::oid, "
+      "backing_view::oid FROM " +
+      meta + " UNION SELECT v::oid, v::oid FROM " + meta +
+      ", unnest(nested_views) AS v) AS n (node, view)"
+      " JOIN pg_rewrite r ON r.ev_class = n.view"
+      " JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+      " AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> n.view");
 }
 
 absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview) {

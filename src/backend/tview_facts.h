@@ -38,8 +38,10 @@ struct TviewFacts {
 
 absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview);
 
-// The TVIEWs with what they read, as far as a search for cycles needs it.
+// The TVIEWs with what they read, as far as a search for cycles needs it: directly, or step by step
+// with the plain views in between as if they were TVIEWs.
 absl::StatusOr<std::vector<TviewDefinition>> ReadDependencies();
+absl::StatusOr<std::vector<TviewDefinition>> ReadDependenciesThroughViews();
 
 // The source tables of `tview`, its own and those of TVIEWs that it reads, without TVIEWs.
 absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview);

@@ -90,7 +90,12 @@ absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
 
 absl::Status CheckForCycles() {
   TVIEWS_ASSIGN_OR_RETURN(std::vector<TviewDefinition> tviews, ReadDependencies());
-  return DependencyGraph::Build(std::move(tviews)).status();
+  const absl::Status status = DependencyGraph::Build(std::move(tviews)).status();
+  if (status.ok()) return status;
+  // Once more, for an error that names the plain views on the way.
+  TVIEWS_ASSIGN_OR_RETURN(tviews, ReadDependenciesThroughViews());
+  TVIEWS_RETURN_IF_ERROR(DependencyGraph::Build(std::move(tviews)).status());
+  return status;
 }
 
 absl::Status NoteTview(RelationId tview) { return TransactionBuffer::Instance().MarkWhole(tview); }
