@@ -18,7 +18,7 @@ FROM pg_tviews_performance_summary ORDER BY total_refreshes * avg_refresh_ms DES
 SELECT severity, component, message FROM pg_tviews_health_check() WHERE severity <> 'info';"
 for ((screen = 0; screen < ${COUNT:-2147483647}; screen++)); do
   [ "$screen" = 0 ] || sleep "${INTERVAL:-1}"
-  text=$(psql -X -q "$@" <<<"$query")
+  text=$(psql -X -q -v ON_ERROR_STOP=1 "$@" <<<"$query")
   [ ! -t 1 ] || printf '\033[H\033[2J'
   printf '%s\n' "$text"
 done

@@ -1,0 +1,205 @@
+"""monitoring/ with real programs: postgres_exporter gives every metric of the queries file the value that SQL
+gives, Prometheus evaluates every expression of the dashboard to something, and each fault makes its alert pending."""
+import contextlib
+import json
+import math
+import re
+import socket
+import subprocess
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from tviews_server import ROOT, Server, run, value, wait_until
+
+MONITORING = ROOT / "monitoring"
+SCRIPT = """
+CREATE ROLE watcher LOGIN IN ROLE pg_monitor;
+CREATE TABLE tb_shelf (pk_shelf int PRIMARY KEY, boards int NOT NULL);
+CREATE TABLE tv_shelf AS SELECT tb_shelf.pk_shelf, 100 / tb_shelf.boards AS share FROM tb_shelf;
+"""
+PROMETHEUS = """
+global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
+rule_files: [{rules}]
+scrape_configs: [{{job_name: tviews, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]
+"""
+
+
+def declared():
+    """{metric: (usage, its query's name)} of the queries file; labels are none."""
+    found, query = {}, None
+    for line in (MONITORING / "postgres_exporter_queries.yaml").read_text().splitlines():
+        if match := re.fullmatch(r"(\w+):", line):
+            query = match[1]
+        elif match := re.match(r"    - (\w+): \{usage: (\w+),", line):
+            if match[2] != "LABEL":
+                found[f"{query}_{match[1]}"] = (match[2].lower(), query)
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def get(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{path}: {error.read().decode()}") from error
+
+
+def answers(port, path):
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10).close()
+        return True
+    except OSError:  # not listening yet, or not ready
+        return False
+
+
+@contextlib.contextmanager
+def program(arguments, port, path, environment=None):
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: process.poll() is not None or answers(port, path), arguments[0])
+            assert process.poll() is None, f"{arguments[0]} ended"
+            yield
+        except BaseException:
+            log.seek(0)
+            print(log.read().decode())
+            raise
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def scrape(port):
+    """({(metric, label value): value}, {metric: type}) as the exporter gives them."""
+    values, types = {}, {}
+    for line in get(port, "/metrics").splitlines():
+        if match := re.fullmatch(r"# TYPE (pg_tviews_\w+) (\w+)", line):
+            types[match[1]] = match[2]
+        elif match := re.fullmatch(r"(pg_tviews_\w+)\{(.*)\} (\S+)", line):
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', match[2]))
+            values[match[1], labels.get("entity") or labels.get("kind") or labels.get("component")] = float(match[3])
+    return values, types
+
+
+def metric(port, name, label=None):
+    return scrape(port)[0][name, label]
+
+
+def query(port, expression):
+    answer = json.loads(get(port, "/api/v1/query?" + urllib.parse.urlencode({"query": expression})))
+    return [sample for sample in answer["data"]["result"] if math.isfinite(float(sample["value"][1]))]
+
+
+def pending(port, alert):
+    alerts = json.loads(get(port, "/api/v1/alerts"))["data"]["alerts"]
+    return [found for found in alerts if found["labels"]["alertname"] == alert]
+
+
+def check_values(connection, exporter):
+    run(connection, "INSERT INTO tb_shelf SELECT i, i FROM generate_series(1, 20) AS i")
+    run(connection, "SELECT pg_tviews_wait()")
+    run(connection, "UPDATE tb_shelf SET boards = 50 WHERE pk_shelf <= 3; DELETE FROM tb_shelf WHERE pk_shelf = 20")
+    run(connection, "SELECT pg_tviews_wait(); SELECT pg_tviews_refresh('shelf'); SELECT pg_stat_force_next_flush()")
+    run(connection, "UPDATE tb_shelf SET boards = 0 WHERE pk_shelf = 4")
+    run(connection, "SELECT pg_tviews_wait()")
+    values, types = scrape(exporter)
+    for name, (usage, _) in declared().items():
+        assert types.get(name) == usage, (name, usage, types.get(name))
+    names = {name for name, _ in values}
+    assert names == set(declared()), names ^ set(declared())
+    broken = {key: found for key, found in values.items() if not math.isfinite(found)}
+    assert not broken, broken
+
+    expected = run(connection, """
+        SELECT total_refreshes, keys, rows_inserted, rows_updated, rows_deleted, rows_unchanged, full_refreshes, errors,
+               avg_refresh_ms / 1000, p95_refresh_ms / 1000, p99_refresh_ms / 1000, p95_lag_ms / 1000, p99_lag_ms / 1000
+        FROM pg_tviews_performance_summary WHERE entity = 'shelf'""")[0]
+    names = ("total", "keys", "rows_inserted", "rows_updated", "rows_deleted", "rows_unchanged", "full_refreshes", "errors",
+             "avg_seconds", "p95_seconds", "p99_seconds", "lag_p95_seconds", "lag_p99_seconds")
+    for name, wanted in zip(names, expected):
+        found = values[f"pg_tviews_refresh_{name}", "shelf"]
+        assert wanted > 0 or name == "rows_unchanged", (name, wanted)
+        assert math.isclose(found, wanted), (name, found, wanted)
+    assert 0 <= values["pg_tviews_refresh_hot_share", "shelf"] <= 1
+    assert expected[2:5] == (20, 3, 1) and expected[7] == 1, expected
+
+    counters = ("batches", "retries", "outbox_scans", "restarts")
+    worker = run(connection, f"SELECT {', '.join(counters)} FROM pg_tviews_workers WHERE database = current_database()")[0]
+    assert tuple(values[f"pg_tviews_worker_{name}", "applier"] for name in counters) == worker, (values, worker)
+    assert [values["pg_tviews_worker_running", kind] for kind in ("applier", "launcher")] == [1, 1]
+    health = dict(run(connection, "SELECT component, count(*) FILTER (WHERE severity = 'warning') FROM pg_tviews_health_check() GROUP BY 1"))
+    assert {label: found for (name, label), found in values.items() if name == "pg_tviews_health_warnings"} == health, health
+    assert health["quarantine"] == 1, health
+
+
+def check_dashboard(prometheus):
+    dashboard = json.loads((MONITORING / "grafana_dashboard.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(expressions) >= 12, expressions
+    for expression in expressions:
+        for name in re.findall(r"pg_tviews_\w+", expression):
+            assert name in declared(), f"the dashboard has {name}, the exporter does not"
+        # rate() needs two samples.
+        wait_until(lambda: query(prometheus, expression.replace("5m", "10s")), expression)
+
+
+def check_faults(connection, exporter, prometheus):
+    assert wait_until(lambda: pending(prometheus, "TviewsQuarantine"), "TviewsQuarantine")
+    assert not pending(prometheus, "TviewsSpill"), pending(prometheus, "TviewsSpill")
+    run(connection, "SELECT pg_tviews_pause()")
+    for boards in range(1, 301):
+        run(connection, "UPDATE tb_shelf SET boards = %s WHERE pk_shelf IN (5, 6)", (boards,))
+    states = dict(run(connection, "SELECT state, count(*) FROM pg_tviews_queue_realtime GROUP BY state"))
+    assert states.keys() == {"waiting", "spilled"}, states
+    found = [metric(exporter, f"pg_tviews_queue_{state}") for state in ("waiting", "spilled")]
+    assert found == [states["waiting"], states["spilled"]], (found, states)
+    first = metric(exporter, "pg_tviews_queue_oldest_seconds")
+    assert 0 < first < metric(exporter, "pg_tviews_queue_oldest_seconds"), first
+    assert wait_until(lambda: pending(prometheus, "TviewsSpill"), "TviewsSpill")
+    writer = server.connect("shelves", autocommit=False)
+    run(writer, "UPDATE tb_shelf SET boards = 1 WHERE pk_shelf = 7")
+    assert metric(exporter, "pg_tviews_queue_collecting") == 1
+    writer.rollback()
+    run(connection, "SELECT pg_tviews_resume(); SELECT pg_tviews_wait()")
+    wait_until(lambda: not pending(prometheus, "TviewsSpill"), "no TviewsSpill")
+    assert [metric(exporter, f"pg_tviews_queue_{name}") for name in ("collecting", "waiting", "spilled", "oldest_seconds")] == [0] * 4
+
+    run(connection, "UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = 'pg_tviews_capture'")
+    assert wait_until(lambda: pending(prometheus, "TviewsUnwell"), "TviewsUnwell")
+    run(connection, "SELECT pg_tviews_reinstall_triggers()")
+    for kind in ("applier", "launcher"):
+        run(connection, "ALTER SYSTEM SET pg_tviews.enabled = off")
+        run(connection, "SELECT pg_reload_conf()")
+        pid = value(connection, "SELECT pid FROM pg_tviews_workers WHERE kind = %s AND pid IS NOT NULL", (kind,))
+        run(connection, "SELECT pg_terminate_backend(%s, 10000)", (pid,))
+        wait_until(lambda: metric(exporter, "pg_tviews_worker_running", kind) == 0, f"no {kind}")
+
+
+subprocess.run(["promtool", "check", "rules", MONITORING / "prometheus_rules.yaml"], check=True)
+subprocess.run(["promtool", "test", "rules", MONITORING / "prometheus_rules_test.yaml"], check=True)
+with Server("prometheus", conf="pg_tviews.queue_size = '8kB'\n") as server, tempfile.TemporaryDirectory() as directory:
+    connection = server.prepare("shelves", SCRIPT)
+    exporter, prometheus = free_port(), free_port()
+    source = f"host={server.socket} user=watcher dbname=shelves sslmode=disable"
+    # The file's cache of 30 seconds is for production.
+    queries = (MONITORING / "postgres_exporter_queries.yaml").read_text().replace("  cache_seconds: 30\n", "")
+    with open(f"{directory}/queries.yaml", "w") as file:
+        file.write(queries)
+    with open(f"{directory}/prometheus.yaml", "w") as file:
+        file.write(PROMETHEUS.format(rules=MONITORING / "prometheus_rules.yaml", port=exporter))
+    with program(["prometheus-postgres-exporter", f"--extend.query-path={directory}/queries.yaml", "--disable-default-metrics",
+                  "--disable-settings-metrics", f"--web.listen-address=127.0.0.1:{exporter}"], exporter, "/",
+                 {"DATA_SOURCE_NAME": source}):
+        check_values(connection, exporter)
+        with program(["prometheus", f"--config.file={directory}/prometheus.yaml", f"--storage.tsdb.path={directory}/data",
+                      f"--web.listen-address=127.0.0.1:{prometheus}"], prometheus, "/-/ready"):
+            check_dashboard(prometheus)
+            check_faults(connection, exporter, prometheus)
