@@ -70,11 +70,10 @@ install_packages() {
 }
 
 stage 'packages' install_packages
-for check in check_layers check_schedules check_format check_sizes check_sql_support check_errors_documented; do
+for check in check_layers check_schedules check_format check_sizes check_sql_support check_errors_documented \
+  check_settings_documented; do
   stage "$check" "$ROOT/scripts/$check"
 done
-[ ! -e "$ROOT/docs/configuration.md" ] ||
-  stage check_settings_documented "$ROOT/scripts/check_settings_documented"
 
 if stage 'build with g++' build check-gcc all -DCMAKE_CXX_COMPILER=g++; then
   stage check_exports "$ROOT/scripts/check_exports" "$WORK/check-gcc"
