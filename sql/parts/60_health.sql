@@ -5,7 +5,7 @@
 
 CREATE FUNCTION @extschema@.pg_tviews_server_state(
     OUT launcher_pid integer, OUT launches_failed bigint, OUT slots_used integer, OUT slots integer,
-    OUT last_turned_away timestamptz, OUT stats_evicted bigint)
+    OUT last_turned_away timestamptz, OUT stats_evicted bigint, OUT quiet_failures bigint)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_server_state';

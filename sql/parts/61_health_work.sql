@@ -29,7 +29,10 @@ BEGIN ATOMIC
          'pg_tviews.pause_at is set: processes may stop for tests. Reset it, then SELECT pg_reload_conf().'),
         (server.stats_evicted > 0, 'warning',
          format('%s times a TVIEW lost its statistics to another one. Raise pg_tviews.stats_tviews (%s), then restart.',
-                server.stats_evicted, current_setting('pg_tviews.stats_tviews')))
+                server.stats_evicted, current_setting('pg_tviews.stats_tviews'))),
+        (server.quiet_failures > 0, 'warning',
+         format('%s times a process was out of memory while it committed, aborted or heard of DDL, since the server started. Give it memory, restart, then SELECT * FROM pg_tviews_verify(entity) of each TVIEW.',
+                server.quiet_failures))
     ) AS finding (is_found, severity, message)
     WHERE finding.is_found;
 END;

@@ -39,11 +39,14 @@ BEGIN ATOMIC
     WHERE prepared.prepared < now() - patience
     UNION ALL
     SELECT 'replication slots', 'warning',
-           format('Replication slot %s holds back vacuum%s by %s transactions%s. Start its receiver, or SELECT pg_drop_replication_slot(%L).',
+           format('Replication slot %s holds back vacuum%s by %s transactions%s.',
                   slot.slot_name, CASE WHEN slot.xmin IS NULL THEN ' of catalogs' ELSE '' END,
-                  age(coalesce(slot.xmin, slot.catalog_xmin)), CASE WHEN slot.active THEN '' ELSE ' and nobody reads it' END, slot.slot_name)
+                  greatest(age(slot.xmin), age(slot.catalog_xmin)),
+                  CASE WHEN slot.active THEN '. Look why its receiver is slow, and end long queries there'
+                       ELSE format(' and nobody reads it. Start its receiver, or SELECT pg_drop_replication_slot(%L)', slot.slot_name) END)
     FROM pg_replication_slots AS slot
-    WHERE (NOT slot.active AND coalesce(slot.xmin, slot.catalog_xmin) IS NOT NULL) OR age(slot.xmin) > 1000000
+    WHERE (NOT slot.active AND coalesce(slot.xmin, slot.catalog_xmin) IS NOT NULL)
+       OR greatest(age(slot.xmin), age(slot.catalog_xmin)) > 1000000
     UNION ALL
     SELECT 'old snapshot', 'warning',
            format('Standby %s holds back vacuum by %s transactions through hot_standby_feedback. End long queries there.',

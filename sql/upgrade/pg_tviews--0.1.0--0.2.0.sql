@@ -219,7 +219,7 @@ REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_audit() FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.pg_tviews_server_state(
     OUT launcher_pid integer, OUT launches_failed bigint, OUT slots_used integer, OUT slots integer,
-    OUT last_turned_away timestamptz, OUT stats_evicted bigint)
+    OUT last_turned_away timestamptz, OUT stats_evicted bigint, OUT quiet_failures bigint)
 RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_server_state';
@@ -369,7 +369,10 @@ BEGIN ATOMIC
          'pg_tviews.pause_at is set: processes may stop for tests. Reset it, then SELECT pg_reload_conf().'),
         (server.stats_evicted > 0, 'warning',
          format('%s times a TVIEW lost its statistics to another one. Raise pg_tviews.stats_tviews (%s), then restart.',
-                server.stats_evicted, current_setting('pg_tviews.stats_tviews')))
+                server.stats_evicted, current_setting('pg_tviews.stats_tviews'))),
+        (server.quiet_failures > 0, 'warning',
+         format('%s times a process was out of memory while it committed, aborted or heard of DDL, since the server started. Give it memory, restart, then SELECT * FROM pg_tviews_verify(entity) of each TVIEW.',
+                server.quiet_failures))
     ) AS finding (is_found, severity, message)
     WHERE finding.is_found;
 END;
@@ -503,11 +506,14 @@ BEGIN ATOMIC
     WHERE prepared.prepared < now() - patience
     UNION ALL
     SELECT 'replication slots', 'warning',
-           format('Replication slot %s holds back vacuum%s by %s transactions%s. Start its receiver, or SELECT pg_drop_replication_slot(%L).',
+           format('Replication slot %s holds back vacuum%s by %s transactions%s.',
                   slot.slot_name, CASE WHEN slot.xmin IS NULL THEN ' of catalogs' ELSE '' END,
-                  age(coalesce(slot.xmin, slot.catalog_xmin)), CASE WHEN slot.active THEN '' ELSE ' and nobody reads it' END, slot.slot_name)
+                  greatest(age(slot.xmin), age(slot.catalog_xmin)),
+                  CASE WHEN slot.active THEN '. Look why its receiver is slow, and end long queries there'
+                       ELSE format(' and nobody reads it. Start its receiver, or SELECT pg_drop_replication_slot(%L)', slot.slot_name) END)
     FROM pg_replication_slots AS slot
-    WHERE (NOT slot.active AND coalesce(slot.xmin, slot.catalog_xmin) IS NOT NULL) OR age(slot.xmin) > 1000000
+    WHERE (NOT slot.active AND coalesce(slot.xmin, slot.catalog_xmin) IS NOT NULL)
+       OR greatest(age(slot.xmin), age(slot.catalog_xmin)) > 1000000
     UNION ALL
     SELECT 'old snapshot', 'warning',
            format('Standby %s holds back vacuum by %s transactions through hot_standby_feedback. End long queries there.',

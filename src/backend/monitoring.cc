@@ -34,8 +34,6 @@ const char* StateName(const pg::DatabaseSlot& slot) {
   switch (state) {
     case pg::ApplierState::kNone:
       return "none";
-    case pg::ApplierState::kStarting:
-      return "starting";
     case pg::ApplierState::kIdle:
       return "idle";
     case pg::ApplierState::kApplying:
@@ -78,6 +76,7 @@ void PutServer(const RowOutput& output) {
   row.PutInt(table.slot_count);
   row.PutTime(table.turned_away_at.Load());
   row.PutNumber(pg::Stats()->evicted);
+  row.PutNumber(table.quiet_failures);
   row.Store(output);
 }
 

@@ -47,6 +47,7 @@ namespace {
 constexpr Timestamp kMicroseconds = 1000000;
 constexpr Timestamp kMaxBackOff = 5 * kMicroseconds;
 constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
+constexpr Timestamp kVisitTime = 2 * kMicroseconds;
 constexpr long kNapMs = 5000;
 
 // One applier that the launcher has started, or a database that waits for one.
@@ -67,6 +68,7 @@ class Launcher {
   absl::Status AddEveryDatabase();
   absl::Status AddNewDatabases();
   int CountRunning() const;
+  bool IsVisiting() const;
   void Want(DatabaseId database);
   void CollectWishes();
   absl::Status ReapEnded();
@@ -206,6 +208,16 @@ int Launcher::CountRunning() const {
   return running;
 }
 
+// Somebody has just been started: it finds nothing to do and ends, or becomes an applier.
+bool Launcher::IsVisiting() const {
+  const Timestamp now = GetCurrentTimestamp();
+  return std::any_of(launches_.begin(), launches_.end(), [now](const Launch& launch) {
+    if (launch.handle == nullptr || now - launch.started_at > kVisitTime) return false;
+    const pg::DatabaseSlot* const slot = pg::FindSlot(launch.database);
+    return slot == nullptr || slot->applier.Load() < 0;
+  });
+}
+
 // In turn: who is started goes to the end.
 absl::Status Launcher::StartWanted() {
   if (!pg::settings::enabled) return absl::OkStatus();
@@ -218,7 +230,7 @@ absl::Status Launcher::StartWanted() {
       continue;
     }
     if (running >= pg::settings::max_workers) {
-      pg::AskForRoom();
+      if (!IsVisiting()) pg::AskForRoom();
       break;
     }
     TVIEWS_RETURN_IF_ERROR(Start(&launch));

@@ -7,6 +7,8 @@
 // clang-format off
 // field                   written by            read by               under
 // SlotTable.unslotted     writers               appliers              atomic
+// SlotTable.quiet_        everybody             monitoring            atomic
+//   failures
 // SlotTable.launcher      launcher              everybody             atomic
 // database, generation    who claims or frees   everybody             table lock to write; atomic,
 //                                                                     or any slot lock
@@ -51,7 +53,7 @@ struct OverflowCounters {
   SharedCounter finished;
 };
 
-enum class ApplierState : std::int32_t { kNone, kStarting, kIdle, kApplying, kBackingOff };
+enum class ApplierState : std::int32_t { kNone, kIdle, kApplying, kBackingOff };
 
 // What the applier is doing, for monitoring.
 struct ApplierActivity {
@@ -156,6 +158,7 @@ struct SlotTable {
   SharedCounter visits;              // raised to have the launcher visit every database
   SharedCounter new_visits;          // raised to have it visit those it has not seen
   SharedCounter freed;               // slots given back
+  SharedCounter quiet_failures;      // exceptions that EnterQuietly dropped
   Shared<Timestamp> turned_away_at;  // when a database last found no slot or no worker
   DatabaseSlot slots[1];             // slot_count of them
 };

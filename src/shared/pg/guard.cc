@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "shared/pg/error.h"
+#include "shared/pg/shmem.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <utils/elog.h>
@@ -21,7 +22,6 @@ constexpr char kParked[] = "pg_tviews/parked";
 // what it raises.
 MemoryContext parked_context = nullptr;
 ErrorData* parked_error = nullptr;
-std::uint64_t quiet_failures = 0;
 
 // The only sigsetjmp in the tree. False: PostgreSQL raised, and the error is still on its error
 // stack.
@@ -119,7 +119,9 @@ void LogFailure(const absl::Status& status, const char* while_doing) {
   }).IgnoreError();
 }
 
-void CountQuietFailure() noexcept { ++quiet_failures; }
+void CountQuietFailure() noexcept {
+  if (SlotTable* const table = Slots(); table != nullptr) table->quiet_failures.Add(1);
+}
 
 namespace internal {
 

@@ -102,7 +102,7 @@ Result Enter(Body body) {
 
 // PostgreSQL -> C++ where nothing may fail: commit, abort, exit and invalidation callbacks. `body`
 // returns void, allocates nothing that matters and raises nothing; an exception is counted
-// (quiet_failures) and dropped.
+// (SlotTable.quiet_failures) and dropped.
 template <typename Body>
 void EnterQuietly(Body body) noexcept {
   static_assert(std::is_trivially_destructible_v<Body>);

@@ -19,8 +19,8 @@ namespace tviews::pg {
 
 absl::Status PausePoint(const char* name);
 
-// For points that nothing may leave by an error: the wait ends with the lock only, and there is no
-// failing.
+// For points that nothing may leave by an error: the wait ends with the lock only, and who is to
+// fail there meets a C++ exception, which is counted and dropped.
 void PausePointInCommit(const char* name) noexcept;
 
 }  // namespace tviews::pg

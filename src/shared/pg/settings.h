@@ -4,7 +4,8 @@
 // Sharing: private to one process; the server fills the variables from its configuration
 // Errors:  RegisterSettings raises through Enter only
 //
-// Names, units, defaults and advice: docs/reference/configuration.md (a script keeps the two in step).
+// Names, units, defaults and advice: docs/reference/configuration.md (a script keeps the two in
+// step).
 
 #ifndef PG_TVIEWS_SHARED_PG_SETTINGS_H_
 #define PG_TVIEWS_SHARED_PG_SETTINGS_H_
