@@ -81,7 +81,7 @@ void PutServer(const RowOutput& output) {
 }
 
 // What an applier refreshes now; nothing between TVIEWs. The estimate of a full refresh is for the
-// view to add.
+// view to add, unless the TVIEW is being filled.
 void PutRefresh(const RowOutput& output, const pg::DatabaseSlot& slot) {
   const pg::ApplierActivity& activity = slot.activity;
   const tviews::RelationId tview = activity.tview.Load();
@@ -95,11 +95,7 @@ void PutRefresh(const RowOutput& output, const pg::DatabaseSlot& slot) {
   row.PutText(is_full ? "full refresh" : "refresh");
   row.PutText("refreshing");
   row.PutNumber(activity.keys_done);
-  if (is_full) {
-    row.PutNull();
-  } else {
-    row.PutNumber(activity.keys_total);
-  }
+  row.PutNumberUnlessZero(activity.keys_total.Load());
   row.PutTime(activity.tview_started.Load());
   row.Store(output);
 }

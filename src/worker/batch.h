@@ -47,7 +47,10 @@ absl::StatusOr<bool> HasPreparedTransactions();
 class BatchRunner {
  public:
   explicit BatchRunner(pg::DatabaseSlot* slot)
-      : slot_(slot), reader_(slot), requests_(slot), executor_(&slot->activity.keys_done) {}
+      : slot_(slot),
+        reader_(slot),
+        requests_(slot),
+        executor_(&slot->activity.keys_done, &slot->activity.keys_total) {}
 
   // Runs one batch. `careful`: the one before failed for reasons of its data.
   absl::Status Run(bool careful);

@@ -210,8 +210,13 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
       writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, true,
                                CallbacksOf(&notes, rows_done_));
     }));
-    TVIEWS_RETURN_IF_ERROR(statements_.Execute(RefreshStatement(tview, RefreshShape::kWhole),
-                                               Planning::kGeneric, 0, {}, ReceiverOf(writer)));
+    const std::string query = RefreshStatement(tview, RefreshShape::kWhole);
+    if (IsEmpty(writer)) {
+      TVIEWS_ASSIGN_OR_RETURN(const double rows, statements_.EstimateRows(query));
+      rows_total_->Store(static_cast<std::uint64_t>(rows));
+    }
+    TVIEWS_RETURN_IF_ERROR(
+        statements_.Execute(query, Planning::kGeneric, 0, {}, ReceiverOf(writer)));
     return pg::Call([&] {
       DeleteUnseen(writer);
       if (mode == WriteMode::kCollect) InsertCollected(writer);

@@ -36,8 +36,10 @@ namespace tviews::worker {
 
 class RefreshExecutor : public KeyLookup {
  public:
-  // Every recomputed row is counted in `rows_done`, for monitoring.
-  explicit RefreshExecutor(SharedCounter* rows_done) : rows_done_(rows_done) {}
+  // For monitoring every recomputed row is counted in `rows_done`, and the number of rows to come
+  // is written to `rows_total` where an empty TVIEW is filled.
+  RefreshExecutor(SharedCounter* rows_done, SharedCounter* rows_total)
+      : rows_done_(rows_done), rows_total_(rows_total) {}
 
   absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                       const LineagePath& path, const std::vector<std::string>& source_keys,
@@ -89,6 +91,7 @@ class RefreshExecutor : public KeyLookup {
   absl::Status CheckNoNullKey(const TviewDefinition& tview);
 
   SharedCounter* rows_done_;
+  SharedCounter* rows_total_;
   const SnapshotBounds* frontier_ = nullptr;  // of the batch
   std::string frontier_text_;                 // for the open change feed
   StatementCache statements_;

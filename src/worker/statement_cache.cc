@@ -13,8 +13,10 @@
 #include <executor/spi.h>
 #include <nodes/params.h>
 #include <nodes/parsenodes.h>
+#include <nodes/plannodes.h>
 #include <utils/memutils.h>
 #include <utils/plancache.h>
+#include <utils/resowner.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::worker {
@@ -76,6 +78,17 @@ absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
   if (has_new_) CountSize();
   has_new_ = false;
   return absl::OkStatus();
+}
+
+absl::StatusOr<double> StatementCache::EstimateRows(const std::string& sql) {
+  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, Planning::kGeneric, 0, InvalidOid));
+  return pg::CallFor([&] {
+    CachedPlan* const cached = SPI_plan_get_cached_plan(plan);
+    if (cached == nullptr) elog(ERROR, "one statement has several plans");
+    const double rows = linitial_node(PlannedStmt, cached->stmt_list)->planTree->plan_rows;
+    ReleaseCachedPlan(cached, CurrentResourceOwner);
+    return rows;
+  });
 }
 
 // The memory of the statements, with the plans that executing them has made.

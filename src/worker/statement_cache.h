@@ -42,6 +42,10 @@ class StatementCache {
   absl::Status Execute(const std::string& sql, Planning planning, std::size_t magnitude,
                        const StatementParameter& parameter, _DestReceiver* destination);
 
+  // The planner's estimate of the number of rows that `sql`, planned as kGeneric, returns.
+  // REQUIRES: an SPI connection is open.
+  absl::StatusOr<double> EstimateRows(const std::string& sql);
+
   // Forgets every statement.
   void Clear();
 

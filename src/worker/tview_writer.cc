@@ -288,6 +288,8 @@ TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
   return writer;
 }
 
+bool IsEmpty(const TviewWriter* writer) { return writer->bulk != nullptr; }
+
 _DestReceiver* ReceiverOf(TviewWriter* writer) { return &writer->receiver; }
 
 void DeleteMissingKey(TviewWriter* writer, std::uintptr_t key) {

@@ -61,6 +61,9 @@ TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
                              SnapshotData* snapshot, WriteMode mode, bool track_seen,
                              const WriterCallbacks& callbacks);
 
+// True if the TVIEW had no rows when it was opened.
+bool IsEmpty(const TviewWriter* writer);
+
 // The receiver that a query's rows are sent to.
 _DestReceiver* ReceiverOf(TviewWriter* writer);
 

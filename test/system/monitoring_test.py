@@ -1,5 +1,6 @@
 """What other sessions, and workers, are doing while they do it: every state of the queue, progress, what
 pg_stat_activity and the process title say."""
+import decimal
 import pathlib
 import threading
 
@@ -122,6 +123,25 @@ def check_creation(server, connection):
     except Exception as error:
         assert "division by zero" in str(error), error
     assert run(connection, "SELECT * FROM pg_tviews_progress") == []
+
+    # One that the applier fills: rows done of the planner's estimate, while the TVIEW is empty to everybody.
+    run(holder, "SELECT pg_advisory_lock(77)")
+    run(connection, "ANALYZE tb_box")
+    run(creator, "CREATE TABLE tv_lazy AS SELECT tb_box.pk_box AS pk_lazy, gate(tb_box.pk_box) AS gate FROM tb_box WITH NO DATA")
+    progress = lambda: run(connection, """
+        SELECT pid, database, entity, operation, phase, rows_done, rows_total, percent,
+               started_at BETWEEN now() - interval '1 minute' AND clock_timestamp()
+        FROM pg_tviews_progress WHERE rows_done = 128""")
+    found = wait_until(progress, "progress of the fill")
+    assert found == [(applier_of(connection), "parts", "lazy", "full refresh", "refreshing", 128, 300, decimal.Decimal("42.67"), True)], found
+    reader = server.connect("parts")
+    assert value(reader, "SET pg_tviews.read_consistency = eventual; SELECT count(*) FROM tv_lazy") == 0
+    reader.close()
+    run(holder, "SELECT pg_advisory_unlock(77)")
+    run(connection, "SELECT pg_tviews_wait()")
+    assert value(connection, "SELECT count(*) FROM tv_lazy") == 300
+    assert run(connection, "SELECT * FROM pg_tviews_progress") == []
+    run(connection, "DROP TABLE tv_lazy")
 
     # Refresh of keys and of everything, in the applier.
     applier = applier_of(connection)

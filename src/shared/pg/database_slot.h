@@ -59,8 +59,9 @@ enum class ApplierState : std::int32_t { kNone, kIdle, kApplying, kBackingOff };
 struct ApplierActivity {
   SharedNumber state;        // ApplierState
   Shared<RelationId> tview;  // being refreshed; 0 between TVIEWs
-  SharedCounter keys_total;  // of the current TVIEW
-  SharedFlag is_full;        // it is compared as a whole
+  SharedCounter
+      keys_total;      // of the current TVIEW; 0, or an estimate, if it is compared as a whole
+  SharedFlag is_full;  // it is compared as a whole
   Shared<Timestamp> tview_started;
   SharedCounter keys_done;
   Shared<Timestamp> batch_started;
