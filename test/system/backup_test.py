@@ -35,10 +35,10 @@ with Server("backup") as server:
     before = writers.committed
     wait_until(lambda: writers.committed > before + 50, "the writers to commit")
     writers.stop()
-    run(connection, "SELECT pg_switch_wal()")
     check_equal(connection, "on the original")
-    wait_until(lambda: value(connection, "SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1) "
-                                         "FROM pg_stat_archiver"), "the archive")
+    # The segment that is complete now: whatever is written from here on stays in the next one.
+    segment = value(connection, "SELECT pg_walfile_name(pg_switch_wal() - 1)")
+    wait_until(lambda: value(connection, "SELECT last_archived_wal >= %s FROM pg_stat_archiver", (segment,)), "the archive")
 
     bash("""as_server tee -a "$1/postgresql.auto.conf" >/dev/null <<-END
 archive_mode = off
