@@ -30,6 +30,12 @@ BEGIN ATOMIC
                   status.differences, status.entity, status.last_difference::timestamptz(0), status.entity, status.entity)
     FROM @extschema@.pg_tviews_audit_status AS status
     WHERE status.differences > 0
+    UNION ALL
+    SELECT 'audit', 'info',
+           format('TVIEW %s is not audited in fact: %s steps were given up, mostly because its query takes more than 250 ms for 100 keys. SELECT * FROM pg_tviews_verify(%L) now and then.',
+                  status.entity, status.given_up, status.entity)
+    FROM @extschema@.pg_tviews_audit_status AS status
+    WHERE status.is_audited AND status.given_up >= 3 AND status.given_up > status.keys_checked
     ORDER BY 3;
 END;
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_audit() FROM PUBLIC;
