@@ -33,8 +33,8 @@
 namespace tviews::backend {
 namespace {
 
-// Room on each page for new versions of its rows, so that updates stay HOT.
-constexpr char kDefaultFillfactor[] = "fillfactor = 70";
+// Room on each page for a new version of every row: a batch that changes all of them stays HOT.
+constexpr char kDefaultFillfactor[] = "fillfactor = 50";
 
 absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
 

@@ -12,6 +12,8 @@ const char* RefreshShapeName(RefreshShape shape) {
       return "single";
     case RefreshShape::kArray:
       return "array";
+    case RefreshShape::kRange:
+      return "range";
     case RefreshShape::kLateral:
       return "lateral";
     case RefreshShape::kJoin:
@@ -31,6 +33,10 @@ std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape) {
       return "SELECT * FROM " + view + " WHERE " + key + equals + "$1";
     case RefreshShape::kArray:
       return "SELECT * FROM " + view + " WHERE " + key + equals + "ANY ($1)";
+    // The planner evaluates the subscripts, so that it knows how many rows to expect.
+    case RefreshShape::kRange:
+      return "SELECT * FROM " + view + " WHERE " + key + " OPERATOR(pg_catalog.>=) ($1)[1] AND " +
+             key + " OPERATOR(pg_catalog.<=) ($1)[2]";
     // The aliases keep names of the view and of its columns from capturing ours.
     case RefreshShape::kLateral:
       return "SELECT v.* FROM pg_tviews_keys AS k, LATERAL (SELECT * FROM " + view +

@@ -23,13 +23,14 @@ enum class RefreshShape {
   kWhole,    // SELECT * FROM v
   kSingle,   // WHERE key = $1
   kArray,    // WHERE key = ANY ($1)
+  kRange,    // WHERE key between ($1)[1] and ($1)[2]: integers, returns others than the keys too
   kLateral,  // keys, LATERAL (SELECT * FROM v WHERE key = k OFFSET 0): one evaluation per key
   kJoin,     // v JOIN keys: hash or merge join for large sets
 };
 
 const char* RefreshShapeName(RefreshShape shape);
 
-// The statement of `shape` for `tview`. kSingle and kArray take $1 (the key, an array of keys);
+// The statement of `shape` for `tview`. kSingle, kArray and kRange take $1 (the key, an array);
 // kLateral and kJoin read the relation "pg_tviews_keys" with one column "key", distinct by the
 // key's equality.
 std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);

@@ -70,8 +70,8 @@ absl::Status BatchRunner::Run(bool careful) {
   TVIEWS_ASSIGN_OR_RETURN(const bool none_prepared, NonePrepared());
   reader_.BeforeSnapshot(none_prepared);
   requests_.Take();
-  // What fails because of a helper is repeated without one.
-  executor_.AllowHelpers(!careful);
+  // What fails because of a helper, or of a row of another key, is repeated without.
+  executor_.SetCareful(careful);
   SnapshotBounds bounds;
   absl::Status status = pg::RunTransaction([&] { return InTransaction(careful, &bounds); });
   slot_->activity.tview.Store(0);

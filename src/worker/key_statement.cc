@@ -50,6 +50,11 @@ absl::Status RunKeys(const TviewDefinition& tview, const std::vector<std::string
           sql, keys.size() <= kGenericArray ? Planning::kGeneric : Planning::kCustom, 0, array,
           destination);
     }
+    case RefreshShape::kRange: {
+      TVIEWS_ASSIGN_OR_RETURN(const StatementParameter bounds,
+                              KeyBounds(keys, tview.key_type, key_shape));
+      return statements->Execute(sql, Planning::kCustom, 0, bounds, destination);
+    }
     case RefreshShape::kLateral:
     case RefreshShape::kJoin:
       break;

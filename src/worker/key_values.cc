@@ -17,6 +17,8 @@
 namespace tviews::worker {
 namespace {
 
+bool IsInteger(TypeId type) { return type == INT2OID || type == INT4OID || type == INT8OID; }
+
 std::int64_t IntegerOf(const std::string& image) {
   std::int64_t value = 0;
   if (image.size() == 2) {
@@ -37,7 +39,7 @@ std::int64_t IntegerOf(const std::string& image) {
 
 std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {
   std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
-  if (type == INT2OID || type == INT4OID || type == INT8OID) {
+  if (IsInteger(type)) {
     std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
       return IntegerOf(a) < IntegerOf(b);
     });
@@ -45,6 +47,14 @@ std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {
     std::sort(keys.begin(), keys.end());
   }
   return keys;
+}
+
+bool AreDense(const std::vector<std::string>& keys, TypeId type) {
+  if (keys.empty() || !IsInteger(type)) return false;
+  // Modulo 2^64, where no distance overflows.
+  const std::uint64_t distance = static_cast<std::uint64_t>(IntegerOf(keys.back())) -
+                                 static_cast<std::uint64_t>(IntegerOf(keys.front()));
+  return distance < keys.size() + keys.size() / 4;
 }
 
 std::vector<std::string> KeyRows(const std::vector<std::string>& images) {
@@ -75,6 +85,11 @@ absl::StatusOr<StatementParameter> KeyArray(const std::vector<std::string>& imag
     parameter.value = PointerGetDatum(array);
   }));
   return parameter;
+}
+
+absl::StatusOr<StatementParameter> KeyBounds(const std::vector<std::string>& images, TypeId type,
+                                             pg::TypeShape shape) {
+  return KeyArray({images.front(), images.back()}, type, shape);
 }
 
 }  // namespace tviews::worker

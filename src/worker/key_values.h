@@ -21,12 +21,18 @@ namespace tviews::worker {
 // The keys' images in an order in which neighbours tend to stand on the same pages.
 std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type);
 
+// True if the keys, sorted, are integers that leave few gaps: a range hardly holds others.
+bool AreDense(const std::vector<std::string>& keys, TypeId type);
+
 // One row of one field per image, for RegisterRows (named_rows.h).
 std::vector<std::string> KeyRows(const std::vector<std::string>& images);
 
-// An array of the keys, in the current memory context. REQUIRES: the type has an array type.
+// An array of the keys, or of their bounds (the first and the last), in the current memory context.
+// REQUIRES: the type has an array type.
 absl::StatusOr<StatementParameter> KeyArray(const std::vector<std::string>& images, TypeId type,
                                             pg::TypeShape shape);
+absl::StatusOr<StatementParameter> KeyBounds(const std::vector<std::string>& images, TypeId type,
+                                             pg::TypeShape shape);
 
 }  // namespace tviews::worker
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/datum_image.h"
@@ -17,6 +16,7 @@
 #include "worker/change_notes.h"
 #include "worker/helper_task.h"
 #include "worker/helpers.h"
+#include "worker/key_checklist.h"
 #include "worker/key_statement.h"
 #include "worker/key_values.h"
 #include "worker/named_rows.h"
@@ -69,7 +69,7 @@ FunctionReceiver MakeReceiver(absl::FunctionRef<absl::Status(TupleTableSlot*)>* 
 struct Notes {
   ChangeNotes* changes = nullptr;  // null: no TVIEW reads this one
   ChangeFeed* feed = nullptr;      // null: it has none
-  absl::flat_hash_set<std::string>* missing = nullptr;
+  KeyChecklist* missing = nullptr;
   pg::TypeShape key_shape;
   bool key_is_image_equal = true;
 };
@@ -86,11 +86,12 @@ void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row
 }
 
 // Keys that are equal under different images are told apart by the stored row instead.
-bool NoteKey(void* argument, std::uintptr_t key) {
+KeyNote NoteKey(void* argument, std::uintptr_t key) {
   auto* const notes = static_cast<Notes*>(argument);
-  return pg::Enter<bool>([notes, key]() -> absl::StatusOr<bool> {
+  return pg::Enter<KeyNote>([notes, key]() -> absl::StatusOr<KeyNote> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(key, notes->key_shape));
-    return notes->missing->erase(image) > 0 || !notes->key_is_image_equal;
+    const KeyNote note = notes->missing->CrossOff(image);
+    return notes->key_is_image_equal ? note : KeyNote::kNew;
   });
 }
 
@@ -233,7 +234,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
                                                          ChangeFeed* feed, DeltaSet* changes) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
   ChangeNotes change_notes(tview.relation, readers, changes);
-  absl::flat_hash_set<std::string> missing(keys.begin(), keys.end());
+  KeyChecklist missing(keys);
   Notes notes{.changes = readers.any ? &change_notes : nullptr,
               .feed = feed,
               .missing = &missing,
@@ -250,7 +251,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
                                CallbacksOf(&notes, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(Recompute(tview, keys, ReceiverOf(writer)));
-    for (const std::string& image : missing) {
+    for (const std::string& image : missing.Remaining()) {
       TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::DatumFromImage(image, key_shape));
       TVIEWS_RETURN_IF_ERROR(pg::Call([&] { DeleteMissingKey(writer, key); }));
     }
@@ -269,17 +270,17 @@ absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
   TVIEWS_ASSIGN_OR_RETURN(const int helpers, ChooseHelpers(tview, keys.size()));
   if (helpers > 0) {
     const std::vector<std::string> slice = SliceOf(keys, 0, SlicesFor(keys.size(), helpers));
-    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, slice));
+    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, slice, !is_careful_));
     TVIEWS_ASSIGN_OR_RETURN(const bool is_done, RunKeysWithHelpers(tview, keys, shape, helpers,
                                                                    &statements_, destination));
     if (is_done) return absl::OkStatus();
   }
-  TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, keys));
+  TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, keys, !is_careful_));
   return RunKeys(tview, keys, shape, &statements_, destination);
 }
 
 absl::StatusOr<int> RefreshExecutor::ChooseHelpers(const TviewDefinition& tview, std::size_t keys) {
-  const int helpers = may_use_helpers_ ? HelpersFor(keys) : 0;
+  const int helpers = is_careful_ ? 0 : HelpersFor(keys);
   if (helpers == 0) return 0;
   auto found = parallel_safe_.find(tview.relation);
   if (found == parallel_safe_.end()) {

@@ -57,8 +57,8 @@ class RefreshExecutor : public KeyLookup {
                                       const ReaderColumns& readers, WriteMode mode,
                                       SnapshotData* snapshot, DeltaSet* changes);
 
-  // Whether large refreshes may use helper processes (helpers.h).
-  void AllowHelpers(bool allowed) { may_use_helpers_ = allowed; }
+  // Careful: without helper processes (helpers.h), and computing the affected keys only.
+  void SetCareful(bool careful) { is_careful_ = careful; }
 
   // Refreshes of another batch follow; its change feed tells of this frontier, which stays in
   // place.
@@ -96,7 +96,7 @@ class RefreshExecutor : public KeyLookup {
   std::string frontier_text_;                 // for the open change feed
   StatementCache statements_;
   ShapeChooser shapes_;
-  bool may_use_helpers_ = false;
+  bool is_careful_ = true;
   absl::flat_hash_map<RelationId, bool> parallel_safe_;  // TVIEWs that were asked about
 };
 

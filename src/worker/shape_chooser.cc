@@ -18,6 +18,9 @@
 namespace tviews::worker {
 namespace {
 
+// Fewer keys are not worth rows of others.
+constexpr std::size_t kSmallestRange = 1000;
+
 // The planner's total cost of `shape` for these keys, from the first line of EXPLAIN.
 absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<std::string>& keys,
                               RefreshShape shape) {
@@ -26,6 +29,9 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
   if (shape == RefreshShape::kArray) {
     TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
     TVIEWS_ASSIGN_OR_RETURN(parameter, KeyArray(keys, tview.key_type, key_shape));
+  } else if (shape == RefreshShape::kRange) {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
+    TVIEWS_ASSIGN_OR_RETURN(parameter, KeyBounds(keys, tview.key_type, key_shape));
   } else {
     TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
                             DescribeKeys(tview.relation, tview.key_attribute));
@@ -53,16 +59,20 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
 }  // namespace
 
 absl::StatusOr<RefreshShape> ShapeChooser::Choose(const TviewDefinition& tview,
-                                                  const std::vector<std::string>& keys) {
+                                                  const std::vector<std::string>& keys,
+                                                  bool may_return_others) {
   if (keys.size() == 1) return RefreshShape::kSingle;
-  const auto slot = std::make_pair(tview.relation, MagnitudeOf(keys.size()));
+  const bool may_be_range =
+      may_return_others && keys.size() >= kSmallestRange && AreDense(keys, tview.key_type);
+  const auto slot = std::make_tuple(tview.relation, MagnitudeOf(keys.size()), may_be_range);
   if (const auto found = shapes_.find(slot); found != shapes_.end()) return found->second;
   Oid array_type = InvalidOid;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] { array_type = get_array_type(tview.key_type); }));
   RefreshShape best = RefreshShape::kLateral;
   double lowest = std::numeric_limits<double>::infinity();
   for (const RefreshShape shape :
-       {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
+       {RefreshShape::kRange, RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
+    if (shape == RefreshShape::kRange && !may_be_range) continue;
     if (shape == RefreshShape::kArray && !OidIsValid(array_type)) continue;
     TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(tview, keys, shape));
     if (cost < lowest) {

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -27,13 +27,15 @@ inline constexpr char kKeysName[] = "pg_tviews_keys";
 
 class ShapeChooser {
  public:
-  // REQUIRES: an SPI connection is open; the user is the TVIEW's owner.
+  // REQUIRES: an SPI connection is open; the user is the TVIEW's owner; the keys are sorted. Only
+  // with `may_return_others` a shape that returns rows of other keys too.
   absl::StatusOr<RefreshShape> Choose(const TviewDefinition& tview,
-                                      const std::vector<std::string>& keys);
+                                      const std::vector<std::string>& keys, bool may_return_others);
   void Forget() { shapes_.clear(); }
 
  private:
-  std::map<std::pair<RelationId, std::size_t>, RefreshShape> shapes_;
+  // By TVIEW, magnitude, and whether kRange was among those to choose from.
+  std::map<std::tuple<RelationId, std::size_t, bool>, RefreshShape> shapes_;
 };
 
 }  // namespace tviews::worker

@@ -1,28 +1,24 @@
 #include "worker/tview_writer.h"
 
 #include "worker/seen_rows.h"
+#include "worker/stored_rows.h"
 
 #include "shared/pg/postgres_begin.h"
-#include <access/genam.h>
 #include <access/heapam.h>
 #include <access/htup_details.h>
-#include <access/nbtree.h>
 #include <access/table.h>
 #include <access/tableam.h>
 #include <access/xact.h>
-#include <catalog/pg_am.h>
 #include <executor/executor.h>
 #include <executor/tuptable.h>
 #include <miscadmin.h>
 #include <storage/bufmgr.h>
 #include <tcop/dest.h>
 #include <utils/datum.h>
-#include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/rel.h>
 #include <utils/snapmgr.h>
 #include <utils/tuplestore.h>
-#include <utils/typcache.h>
 #include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
@@ -32,7 +28,6 @@ struct TviewWriter {
   DestReceiver receiver;  // first: the executor knows the writer by this address
 
   Relation relation;
-  Relation key_index;
   EState* estate;
   ResultRelInfo* result;
   SnapshotData* snapshot;
@@ -41,8 +36,7 @@ struct TviewWriter {
   WriteMode mode;
   bool track_seen;
 
-  IndexScanDesc scan;
-  ScanKeyData scan_key;
+  StoredRows* stored;
   TupleTableSlot* old_row;
   TupleTableSlot* new_row;
   BulkInsertState bulk;
@@ -59,17 +53,6 @@ namespace {
 RowPointer PointerTo(const TupleTableSlot* slot) {
   return {.block = ItemPointerGetBlockNumberNoCheck(&slot->tts_tid),
           .offset = ItemPointerGetOffsetNumberNoCheck(&slot->tts_tid)};
-}
-
-// The stored row of `key` under the snapshot, in writer->old_row. What the scan allocates on the
-// way (the list of dead entries) lives as long as the scan, not as long as the row.
-bool FindStored(TviewWriter* writer, Datum key) {
-  MemoryContext const previous = MemoryContextSwitchTo(GetMemoryChunkContext(writer));
-  writer->scan_key.sk_argument = key;
-  index_rescan(writer->scan, &writer->scan_key, 1, nullptr, 0);
-  const bool found = index_getnext_slot(writer->scan, ForwardScanDirection, writer->old_row);
-  MemoryContextSwitchTo(previous);
-  return found;
 }
 
 bool SameRow(TviewWriter* writer) {
@@ -161,11 +144,12 @@ void WriteRow(TviewWriter* writer, TupleTableSlot* row) {
                            RelationGetRelationName(writer->relation))));
   }
   const Datum key = writer->new_row->tts_values[key_index];
-  if (writer->callbacks.on_key != nullptr &&
-      !writer->callbacks.on_key(writer->callbacks.argument, key)) {
-    RaiseKeyTwice(writer);
+  if (writer->callbacks.on_key != nullptr) {
+    const KeyNote note = writer->callbacks.on_key(writer->callbacks.argument, key);
+    if (note == KeyNote::kNotListed) return;
+    if (note == KeyNote::kAgain) RaiseKeyTwice(writer);
   }
-  const bool stored = FindStored(writer, key);
+  const bool stored = FindStoredRow(writer->stored, key, writer->old_row);
   if (stored) {
     if (writer->track_seen) {
       const RowPointer place = PointerTo(writer->old_row);
@@ -227,23 +211,6 @@ void StartReceiving(DestReceiver* self, int, TupleDesc descriptor) {
 
 void StopReceiving(DestReceiver*) {}
 
-void PrepareKeyScan(TviewWriter* writer) {
-  const Oid index = pg::compat::PrimaryKeyOf(writer->relation);
-  if (!OidIsValid(index)) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("TVIEW \"%s\" has lost its primary key",
-                           RelationGetRelationName(writer->relation)),
-                    errhint("Add it again with ALTER TABLE ... ADD PRIMARY KEY.")));
-  }
-  writer->key_index = index_open(index, AccessShareLock);
-  const Oid family = writer->key_index->rd_opfamily[0];
-  const Oid type = writer->key_index->rd_opcintype[0];
-  const Oid equality = get_opfamily_member(family, type, type, BTEqualStrategyNumber);
-  ScanKeyEntryInitialize(&writer->scan_key, 0, 1, BTEqualStrategyNumber, InvalidOid,
-                         writer->key_index->rd_indcollation[0], get_opcode(equality), 0);
-  writer->scan = index_beginscan(writer->relation, writer->key_index, writer->snapshot, 1, 0);
-}
-
 void PrepareSeen(TviewWriter* writer) {
   writer->seen.blocks = RelationGetNumberOfBlocks(writer->relation);
   writer->seen.bits = static_cast<std::uint64_t*>(MemoryContextAllocExtended(
@@ -280,7 +247,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
   if (RelationGetNumberOfBlocks(writer->relation) == 0) writer->bulk = GetBulkInsertState();
   writer->row_context =
       AllocSetContextCreate(CurrentMemoryContext, "pg_tviews row", ALLOCSET_DEFAULT_SIZES);
-  PrepareKeyScan(writer);
+  writer->stored = OpenStoredRows(writer->relation, snapshot);
   if (track_seen) PrepareSeen(writer);
   if (mode == WriteMode::kCollect) {
     writer->collected = tuplestore_begin_heap(false, false, work_mem);
@@ -293,7 +260,7 @@ bool IsEmpty(const TviewWriter* writer) { return writer->bulk != nullptr; }
 _DestReceiver* ReceiverOf(TviewWriter* writer) { return &writer->receiver; }
 
 void DeleteMissingKey(TviewWriter* writer, std::uintptr_t key) {
-  if (FindStored(writer, key)) {
+  if (FindStoredRow(writer->stored, key, writer->old_row)) {
     if (!writer->track_seen || !writer->seen.IsMarked(PointerTo(writer->old_row))) {
       if (writer->callbacks.on_change != nullptr) {
         writer->callbacks.on_change(writer->callbacks.argument, writer->old_row, nullptr);
@@ -333,8 +300,7 @@ void InsertCollected(TviewWriter* writer) {
 
 WriteCounts CloseTviewWriter(TviewWriter* writer) {
   const WriteCounts counts = writer->counts;
-  index_endscan(writer->scan);
-  index_close(writer->key_index, NoLock);
+  CloseStoredRows(writer->stored);
   ExecDropSingleTupleTableSlot(writer->old_row);
   ExecDropSingleTupleTableSlot(writer->new_row);
   if (writer->bulk != nullptr) FreeBulkInsertState(writer->bulk);

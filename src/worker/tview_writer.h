@@ -22,6 +22,7 @@
 
 #include "shared/shared_counter.h"
 #include "shared/types.h"
+#include "worker/key_checklist.h"
 
 struct SnapshotData;
 struct TupleTableSlot;
@@ -44,12 +45,12 @@ struct WriteCounts {
 };
 
 // Called for every written row: `old_row` is null for an insert, `new_row` for a delete. May raise.
-// `on_key` is called for every row that the query returned, with the datum of its key; false: the
-// key was returned before. `rows_done` counts the rows that the query returned.
+// `on_key` is called for every row that the query returned, with the datum of its key; rows of keys
+// that are not listed are left alone. `rows_done` counts the rows that the query returned.
 struct WriterCallbacks {
   void* argument;
   void (*on_change)(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row);
-  bool (*on_key)(void* argument, std::uintptr_t key);
+  KeyNote (*on_key)(void* argument, std::uintptr_t key);
   SharedCounter* rows_done;
 };
 

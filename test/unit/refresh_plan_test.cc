@@ -17,6 +17,7 @@ TEST(RefreshPlan, NamesItsShapes) {
   EXPECT_STREQ(RefreshShapeName(RefreshShape::kWhole), "whole");
   EXPECT_STREQ(RefreshShapeName(RefreshShape::kSingle), "single");
   EXPECT_STREQ(RefreshShapeName(RefreshShape::kArray), "array");
+  EXPECT_STREQ(RefreshShapeName(RefreshShape::kRange), "range");
   EXPECT_STREQ(RefreshShapeName(RefreshShape::kLateral), "lateral");
   EXPECT_STREQ(RefreshShapeName(RefreshShape::kJoin), "join");
 }
@@ -33,6 +34,13 @@ TEST(RefreshPlan, ReadsOneKey) {
 TEST(RefreshPlan, ReadsAnArrayOfKeys) {
   EXPECT_EQ(RefreshStatement(Post(), RefreshShape::kArray),
             R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" OPERATOR(ext.=) ANY ($1))");
+}
+
+TEST(RefreshPlan, ReadsARangeOfKeys) {
+  EXPECT_EQ(
+      RefreshStatement(Post(), RefreshShape::kRange),
+      R"(SELECT * FROM "my schema".v_post WHERE "Pk ""post""" OPERATOR(pg_catalog.>=) ($1)[1])"
+      R"( AND "Pk ""post""" OPERATOR(pg_catalog.<=) ($1)[2])");
 }
 
 TEST(RefreshPlan, EvaluatesTheViewOncePerKey) {

@@ -16,7 +16,7 @@ NAMES = ("bare", "hand", "floor", "refresh", "concurrently", "row", "stmt", "sin
 SHARED = {"single": "row", "paused": "row"}  # contenders that are another one under other conditions
 PG_TVIEWS = ("row", "stmt")
 # What creation gives a TVIEW, so that every contender writes the same kind of table.
-STORAGE = "fillfactor = 70"
+STORAGE = "fillfactor = 50"
 
 
 def upsert(schema, document, affected):
