@@ -190,6 +190,7 @@ absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation, co
   bool done = false;
   bool has_warned = false;
   bool is_deadlock = false;
+  Timestamp look_at = GetCurrentTimestamp() + Timestamp{plan.recheck_ms} * 1000;
   const auto is_ours = [&] {
     return slot->generation.Load() == generation && slot->database.Load() == MyDatabaseId;
   };
@@ -199,16 +200,21 @@ absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation, co
       done = is_done() && is_ours();
       if (done || plan.deadline.has_passed() || !is_ours()) break;
       if (StandstillOf(*slot) != Standstill::kNone && plan.leave_at_standstill) break;
-      pg::WakeApplierOf(slot);
+      // Else the two would wake each other: while TVIEWs are behind, it looks by itself.
+      const bool is_behind = IsBehind(slot, plan.concerned);
+      if (!is_behind) pg::WakeApplierOf(slot);
       if (!has_warned && slot->paused.Load() != 0) {
         WarnIfPaused(*slot);
         has_warned = true;
       }
-      if (ConditionVariableTimedSleep(ProgressOf(slot), plan.deadline.NapMs(plan.recheck_ms),
-                                      pg::WaitEvent(pg::Wait::kFrontier))) {
-        is_deadlock = IsInTheWay(slot, IsBehind(slot, plan.concerned));
-        if (is_deadlock) break;
-      }
+      const bool timed_out =
+          ConditionVariableTimedSleep(ProgressOf(slot), plan.deadline.NapMs(plan.recheck_ms),
+                                      pg::WaitEvent(pg::Wait::kFrontier));
+      // Batches for others end in between, perhaps one after the other.
+      if (!timed_out && GetCurrentTimestamp() < look_at) continue;
+      look_at = GetCurrentTimestamp() + Timestamp{plan.recheck_ms} * 1000;
+      is_deadlock = IsInTheWay(slot, is_behind);
+      if (is_deadlock) break;
     }
     ConditionVariableCancelSleep();
   }));

@@ -4,6 +4,8 @@ Danger: a batch that cannot lock one relation is given up as a whole, and every 
 stands still for as long as the lock is held. Right answer: the others follow within a lock timeout; what
 cannot be refreshed is named in pg_tview_behind with the snapshot at which it stands, keeps exactly that
 state, and catches up by itself when the lock is gone, also after a crash."""
+import os
+import pathlib
 import time
 
 import psycopg2.errors
@@ -93,11 +95,54 @@ def check_case(number, lock, aside, how):
     holder.close()
 
 
+def refused(session, statement, error):
+    began = time.monotonic()
+    try:
+        run(session, statement)
+        raise AssertionError(f"{statement} did not wait")
+    except error:
+        session.rollback()
+    return time.monotonic() - began
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def check_readers():
+    """Who reads TVIEWs that are left aside waits for them, and others do not; who holds the lock is told at once."""
+    holder = server.connect("shop", autocommit=False)
+    run(holder, "LOCK TABLE tb_order IN ACCESS EXCLUSIVE MODE")
+    writer, strict = server.connect("shop"), server.connect("shop")
+    run(writer, "UPDATE tb_customer SET name = 'mine' WHERE pk_customer = 3; UPDATE tb_note SET text = 'mine'")
+    run(strict, "SET pg_tviews.read_consistency = strict")
+    for session in (writer, strict):
+        assert value(session, "SELECT text FROM tv_note") == "mine"
+    assert "tv_customer" in behind(), behind()
+    applier = value(reader, "SELECT pid FROM pg_tviews_workers WHERE kind = 'applier' AND database = 'shop'")
+    for session in (writer, strict):
+        run(session, "SET pg_tviews.read_timeout = '1 s'")
+        spent = cpu_seconds(applier)
+        refused(session, "SELECT count(*) FROM tv_customer", psycopg2.errors.QueryCanceled)
+        spent = cpu_seconds(applier) - spent
+        assert spent < 0.3, f"waiting for what is left aside for a second cost the applier {spent} s"
+        assert value(session, "SELECT text FROM tv_note") == "mine"
+    run(holder, "SET pg_tviews.read_consistency = strict")
+    assert value(holder, "SELECT text FROM tv_note") == "mine"
+    # The applier does not wait for the lock any more; the reader would wait for itself all the same.
+    took = refused(holder, "SELECT count(*) FROM tv_customer", psycopg2.errors.DeadlockDetected)
+    assert took < 10, took
+    assert value(writer, "SELECT data ->> 'name' FROM tv_customer WHERE pk_customer = 3") == "mine"
+    check_equal(connection, "after readers of what was left aside")
+
+
 with Server("lock_wait", "pg_tviews.lock_timeout = 200ms\n") as server:
     connection = server.prepare("shop", shop.SCRIPT)
     run(connection, EXTRA)
     reader = server.connect("shop")  # has committed nothing that it would wait for
     check_equal(connection)
+    check_readers()
     number = 0
     for how in ("rollback", "kill", "commit"):
         for lock, aside in CASES.items():
