@@ -343,6 +343,20 @@ class PathFinder {
     VisitInside(level);
   }
 
+  // The columns of `from` that its hop needs: those of the conditions, and, where it leads to a
+  // function or VALUES over `from`, those that this is computed from.
+  static ExitRequest RequestOfHop(const Occurrence* from, const MemberState& state) {
+    PlainArray<Expr*> needing = state.conjuncts;
+    if (state.next->kind == OccurrenceKind::kComputed &&
+        bms_is_member(from->id, state.next->uses)) {
+      const RangeTblEntry* rte = state.next->rte;
+      needing.Add(reinterpret_cast<Expr*>(rte->functions));
+      needing.Add(reinterpret_cast<Expr*>(rte->values_lists));
+      needing.Add(reinterpret_cast<Expr*>(rte->tablefunc));
+    }
+    return RequestOf(from, needing);
+  }
+
   void VisitDerived(Level* level, Occurrence* member) {
     MemberState& state = level->states[member->position];
     if (state.step == Step::kNone || state.is_lateral) {
@@ -351,7 +365,7 @@ class PathFinder {
     }
     const ExitRequest request = state.step == Step::kExit
                                     ? RequestOf(member, level->request, state.columns)
-                                    : RequestOf(member, state.conjuncts);
+                                    : RequestOfHop(member, state);
     state.inside = MakeLevel(member->child, level, &request, state.cost);
   }
 

@@ -95,6 +95,10 @@ SELECT lineage($$SELECT t.pk AS key FROM t JOIN (SELECT n AS g, count(*) FROM am
 -- 21: the filter guards the cast; it is not in the lookup, whose failure means a full refresh
 SELECT source, strategy, lookup FROM pg_tviews_explain_query(
   $$SELECT u.pk AS key FROM u JOIN c ON c.code ~ '^[0-9]+$' AND c.code::int = u.team$$, 'key');
+-- a function over a subquery: the way there carries the columns that it is computed from, not only
+-- those of the condition
+SELECT lineage($$SELECT u.pk AS key, d.a FROM (SELECT DISTINCT a, fk FROM c) d LEFT JOIN LATERAL unnest(ARRAY[d.a, d.fk]) e(x)
+                 ON d.fk = e.x FULL JOIN (SELECT pk, team FROM u) u ON e.x = u.team$$);
 -- 26: what cannot be tracked is refused
 SELECT lineage($$SELECT pk AS key, random() FROM u$$);
 SELECT lineage($$SELECT pk AS key, ctid FROM u$$);

@@ -14,6 +14,8 @@ BEGIN
     END LOOP;
 END $$;
 CREATE TABLE tv_part AS SELECT tb_part.pk_part, tb_part.n FROM tb_part;
+-- its first batch invalidates what sessions remember
+:wait
 SELECT current_setting('pg_tviews.graph_cache_size') AS size;
 SELECT * FROM pg_tviews_cache_stats WHERE cache_type = 'graph_cache' AND process_kind = 'session' \gset before_
 INSERT INTO tb_part SELECT i, i FROM generate_series(1, 130) AS i;
