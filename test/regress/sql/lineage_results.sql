@@ -128,8 +128,10 @@ SELECT FROM pg_tviews_retry('null');
 CALL look();
 -- 23: TVIEWs above one that the same batch writes
 CREATE TABLE tv_both AS SELECT pk_null AS pk_both, r.b FROM tv_null JOIN r ON r.pk = pk_null;
+BEGIN;
 UPDATE r SET a = a + 10, b = b + 10;
 UPDATE c SET a = a + 10;
+COMMIT;
 CALL look();
 SELECT * FROM tv_both ORDER BY 1;
 -- 24: TRUNCATE, and rows again
