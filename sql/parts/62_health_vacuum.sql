@@ -33,7 +33,7 @@ BEGIN ATOMIC
       AND activity.backend_type <> 'autovacuum worker' AND activity.datname = current_database()
     UNION ALL
     SELECT 'prepared transactions', 'warning',
-           format('Transaction %L is prepared since %s: it holds back vacuum, and every batch scans the outbox. COMMIT PREPARED %L or ROLLBACK PREPARED %L in database %I.',
+           format('Transaction %L is prepared since %s: it holds back vacuum, that of the outbox too. COMMIT PREPARED %L or ROLLBACK PREPARED %L in database %I.',
                   prepared.gid, prepared.prepared::timestamptz(0), prepared.gid, prepared.gid, prepared.database)
     FROM pg_prepared_xacts AS prepared
     WHERE prepared.prepared < now() - patience

@@ -367,7 +367,7 @@ BEGIN ATOMIC
          format('Databases took turns within the last hour: %s of %s queues and at most %s workers were in use. Raise pg_tviews.max_databases and pg_tviews.max_workers, then restart.',
                 server.slots_used, server.slots, current_setting('pg_tviews.max_workers'))),
         (work.batches > 100 AND work.scans > work.batches / 10, 'warning',
-         format('%s of %s batches had to read the outbox. Raise pg_tviews.queue_size (%s), then restart; end prepared transactions.',
+         format('%s of %s batches had to read the outbox. Raise pg_tviews.queue_size (%s), then restart.',
                 work.scans, work.batches, current_setting('pg_tviews.queue_size'))),
         (EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = 'pg_tviews.protect' AND pg_settings.reset_val = 'off'), 'warning',
          'pg_tviews.protect is off for everybody: anybody with privileges can spoil TVIEWs. Reset it, then SELECT pg_reload_conf().'),
@@ -506,7 +506,7 @@ BEGIN ATOMIC
       AND activity.backend_type <> 'autovacuum worker' AND activity.datname = current_database()
     UNION ALL
     SELECT 'prepared transactions', 'warning',
-           format('Transaction %L is prepared since %s: it holds back vacuum, and every batch scans the outbox. COMMIT PREPARED %L or ROLLBACK PREPARED %L in database %I.',
+           format('Transaction %L is prepared since %s: it holds back vacuum, that of the outbox too. COMMIT PREPARED %L or ROLLBACK PREPARED %L in database %I.',
                   prepared.gid, prepared.prepared::timestamptz(0), prepared.gid, prepared.gid, prepared.database)
     FROM pg_prepared_xacts AS prepared
     WHERE prepared.prepared < now() - patience

@@ -35,14 +35,9 @@ constexpr std::size_t kLargestRecord = std::size_t{512} * 1024 * 1024;
 void AtTransactionEvent(XactEvent event, void*) {
   switch (event) {
     case XACT_EVENT_PRE_COMMIT:
-      pg::Enter<bool>([]() -> absl::StatusOr<bool> {
-        TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().AtPreCommit());
-        return true;
-      });
-      break;
     case XACT_EVENT_PRE_PREPARE:
       pg::Enter<bool>([]() -> absl::StatusOr<bool> {
-        TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().AtPrePrepare());
+        TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().AtPreCommit());
         return true;
       });
       break;
@@ -191,10 +186,6 @@ absl::Status TransactionBuffer::WriteRecord() {
   TVIEWS_ASSIGN_OR_RETURN(const RowPointer row, pg::Outbox::Insert(payload));
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_outbox"));
 
-  if (state_ == State::kSealedForPrepare) {
-    if (record_count_++ == 0) records_[0] = pg::change_queue::BeginPrepare(MyDatabaseId);
-    return absl::OkStatus();
-  }
   if (record_count_ == kMaxRecords) return TooLate();
   // The row has given the transaction its id.
   const FullXid xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
@@ -217,11 +208,6 @@ absl::Status TransactionBuffer::AtPreCommit() {
   return pg::PausePoint("after_publish");
 }
 
-absl::Status TransactionBuffer::AtPrePrepare() {
-  state_ = State::kSealedForPrepare;
-  return levels_.empty() ? absl::OkStatus() : WriteRecord();
-}
-
 void TransactionBuffer::AtCommit() noexcept {
   if (record_count_ > 0) pg::PausePointInCommit("after_commit");
   for (std::size_t i = 0; i < record_count_; ++i) {
@@ -232,16 +218,12 @@ void TransactionBuffer::AtCommit() noexcept {
 }
 
 void TransactionBuffer::AtAbort() noexcept {
-  if (state_ == State::kSealedForPrepare) {
-    AtPrepare();
-    return;
-  }
   for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtEnd(&records_[i], false);
   Reset();
 }
 
 void TransactionBuffer::AtPrepare() noexcept {
-  if (record_count_ > 0) pg::change_queue::EndPrepare(&records_[0]);
+  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtEnd(&records_[i], true);
   Reset();
 }
 

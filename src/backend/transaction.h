@@ -56,8 +56,7 @@ class TransactionBuffer {
   // True if the transaction has changes that are not in a record yet.
   bool has_changes() const { return !levels_.empty(); }
 
-  absl::Status AtPreCommit();
-  absl::Status AtPrePrepare();
+  absl::Status AtPreCommit();  // or PRE_PREPARE
   void AtCommit() noexcept;
   void AtAbort() noexcept;
   void AtPrepare() noexcept;
@@ -69,7 +68,7 @@ class TransactionBuffer {
     int nest_level;
     DeltaSet deltas;
   };
-  enum class State { kCollecting, kSealed, kSealedForPrepare };
+  enum class State { kCollecting, kSealed };
 
   // The first of a sealed transaction's records keep their keys, later ones name whole relations.
   static constexpr std::size_t kRecordsWithKeys = 32;
@@ -88,7 +87,7 @@ class TransactionBuffer {
   std::vector<Level> levels_;     // ascending
   std::size_t lower_bytes_ = 0;   // of all levels but the last
   std::size_t key_count_ = 0;     // of all levels, for monitoring
-  std::size_t record_count_ = 0;  // in records_, or of outbox rows where nothing is published
+  std::size_t record_count_ = 0;  // in records_
   std::array<pg::PublishedRecord, kMaxRecords> records_;
   DeltaSet recorded_whole_;  // relations that a sealed transaction's records name as a whole
   FullXid last_recorded_xid_ = 0;

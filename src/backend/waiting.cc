@@ -70,8 +70,7 @@ Waited Done(const DatabaseSlot& slot) {
 bool IsIdle(DatabaseSlot* slot) {
   pg::SharedHolder holder(slot->queue_lock);
   return slot->database.Load() == MyDatabaseId && RecordRing(slot->ring).empty() &&
-         slot->preparing.Load() == 0 && slot->maybe_prepared.Load() == 0 &&
-         slot->overflow.started.Load() == slot->clean.Load() &&
+         slot->kept.Load() == 0 && slot->overflow.started.Load() == slot->clean.Load() &&
          pg::Slots()->unslotted.started.Load() == slot->clean_unslotted.Load();
 }
 

@@ -188,6 +188,11 @@ void RecordRing::Reclaim() {
   Atomic(control_->head).store(position, std::memory_order_release);
 }
 
+void RecordRing::Clear() {
+  Atomic(control_->head).store(tail(), std::memory_order_release);
+  Reclaim();
+}
+
 void RecordRing::RotateOne() {
   const Frame frame = Read(head());
   Finish(frame.position);

@@ -92,6 +92,9 @@ class RecordRing {
   // only. HOLDS: the exclusive lock.
   void Reclaim();
 
+  // Frees every frame. By the reader only. HOLDS: the exclusive lock.
+  void Clear();
+
   // Frees space behind pending frames at the head: reclaims, then appends the pending frames at the
   // head again at the tail without their payload (their outbox rows are enough) up to the first
   // that had a payload or that has a finished frame behind it, and reclaims that. False if there is

@@ -126,7 +126,7 @@ absl::StatusOr<bool> OutboxHasWork() {
 void GiveSlotBack(Oid database) {
   pg::DatabaseSlot* const slot = pg::FindSlot(database);
   if (slot == nullptr || !pg::AttachApplier(slot)) return;
-  if (!pg::ReleaseSlot(slot)) pg::DetachApplier(slot, false);
+  if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot, false);
 }
 
 absl::Status Connect(Oid database) {
@@ -216,7 +216,7 @@ absl::Status Applier::Housekeeping() {
   // DROP EXTENSION: the slot goes back, the launcher starts another applier when it is needed.
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
   if (is_here) return CheckVersions();
-  if (pg::ReleaseSlot(slot_)) my_slot = nullptr;
+  if (pg::ReleaseSlot(slot_, batch_.PreparedUpTo())) my_slot = nullptr;
   return EndProcess("the extension is gone");
 }
 
@@ -303,7 +303,9 @@ absl::Status Applier::Wait() {
 bool Applier::ShouldEnd() const {
   const Timestamp now = GetCurrentTimestamp();
   const bool is_in_the_way = pg::Slots()->turned_away_at.Load() > began_at_;
-  if (is_in_the_way && now - began_at_ >= kLongTurn) return pg::ReleaseSlot(slot_);
+  if (is_in_the_way && now - began_at_ >= kLongTurn) {
+    return pg::ReleaseSlot(slot_, batch_.PreparedUpTo());
+  }
   if (again_ || batch_.HasWork() || batch_.has_behind()) return false;
   if (is_in_the_way && now - began_at_ >= kShortTurn) return pg::ReleaseIfIdle(slot_);
   if (adoption_.is_pending()) return false;

@@ -67,8 +67,7 @@ absl::Status BatchRunner::Run(bool careful) {
   log_.Begin();
   slot_->activity.batch_started.Store(begin);
   stuck_ = 0;
-  TVIEWS_ASSIGN_OR_RETURN(const bool none_prepared, NonePrepared());
-  reader_.BeforeSnapshot(none_prepared);
+  reader_.BeforeSnapshot();
   requests_.Take();
   // What fails because of a helper, or of a row of another key, is repeated without.
   executor_.SetCareful(careful);
@@ -97,14 +96,6 @@ absl::Status BatchRunner::Run(bool careful) {
   reader_.AfterCommit(bounds, behind_.all(), locks_.missing());
   requests_.AfterCommit();
   return absl::OkStatus();
-}
-
-// True if the database is known to have no prepared transaction: nothing was preparing before the
-// list was read, and the list was empty (ATTACKS A5).
-absl::StatusOr<bool> BatchRunner::NonePrepared() {
-  if (!reader_.MaybePrepared() || reader_.IsPreparing()) return false;
-  TVIEWS_ASSIGN_OR_RETURN(const bool any, HasPreparedTransactions());
-  return !any;
 }
 
 absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {

@@ -17,6 +17,7 @@
 #define PG_TVIEWS_WORKER_BATCH_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -58,7 +59,9 @@ class BatchRunner {
   // True if another batch should follow without waiting.
   bool HasWork() const { return reader_.HasWork() || dormant_.AnyDue(); }
   // True while new work may come without a wake-up: from prepared transactions, or by time.
-  bool MustPoll() const { return reader_.MaybePrepared() || !dormant_.empty(); }
+  bool MustPoll() const { return reader_.HasUnended() || !dormant_.empty(); }
+  // See pg::ReleaseSlot.
+  std::optional<RingPosition> PreparedUpTo() const { return reader_.PreparedUpTo(); }
   // Milliseconds until a batch should look for keys to audit; -1: never.
   long AuditDueMs() const { return audit_.NextDueMs(); }
   // True if the last batch left failing keys behind: the next ones are careful too.
@@ -70,7 +73,6 @@ class BatchRunner {
   absl::Status AwaitLock() { return locks_.AwaitContended(); }
 
  private:
-  absl::StatusOr<bool> NonePrepared();
   absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
   absl::Status LoadGraphIfStale();
   absl::Status ReloadGraph();

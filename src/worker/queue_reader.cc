@@ -1,5 +1,8 @@
 #include "worker/queue_reader.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "shared/pg/guard.h"
 #include "shared/pg/shmem.h"
 #include "shared/pg/snapshot.h"
@@ -15,34 +18,34 @@ namespace tviews::worker {
 using pg::ExclusiveHolder;
 using pg::SharedHolder;
 
-void QueueReader::BeforeSnapshot(bool none_prepared) {
+void QueueReader::BeforeSnapshot() {
   // `finished` before `started`: a transaction that begins to overflow in between makes them
   // differ, never agree.
   overflow_finished_ = slot_->overflow.finished.Load();
   overflow_started_ = slot_->overflow.started.Load();
   unslotted_finished_ = pg::Slots()->unslotted.finished.Load();
   unslotted_started_ = pg::Slots()->unslotted.started.Load();
-  prepare_generation_ = slot_->prepare_generation.Load();
-  none_prepared_ = none_prepared;
   ticket_ = slot_->requested.Load();
 }
 
 bool QueueReader::NeedsScan() const {
   return slot_->overflow.started.Load() != slot_->clean.Load() ||
-         pg::Slots()->unslotted.started.Load() != slot_->clean_unslotted.Load() ||
-         slot_->maybe_prepared.Load() != 0;
+         pg::Slots()->unslotted.started.Load() != slot_->clean_unslotted.Load();
 }
 
 absl::Status QueueReader::Collect(
     SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
   finished_.clear();
   consumed_.clear();
+  next_kept_.clear();
   scanned_ = NeedsScan();
   if (!scanned_) {
     TVIEWS_RETURN_IF_ERROR(CollectRing(snapshot, visit));
+    TVIEWS_RETURN_IF_ERROR(CollectKept(snapshot, visit));
     if (!scanned_) return absl::OkStatus();
     // Records were met whose outcome only the outbox tells: visiting the others twice is harmless.
     consumed_.clear();
+    next_kept_.clear();
     return CollectOutbox(snapshot, visit);
   }
   // All visible rows are the batch; the queue's entries for them are only dropped.
@@ -60,6 +63,7 @@ absl::Status QueueReader::CollectRing(
     walked_ = ring.tail();
   }
   slot_->activity.walked.Store(walked_);
+  unended_.clear();
   absl::Status status;
   bool forgotten = false;
   ring.ForEach(walked_, [&](const Frame& frame) {
@@ -69,7 +73,10 @@ absl::Status QueueReader::CollectRing(
       status = outcome.status();
       return false;
     }
-    if (*outcome == pg::Outcome::kInProgress) return true;
+    if (*outcome == pg::Outcome::kInProgress) {
+      unended_.insert(frame.content.xid);
+      return true;
+    }
     finished_.push_back(frame.position);
     if (*outcome == pg::Outcome::kAborted) return true;
     consumed_.push_back({frame.content.outbox_row, frame.content.xid});
@@ -88,12 +95,34 @@ absl::Status QueueReader::CollectRing(
   return status;
 }
 
+absl::Status QueueReader::CollectKept(
+    SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
+  bool forgotten = false;
+  for (const pg::Outbox::Consumed& kept : kept_) {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::Outcome outcome,
+                            pg::OutcomeUnder(snapshot, kept.xid, &forgotten));
+    if (outcome == pg::Outcome::kInProgress) next_kept_.push_back(kept);
+    if (outcome != pg::Outcome::kCommitted) continue;
+    consumed_.push_back(kept);
+    TVIEWS_RETURN_IF_ERROR(
+        pg::Outbox::Fetch(snapshot, kept.row, kept.xid,
+                          [&](std::string_view payload) { return visit(kept.xid, payload); }));
+  }
+  if (forgotten) scanned_ = true;
+  return absl::OkStatus();
+}
+
 absl::Status QueueReader::CollectOutbox(
     SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
-  return pg::Outbox::Scan(snapshot, [&](RowPointer row, FullXid xid, std::string_view payload) {
-    consumed_.push_back({row, xid});
-    return visit(xid, payload);
-  });
+  return pg::Outbox::ScanAll(
+      snapshot,
+      [&](RowPointer row, FullXid xid, std::string_view payload) {
+        consumed_.push_back({row, xid});
+        return visit(xid, payload);
+      },
+      [&](RowPointer row, FullXid xid) {
+        if (!unended_.contains(xid)) next_kept_.push_back({row, xid});
+      });
 }
 
 void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind,
@@ -101,16 +130,17 @@ void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<Rel
   RecordRing ring(slot_->ring);
   {
     ExclusiveHolder holder(slot_->queue_lock);
+    const bool is_all = ring.tail() == walked_;
     for (const RingPosition position : finished_) ring.Finish(position);
     ring.Reclaim();
-    // A transaction that stays in progress must not keep the space behind it (ATTACKS B4).
-    while (ring.tail() - ring.head() > ring.capacity() / 2 && ring.RotateHead()) {
+    // A transaction that stays in progress must not keep the space behind it (ATTACKS B4), nor make
+    // every batch walk over what is done there.
+    while (ring.tail() - ring.head() > ring.capacity() / 8 && ring.RotateHead()) {
     }
-    if (scanned_ && none_prepared_ && slot_->preparing.Load() == 0 &&
-        slot_->prepare_generation.Load() == prepare_generation_) {
-      slot_->maybe_prepared.Store(0);
-    }
+    settled_ = is_all ? std::optional(ring.tail()) : std::nullopt;
   }
+  kept_ = std::move(next_kept_);
+  slot_->kept.Store(kept_.size());
   if (scanned_ && overflow_finished_ == overflow_started_) slot_->clean.Store(overflow_started_);
   if (scanned_ && unslotted_finished_ == unslotted_started_) {
     slot_->clean_unslotted.Store(unslotted_started_);
@@ -150,7 +180,12 @@ bool QueueReader::HasWork() const {
   for (const pg::RefreshRequest& request : slot_->requests) {
     if (request.state == pg::RefreshRequest::kWaiting) return true;
   }
-  return !RecordRing(slot_->ring).empty() || slot_->maybe_prepared.Load() != 0;
+  return !RecordRing(slot_->ring).empty() || !kept_.empty();
+}
+
+std::optional<RingPosition> QueueReader::PreparedUpTo() const {
+  const bool any_session = std::any_of(unended_.begin(), unended_.end(), pg::HasSession);
+  return any_session ? std::nullopt : settled_;
 }
 
 }  // namespace tviews::worker

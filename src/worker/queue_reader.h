@@ -5,7 +5,7 @@
 // Errors:  returns Status
 //
 // One batch, in this order:
-//   BeforeSnapshot   reads the counters (ATTACKS A4, A5, A14)
+//   BeforeSnapshot   reads the counters (ATTACKS A4, A14)
 //   S is taken
 //   Collect          walks the queue, and scans the outbox where the counters say so
 //   ... apply, delete the outbox rows, commit ...
@@ -13,11 +13,16 @@
 //
 // (1) What Collect reports is every record visible in S, no more and no less.
 // (2) Nothing is consumed before AfterCommit: a batch that fails is simply begun again.
+// (3) A scan meets every row that is not deleted. Of those in progress under S, and without an
+// entry
+//     in the queue, it keeps the places; later batches ask for them as for the queue's entries. So
+//     no prepared transaction, however old, makes a second scan necessary (ATTACKS A5, B6).
 
 #ifndef PG_TVIEWS_WORKER_QUEUE_READER_H_
 #define PG_TVIEWS_WORKER_QUEUE_READER_H_
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -37,9 +42,7 @@ class QueueReader {
  public:
   explicit QueueReader(pg::DatabaseSlot* slot) : slot_(slot) {}
 
-  // `none_prepared`: the list of prepared transactions was read before this call, in a transaction
-  // that is over, with nothing preparing before it was read, and was empty.
-  void BeforeSnapshot(bool none_prepared);
+  void BeforeSnapshot();
 
   // Calls `visit(xid, payload)` for every record that `snapshot` sees. The payload is empty if the
   // record's row has vanished from the outbox, which only a repair by hand can do.
@@ -58,14 +61,18 @@ class QueueReader {
   // request, or reasons to scan.
   bool HasWork() const;
 
-  // True while prepared transactions may exist: the applier polls.
-  bool MaybePrepared() const { return slot_->maybe_prepared.Load() != 0; }
-  bool IsPreparing() const { return slot_->preparing.Load() != 0; }
-  std::uint64_t PrepareGeneration() const { return slot_->prepare_generation.Load(); }
+  // True while the last batch left transactions in progress: a prepared one can end without a
+  // wake-up, so the applier polls.
+  bool HasUnended() const { return !unended_.empty() || !kept_.empty(); }
+
+  // Where all that the last batch left in the queue belongs to prepared transactions: its end.
+  std::optional<RingPosition> PreparedUpTo() const;
 
  private:
   bool NeedsScan() const;
   absl::Status CollectRing(SnapshotData* snapshot,
+                           absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
+  absl::Status CollectKept(SnapshotData* snapshot,
                            absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
   absl::Status CollectOutbox(SnapshotData* snapshot,
                              absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
@@ -79,14 +86,16 @@ class QueueReader {
   std::uint64_t overflow_finished_ = 0;
   std::uint64_t unslotted_started_ = 0;
   std::uint64_t unslotted_finished_ = 0;
-  std::uint64_t prepare_generation_ = 0;
-  bool none_prepared_ = false;
   std::uint64_t ticket_ = 0;
 
   bool scanned_ = false;
   RingPosition walked_ = 0;  // tail of the last walk
   std::vector<RingPosition> finished_;
+  std::set<FullXid> unended_;            // in progress under S, in the ring
+  std::optional<RingPosition> settled_;  // tail after the last batch, if it walked all
   std::vector<pg::Outbox::Consumed> consumed_;
+  std::vector<pg::Outbox::Consumed> kept_;       // see (3)
+  std::vector<pg::Outbox::Consumed> next_kept_;  // once this batch is committed
 };
 
 }  // namespace tviews::worker

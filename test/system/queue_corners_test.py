@@ -1,11 +1,12 @@
 """Small corners of the change queue: a transaction that stays in its commit for long at the head of a
-small queue (ATTACKS B4), overflows between a batch's snapshot and its scan (A4)."""
+small queue (ATTACKS B4), overflows between a batch's snapshot and its scan (A4), transactions that are
+prepared meanwhile (A5, B6)."""
 import threading
 
 import psycopg2
 
 import pauses
-from tviews_server import Server, check_equal, run, value
+from tviews_server import Server, check_equal, run, value, wait_until
 
 SCRIPT = """
 CREATE TABLE tb_a (pk_a int PRIMARY KEY, name text, pair int);
@@ -17,13 +18,15 @@ CONF = pauses.CONF.replace("after_publish:6", "unused:6") + "pg_tviews.queue_siz
 
 
 class SlowCommit(threading.Thread):
-    """A session that stays between publishing its record and committing."""
+    """A session that stays between publishing its record and committing, or preparing to."""
 
-    def __init__(self, key, name):
+    def __init__(self, key, name, prepare=False):
         super().__init__()
         self.session = server.connect("corners")
         self.pid = self.session.info.backend_pid
         self.statement = f"UPDATE tb_a SET name = '{name}' WHERE pk_a = {key}"
+        if prepare:
+            self.statement = f"BEGIN; {self.statement}; PREPARE TRANSACTION '{name}'"
         self.start()
 
     def run(self):
@@ -92,3 +95,36 @@ with Server("queue_corners", CONF) as server:
         other.close()
         check_equal(connection, f"after overflows at {point}")
     assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+
+    # Transactions on their way into being prepared; two that are are only in the outbox.
+    with pauses.pause(server, "corners", "after_publish") as paused:
+        slow = [SlowCommit(191 + i, f"prepared {i}", prepare=True) for i in range(3)]
+        paused(3)
+        for i in range(20):
+            move(i)
+        run(connection, "SELECT pg_tviews_wait('10 s')")
+        run(connection, "SELECT pg_terminate_backend(%s)", (slow[2].pid,))
+        slow[2].join()
+        run(connection, "SELECT pg_tviews_pause()")
+        for i in range(400):
+            move(i)
+        for i in (3, 4):
+            run(connection, f"BEGIN; UPDATE tb_a SET name = 'prepared {i}' WHERE pk_a = {191 + i}; PREPARE TRANSACTION 'prepared {i}'")
+        run(connection, "SELECT pg_tviews_resume()")
+        run(connection, "SELECT pg_tviews_wait('10 s')")
+    for thread in slow:
+        thread.join()
+    move(0)
+    check_equal(connection, "while prepared")
+    before = value(connection, scans)
+    for i in range(30):
+        move(i)
+        run(connection, "SELECT pg_tviews_wait()")
+    assert value(connection, scans) == before, "prepared transactions make batches scan the outbox"
+    assert value(connection, "SELECT count(*) FROM tv_a WHERE name LIKE 'prepared%'") == 0
+    for i, end in ((0, "COMMIT"), (1, "ROLLBACK"), (3, "COMMIT"), (4, "ROLLBACK")):
+        run(connection, f"{end} PREPARED 'prepared {i}'")
+    check_equal(connection, "after prepared transactions")
+    shown = run(connection, "SELECT pk_a FROM tv_a WHERE name LIKE 'prepared%' ORDER BY pk_a")
+    assert shown == [(191,), (194,)], shown
+    wait_until(lambda: value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0, "the outbox to be empty")

@@ -170,6 +170,18 @@ TEST(RecordRing, ReclaimsUpToTheFirstPendingFrame) {
   ExpectContent(Frames(*ring)[0], 2, "two");
 }
 
+TEST(RecordRing, IsEmptyAfterClearAndKnowsOldPositionsNoMore) {
+  OwnedRing ring(1000);
+  const RingPosition old = *ring->Publish(Content(1, "one"));
+  ring->Publish(Content(2, "two"));
+  ring->Clear();
+  EXPECT_TRUE(ring->empty());
+  const RingPosition next = *ring->Publish(Content(1, "one"));
+  EXPECT_GT(next, old);
+  EXPECT_FALSE(ring->Void(old, 1));
+  EXPECT_TRUE(ring->Void(next, 1));
+}
+
 TEST(RecordRing, RotatesAPendingFrameOutOfAFullRing) {
   const std::string payload(100, 'x');
   const std::size_t size = RecordRing::FrameSize(payload.size());

@@ -67,19 +67,6 @@ PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexce
   }
 }
 
-PublishedRecord BeginPrepare(DatabaseId database) noexcept {
-  for (;;) {
-    DatabaseSlot* const slot = ClaimSlot(database);
-    if (slot == nullptr) return CountUnslotted(0);
-    ExclusiveHolder holder(slot->queue_lock);
-    if (slot->database.Load() != database) continue;
-    slot->preparing.Add(1);
-    slot->prepare_generation.Add(1);
-    slot->maybe_prepared.Store(1);
-    return {.place = PublishedRecord::Place::kPreparing, .slot = IndexOf(slot)};
-  }
-}
-
 void AtEnd(PublishedRecord* record, bool committed) noexcept {
   switch (record->place) {
     case PublishedRecord::Place::kNowhere:
@@ -99,21 +86,8 @@ void AtEnd(PublishedRecord* record, bool committed) noexcept {
     case PublishedRecord::Place::kNoSlot:
       FinishUnslotted();
       break;
-    case PublishedRecord::Place::kPreparing:
-      EndPrepare(record);
-      return;
   }
   if (committed && record->slot >= 0) WakeApplierOf(SlotOf(*record));
-  *record = PublishedRecord{};
-}
-
-void EndPrepare(PublishedRecord* record) noexcept {
-  if (record->place == PublishedRecord::Place::kPreparing) {
-    SlotOf(*record)->preparing.Add(-1);
-    WakeApplierOf(SlotOf(*record));
-  } else if (record->place == PublishedRecord::Place::kNoSlot) {
-    FinishUnslotted();
-  }
   *record = PublishedRecord{};
 }
 

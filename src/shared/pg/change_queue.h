@@ -11,8 +11,12 @@
 //
 // Overflow (ATTACKS A4): `started` is raised before the commit, `finished` after the end of the
 // transaction, `clean` is the value of `started` up to which scans of the outbox have covered
-// everything. Nothing is ever cleared. Prepared transactions (A5): `preparing` counts transactions
-// between PRE_PREPARE and the end of PREPARE, `prepare_generation` is raised by each.
+// everything. Nothing is ever cleared.
+//
+// A prepared transaction is one that takes long to end (A5, B6): it publishes at PRE_PREPARE, and
+// its entry stays pending until it is seen to have committed or aborted. If it overflows, it counts
+// as finished when it is prepared: a scan of the outbox keeps the places of rows whose transactions
+// are in progress (queue_reader.h).
 
 #ifndef PG_TVIEWS_SHARED_PG_CHANGE_QUEUE_H_
 #define PG_TVIEWS_SHARED_PG_CHANGE_QUEUE_H_
@@ -32,11 +36,10 @@ namespace tviews::pg {
 // What a transaction published, remembered until it ends. Plain bytes.
 struct PublishedRecord {
   enum class Place : std::uint8_t {
-    kNowhere,    // nothing published
-    kRing,       // an entry at `position`
-    kOverflow,   // only in the outbox, counted
-    kNoSlot,     // only in the outbox; every slot serves another database
-    kPreparing,  // between PRE_PREPARE and the end of PREPARE
+    kNowhere,   // nothing published
+    kRing,      // an entry at `position`
+    kOverflow,  // only in the outbox, counted
+    kNoSlot,    // only in the outbox; every slot serves another database
   };
   Place place = Place::kNowhere;
   std::int32_t slot = -1;
@@ -47,20 +50,14 @@ struct PublishedRecord {
 // The writers' side. None of these can raise; all may be called in a critical phase of a commit.
 namespace change_queue {
 
-// PRE_COMMIT: publishes the record of the current transaction, or counts an overflow.
+// PRE_COMMIT, PRE_PREPARE: publishes the record of the current transaction, or counts an overflow.
 PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexcept;
 
-// PRE_PREPARE: the outbox row is written, nothing is published.
-PublishedRecord BeginPrepare(DatabaseId database) noexcept;
-
-// COMMIT: wakes the applier, or the launcher where no applier lives. ABORT: voids the entry. Clears
-// `record`.
+// COMMIT, PREPARE: wakes the applier, or the launcher where no applier lives. ABORT: voids the
+// entry. Clears `record`.
 void AtEnd(PublishedRecord* record, bool committed) noexcept;
 
-// PREPARE (or ABORT) after BeginPrepare. Clears `record`.
-void EndPrepare(PublishedRecord* record) noexcept;
-
-// COMMIT PREPARED and other news that are in the outbox only: makes the applier look.
+// COMMIT PREPARED and other news that no record brings: makes the applier look.
 void WakeApplier(DatabaseId database) noexcept;
 
 }  // namespace change_queue

@@ -15,10 +15,9 @@
 // applier, applier_pid    the applier           everybody             atomic
 // needs_applier           everybody             launcher              atomic
 // ring                    writers, the applier  both, monitoring      queue_lock
-// overflow, preparing,    writers               the applier           atomic
-//   prepare_generation
-// clean, clean_unslotted, the applier (maybe_   the applier, readers  atomic
-//   maybe_prepared          prepared: writers)
+// overflow                writers               the applier           atomic
+// clean, clean_unslotted, the applier           the applier, readers  atomic
+//   kept
 // requested               readers               the applier           atomic
 // served                  the applier           readers               atomic
 // is_closing              the applier           writers               queue_lock
@@ -123,9 +122,7 @@ struct DatabaseSlot {
   OverflowCounters overflow;
   SharedCounter clean;
   SharedCounter clean_unslotted;
-  SharedNumber preparing;
-  SharedCounter prepare_generation;
-  SharedFlag maybe_prepared;
+  SharedCounter kept;  // rows of the outbox whose transactions the applier waits for
 
   SharedCounter requested;
   SharedCounter served;

@@ -83,6 +83,53 @@ absl::Status RowIsLocked() {
       {.message = "a row of the outbox is locked by another transaction", .sqlstate = "55P03"});
 }
 
+// Whether `snapshot` sees a row that is not deleted and whose transaction has not aborted.
+bool IsSeen(HeapTupleHeader header, SnapshotData* snapshot) {
+  return HeapTupleHeaderXminFrozen(header) ||
+         !XidInMVCCSnapshot(HeapTupleHeaderGetRawXmin(header), snapshot);
+}
+
+// Without `keep`, the rows that `snapshot` sees; with it, also those in progress.
+absl::Status ScanRows(SnapshotData* snapshot, Outbox::Visit visit, const Outbox::Keep* keep) {
+  TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(AccessShareLock));
+  SnapshotData dirty;
+  InitDirtySnapshot(dirty);
+  Snapshot const scanned = keep == nullptr ? snapshot : &dirty;
+  TVIEWS_ASSIGN_OR_RETURN(const TableScanDesc scan, CallFor([outbox, scanned] {
+                            return table_beginscan(outbox, scanned, 0, nullptr);
+                          }));
+  TVIEWS_ASSIGN_OR_RETURN(MemoryScope memory, MemoryScope::Make("pg_tviews outbox row"));
+  absl::Status status;
+  while (status.ok()) {
+    memory.Reset();
+    HeapTuple tuple = nullptr;
+    bool is_seen = true;
+    Bytes payload{};
+    FullTransactionId next{};
+    TVIEWS_RETURN_IF_ERROR(Call([&] {
+      CHECK_FOR_INTERRUPTS();
+      tuple = heap_getnext(scan, ForwardScanDirection);
+      if (tuple == nullptr) return;
+      next = ReadNextFullTransactionId();
+      is_seen = keep == nullptr || IsSeen(tuple->t_data, snapshot);
+      if (is_seen) payload = PayloadOf(tuple, RelationGetDescr(outbox));
+    }));
+    if (tuple == nullptr) break;
+    const RowPointer row = ToRowPointer(tuple->t_self);
+    const FullXid xid = InsertedBy(tuple->t_data, next);
+    if (is_seen) {
+      status = visit(row, xid, std::string_view(payload.data, payload.size));
+    } else {
+      (*keep)(row, xid);
+    }
+  }
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    table_endscan(scan);
+    table_close(outbox, AccessShareLock);
+  }));
+  return status;
+}
+
 }  // namespace
 
 absl::StatusOr<RowPointer> Outbox::Insert(std::string_view payload) {
@@ -104,36 +151,12 @@ absl::StatusOr<RowPointer> Outbox::Insert(std::string_view payload) {
   });
 }
 
-absl::Status Outbox::Scan(
-    SnapshotData* snapshot,
-    absl::FunctionRef<absl::Status(RowPointer, FullXid, std::string_view)> visit) {
-  TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(AccessShareLock));
-  TVIEWS_ASSIGN_OR_RETURN(const TableScanDesc scan, CallFor([outbox, snapshot] {
-                            return table_beginscan(outbox, snapshot, 0, nullptr);
-                          }));
-  TVIEWS_ASSIGN_OR_RETURN(MemoryScope memory, MemoryScope::Make("pg_tviews outbox row"));
-  absl::Status status;
-  while (status.ok()) {
-    memory.Reset();
-    HeapTuple tuple = nullptr;
-    Bytes payload{};
-    FullTransactionId next{};
-    TVIEWS_RETURN_IF_ERROR(Call([&] {
-      CHECK_FOR_INTERRUPTS();
-      tuple = heap_getnext(scan, ForwardScanDirection);
-      if (tuple == nullptr) return;
-      next = ReadNextFullTransactionId();
-      payload = PayloadOf(tuple, RelationGetDescr(outbox));
-    }));
-    if (tuple == nullptr) break;
-    status = visit(ToRowPointer(tuple->t_self), InsertedBy(tuple->t_data, next),
-                   std::string_view(payload.data, payload.size));
-  }
-  TVIEWS_RETURN_IF_ERROR(Call([&] {
-    table_endscan(scan);
-    table_close(outbox, AccessShareLock);
-  }));
-  return status;
+absl::Status Outbox::Scan(SnapshotData* snapshot, Visit visit) {
+  return ScanRows(snapshot, visit, nullptr);
+}
+
+absl::Status Outbox::ScanAll(SnapshotData* snapshot, Visit visit, Keep keep) {
+  return ScanRows(snapshot, visit, &keep);
 }
 
 absl::Status Outbox::Fetch(SnapshotData* snapshot, RowPointer row, FullXid xid,

@@ -30,9 +30,13 @@ class Outbox {
 
   // Calls `visit` with every row that `snapshot` sees: its place, its inserting transaction, its
   // payload (valid during the call). Memory stays bounded by one row.
-  static absl::Status Scan(
-      SnapshotData* snapshot,
-      absl::FunctionRef<absl::Status(RowPointer, FullXid, std::string_view)> visit);
+  using Visit = absl::FunctionRef<absl::Status(RowPointer, FullXid, std::string_view)>;
+  static absl::Status Scan(SnapshotData* snapshot, Visit visit);
+
+  // The same, and calls `keep` with place and transaction of every row whose transaction is in
+  // progress under `snapshot`.
+  using Keep = absl::FunctionRef<void(RowPointer, FullXid)>;
+  static absl::Status ScanAll(SnapshotData* snapshot, Visit visit, Keep keep);
 
   // Calls `visit` with the payload of the row of `xid` at `row`, if it is there.
   static absl::Status Fetch(SnapshotData* snapshot, RowPointer row, FullXid xid,

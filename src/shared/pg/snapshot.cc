@@ -61,6 +61,10 @@ bool IsInProgress(FullXid xid) {
          TransactionIdIsInProgress(XidFromFullTransactionId(FullTransactionIdFromU64(xid)));
 }
 
+bool HasSession(FullXid xid) {
+  return BackendXidGetPid(XidFromFullTransactionId(FullTransactionIdFromU64(xid))) != 0;
+}
+
 SnapshotBounds BoundsOf(SnapshotData* snapshot) {
   SnapshotBounds bounds;
   bounds.xmin = WidenXid(snapshot->xmin);

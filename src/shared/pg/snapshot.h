@@ -28,6 +28,9 @@ absl::StatusOr<Outcome> OutcomeUnder(SnapshotData* snapshot, FullXid xid, bool* 
 // that its id has been used again.
 bool IsInProgress(FullXid xid);
 
+// True while a session runs the top-level transaction: not if it is prepared, or has ended.
+bool HasSession(FullXid xid);
+
 // The bounds of an MVCC snapshot, as pg_current_snapshot() computes them.
 SnapshotBounds BoundsOf(SnapshotData* snapshot);
 

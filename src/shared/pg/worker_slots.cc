@@ -61,9 +61,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
   slot->overflow.finished.Store(1);
   slot->clean.Store(0);
   slot->clean_unslotted.Store(~std::uint64_t{0});
-  slot->preparing.Store(0);
-  slot->prepare_generation.Store(0);
-  slot->maybe_prepared.Store(1);
+  slot->kept.Store(0);
   slot->requested.Store(0);
   slot->served.Store(0);
   slot->paused.Store(0);
@@ -91,8 +89,7 @@ bool IsInFlightLocked(DatabaseSlot* slot) {
     if (request.state != RefreshRequest::kFree) return true;
   }
   return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 ||
-         !RecordRing(slot->ring).empty() || slot->preparing.Load() != 0 ||
-         slot->maybe_prepared.Load() != 0 ||
+         !RecordRing(slot->ring).empty() || slot->kept.Load() != 0 ||
          slot->overflow.started.Load() != slot->overflow.finished.Load() ||
          slot->overflow.started.Load() != slot->clean.Load() ||
          Slots()->unslotted.started.Load() != slot->clean_unslotted.Load() ||
@@ -123,9 +120,8 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
   slot->needs_applier.Store(0);
   slot->is_closing.Store(0);
   slot->activity.starts.Add(1);
-  // What the previous applier left is unknown: scan once, and look for prepared transactions.
+  // What the previous applier left is unknown: scan once.
   slot->clean.Store(slot->overflow.started.Load() - 1);
-  slot->maybe_prepared.Store(1);
   ExclusiveHolder queue(slot->queue_lock);
   for (RefreshRequest& request : slot->requests) {
     if (request.state == RefreshRequest::kTaken) request.state = RefreshRequest::kWaiting;
@@ -155,7 +151,7 @@ bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {
   return true;
 }
 
-bool ReleaseSlot(DatabaseSlot* slot) noexcept {
+bool ReleaseSlot(DatabaseSlot* slot, std::optional<RingPosition> prepared_up_to) noexcept {
   bool has_work = false;
   {
     ExclusiveHolder holder(Slots()->lock);
@@ -163,13 +159,15 @@ bool ReleaseSlot(DatabaseSlot* slot) noexcept {
     for (const RefreshRequest& request : slot->requests) {
       if (request.state != RefreshRequest::kFree) return false;
     }
-    if (slot->paused.Load() != 0 || slot->preparing.Load() != 0) return false;
+    if (slot->paused.Load() != 0) return false;
     if (slot->overflow.started.Load() != slot->overflow.finished.Load()) return false;
-    if (!RecordRing(slot->ring).empty()) {
+    RecordRing ring(slot->ring);
+    if (!ring.empty() && prepared_up_to != ring.tail()) {
       slot->is_closing.Store(1);
       return false;
     }
     has_work = IsInFlightLocked(slot);
+    ring.Clear();
     FreeLocked(slot);
   }
   if (has_work) VisitEveryDatabase();

@@ -12,7 +12,10 @@
 #ifndef PG_TVIEWS_SHARED_PG_WORKER_SLOTS_H_
 #define PG_TVIEWS_SHARED_PG_WORKER_SLOTS_H_
 
+#include <optional>
+
 #include "shared/pg/database_slot.h"
+#include "shared/record_ring.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -39,8 +42,9 @@ bool ReleaseIfIdle(DatabaseSlot* slot) noexcept;
 // applier begins. For a second the same database cannot claim it again, if others want it. By its
 // applier, which stays attached on false: somebody waits for an answer in the slot, counts in it,
 // or has an entry in its ring. Then the slot is closing: writers publish nothing there any more, so
-// that the applier can empty it and try again.
-bool ReleaseSlot(DatabaseSlot* slot) noexcept;
+// that the applier can empty it and try again. Entries below `prepared_up_to` are in nobody's way:
+// no session ends their transactions, and the next applier finds their rows.
+bool ReleaseSlot(DatabaseSlot* slot, std::optional<RingPosition> prepared_up_to) noexcept;
 
 // Somebody finds no free slot, or no free worker: appliers give way in turn, and the launcher
 // visits every database.
