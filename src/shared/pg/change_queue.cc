@@ -46,6 +46,14 @@ void FinishUnslotted() {
   }
 }
 
+// A paused applier would only go back to sleep, at the price of a signal per commit. The flag is
+// read after the transaction has become visible, so whoever resumes later begins a batch that sees
+// it.
+void WakeForRecord(DatabaseSlot* slot) {
+  if (slot->paused.Load() != 0 && slot->applier.Load() >= 0) return;
+  WakeApplierOf(slot);
+}
+
 }  // namespace
 
 PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexcept {
@@ -87,7 +95,7 @@ void AtEnd(PublishedRecord* record, bool committed) noexcept {
       FinishUnslotted();
       break;
   }
-  if (committed && record->slot >= 0) WakeApplierOf(SlotOf(*record));
+  if (committed && record->slot >= 0) WakeForRecord(SlotOf(*record));
   *record = PublishedRecord{};
 }
 
