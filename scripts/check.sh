@@ -31,8 +31,9 @@ stage() { # LABEL COMMAND...
   shift
   printf '[%02d:%02d] %-42s ' $(((SECONDS - STARTED) / 60)) $(((SECONDS - STARTED) % 60)) "$label"
   ("$@") >"$log" 2>&1 </dev/null || status=$?
-  passed=$(grep -cE '^\[       OK \]|^(test|    ) .* \.\.\. ok ' "$log")
-  failed=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)$|^(test|    ) .* \.\.\. FAILED' "$log")
+  # pg_regress says `test NAME ... ok`, and from 16 on `ok 1 - NAME`.
+  passed=$(grep -cE '^\[       OK \]|^(test|    ) .* \.\.\. ok |^ok [0-9]' "$log")
+  failed=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)$|^(test|    ) .* \.\.\. FAILED|^not ok [0-9]' "$log")
   if [ $status != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
   if [ $status = 0 ] && [ "$passed$failed" = 00 ]; then passed=1; fi
   PASSED=$((PASSED + passed))

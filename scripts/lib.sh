@@ -68,12 +68,15 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev pro
 CHECK_PACKAGES=(clang clang-format git pgbouncer prometheus prometheus-postgres-exporter python3 python3-psycopg2)
 PACKAGE_PACKAGES=(dpkg-dev file)
 
+# Describes the server to build for and test with; PG_CONFIG=... chooses another one.
+pg_config() { command "${PG_CONFIG:-pg_config}" "$@"; }
+
 # Configures a build of this tree, with ccache where it is installed.
 configure_build() { # BUILD_DIR OPTION...
   local build=$1 launcher=()
   shift
   if command -v ccache >/dev/null; then launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
-  cmake -S "$ROOT" -B "$build" -G Ninja "${launcher[@]}" "$@"
+  cmake -S "$ROOT" -B "$build" -G Ninja "${launcher[@]}" ${PG_CONFIG:+"-DPG_CONFIG=$PG_CONFIG"} "$@"
 }
 
 # Prints where the server's user can have the directory DIR: there, or, where its parent is closed to
@@ -98,7 +101,7 @@ server_socket() { # DIR
 }
 
 # The directory of the programs of a stage, or of the server in DIR.
-stage_bin() { say "$1$("${PG_CONFIG:-pg_config}" --bindir)"; } # STAGE
+stage_bin() { say "$1$(pg_config --bindir)"; } # STAGE
 server_bin() { stage_bin "$(cat "$1/stage_path")"; }           # DIR
 
 # Creates a cluster. Settings beyond ours come from the given file, if any.

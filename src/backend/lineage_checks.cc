@@ -17,6 +17,7 @@
 #include <utils/lsyscache.h>
 #include <utils/regproc.h>
 #include <utils/rel.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend::lineage {
@@ -65,15 +66,39 @@ struct QueryFrame {
   QueryFrame* outer;
 };
 
-void RefuseSystemColumn(const Var* var, const QueryFrame* frame) {
-  if (var->varattno >= 0 || var->varattno == TableOidAttributeNumber) return;
-  for (Index i = 0; i < var->varlevelsup; ++i) frame = frame->outer;
-  const RangeTblEntry* rte = rt_fetch(var->varno, frame->query->rtable);
-  if (rte->rtekind != RTE_RELATION) return;
+void RefuseSystemColumn(Oid relation, AttrNumber attribute) {
   ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                   errmsg("a TVIEW cannot use the system column \"%s\"",
-                         get_attname(rte->relid, var->varattno, false)),
+                         get_attname(relation, attribute, false)),
                   errhint("Use a column of your own.")));
+}
+
+// Attribute 0 is the whole row.
+void RefuseVirtualColumn(Oid relation, AttrNumber attribute) {
+  Relation opened = table_open(relation, AccessShareLock);
+  const int columns = RelationGetDescr(opened)->natts;
+  for (int i = 1; i <= columns; ++i) {
+    if ((attribute == 0 || attribute == i) &&
+        pg::compat::IsVirtualColumn(opened, static_cast<AttrNumber>(i))) {
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("a TVIEW cannot read the virtual generated column \"%s\"",
+                             get_attname(relation, static_cast<AttrNumber>(i), false)),
+                      errdetail("It is not part of a changed row."),
+                      errhint("Declare it STORED, or write its expression in the query.")));
+    }
+  }
+  table_close(opened, NoLock);
+}
+
+void RefuseColumn(const Var* var, const QueryFrame* frame) {
+  for (Index i = 0; i < var->varlevelsup; ++i) frame = frame->outer;
+  const RangeTblEntry* rte = rt_fetch(var->varno, frame->query->rtable);
+  if (rte->rtekind != RTE_RELATION || var->varattno == TableOidAttributeNumber) return;
+  if (var->varattno < 0) {
+    RefuseSystemColumn(rte->relid, var->varattno);
+  } else {
+    RefuseVirtualColumn(rte->relid, var->varattno);
+  }
 }
 
 bool RefuseInQuery(Query* query, QueryFrame* outer);
@@ -83,7 +108,7 @@ bool RefuseInNode(Node* node, void* context) {
   auto* frame = static_cast<QueryFrame*>(context);
   if (IsA(node, Query)) return RefuseInQuery(reinterpret_cast<Query*>(node), frame);
   if (IsA(node, Var)) {
-    RefuseSystemColumn(reinterpret_cast<Var*>(node), frame);
+    RefuseColumn(reinterpret_cast<Var*>(node), frame);
     return false;
   }
   if (IsA(node, NextValueExpr)) RefuseVolatile("nextval");

@@ -253,6 +253,7 @@ Bitmapset* LivePositions(Node* item, Bitmapset* live) {
 void Expand(const Frame& frame) {
   check_stack_depth();
   Query* query = frame.query;
+  pg::compat::FlattenGroupedColumns(query);
   FlattenJoins(query);
   Bitmapset* live = LivePositions(reinterpret_cast<Node*>(query->jointree), nullptr);
   live = LivePositions(query->setOperations, live);

@@ -1,4 +1,5 @@
-// A view's query made self-contained: views expanded, CTEs inlined, join aliases flattened.
+// A view's query made self-contained: views expanded, CTEs inlined, join aliases and grouped
+// columns flattened.
 //
 // Layer:   backend
 // Sharing: private to one process

@@ -3,6 +3,7 @@
 #include "shared/pg/postgres_begin.h"
 #include <access/htup_details.h>
 #include <access/nbtree.h>
+#include <access/table.h>
 #include <access/transam.h>
 #include <catalog/pg_attribute.h>
 #include <catalog/pg_class.h>
@@ -14,8 +15,10 @@
 #include <optimizer/optimizer.h>
 #include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
+#include <utils/rel.h>
 #include <utils/syscache.h>
 #include <utils/typcache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend::lineage {
@@ -194,16 +197,15 @@ bool IsEqualityOperator(Oid32 operator_id) {
 
 Oid32 EqualityOperatorOf(TypeId type) { return lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr; }
 
-bool IsDeclaredNotNull(RelationId relation, AttributeNumber attribute) {
-  const char kind = get_rel_relkind(relation);
+bool IsDeclaredNotNull(RelationId table, AttributeNumber attribute) {
+  if (attribute <= 0) return false;
+  Relation relation = table_open(table, AccessShareLock);
+  const char kind = relation->rd_rel->relkind;
   // Foreign tables do not enforce it, and before 17 a child may lack what its parent declares.
-  if (kind == RELKIND_FOREIGN_TABLE || (kind == RELKIND_RELATION && has_subclass(relation))) {
-    return false;
-  }
-  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(attribute));
-  if (!HeapTupleIsValid(tuple)) return false;
-  const bool result = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
-  ReleaseSysCache(tuple);
+  const bool enforced =
+      kind != RELKIND_FOREIGN_TABLE && !(kind == RELKIND_RELATION && has_subclass(table));
+  const bool result = enforced && pg::compat::IsKnownNotNull(relation, attribute);
+  table_close(relation, NoLock);
   return result;
 }
 

@@ -99,8 +99,8 @@ bool CollationsAgree(Oid32 left, Oid32 right);
 bool IsEqualityOperator(Oid32 operator_id);
 // The operator that GROUP BY uses for `type`.
 Oid32 EqualityOperatorOf(TypeId type);
-// True if the column is declared NOT NULL.
-bool IsDeclaredNotNull(RelationId relation, AttributeNumber attribute);
+// True if the column is declared NOT NULL, and the declaration is enforced for every row.
+bool IsDeclaredNotNull(RelationId table, AttributeNumber attribute);
 // True if the text of `node` names an operator of another schema than pg_catalog without its
 // schema (IS DISTINCT FROM, NULLIF, CASE x WHEN): it would not be found when read again.
 bool NamesForeignOperator(Node* node);

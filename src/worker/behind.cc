@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
@@ -173,14 +173,18 @@ void BehindTviews::AfterCommit() {
 
 absl::StatusOr<DeltaSet> BehindTviews::TakeOwed(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kOwed));
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult taken,
-                          pg::ExecuteSql(absl::StrCat("DELETE FROM ", table,
-                                                      " WHERE tview = $1::oid RETURNING payload"),
-                                         {absl::StrCat(tview)}));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult taken,
+      pg::ExecuteSql(absl::StrCat("DELETE FROM ", table,
+                                  " WHERE tview = $1::oid RETURNING encode(payload, 'base64')"),
+                     {absl::StrCat(tview)}));
   DeltaSet owed;
   for (const pg::SqlRow& row : taken.rows) {
-    // As "\\x0123" for the server.
-    const std::string bytes = absl::HexStringToBytes(absl::string_view(*row[0]).substr(2));
+    std::string bytes;
+    // Skips the line breaks that the server puts in.
+    if (!absl::Base64Unescape(*row[0], &bytes)) {
+      return absl::InternalError("owed changes are not base64");
+    }
     TVIEWS_ASSIGN_OR_RETURN(ChangeRecord record, ParseChangeRecord(bytes));
     owed.Merge(std::move(record.deltas));
   }

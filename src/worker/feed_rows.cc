@@ -14,6 +14,7 @@
 #include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include <utils/timestamp.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::worker {
@@ -134,9 +135,7 @@ void AddFeedRow(FeedRows* rows, const FeedChange& change) {
   }
   ExecStoreVirtualTuple(rows->row);
   table_tuple_insert(rows->relation, rows->row, GetCurrentCommandId(true), 0, nullptr);
-  if (rows->result->ri_NumIndices > 0) {
-    ExecInsertIndexTuples(rows->result, rows->row, rows->estate, false, false, nullptr, NIL);
-  }
+  pg::compat::InsertIndexEntries(rows->result, rows->row, rows->estate);
   ResetPerTupleExprContext(rows->estate);
   rows->any = true;
 }

@@ -67,7 +67,7 @@ void NextEntry(StoredRows* rows) {
 // Goes to the first entry of `key` or of a greater one.
 void Descend(StoredRows* rows, Datum key) {
   if (rows->steps == nullptr) {
-    rows->steps = index_beginscan(rows->tview, rows->index, rows->snapshot, 1, 0);
+    rows->steps = pg::compat::BeginIndexScan(rows->tview, rows->index, rows->snapshot, 1);
     rows->steps->xs_want_itup = true;
   }
   rows->at_least.sk_argument = key;
@@ -148,7 +148,7 @@ StoredRows* OpenStoredRows(RelationData* tview, SnapshotData* snapshot) {
   rows->index = index_open(index, AccessShareLock);
   PrepareKey(rows, BTEqualStrategyNumber, &rows->equal);
   PrepareKey(rows, BTGreaterEqualStrategyNumber, &rows->at_least);
-  rows->lookup = index_beginscan(tview, rows->index, snapshot, 1, 0);
+  rows->lookup = pg::compat::BeginIndexScan(tview, rows->index, snapshot, 1);
   PrepareStepping(rows);
   return rows;
 }

@@ -72,16 +72,9 @@ bool SameRow(TviewWriter* writer) {
   return true;
 }
 
-void InsertIndexEntries(TviewWriter* writer, bool update) {
-  if (writer->result->ri_NumIndices > 0) {
-    ExecInsertIndexTuples(writer->result, writer->new_row, writer->estate, update, false, nullptr,
-                          NIL);
-  }
-}
-
 void Insert(TviewWriter* writer) {
   table_tuple_insert(writer->relation, writer->new_row, writer->command, 0, writer->bulk);
-  InsertIndexEntries(writer, false);
+  pg::compat::InsertIndexEntries(writer->result, writer->new_row, writer->estate);
   ++writer->counts.inserted;
 }
 
@@ -112,13 +105,13 @@ void Delete(TviewWriter* writer) {
 void Update(TviewWriter* writer) {
   TM_FailureData failure;
   LockTupleMode lock_mode;
-  bool update_indexes = false;
+  pg::compat::UpdatedIndexes indexes{};
   ItemPointerData place = writer->old_row->tts_tid;
-  const TM_Result result = table_tuple_update(writer->relation, &place, writer->new_row,
-                                              writer->command, writer->snapshot, InvalidSnapshot,
-                                              true, &failure, &lock_mode, &update_indexes);
+  const TM_Result result =
+      table_tuple_update(writer->relation, &place, writer->new_row, writer->command,
+                         writer->snapshot, InvalidSnapshot, true, &failure, &lock_mode, &indexes);
   if (result != TM_Ok) RaiseChangedByOther(writer, result);
-  if (update_indexes) InsertIndexEntries(writer, true);
+  pg::compat::UpdateIndexEntries(writer->result, writer->new_row, writer->estate, indexes);
   ++writer->counts.updated;
 }
 

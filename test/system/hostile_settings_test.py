@@ -27,7 +27,6 @@ SETTINGS = {
     "IntervalStyle": "sql_standard",
     "bytea_output": "escape",
     "array_nulls": "off",
-    "force_parallel_mode": "on",
     "work_mem": "'64kB'",
     "client_encoding": "'LATIN1'",
     "enable_indexscan": "off",
@@ -53,6 +52,8 @@ def replace_applier():
 with Server("hostile_settings") as server:
     connection = server.prepare("hostile", SCRIPT)
     admin = server.connect()
+    parallel = "debug_parallel_query" if admin.server_version >= 160000 else "force_parallel_mode"
+    SETTINGS[parallel] = "on"
     check_equal(connection)
     for target in ("DATABASE hostile", "ROLE postgres", "ROLE ALL"):
         for name, setting in SETTINGS.items():

@@ -11,6 +11,8 @@
 #ifndef PG_TVIEWS_SHARED_PG_COMPAT_H_
 #define PG_TVIEWS_SHARED_PG_COMPAT_H_
 
+#include <access/genam.h>
+#include <access/tableam.h>
 #include <access/transam.h>
 #include <catalog/pg_class.h>
 #include <executor/executor.h>
@@ -93,12 +95,86 @@ inline int NumberOfMyProc() {
 #endif
 }
 
+// 18: NOT NULL may be declared without being true of the rows that are there (NOT VALID).
+inline bool IsKnownNotNull(Relation relation, AttrNumber attribute) {
+  const TupleDesc columns = RelationGetDescr(relation);
+#if PG_VERSION_NUM >= 180000
+  return TupleDescCompactAttr(columns, attribute - 1)->attnullability == ATTNULLABLE_VALID;
+#else
+  return TupleDescAttr(columns, attribute - 1)->attnotnull;
+#endif
+}
+
+// 18: a generated column may be virtual: computed when it is read, and null in a trigger's rows.
+inline bool IsVirtualColumn([[maybe_unused]] Relation relation,
+                            [[maybe_unused]] AttrNumber attribute) {
+#if PG_VERSION_NUM >= 180000
+  return TupleDescAttr(RelationGetDescr(relation), attribute - 1)->attgenerated ==
+         ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+  return false;
+#endif
+}
+
+// 16: an update may concern the summarising indexes (BRIN) only, the row staying where it is.
+#if PG_VERSION_NUM >= 160000
+using UpdatedIndexes = TU_UpdateIndexes;
+#else
+using UpdatedIndexes = bool;
+#endif
+
+inline void InsertIndexEntries(ResultRelInfo* result, TupleTableSlot* row, EState* estate) {
+  if (result->ri_NumIndices == 0) return;
+#if PG_VERSION_NUM >= 160000
+  ExecInsertIndexTuples(result, row, estate, false, false, nullptr, NIL, false);
+#else
+  ExecInsertIndexTuples(result, row, estate, false, false, nullptr, NIL);
+#endif
+}
+
+inline void UpdateIndexEntries(ResultRelInfo* result, TupleTableSlot* row, EState* estate,
+                               UpdatedIndexes indexes) {
+  if (!indexes || result->ri_NumIndices == 0) return;
+#if PG_VERSION_NUM >= 160000
+  ExecInsertIndexTuples(result, row, estate, true, false, nullptr, NIL, indexes == TU_Summarizing);
+#else
+  ExecInsertIndexTuples(result, row, estate, true, false, nullptr, NIL);
+#endif
+}
+
+// 18: may count what it does for EXPLAIN.
+inline IndexScanDesc BeginIndexScan(Relation table, Relation index, Snapshot snapshot, int keys) {
+#if PG_VERSION_NUM >= 180000
+  return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+  return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
 // 16: got the planner's state, which is null outside the planner.
 inline Node* FlattenJoinAliases(Query* query, Node* node) {
 #if PG_VERSION_NUM >= 160000
   return flatten_join_alias_vars(nullptr, query, node);
 #else
   return flatten_join_alias_vars(query, node);
+#endif
+}
+
+// 18: what follows GROUP BY reads its columns through a range table entry of its own.
+inline void FlattenGroupedColumns([[maybe_unused]] Query* query) {
+#if PG_VERSION_NUM >= 180000
+  if (!query->hasGroupRTE) return;
+  query->targetList = reinterpret_cast<List*>(
+      flatten_group_exprs(nullptr, query, reinterpret_cast<Node*>(query->targetList)));
+  query->havingQual = flatten_group_exprs(nullptr, query, query->havingQual);
+  query->hasGroupRTE = false;
+  ListCell* cell;
+  foreach (cell, query->rtable) {
+    auto* entry = static_cast<RangeTblEntry*>(lfirst(cell));
+    if (entry->rtekind != RTE_GROUP) continue;
+    entry->rtekind = RTE_RESULT;
+    entry->groupexprs = NIL;
+  }
 #endif
 }
 

@@ -137,4 +137,33 @@ UPDATE tb_g SET a = 8 WHERE pk_g = 2;
 SELECT pg_tviews_wait() \gset waited_
 SELECT * FROM tv_g ORDER BY pk_g;
 DROP TABLE tv_g;
+-- 18: a column that is computed when it is read, alone and as a part of the row; NOT NULL that holds
+-- for new rows only
+DO $$
+DECLARE
+  query text;
+  refused int := 0;
+BEGIN
+  IF current_setting('server_version_num')::int < 180000 THEN RETURN; END IF;
+  CREATE TABLE tb_virtual (pk_virtual int PRIMARY KEY, a int);
+  EXECUTE 'ALTER TABLE tb_virtual ADD twice int GENERATED ALWAYS AS (a * 2)';
+  FOREACH query IN ARRAY ARRAY['tb_virtual.twice', 'to_jsonb(tb_virtual)'] LOOP
+    BEGIN
+      EXECUTE format('CREATE TABLE tv_virtual AS SELECT tb_virtual.pk_virtual, %s FROM tb_virtual', query);
+    EXCEPTION WHEN feature_not_supported THEN refused := refused + 1;
+    END;
+  END LOOP;
+  ASSERT refused = 2;
+  EXECUTE 'CREATE TABLE tv_virtual AS SELECT tb_virtual.pk_virtual, tb_virtual.a FROM tb_virtual';
+  INSERT INTO tb_virtual VALUES (1, NULL);
+  EXECUTE 'ALTER TABLE tb_virtual ADD CONSTRAINT a_given NOT NULL a NOT VALID';
+  CREATE TABLE tb_one (pk_one int PRIMARY KEY);
+  ASSERT (SELECT strategy FROM pg_tviews_explain_query(
+      'SELECT pk_one FROM tb_one WHERE pk_one NOT IN (SELECT a FROM tb_virtual)', 'pk_one')
+    WHERE source = 'tb_virtual'::regclass) = 'full';
+  EXECUTE 'DELETE FROM tb_virtual; ALTER TABLE tb_virtual VALIDATE CONSTRAINT a_given';
+  ASSERT (SELECT strategy FROM pg_tviews_explain_query(
+      'SELECT pk_one FROM tb_one WHERE pk_one NOT IN (SELECT a FROM tb_virtual)', 'pk_one')
+    WHERE source = 'tb_virtual'::regclass) = 'direct';
+END $$;
 DROP SCHEMA capture_types CASCADE;
