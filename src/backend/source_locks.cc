@@ -1,5 +1,6 @@
 #include "backend/source_locks.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "shared/pg/catalog.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/transaction_scope.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -20,7 +22,9 @@
 #include <commands/extension.h>
 #include <miscadmin.h>
 #include <storage/lmgr.h>
+#include <storage/proc.h>
 #include <utils/acl.h>
+#include <utils/guc.h>
 #include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include <utils/rls.h>
@@ -29,6 +33,8 @@
 
 namespace tviews::backend {
 namespace {
+
+constexpr int kPatientRounds = 10;
 
 struct RelationFacts {
   bool exists = false;
@@ -159,6 +165,33 @@ absl::Status LockAll(const std::vector<RelationId>& sources,
   return absl::OkStatus();
 }
 
+absl::Status LockOne(RelationId relation) {
+  return pg::Call([relation] { LockRelationOid(relation, ShareRowExclusiveLock); });
+}
+
+// How long a round waits for each lock while it holds others: longer each time, but too short for a
+// writer that waits for them to look for deadlocks.
+int PatienceMs(int round) { return std::max(1, std::min(1 << round, DeadlockTimeout / 2)); }
+
+// Fails with 55P03, and names the relation, if a lock takes longer.
+absl::Status LockAllWithin(int milliseconds, const std::vector<RelationId>& sources,
+                           RelationId* busy) {
+  int nest = 0;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    nest = NewGUCNestLevel();
+    if (LockTimeout > 0 && LockTimeout < milliseconds) return;
+    char text[16];
+    pg_snprintf(text, sizeof(text), "%d", milliseconds);
+    set_config_option("lock_timeout", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                      false);
+  }));
+  TVIEWS_RETURN_IF_ERROR(LockAll(sources, [busy](RelationId relation) {
+    *busy = relation;
+    return LockOne(relation);
+  }));
+  return pg::Call([nest] { AtEOXact_GUC(true, nest); });
+}
+
 }  // namespace
 
 absl::Status CheckSources(const std::vector<RelationId>& sources,
@@ -183,9 +216,17 @@ absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<Relation
 }
 
 absl::Status LockSources(const std::vector<RelationId>& sources) {
-  return LockAll(sources, [](RelationId relation) {
-    return pg::Call([relation] { LockRelationOid(relation, ShareRowExclusiveLock); });
-  });
+  for (int round = 0; round < kPatientRounds; ++round) {
+    RelationId busy = 0;
+    const absl::Status status =
+        pg::RunSubtransaction([&] { return LockAllWithin(PatienceMs(round), sources, &busy); });
+    if (!pg::HasSqlState(status, "55P03")) return status;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([busy] {
+      LockRelationOid(busy, ShareRowExclusiveLock);
+      UnlockRelationOid(busy, ShareRowExclusiveLock);
+    }));
+  }
+  return LockAll(sources, LockOne);
 }
 
 absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources) {

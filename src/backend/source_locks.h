@@ -8,6 +8,11 @@
 // mode: every earlier writer has finished, every later one captures what the new TVIEW needs. The
 // root's lock alone does not stop an INSERT into a leaf (ATTACKS A7). Locks are taken in the order
 // of the relations' ids, so that two creations do not deadlock.
+//
+// While it waits for the writers of one source it holds no lock on another (ATTACKS B2): writers of
+// that one would wait as well, and one that writes both, in another order, would deadlock. It waits
+// for the busy one alone, gives it back, and begins again; only after many such rounds, when busy
+// sources would starve it, it waits holding what it has.
 
 #ifndef PG_TVIEWS_BACKEND_SOURCE_LOCKS_H_
 #define PG_TVIEWS_BACKEND_SOURCE_LOCKS_H_
