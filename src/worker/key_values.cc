@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "shared/pg/guard.h"
 #include "shared/source_key.h"
@@ -12,6 +13,7 @@
 #include <catalog/pg_type.h>
 #include <utils/array.h>
 #include <utils/lsyscache.h>
+#include <utils/typcache.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::worker {
@@ -35,7 +37,53 @@ std::int64_t IntegerOf(const std::string& image) {
   return value;
 }
 
+struct KeyOrder {
+  FmgrInfo* compare;
+  Oid collation;
+};
+
+int CompareKeys(const void* left, const void* right, void* argument) {
+  const auto* const order = static_cast<const KeyOrder*>(argument);
+  return DatumGetInt32(FunctionCall2Coll(order->compare, order->collation,
+                                         *static_cast<const Datum*>(left),
+                                         *static_cast<const Datum*>(right)));
+}
+
+// Sorts `values` and moves the distinct ones to the front. Returns how many they are.
+std::size_t SortDistinct(const TviewDefinition& tview, Datum* values, std::size_t count) {
+  Oid type;
+  int32 typmod;
+  KeyOrder order{};
+  get_atttypetypmodcoll(tview.relation, tview.key_attribute, &type, &typmod, &order.collation);
+  order.compare = &lookup_type_cache(type, TYPECACHE_CMP_PROC_FINFO)->cmp_proc_finfo;
+  qsort_arg(values, count, sizeof(Datum), CompareKeys, &order);
+  std::size_t distinct = 1;
+  for (std::size_t i = 1; i < count; ++i) {
+    if (CompareKeys(&values[distinct - 1], &values[i], &order) != 0) values[distinct++] = values[i];
+  }
+  return distinct;
+}
+
 }  // namespace
+
+absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, AffectedKeys affected) {
+  if (affected.keys.size() < 2) return affected;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
+  std::vector<Datum> values;
+  for (const std::string& image : affected.keys) {
+    TVIEWS_ASSIGN_OR_RETURN(values.emplace_back(), pg::DatumFromImage(image, shape));
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::size_t distinct, pg::CallFor([&] {
+                            return SortDistinct(tview, values.data(), values.size());
+                          }));
+  if (distinct == values.size()) return affected;
+  affected.keys.clear();
+  for (std::size_t i = 0; i < distinct; ++i) {
+    TVIEWS_ASSIGN_OR_RETURN(std::string image, pg::DatumImage(values[i], shape));
+    affected.keys.insert(std::move(image));
+  }
+  return affected;
+}
 
 std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {
   std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());

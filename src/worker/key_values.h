@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "shared/pg/datum_image.h"
+#include "shared/tview_definition.h"
 #include "shared/types.h"
 #include "worker/cascade.h"
 #include "worker/statement_cache.h"
@@ -23,6 +24,10 @@ std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type);
 
 // True if the keys, sorted, are integers that leave few gaps: a range hardly holds others.
 bool AreDense(const std::vector<std::string>& keys, TypeId type);
+
+// Leaves one of the keys that are equal under the TVIEW's equality: they name one row, which a
+// batch writes once (LINEAGE 19).
+absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, AffectedKeys affected);
 
 // One row of one field per image, for RegisterRows (named_rows.h).
 std::vector<std::string> KeyRows(const std::vector<std::string>& images);

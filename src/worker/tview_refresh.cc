@@ -3,6 +3,7 @@
 #include "shared/pg/error.h"
 #include "shared/pg/transaction_scope.h"
 #include "shared/status_macros.h"
+#include "worker/key_values.h"
 #include "worker/quarantine.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -54,6 +55,13 @@ absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
 }
 
 absl::StatusOr<WriteCounts> TviewRefresh::Apply(const AffectedKeys& affected, DeltaSet* changes) {
+  if (tview_.key_is_image_equal) return ApplyDistinct(affected, changes);
+  TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys distinct, MergeEqualKeys(tview_, affected));
+  return ApplyDistinct(distinct, changes);
+}
+
+absl::StatusOr<WriteCounts> TviewRefresh::ApplyDistinct(const AffectedKeys& affected,
+                                                        DeltaSet* changes) {
   if (careful_) return ApplyCarefully(affected, changes);
   return executor_->Refresh(tview_, affected, readers_, WriteMode::kInPlace, GetActiveSnapshot(),
                             changes);

@@ -54,6 +54,7 @@ class TviewRefresh {
   // True if the whole batch is to be repeated.
   bool IsReasonToRepeat(const absl::Status& error) const;
   absl::StatusOr<WriteCounts> Try(const AffectedKeys& affected, WriteMode mode, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyDistinct(const AffectedKeys& affected, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyCarefully(const AffectedKeys& affected, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyConflicting(DeltaSet* changes);
   absl::Status Quarantine(const std::string& key, const absl::Status& error);

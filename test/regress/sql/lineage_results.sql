@@ -96,6 +96,21 @@ CALL look();
 UPDATE image SET pk = 1.000 WHERE pk = 1;
 CALL look();
 SELECT pk_above FROM tv_above ORDER BY 1;
+-- ... several images of one key in a batch: its row is updated once, and deleted once
+CREATE TABLE amount (pk numeric PRIMARY KEY);
+CREATE TABLE item (id int PRIMARY KEY, fk numeric);
+INSERT INTO amount VALUES (1), (2);
+INSERT INTO item VALUES (1, 1.0), (2, 1.00), (3, 2), (4, 2.0);
+CREATE TABLE tv_amount AS SELECT pk AS pk_amount, (SELECT count(*) FROM item WHERE fk = pk) AS n FROM amount;
+DELETE FROM item WHERE id > 2;
+CALL look();
+BEGIN;
+DELETE FROM item;
+DELETE FROM amount WHERE pk = 1.000;
+COMMIT;
+CALL look();
+TABLE tv_amount;
+SELECT count(*) FROM pg_tview_dead_letter WHERE tview = 'tv_amount'::regclass;
 -- 20: arrays as keys, and as what paths start from
 CREATE TABLE list (pk int[] PRIMARY KEY, tags text[]);
 CREATE TABLE entry (id int PRIMARY KEY, fk int[], tag text);
