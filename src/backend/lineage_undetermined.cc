@@ -2,18 +2,16 @@
 
 #include <cstring>
 
+#include "backend/lineage_order.h"
+
 #include "shared/pg/postgres_begin.h"
-#include <access/genam.h>
-#include <access/table.h>
 #include <access/transam.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_type.h>
-#include <nodes/bitmapset.h>
 #include <nodes/nodeFuncs.h>
 #include <optimizer/optimizer.h>
 #include <optimizer/tlist.h>
 #include <utils/lsyscache.h>
-#include <utils/rel.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend::lineage {
@@ -31,82 +29,11 @@ struct Undetermined {
   }
 };
 
-// True if `index` is a unique key of `relation`, without NULLs, all of whose columns are among
-// `keys` as columns of `member`.
-bool IsKeyWithin(Relation relation, Oid index_id, const Occurrence* member,
-                 const PlainArray<Expr*>& keys) {
-  Relation index = index_open(index_id, AccessShareLock);
-  bool found = index->rd_index->indisunique && index->rd_index->indimmediate &&
-               RelationGetIndexPredicate(index) == NIL;
-  for (int i = 0; found && i < index->rd_index->indnkeyatts; ++i) {
-    const AttrNumber attribute = index->rd_index->indkey.values[i];
-    found = attribute > 0 && IsDeclaredNotNull(RelationGetRelid(relation), attribute);
-    bool is_key = false;
-    for (Expr* key : keys) {
-      const auto* var = reinterpret_cast<Var*>(StripRelabel(reinterpret_cast<Node*>(key)));
-      is_key = is_key || (IsA(var, Var) && static_cast<int>(var->varno) == member->id &&
-                          var->varattno == attribute);
-    }
-    found = found && is_key;
-  }
-  index_close(index, AccessShareLock);
-  return found;
-}
-
-// True if ordering by `keys` (global form) leaves no two rows of `member` equal.
-bool OrdersUniquely(const Occurrence* member, const PlainArray<Expr*>& keys) {
-  Relation relation = table_open(member->rte->relid, AccessShareLock);
-  bool found = false;
-  ListCell* cell;
-  foreach (cell, RelationGetIndexList(relation)) {
-    found = found || IsKeyWithin(relation, lfirst_oid(cell), member, keys);
-  }
-  table_close(relation, AccessShareLock);
-  return found;
-}
-
-// The columns of `member` that conditions equate with other members' expressions: for rows that are
-// fixed otherwise they are fixed too.
-void AddEquated(const JoinItem* item, const Occurrence* member, PlainArray<Expr*>* keys) {
-  for (Expr* conjunct : item->conjuncts) {
-    if (!IsA(conjunct, OpExpr) || !IsEqualityOperator(reinterpret_cast<OpExpr*>(conjunct)->opno)) {
-      continue;
-    }
-    List* arguments = reinterpret_cast<OpExpr*>(conjunct)->args;
-    Node* sides[] = {StripRelabel(static_cast<Node*>(linitial(arguments))),
-                     StripRelabel(static_cast<Node*>(lsecond(arguments)))};
-    for (int i = 0; i < 2; ++i) {
-      if (IsA(sides[i], Var) && !bms_is_member(member->id, OccurrencesIn(sides[1 - i]))) {
-        keys->Add(reinterpret_cast<Expr*>(sides[i]));
-      }
-    }
-  }
-  for (const JoinItem* child : item->children) AddEquated(child, member, keys);
-}
-
-// True if no two rows of the level's FROM are equal in `keys`: one table is ordered by a unique key
-// and each other one joined by one.
-bool IsTotalOrder(const Scope* scope, const PlainArray<Expr*>& keys) {
-  bool is_anchored = false;
-  for (const Occurrence* member : scope->members) {
-    if (member->kind == OccurrenceKind::kSublink) continue;
-    if (member->kind != OccurrenceKind::kRelation) return false;
-    if (OrdersUniquely(member, keys)) {
-      is_anchored = true;
-      continue;
-    }
-    PlainArray<Expr*> equated;
-    AddEquated(scope->joins, member, &equated);
-    if (!OrdersUniquely(member, equated)) return false;
-  }
-  return is_anchored;
-}
-
-void AddSortKeys(const Scope* scope, List* clauses, PlainArray<Expr*>* keys) {
+void AddSortKeys(const Scope* scope, List* clauses, List* targets, PlainArray<Expr*>* keys) {
   ListCell* cell;
   foreach (cell, clauses) {
-    TargetEntry* entry = get_sortgroupclause_tle(static_cast<SortGroupClause*>(lfirst(cell)),
-                                                 scope->query->targetList);
+    TargetEntry* entry =
+        get_sortgroupclause_tle(static_cast<SortGroupClause*>(lfirst(cell)), targets);
     keys->Add(reinterpret_cast<Expr*>(Globalize(scope, reinterpret_cast<Node*>(entry->expr))));
   }
 }
@@ -115,10 +42,10 @@ void AddSortKeys(const Scope* scope, List* clauses, PlainArray<Expr*>* keys) {
 bool IsTotalSort(const Scope* scope, List* clauses) {
   if (scope->query->setOperations != nullptr) return false;
   PlainArray<Expr*> keys;
-  AddSortKeys(scope, clauses, &keys);
+  AddSortKeys(scope, clauses, scope->query->targetList, &keys);
   if (scope->query->groupClause == NIL) return IsTotalOrder(scope, keys);
   PlainArray<Expr*> groups;
-  AddSortKeys(scope, scope->query->groupClause, &groups);
+  AddSortKeys(scope, scope->query->groupClause, scope->query->targetList, &groups);
   for (Expr* group : groups) {
     bool found = false;
     for (Expr* key : keys) found = found || equal(group, key);
@@ -157,15 +84,48 @@ bool AddsFloats(const Aggref* aggregate) {
   return strcmp(name, "min") != 0 && strcmp(name, "max") != 0 && strcmp(name, "count") != 0;
 }
 
+// True if the rows that the aggregate's ORDER BY or DISTINCT leaves equal give it equal input.
+bool HasFixedInput(const Scope* scope, const Aggref* aggregate) {
+  PlainArray<Expr*> keys;
+  AddSortKeys(scope, scope->query->groupClause, scope->query->targetList, &keys);
+  AddSortKeys(scope, aggregate->aggorder, aggregate->args, &keys);
+  AddSortKeys(scope, aggregate->aggdistinct, aggregate->args, &keys);
+  ListCell* cell;
+  foreach (cell, aggregate->args) {
+    auto* argument = static_cast<TargetEntry*>(lfirst(cell));
+    Node* expr = Globalize(scope, reinterpret_cast<Node*>(argument->expr));
+    if (!argument->resjunk && !IsFixedBy(scope, keys, expr)) return false;
+  }
+  return true;
+}
+
+// Of values that are equal without being the same, min and max return any; of floating-point
+// numbers only zeros are like that.
+bool ReturnsAnyOfEqual(const Scope* scope, const Aggref* aggregate) {
+  const char* name =
+      aggregate->aggfnoid < FirstNormalObjectId ? get_func_name(aggregate->aggfnoid) : nullptr;
+  if (name == nullptr || (strcmp(name, "min") != 0 && strcmp(name, "max") != 0)) return false;
+  Node* argument = reinterpret_cast<Node*>(linitial_node(TargetEntry, aggregate->args)->expr);
+  const Oid type = exprType(argument);
+  return type != FLOAT4OID && type != FLOAT8OID && IsCoarse(argument) &&
+         !HasFixedInput(scope, aggregate);
+}
+
 void VisitAggregate(const Aggref* aggregate, Undetermined* found) {
-  if (DependsOnOrder(aggregate->aggfnoid) && aggregate->aggorder == NIL &&
-      aggregate->aggdistinct == NIL) {
-    found->Add(psprintf("%s without ORDER BY depends on the order of rows",
-                        get_func_name(aggregate->aggfnoid)));
+  const char* name = get_func_name(aggregate->aggfnoid);
+  if (DependsOnOrder(aggregate->aggfnoid)) {
+    if (aggregate->aggorder == NIL && aggregate->aggdistinct == NIL) {
+      found->Add(psprintf("%s without ORDER BY depends on the order of rows", name));
+    } else if (!HasFixedInput(found->scope, aggregate)) {
+      found->Add(psprintf("%s depends on the order of rows that its ORDER BY leaves equal", name));
+    }
   }
   if (AddsFloats(aggregate)) {
-    found->Add(psprintf("%s of floating-point numbers depends on the order of rows",
-                        get_func_name(aggregate->aggfnoid)));
+    found->Add(psprintf("%s of floating-point numbers depends on the order of rows", name));
+  }
+  if (ReturnsAnyOfEqual(found->scope, aggregate)) {
+    found->Add(
+        psprintf("%s depends on the order of rows whose values are equal but not the same", name));
   }
 }
 
@@ -226,10 +186,42 @@ bool VisitExpression(Node* node, void* context) {
   return WalkChildren(node, VisitExpression, context);
 }
 
+// GROUP BY and DISTINCT return any of the values that they take for equal.
+void VisitGrouping(const Scope* scope, const char* what, List* clauses, Undetermined* found) {
+  PlainArray<Expr*> keys;
+  AddSortKeys(scope, clauses, scope->query->targetList, &keys);
+  for (Expr* key : keys) {
+    Node* node = reinterpret_cast<Node*>(key);
+    if (!IsCoarse(node) || IsFixedBy(scope, keys, node)) continue;
+    found->Add(
+        psprintf("%s depends on the order of rows whose values are equal but not the same", what));
+  }
+}
+
+// The same of UNION, INTERSECT and EXCEPT.
+void VisitSetOperation(Node* node, Undetermined* found) {
+  if (node == nullptr || !IsA(node, SetOperationStmt)) return;
+  auto* operation = reinterpret_cast<SetOperationStmt*>(node);
+  VisitSetOperation(operation->larg, found);
+  VisitSetOperation(operation->rarg, found);
+  if (operation->op == SETOP_UNION && operation->all) return;
+  for (int i = 0; i < list_length(operation->colTypes); ++i) {
+    if (!IsCoarse(list_nth_oid(operation->colTypes, i), list_nth_int(operation->colTypmods, i),
+                  list_nth_oid(operation->colCollations, i))) {
+      continue;
+    }
+    found->Add(
+        "a set operation depends on the order of rows whose values are equal but not the same");
+  }
+}
+
 void VisitScope(const Scope* scope, Undetermined* found) {
   Query* query = scope->query;
   found->scope = scope;
   WalkLevel(query, VisitExpression, found);
+  VisitSetOperation(query->setOperations, found);
+  VisitGrouping(scope, "GROUP BY", query->groupClause, found);
+  if (!query->hasDistinctOn) VisitGrouping(scope, "DISTINCT", query->distinctClause, found);
   const bool is_total = IsTotalSort(scope, query->sortClause);
   if ((query->limitCount != nullptr || query->limitOffset != nullptr) && !is_total) {
     found->Add(query->sortClause == NIL
