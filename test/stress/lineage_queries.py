@@ -2,6 +2,8 @@
 
 import re
 
+from lineage_kinds import INT
+
 TABLES = ["ta", "tb", "tc", "td", "te"]
 INTS = ["pk", "f1", "f2", "f3", "m"]
 
@@ -9,9 +11,12 @@ INTS = ["pk", "f1", "f2", "f3", "m"]
 class Generator:
     """Composes queries. Every choice comes from one random.Random, so a seed repeats a run."""
 
-    def __init__(self, rng, percent_joins=35):
+    def __init__(self, rng, percent_joins=35, kind=INT, parts=()):
         self.rng = rng
         self.percent_joins = percent_joins
+        self.kind = kind
+        self.parts = list(parts)  # partitions and children: read and written by themselves as well
+        self.tviews = []          # relation, columns
         self.names = 0
         self.shapes = set()
 
@@ -25,9 +30,22 @@ class Generator:
     def column(self, columns):
         return self.rng.choice(columns)
 
+    def literal(self, number):
+        return self.kind.literal(self.rng, number)
+
+    def relation(self):
+        """A table or a TVIEW with an alias: text, columns."""
+        alias = self.name("x")
+        if self.tviews and self.chance(35):
+            self.shapes.add("TVIEW")
+            tview, columns = self.rng.choice(self.tviews)
+        else:
+            tview, columns = self.rng.choice(TABLES + self.parts), INTS
+        return f"{tview} {alias}", [f"{alias}.{c}" for c in columns]
+
     def condition(self, left, right):
         """A condition that links a column of `left` with one of `right`."""
-        a, b = self.column(left), self.column(right)
+        a, b = self.column(left), self.kind.other(self.rng, self.column(right))
         kind = self.rng.randrange(100)
         if kind < 54:
             return f"{a} = {b}"
@@ -40,13 +58,13 @@ class Generator:
         if kind < 85:
             return f"({a} = {b} OR {self.column(left)} = {self.column(right)})"
         if kind < 89:
-            return f"coalesce({a}, 1) = {b}"
+            return f"coalesce({a}, {self.literal(1)}) = {b}"
         if kind < 92:
             return f"coalesce({a}, {self.column(left)}) = {b}"
         if kind < 94:
             return f"coalesce({a}, {self.column(right)}) = {b}"
         if kind < 96:
-            return f"{a} + 1 = {b}"
+            return f"{self.kind.after(a)} = {b}"
         if kind < 98:
             return f"NOT ({a} <> {b})"
         return f"CASE WHEN {a} = {b} THEN true ELSE {self.column(left)} IS NULL END"
@@ -54,8 +72,9 @@ class Generator:
     def filter(self, columns):
         a = self.column(columns)
         return self.rng.choice([
-            f"{a} > {self.rng.randrange(3)}", f"{a} IS NOT NULL", f"{a} IS NULL",
-            f"{a} <> {self.column(columns)}", f"coalesce({a}, 2) < 3", f"{a} = {self.rng.randrange(4)}"])
+            f"{a} > {self.literal(self.rng.randrange(3))}", f"{a} IS NOT NULL", f"{a} IS NULL",
+            f"{a} <> {self.column(columns)}", f"coalesce({a}, {self.literal(2)}) < {self.literal(3)}",
+            f"{a} = {self.literal(self.rng.randrange(4))}"])
 
     def sublink_condition(self, columns, depth):
         """A condition with a subquery, correlated with `columns` or not."""
@@ -138,17 +157,39 @@ class Generator:
             text, name = self.recursive(before if lateral else None)
             return (f"{'LATERAL ' if lateral else ''}({text} SELECT c0, c1 FROM {name}) {alias}",
                     [f"{alias}.c0", f"{alias}.c1"])
-        if before and kind < 54:
+        if before and kind < 54 and self.kind.name != "array":
             self.shapes.add("function")
             return (f"LATERAL unnest(ARRAY[{self.column(before)}, {self.column(before)}]) {alias}(c0)",
                     [f"{alias}.c0"])
         if kind < 57:
-            return f"(VALUES (0, 1), (1, 2), (2, 2)) {alias}(c0, c1)", [f"{alias}.c0", f"{alias}.c1"]
+            rows = ", ".join(f"({self.literal(a)}, {self.literal(b)})" for a, b in ((0, 1), (1, 2), (2, 2)))
+            return f"(VALUES {rows}) {alias}(c0, c1)", [f"{alias}.c0", f"{alias}.c1"]
         if kind < 62:
             self.shapes.add("view")
             return f"v_{self.rng.choice(TABLES)} {alias}", [f"{alias}.c{i}" for i in range(3)]
-        table = self.rng.choice(TABLES)
-        return f"{table} {alias}", [f"{alias}.{c}" for c in INTS]
+        if kind < 66:
+            text, columns = self.using(f"{alias}_")
+            listed = ", ".join(columns[:3])
+            return f"(SELECT {listed} FROM {text}) {alias}(c0, c1, c2)", [f"{alias}.c{i}" for i in range(3)]
+        return self.relation()
+
+    def using(self, prefix):
+        """Tables joined by USING or NATURAL: text, columns, of which the first is the merged one."""
+        merged, columns = self.rng.choice(["pk", "pk", "f1", "m"]), []
+        sides = [f"{prefix}{i}" for i in range(self.rng.choice([2, 2, 3]))]
+        text = f"{self.rng.choice(TABLES)} {sides[0]}"
+        for side in sides[1:]:
+            kind = self.rng.choice(["FULL JOIN", "FULL JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN"])
+            self.shapes.add(f"{kind.lower()} using")
+            text += f" {kind} {self.rng.choice(TABLES)} {side} USING ({merged})"
+        columns += [f"{self.rng.choice(sides)}.{c}" for c in INTS if c != merged]
+        self.rng.shuffle(columns)
+        if len(sides) == 2 and self.chance(15):
+            self.shapes.add("natural join")
+            text = f"{self.rng.choice(TABLES)} {sides[0]} NATURAL {self.rng.choice(['FULL', 'LEFT', 'INNER'])} JOIN " \
+                f"(SELECT {merged}, f2 AS g FROM {self.rng.choice(TABLES)}) {sides[1]}"
+            columns = ["g"] + [f"{sides[0]}.{c}" for c in INTS if c != merged]
+        return text, [merged] + columns
 
     def from_clause(self, depth, outer, ctes):
         text, columns = self.item(depth, [], ctes)
@@ -214,7 +255,8 @@ class Generator:
             where.append(self.sublink_condition(columns, depth))
         clause = f" WHERE {' AND '.join(where)}" if where else ""
         if aggregate:
-            function = self.rng.choice(["count(*)::int", "max({})", "min({})", "sum({})::int"])
+            function = self.rng.choice([self.kind.number("count(*)::int"), self.kind.most, self.kind.least,
+                                        self.kind.number("sum(length({}::text))::int")])
             return f"SELECT {function.format(self.column(columns))} FROM {text}{clause}"
         chosen = [self.column(columns) for _ in range(width)]
         if outer and self.chance(8):
@@ -223,8 +265,8 @@ class Generator:
         if kind < 20 and not single:
             self.shapes.add("grouped")
             keys = chosen[:self.rng.randrange(1, width)] if width > 1 else chosen
-            rest = [self.rng.choice(["count(*)::int", f"max({self.column(columns)})",
-                                     f"sum({self.column(columns)})::int"])
+            rest = [self.rng.choice([self.kind.number("count(*)::int"), self.kind.most.format(self.column(columns)),
+                                     self.kind.number(f"sum(length({self.column(columns)}::text))::int")])
                     for _ in range(width - len(keys))]
             having = " HAVING count(*) > 1" if self.chance(20) else ""
             return f"SELECT {', '.join(keys + rest)} FROM {text}{clause} GROUP BY {', '.join(keys)}{having}"
@@ -238,15 +280,16 @@ class Generator:
             return f"SELECT * FROM (SELECT DISTINCT ON ({chosen[0]}) {listed} FROM {text}{clause} ORDER BY {listed}) {self.name('d')}"
         if kind < 42 and not single:
             self.shapes.add("window")
-            chosen[-1] = (f"{self.rng.choice(['count(*)', f'sum({self.column(columns)})', 'rank()'])} "
-                          f"OVER (PARTITION BY {self.column(columns)}"
-                          f"{', ' + self.column(columns) if self.chance(20) else ''} ORDER BY {self.column(columns)})::int")
+            chosen[-1] = self.kind.number(
+                f"({self.rng.choice(['count(*)', f'count({self.column(columns)})', 'rank()'])} "
+                f"OVER (PARTITION BY {self.column(columns)}"
+                f"{', ' + self.column(columns) if self.chance(20) else ''} ORDER BY {self.column(columns)}))::int")
             return f"SELECT {', '.join(chosen)} FROM {text}{clause}"
         if kind < 48:
             self.shapes.add("limit")
             return f"SELECT * FROM (SELECT {listed} FROM {text}{clause} ORDER BY {order} LIMIT 2) {self.name('l')}"
         if kind < 51 and not single:
-            chosen[-1] = f"coalesce({chosen[-1]}, 1)"
+            chosen[-1] = f"coalesce({chosen[-1]}, {self.literal(1)})"
         return f"SELECT {', '.join(chosen)} FROM {text}{clause}"
 
     def with_clause(self, depth):
@@ -271,9 +314,7 @@ class Generator:
         self.shapes.add("tables only")
         tables, text, where = [], "", []
         for _ in range(self.rng.choice([2, 3, 3, 3, 4])):
-            alias = self.name("x")
-            columns = [f"{alias}.{c}" for c in INTS]
-            item = f"{self.rng.choice(TABLES)} {alias}"
+            item, columns = self.relation()
             kind = self.rng.choice(["JOIN", "LEFT JOIN", "LEFT JOIN", "RIGHT JOIN", "CROSS JOIN",
                                     "FULL JOIN"])
             if not tables:
@@ -295,12 +336,12 @@ class Generator:
         if self.chance(10):
             key = f"coalesce({key}, {self.column(self.rng.choice(tables))})"
         elif self.chance(10):
-            key = f"coalesce({key}, {self.rng.randrange(4)})"
+            key = f"coalesce({key}, {self.literal(self.rng.randrange(4))})"
+        else:
+            key = self.key_expression(key)
         if self.chance(25):
-            alias = self.name("x")
-            columns = [f"{alias}.{c}" for c in INTS]
-            shown += (f", (SELECT count(*) FROM {self.rng.choice(TABLES)} {alias} WHERE "
-                      f"{self.condition(columns, self.rng.choice(tables))})")
+            item, columns = self.relation()
+            shown += f", (SELECT count(*) FROM {item} WHERE {self.condition(columns, self.rng.choice(tables))})"
         elif self.chance(25):
             return f"SELECT {key} AS key, array_agg(({shown})::text ORDER BY ({shown})::text) FROM {text}{clause} GROUP BY {key}"
         return f"SELECT {key} AS key, {shown} FROM {text}{clause}"
@@ -310,11 +351,49 @@ class Generator:
         self.shapes = set()
         if self.chance(self.percent_joins):
             return self.joins(), self.shapes
-        if self.chance(10):
+        kind = self.rng.randrange(100)
+        if kind < 14:
             self.shapes.add("top set operation")
-            op = self.rng.choice(["UNION ALL", "UNION", "INTERSECT", "EXCEPT"])
-            return f"{self.top(2)} {op} {self.top(2)}", self.shapes
+            text = self.top(self.rng.choice([1, 2]))
+            for _ in range(self.rng.choice([1, 1, 2])):
+                op = self.rng.choice(["UNION ALL", "UNION", "INTERSECT", "EXCEPT"])
+                text = f"{text} {op} {self.top(self.rng.choice([1, 2]))}"
+            return text, self.shapes
+        if kind < 24:
+            return self.top_using(), self.shapes
+        if kind < 32:
+            return self.top_recursive(), self.shapes
         return self.top(self.rng.choice([1, 2, 2])), self.shapes
+
+    def key_expression(self, key):
+        """Mostly `key`; or something computed of it."""
+        if self.chance(85) or "top set operation" in self.shapes:
+            return key
+        self.shapes.add("expression key")
+        return self.rng.choice([f"{key}::text", f"'k' || {key}", f"ARRAY[{key}]", f"({key}, 1)::text",
+                                f"md5({key}::text)::uuid", self.kind.after(key)])
+
+    def top_using(self):
+        text, columns = self.using("x")
+        clause = f" WHERE {self.filter(columns)}" if self.chance(30) else ""
+        key, listed = self.key_expression(columns[0]), ", ".join(columns[1:4])
+        if self.chance(25):
+            return f"SELECT {key} AS key, count(*), array_agg(({listed})::text ORDER BY ({listed})::text) FROM {text}{clause} GROUP BY {key}"
+        return f"SELECT {key} AS key, {listed} FROM {text}{clause}"
+
+    def top_recursive(self):
+        """A tree: each node with its neighbours, or with what a table says of it."""
+        prefix, name = self.recursive(None)
+        columns = [f"{name}.c0", f"{name}.c1"]
+        text = name
+        if self.chance(50):
+            item, more = self.relation()
+            text += f" {self.rng.choice(['JOIN', 'LEFT JOIN'])} {item} ON {self.condition(more, columns)}"
+            columns += more
+        key, value = self.key_expression(f"{name}.c{self.rng.choice('001')}"), self.column(columns)
+        if self.chance(30):
+            return f"{prefix} SELECT DISTINCT {key} AS key FROM {text}"
+        return f"{prefix} SELECT {key} AS key, count(*), array_agg({value} ORDER BY {value}) FROM {text} GROUP BY {key}"
 
     def top(self, depth):
         prefix, ctes = self.with_clause(depth - 1)
@@ -330,8 +409,8 @@ class Generator:
         key = self.column(columns)
         if self.chance(6):
             key = f"coalesce({key}, {self.column(columns)})"
-        elif self.chance(5):
-            key = f"{key} * 2"
+        else:
+            key = self.key_expression(key)
         set_operation = "top set operation" in self.shapes
         kind = self.rng.randrange(100)
         if kind < 22:
@@ -356,41 +435,43 @@ class Generator:
                     f"ORDER BY {values[0]}, {key}, 3")
         if kind < 48:
             self.shapes.add("top window")
-            values[0] = (f"{self.rng.choice(['count(*)', f'sum({self.column(columns)})', 'rank()'])} OVER (PARTITION BY "
-                         f"{self.column(columns)} ORDER BY {self.column(columns)})::int")
+            values[0] = (f"({self.rng.choice(['count(*)', f'count({self.column(columns)})', 'rank()'])} OVER (PARTITION BY "
+                         f"{self.column(columns)} ORDER BY {self.column(columns)}))::int")
             listed = ", ".join([f"{key} AS key"] + values)
         return f"{prefix}SELECT {listed} FROM {text}{clause}"
 
     def value(self):
-        return self.rng.choice(["NULL", "1", "1", "2", "2", "3"])
+        number = self.rng.choice([None, 1, 1, 2, 2, 3])
+        return "NULL" if number is None else self.literal(number)
 
     def change(self, tables):
         table = self.rng.choice(tables)
         column = self.rng.choice(INTS)
         kind = self.rng.randrange(100)
-        pk = self.rng.randrange(8)
+        pk = self.literal(self.rng.randrange(8))
         if kind < 25:
             return (f"INSERT INTO {table} VALUES ({pk}, {self.value()}, {self.value()}, "
-                    f"{self.value()}, {self.rng.randrange(5)})")
+                    f"{self.value()}, {self.literal(self.rng.randrange(5))})")
         if kind < 45:
-            return f"DELETE FROM {table} WHERE {column} = {self.rng.randrange(4)}"
+            return f"DELETE FROM {table} WHERE {column} = {self.literal(self.rng.randrange(4))}"
         if kind < 52:
-            return f"UPDATE {table} SET pk = pk + {self.rng.choice([1, 10, -10])} WHERE pk = {pk}"
+            return f"UPDATE {table} SET pk = {self.kind.move(self.rng)} WHERE pk = {pk}"
         if kind < 57:
-            other = self.rng.randrange(6)
-            return (f"UPDATE {table} SET f1 = CASE pk WHEN {pk} THEN {self.value()}::int ELSE {self.value()} END "
+            other = self.literal(self.rng.randrange(6))
+            return (f"UPDATE {table} SET f1 = CASE pk WHEN {pk} THEN {self.value()} ELSE f1 END "
                     f"WHERE pk IN ({pk}, {other})")
         if kind < 62:
             return f"UPDATE {table} SET f1 = f2, f2 = f1 WHERE pk = {pk}"
-        value = self.value() if column not in ("pk", "m") else str(self.rng.randrange(6))
+        value = self.value() if column not in ("pk", "m") else self.literal(self.rng.randrange(6))
         return f"UPDATE {table} SET {column} = {value} WHERE {self.rng.choice(INTS)} = {pk}"
 
     def batch(self, query):
         """Changes, mostly of tables that `query` reads."""
         read = [t for t in TABLES if re.search(rf"\b(v_)?{t}\b", query)] or TABLES
+        read = read + [part for part in self.parts if re.search(rf"\b{part}\b", query) or part[:2] in read]
         changes = [self.change(read) for _ in range(self.rng.choice([1, 2, 2, 3, 4, 6]))]
         if self.chance(20):
-            value = self.rng.randrange(5)
+            value = self.literal(self.rng.randrange(5))
             for table in self.rng.sample(TABLES, 3):
                 changes.append(f"DELETE FROM {table} WHERE {self.rng.choice(INTS)} = {value}")
         return changes
@@ -400,6 +481,12 @@ class Generator:
         for table in TABLES:
             lines.append(f"DELETE FROM {table};")
             for pk in range(self.rng.randrange(4, 10)):
-                lines.append(f"INSERT INTO {table} VALUES ({pk}, {self.value()}, {self.value()}, "
-                             f"{self.value()}, {self.rng.randrange(4)});")
+                lines.append(self.row(table, pk))
+        for part in self.parts:
+            if part.startswith(TABLES[-1]):
+                lines += [self.row(part, pk) for pk in range(20, 20 + self.rng.randrange(4))]
         return "\n".join(lines)
+
+    def row(self, table, pk):
+        return (f"INSERT INTO {table} VALUES ({self.literal(pk)}, {self.value()}, {self.value()}, "
+                f"{self.value()}, {self.literal(self.rng.randrange(4))});")

@@ -1,9 +1,10 @@
 """Random definitions under the whole engine: composes random queries over a random schema, makes TVIEWs
 of them, changes the tables at random (keys too, several tables in one transaction, rows with what they
-link to, NULLs), and compares every TVIEW with its query after every batch. Also holds lineage to its word: in
-a group of TVIEWs that are all refreshed by key, nothing may have been refreshed as a whole.
+link to, NULLs), and compares every TVIEW with its query after every batch. Some read others, in chains and
+diamonds; tables have partitions and children, which come and go; half of the groups have columns of other types than
+int. Also holds lineage to its word: TVIEWs that are reported as refreshed by key may not have been refreshed as a whole.
 
-DEFINITIONS (default 500), STATEMENTS (default 20000), MINUTES (0: until both are reached) and SEED may be
+DEFINITIONS (default 500), STATEMENTS (default 20000), MINUTES (0: until both are reached), KIND and SEED may be
 set in the environment. Definitions whose key turns out NULL or twice go into quarantine, as they should: that the query
 really has such a key is checked, then the TVIEW is dropped.
 """
@@ -14,7 +15,8 @@ import time
 
 import psycopg2
 
-from lineage_fuzz import TABLES, Generator
+from lineage_kinds import INT, KINDS, tables
+from lineage_queries import TABLES, Generator
 from tviews_server import Server, run, value
 
 DEFINITIONS = int(os.environ.get("DEFINITIONS", 500))
@@ -23,19 +25,21 @@ MINUTES = float(os.environ.get("MINUTES", 0))
 SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
 GROUP = 25  # TVIEWs at a time
 
-SCHEMA = "".join(
-    f"CREATE TABLE {t} (pk int PRIMARY KEY, f1 int, f2 int, f3 int, m int NOT NULL);"
-    f"CREATE VIEW v_{t}(c0, c1, c2) AS SELECT v.* FROM (SELECT pk, f1, m FROM {t}) v;" for t in TABLES)
+PARTS = [f"{TABLES[-2]}_2", f"{TABLES[-1]}_1"]
 
 counts = collections.Counter()
 
 
 class Definition:
-    def __init__(self, entity, query, shapes, columns):
+    def __init__(self, entity, query, shapes, columns, upstream):
         self.entity, self.query, self.shapes = entity, query, shapes
         self.columns = [f"pk_{entity}"] + [f"c{i}" for i in range(1, columns)]
+        # All text that says which tables its rows come from.
+        self.text = " ".join([query] + [other.text for other in upstream])
+        self.level = 1 + max([other.level for other in upstream], default=0)
         self.surgical = True
         self.undetermined = False
+        self.may_be_whole = False  # for a reason that lineage does not know of
 
     def create(self, connection):
         del connection.notices[:]
@@ -47,11 +51,13 @@ class Definition:
 
     def difference(self):
         """A query that returns the entity if the TVIEW is not its query."""
-        tview, view = f"SELECT * FROM tv_{self.entity}", f"SELECT * FROM v_{self.entity}"
+        # As text, because values that are equal need not be the same.
+        tview, view = f"SELECT t::text FROM tv_{self.entity} t", f"SELECT v::text FROM v_{self.entity} v"
         return (f"SELECT '{self.entity}' WHERE EXISTS ({tview} EXCEPT ALL {view})"
                 f" OR EXISTS ({view} EXCEPT ALL {tview})")
 
     def bad_keys(self, connection):
+        run(connection, f"SELECT count(v::text) FROM v_{self.entity} v")
         return value(connection, f"SELECT count(*) FROM (SELECT pk_{self.entity} FROM v_{self.entity} GROUP BY 1"
                                  f" HAVING count(*) > 1 OR pk_{self.entity} IS NULL) q")
 
@@ -72,9 +78,12 @@ def make_group(connection, generator, wanted):
         try:
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT * FROM ({query}) q LIMIT 0")
-                columns = len(cursor.description)
+                types = [column.type_code for column in cursor.description]
+                cursor.execute("SELECT pk FROM ta LIMIT 0")
+                own = cursor.description[0].type_code
             counts["definitions tried"] += 1
-            definition = Definition(f"q{counts['definitions tried']}", query, shapes, columns)
+            upstream = [d for d in group if f"tv_{d.entity} " in query]
+            definition = Definition(f"q{counts['definitions tried']}", query, shapes, len(types), upstream)
             definition.create(connection)
         except psycopg2.Error as error:
             # What PostgreSQL itself refuses, and keys that are NULL or twice at creation.
@@ -83,19 +92,62 @@ def make_group(connection, generator, wanted):
             counts[f"refused {error.pgcode}"] += 1
             continue
         group.append(definition)
+        readable = [name for name, type_ in zip(definition.columns, types) if type_ == own]
+        if readable:
+            generator.tviews.append((f"tv_{definition.entity}", readable))
         counts["definitions"] += 1
         counts["surgical" if definition.surgical else "full"] += 1
+        counts["readers of TVIEWs"] += bool(upstream)
+        counts["deepest chain"] = max(counts["deepest chain"], definition.level)
     return group
 
 
 def drop(connection, group, definition):
-    run(connection, f"DROP TABLE tv_{definition.entity}")
-    group.remove(definition)
+    """Drops it and those that read it."""
+    run(connection, f"DROP TABLE tv_{definition.entity} CASCADE")
+    left = {entity for (entity,) in run(connection, "SELECT entity FROM pg_tview_meta")}
+    group[:] = [d for d in group if d.entity in left]
+
+
+class Trees:
+    """The partition that is detached and attached again, and the child that leaves its parent and comes back."""
+
+    def __init__(self, bounds):
+        self.bounds = bounds
+        self.is_attached, self.is_heir = True, True
+
+    def partition(self):
+        table, part = TABLES[-2], PARTS[0]
+        self.is_attached = not self.is_attached
+        if not self.is_attached:
+            return [f"ALTER TABLE {table} DETACH PARTITION {part}"]
+        low, high = self.bounds
+        return [f"DELETE FROM {part} WHERE NOT (pk >= {low} AND pk < {high})",
+                f"ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM ({low}) TO ({high})"]
+
+    def child(self):
+        self.is_heir = not self.is_heir
+        return [f"ALTER TABLE {PARTS[1]} {'' if self.is_heir else 'NO '}INHERIT {TABLES[-1]}"]
+
+    def change(self, connection, rng):
+        """In one transaction with what a DELETE took from it before, or not."""
+        steps = rng.choice([self.partition, self.child])()
+        if rng.random() < 0.5:
+            steps.insert(0, f"DELETE FROM {rng.choice(PARTS)} WHERE f1 = f2")
+        run(connection, "; ".join(["BEGIN"] + steps + ["COMMIT"]))
+        last_change[:] = steps
+        counts["changes of trees"] += 1
+
+    def restore(self, connection):
+        if not self.is_attached:
+            run(connection, "; ".join(self.partition()))
+        if not self.is_heir:
+            run(connection, "; ".join(self.child()))
 
 
 def change(connection, generator, rng, group):
     """One transaction of several statements; those that violate a constraint are skipped."""
-    statements = generator.batch(rng.choice(group).query)
+    statements = generator.batch(rng.choice(group).text)
     run(connection, "BEGIN")
     for statement in statements:
         run(connection, "SAVEPOINT s")
@@ -129,7 +181,9 @@ def check(connection, group):
     run(connection, "SELECT pg_tviews_wait()")
     assert is_settled(connection), "records are left after pg_tviews_wait()"
     for (entity,) in run(connection, "SELECT DISTINCT m.entity FROM pg_tview_dead_letter d JOIN pg_tview_meta m USING (tview)"):
-        definition = next(d for d in group if d.entity == entity)
+        definition = next((d for d in group if d.entity == entity), None)
+        if definition is None:
+            continue  # went with one that it read
         error = run(connection, "SELECT key, sqlstate, error FROM pg_tview_dead_letter d JOIN pg_tview_meta m USING (tview)"
                                 " WHERE entity = %s", (entity,))
         try:
@@ -139,6 +193,7 @@ def check(connection, group):
         if not bad:
             # The rows were bad in a snapshot in between; now they are good again.
             run(connection, f"SELECT pg_tviews_retry('{entity}')")
+            definition.may_be_whole = True
             counts["healed"] += 1
             continue
         counts["quarantined"] += 1
@@ -148,7 +203,9 @@ def check(connection, group):
         return
     wrong = [entity for (entity,) in compare(connection, group)]
     for entity in wrong:
-        definition = next(d for d in group if d.entity == entity)
+        definition = next((d for d in group if d.entity == entity), None)
+        if definition is None:
+            continue
         if definition.undetermined:
             counts["undetermined differences"] += 1
             drop(connection, group, definition)
@@ -161,52 +218,65 @@ def check(connection, group):
     counts["comparisons"] += len(group)
 
 
-def run_group(connection, generator, rng, statements):
+def check_refreshed_by_key(connection, group):
+    whole = dict(run(connection, "SELECT entity, full_refreshes FROM pg_tviews_performance_summary"))
+    for definition in group:
+        if definition.surgical and not definition.may_be_whole:
+            assert whole[definition.entity] == 0, f"seed {SEED}: {definition.entity} was refreshed as a whole: {definition.query}"
+            counts["refreshed by key only"] += 1
+
+
+def run_group(connection, generator, rng, trees, statements):
     group = make_group(connection, generator, GROUP)
-    for surgical in (True, False):
-        part = [d for d in group if d.surgical == surgical]
-        if surgical:
-            full = [d for d in group if not d.surgical]
-            before = value(connection, "SELECT full_refreshes FROM pg_tview_frontier")
-            held = full
-            for definition in held:
-                drop(connection, group, definition)
-        else:
-            for definition in held:
-                try:
-                    definition.create(connection)
-                    group.append(definition)
-                except psycopg2.Error:
-                    counts["key spoilt by then"] += 1
-            part = list(group)
-        end = counts["statements"] + statements // 2
-        healed = counts["healed"]
-        while part and counts["statements"] < end:
-            change(connection, generator, rng, part)
+    end = counts["statements"] + statements
+    half = counts["statements"] + statements // 2
+    is_by_key = True  # the first half: no change of a tree, which is one of a table as a whole
+    while group and counts["statements"] < end:
+        if is_by_key and counts["statements"] >= half:
+            check_refreshed_by_key(connection, group)
+            is_by_key = False
+        change(connection, generator, rng, group)
+        check(connection, group)
+        if not is_by_key and rng.random() < 0.1:
+            trees.change(connection, rng)
             check(connection, group)
-            part = list(group)
-            if rng.random() < 0.05:
-                run(connection, generator.refill())
-                check(connection, group)
-                part = list(group)
-        if surgical and counts["healed"] == healed:
-            after = value(connection, "SELECT full_refreshes FROM pg_tview_frontier")
-            quarantined = counts["quarantined"]
-            assert after == before or quarantined, f"seed {SEED}: {after - before} full refreshes of surgical TVIEWs"
-            counts["groups without a full refresh"] += after == before
+        if rng.random() < 0.05:
+            trees.restore(connection)
+            run(connection, generator.refill())
+            check(connection, group)
+    trees.restore(connection)
     for definition in list(group):
-        drop(connection, group, definition)
+        if definition in group:
+            drop(connection, group, definition)
+
+
+def schema_of(connection, kind, known):
+    """Makes the schema of that kind the current one; returns its trees."""
+    if kind.name not in known:
+        script, bounds = tables(kind, TABLES)
+        run(connection, f'CREATE SCHEMA "{kind.name}"; SET search_path = "{kind.name}", public; {script}')
+        known[kind.name] = Trees(bounds)
+    run(connection, f'SET search_path = "{kind.name}", public')
+    return known[kind.name]
 
 
 print(f"seed {SEED}")
 with Server("query_fuzz") as server:
     rng = random.Random(SEED)
-    generator = Generator(rng)
-    connection = server.prepare("fuzz", SCHEMA)
-    run(connection, "SET jit = off")
+    connection = server.prepare("fuzz", "SET jit = off")
     begin = time.monotonic()
     groups = max(1, DEFINITIONS // GROUP)
+    known = {}
+    kinds = [kind for other in rng.sample(KINDS, len(KINDS)) for kind in (INT, other)]
+    if "KIND" in os.environ:
+        kinds = [kind for kind in kinds if kind.name == os.environ["KIND"]]
+    number = 0
     while (counts["definitions"] < DEFINITIONS or counts["statements"] < STATEMENTS
            or time.monotonic() - begin < 60 * MINUTES):
-        run_group(connection, generator, rng, STATEMENTS // groups)
+        kind = kinds[number % len(kinds)]
+        number += 1
+        trees = schema_of(connection, kind, known)
+        generator = Generator(rng, kind=kind, parts=PARTS)
+        generator.names = number * 100000
+        run_group(connection, generator, rng, trees, STATEMENTS // groups)
     print("note: " + ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())) + f"; seed {SEED}")
