@@ -13,6 +13,7 @@
 #include "backend/utility_hook.h"
 #include "shared/pg/capture_config.h"
 #include "shared/pg/catalog.h"
+#include "shared/pg/cte_planner.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
@@ -55,6 +56,7 @@ absl::Status Load() {
     pg::InitializeCatalog();
     pg::InitializeCaptureConfig();
     pg::InitializeSharedMemory();
+    pg::RegisterPlannerHook();
     backend::RegisterTransactionCallbacks();
     worker::RegisterLauncher();
     backend::RegisterUtilityHook();

@@ -7,6 +7,7 @@
 #include "backend/change_impact.h"
 #include "backend/session_graph.h"
 #include "backend/tview_names.h"
+#include "shared/pg/cte_planner.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/reader_bypass.h"
@@ -117,6 +118,7 @@ absl::Status AppendSteps(const TviewImpact& impact, std::vector<std::string>* li
     lines->push_back("Refresh of " + name + ": no keys");
     return absl::OkStatus();
   }
+  const pg::CtesInPlace ctes;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_ASSIGN_OR_RETURN(const ChosenStatement chosen, ChooseStatement(impact));
   lines->push_back(

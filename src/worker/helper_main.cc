@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "shared/pg/cache_stats.h"
+#include "shared/pg/cte_planner.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
@@ -77,6 +78,7 @@ absl::Status Help(dsm_segment* segment, shm_toc* toc) {
       DecodeHelperTask(std::string_view(progress->task(), progress->task_size));
   if (!task.has_value()) return absl::InternalError("a helper was given an unreadable task");
   pg::cache_stats::SetProcess(pg::Process::kHelper);
+  const pg::CtesInPlace ctes;
   StatementCache statements;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     for (;;) {

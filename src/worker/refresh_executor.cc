@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shared/pg/catalog.h"
+#include "shared/pg/cte_planner.h"
 #include "shared/pg/datum_image.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
@@ -161,6 +162,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tvie
                                                      const AffectedKeys& affected,
                                                      const ReaderColumns& readers, WriteMode mode,
                                                      SnapshotData* snapshot, DeltaSet* changes) {
+  const pg::CtesInPlace ctes;
   TVIEWS_ASSIGN_OR_RETURN(ChangeFeed* const feed, OpenFeed(tview));
   WriteCounts counts{};
   if (affected.everything) {
