@@ -122,7 +122,8 @@ CALL prove('left join',
 CALL prove('right join',
     $$SELECT parent.pk_parent AS pk_shape, parent.name, child.body
       FROM child RIGHT JOIN parent ON child.fk_parent = parent.pk_parent AND child.num = 3$$,
-    $$UPDATE child SET body = 'changed 3' WHERE fk_parent = 7 AND num = 3$$);
+    $$UPDATE child SET body = 'changed 3' WHERE fk_parent = 7 AND num = 3$$,
+    $$UPDATE parent SET name = 'changed 11' WHERE pk_parent = 88$$);
 CALL prove('full join',
     $$SELECT pk_parent AS pk_shape, parent.name, present.note
       FROM parent FULL JOIN (SELECT * FROM extra WHERE note <> 'no') AS present USING (pk_parent)$$,
@@ -142,6 +143,18 @@ CALL prove('composite columns',
               WHERE (child.a, child.b) = (parent.a, parent.b)) AS children
       FROM parent$$,
     $$UPDATE child SET body = 'changed 5' WHERE pk_child = 7$$);
+CALL prove('a self-referencing foreign key, followed down',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name,
+             (SELECT json_agg(below.name ORDER BY below.pk_parent) FROM parent AS below
+              WHERE below.fk_boss = parent.pk_parent) AS below
+      FROM parent$$,
+    $$UPDATE parent SET name = 'changed 9' WHERE pk_parent = 85$$,
+    $$UPDATE parent SET fk_boss = 100 WHERE pk_parent = 86$$);
+CALL prove('composite columns in a join',
+    $$SELECT child.pk_child AS pk_shape, child.body, parent.name
+      FROM child JOIN parent ON parent.a = child.a AND parent.b = child.b$$,
+    $$UPDATE child SET body = 'changed 14' WHERE pk_child = 31$$,
+    $$UPDATE parent SET name = 'changed 10' WHERE pk_parent = 87$$);
 CALL prove('other conditions than equality',
     $$SELECT parent.pk_parent AS pk_shape, count(child.pk_child) AS few
       FROM parent LEFT JOIN child ON child.fk_parent = parent.pk_parent AND child.num < parent.most
@@ -193,6 +206,30 @@ CALL prove('exists, not exists, in, not in, any, array',
                    ORDER BY child.num LIMIT 3) AS few
       FROM parent$$,
     $$UPDATE child SET body = 'sought' WHERE pk_child = 8$$);
+CALL prove('any as a value',
+    $$SELECT parent.pk_parent AS pk_shape,
+             5000 = ANY (SELECT child.num FROM child WHERE child.fk_parent = parent.pk_parent) AS found
+      FROM parent$$,
+    $$UPDATE child SET num = 5000 WHERE pk_child = 32$$);
+CALL prove('array of a subquery',
+    $$SELECT parent.pk_parent AS pk_shape,
+             ARRAY(SELECT child.body FROM child WHERE child.fk_parent = parent.pk_parent
+                   ORDER BY child.pk_child) AS list
+      FROM parent$$,
+    $$UPDATE child SET body = 'changed 15' WHERE pk_child = 33$$);
+CALL prove('not exists as a condition',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name FROM parent
+      WHERE NOT EXISTS (SELECT FROM child WHERE child.fk_parent = parent.pk_parent
+                        AND child.body = 'unwanted')$$,
+    $$UPDATE child SET body = 'unwanted' WHERE pk_child = 34$$);
+CALL prove('in as a condition',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name FROM parent
+      WHERE parent.pk_parent IN (SELECT child.fk_parent FROM child WHERE child.num = 6000)$$,
+    $$UPDATE child SET num = 6000 WHERE pk_child = 35$$);
+CALL prove('not in as a condition',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name FROM parent
+      WHERE 7000 NOT IN (SELECT child.num FROM child WHERE child.fk_parent = parent.pk_parent)$$,
+    $$UPDATE child SET num = 7000 WHERE pk_child = 36$$);
 CALL prove('exists as a condition',
     $$SELECT parent.pk_parent AS pk_shape, parent.name FROM parent
       WHERE EXISTS (SELECT FROM child WHERE child.fk_parent = parent.pk_parent
@@ -234,6 +271,34 @@ CALL prove('joined grouped subquery',
         ON sums.fk_parent = parent.pk_parent$$,
     $$DELETE FROM child WHERE pk_child = 8$$,
     $$UPDATE parent SET name = 'changed 5' WHERE pk_parent = 8$$);
+CALL prove('joined grouped subquery of grandchildren',
+    $$SELECT parent.pk_parent AS pk_shape, sums.n, sums.list
+      FROM parent LEFT JOIN
+           (SELECT child.fk_parent, count(DISTINCT child.num) FILTER (WHERE child.num > 3) AS n,
+                   array_agg(grand.body ORDER BY grand.pk_grand) AS list
+            FROM child JOIN grand ON grand.fk_child = child.pk_child
+            GROUP BY child.fk_parent HAVING count(*) > 1) AS sums
+        ON sums.fk_parent = parent.pk_parent$$,
+    $$UPDATE grand SET body = 'changed 2' WHERE pk_grand = 37$$,
+    $$DELETE FROM child WHERE pk_child = 38$$);
+CALL prove('joined grouped subquery, many to many',
+    $$SELECT parent.pk_parent AS pk_shape, tags.list
+      FROM parent LEFT JOIN
+           (SELECT link.pk_parent, jsonb_agg(tag.name ORDER BY tag.pk_tag) AS list
+            FROM link JOIN tag ON tag.pk_tag = link.pk_tag GROUP BY link.pk_parent) AS tags
+        ON tags.pk_parent = parent.pk_parent$$,
+    $$DELETE FROM link WHERE pk_parent = 8 AND pk_tag = 49$$,
+    $$UPDATE tag SET name = 'changed 2' WHERE pk_tag = 56$$);
+CALL prove('grandchildren, grouped at the top',
+    $$SELECT parent.pk_parent AS pk_shape, jsonb_agg(grand.body ORDER BY grand.pk_grand) AS list
+      FROM parent LEFT JOIN child ON child.fk_parent = parent.pk_parent
+      LEFT JOIN grand ON grand.fk_child = child.pk_child GROUP BY parent.pk_parent$$,
+    $$UPDATE grand SET body = 'changed 3' WHERE pk_grand = 39$$);
+CALL prove('many to many, grouped at the top',
+    $$SELECT parent.pk_parent AS pk_shape, jsonb_agg(tag.name ORDER BY tag.pk_tag) AS list
+      FROM parent JOIN link ON link.pk_parent = parent.pk_parent JOIN tag ON tag.pk_tag = link.pk_tag
+      GROUP BY parent.pk_parent$$,
+    $$UPDATE tag SET name = 'changed 3' WHERE pk_tag = 63$$);
 CALL prove('grouping at the top',
     $$SELECT parent.pk_parent AS pk_shape, parent.name, jsonb_agg(child.body ORDER BY child.pk_child)
       FROM parent JOIN child ON child.fk_parent = parent.pk_parent GROUP BY parent.pk_parent$$,
@@ -285,12 +350,23 @@ CALL prove('cte',
       SELECT parent.pk_parent AS pk_shape, sums.n
       FROM parent LEFT JOIN sums ON sums.fk_parent = parent.pk_parent$$,
     $$DELETE FROM child WHERE pk_child = 15$$);
-CALL prove('cte used twice',
+CALL prove('cte used twice, once by another column',
     $$WITH sums AS (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent)
       SELECT parent.pk_parent AS pk_shape, mine.n, boss.n AS of_boss
       FROM parent LEFT JOIN sums AS mine ON mine.fk_parent = parent.pk_parent
       LEFT JOIN sums AS boss ON boss.fk_parent = parent.fk_boss$$,
     $$DELETE FROM child WHERE pk_child = 19$$);
+CALL prove('materialized cte',
+    $$WITH sums AS MATERIALIZED (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent)
+      SELECT parent.pk_parent AS pk_shape, sums.n
+      FROM parent LEFT JOIN sums ON sums.fk_parent = parent.pk_parent$$,
+    $$DELETE FROM child WHERE pk_child = 18$$);
+CALL prove('cte used twice, both by the key',
+    $$WITH sums AS (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent)
+      SELECT parent.pk_parent AS pk_shape, sums.n,
+             (SELECT max(n) FROM sums AS again WHERE again.fk_parent = parent.pk_parent) AS most
+      FROM parent LEFT JOIN sums ON sums.fk_parent = parent.pk_parent$$,
+    $$DELETE FROM child WHERE pk_child = 40$$);
 CREATE VIEW v_sums AS SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent;
 CREATE VIEW v_named AS
 SELECT parent.pk_parent, parent.name, v_sums.n
@@ -358,13 +434,7 @@ CALL prove('a tree, walked down',
       FROM (SELECT pk_node FROM node WHERE pk_node < 100) AS root$$,
     $$UPDATE node SET fk_node = 99 WHERE pk_node = 5000$$);
 
--- That the measure sees scans: PostgreSQL evaluates a materialized CTE as a whole, and what ranks
--- all rows against each other is refreshed fully.
-CALL prove('materialized cte',
-    $$WITH sums AS MATERIALIZED (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent)
-      SELECT parent.pk_parent AS pk_shape, sums.n
-      FROM parent LEFT JOIN sums ON sums.fk_parent = parent.pk_parent$$,
-    $$DELETE FROM child WHERE pk_child = 18$$);
+-- That the measure sees scans: what ranks all rows against each other is refreshed fully.
 CALL prove('ranking all rows',
     $$SELECT pk_parent AS pk_shape, rank() OVER (ORDER BY note, pk_parent) AS place
       FROM extra WHERE pk_parent <= 2000$$,
