@@ -14,8 +14,9 @@
 namespace tviews::worker {
 namespace {
 
-// Up to this many keys an array statement is planned once, for the server's guess of ten.
-constexpr std::size_t kGenericArray = 10;
+// Up to this many keys an array statement is planned once, for the server's guess of ten: planning
+// for the number that there is costs more than it saves.
+constexpr std::size_t kGenericArray = 100;
 
 // The shapes that read their keys by name.
 absl::Status RunNamedKeys(const TviewDefinition& tview, const std::vector<std::string>& keys,
