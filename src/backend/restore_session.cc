@@ -16,7 +16,7 @@
 #include <nodes/parsenodes.h>
 #include <nodes/plannodes.h>
 #include <parser/analyze.h>
-#include <storage/lockdefs.h>
+#include <storage/lmgr.h>
 #include <utils/acl.h>
 #include <utils/guc.h>
 #include <utils/lsyscache.h>
@@ -67,17 +67,33 @@ bool DropsCaptureTrigger(const DropStmt* statement) {
          IsCaptureTrigger(strVal(llast(static_cast<List*>(linitial(statement->objects)))));
 }
 
-// --clean drops a backing view before what it reads, and that perhaps before the table: the TVIEW
-// becomes an ordinary table with a view.
-absl::Status ReleaseDropped(const Node* node) {
-  if (!IsA(node, DropStmt)) return absl::OkStatus();
+// The view that a statement drops, or replaces: one that is grouped by a primary key must lose its
+// query before that goes.
+absl::StatusOr<RelationId> RemovedView(const Node* node) {
+  if (IsA(node, ViewStmt)) {
+    const auto* const statement = reinterpret_cast<const ViewStmt*>(node);
+    return statement->replace ? Resolve(statement->view) : RelationId{0};
+  }
+  if (!IsA(node, DropStmt)) return RelationId{0};
   const auto* const statement = reinterpret_cast<const DropStmt*>(node);
   if (statement->removeType != OBJECT_VIEW || list_length(statement->objects) != 1) {
-    return absl::OkStatus();
+    return RelationId{0};
   }
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId view,
-                          ResolveDropped(static_cast<List*>(linitial(statement->objects))));
+  return ResolveDropped(static_cast<List*>(linitial(statement->objects)));
+}
+
+// --clean removes a backing view before what it reads, and that perhaps before the table: the TVIEW
+// becomes an ordinary table with a view.
+absl::Status ReleaseRemoved(const Node* node) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId view, RemovedView(node));
   if (view == 0) return absl::OkStatus();
+  // Under the lock that the statement will take: after it, nobody is about to adopt the table.
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([&] {
+                            if (!pg::compat::OwnsRelation(view, GetUserId())) return false;
+                            LockRelationOid(view, AccessExclusiveLock);
+                            return true;
+                          }));
+  if (!is_locked) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, pg::TviewOfBackingView(view));
   if (tview == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool is_owner, pg::CallFor([&] {
@@ -171,7 +187,7 @@ absl::StatusOr<RestoreStatement> AdaptRestore(PlannedStmt* planned) {
   RestoreStatement adapted{.planned = planned, .is_redundant = false};
   if (!IsRestoring()) return adapted;
   TVIEWS_ASSIGN_OR_RETURN(adapted.is_redundant, IsRedundant(planned->utilityStmt));
-  TVIEWS_RETURN_IF_ERROR(ReleaseDropped(planned->utilityStmt));
+  TVIEWS_RETURN_IF_ERROR(ReleaseRemoved(planned->utilityStmt));
   TVIEWS_ASSIGN_OR_RETURN(adapted.planned, WithoutRows(planned));
   return adapted;
 }

@@ -10,7 +10,7 @@
 //   - rows for a TVIEW are read and left out: they follow from its sources, which are restored too
 //   - a capture trigger that exists is not created again, and neither it nor a TVIEW's primary key
 //     is dropped by itself: they go with the TVIEW
-//   - a backing view may be dropped before its TVIEW, as --clean does
+//   - a backing view may be dropped, or lose its query, before its TVIEW, as --clean does
 // Who imitates such a session gets no further than leaving out rows and statements of their own.
 
 #ifndef PG_TVIEWS_BACKEND_RESTORE_SESSION_H_

@@ -137,12 +137,34 @@ def check_readers():
     check_equal(connection, "after readers of what was left aside")
 
 
+def check_comparison():
+    """What is left aside when it is to be compared as a whole owes the comparison, also after a crash."""
+    function = "CREATE OR REPLACE FUNCTION public.label(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT '{}' || $1 $$"
+    run(connection, function.format("old "))
+    run(connection, "CREATE TABLE tv_labelled AS SELECT pk_note AS pk_labelled, label(text) AS label FROM tb_note")
+    check_equal(connection)
+    holder = server.connect("shop", autocommit=False)
+    run(holder, "SET pg_tviews.protect = off; LOCK TABLE tv_labelled IN SHARE MODE")
+    run(connection, function.format("new "))
+    wait_until(lambda: behind() == {"tv_labelled"}, "tv_labelled to be left aside")
+    assert value(connection, "SELECT count(*) FROM pg_tview_owed WHERE tview = 'tv_labelled'::regclass") == 1
+    assert value(reader, "SELECT label FROM tv_labelled").startswith("old ")
+    server.kill()
+    server.start()
+    holder.close()
+
+
 with Server("lock_wait", "pg_tviews.lock_timeout = 200ms\n") as server:
     connection = server.prepare("shop", shop.SCRIPT)
     run(connection, EXTRA)
     reader = server.connect("shop")  # has committed nothing that it would wait for
     check_equal(connection)
     check_readers()
+    check_comparison()
+    connection, reader = server.connect("shop"), server.connect("shop")
+    check_equal(connection, "after a comparison that was owed")
+    assert value(reader, "SELECT label FROM tv_labelled").startswith("new ")
+    run(connection, "DROP TABLE tv_labelled")
     number = 0
     for how in ("rollback", "kill", "commit"):
         for lock, aside in CASES.items():
