@@ -49,30 +49,70 @@ int CompareKeys(const void* left, const void* right, void* argument) {
                                          *static_cast<const Datum*>(right)));
 }
 
-// Sorts `values` and moves the distinct ones to the front. Returns how many they are.
-std::size_t SortDistinct(const TviewDefinition& tview, Datum* values, std::size_t count) {
+KeyOrder OrderOf(const TviewDefinition& tview) {
   Oid type;
   int32 typmod;
   KeyOrder order{};
   get_atttypetypmodcoll(tview.relation, tview.key_attribute, &type, &typmod, &order.collation);
   order.compare = &lookup_type_cache(type, TYPECACHE_CMP_PROC_FINFO)->cmp_proc_finfo;
+  return order;
+}
+
+// Sorts `values` and moves the distinct ones to the front. Returns how many they are.
+std::size_t SortDistinct(const TviewDefinition& tview, Datum* values, std::size_t count) {
+  KeyOrder order = OrderOf(tview);
   qsort_arg(values, count, sizeof(Datum), CompareKeys, &order);
-  std::size_t distinct = 1;
+  std::size_t distinct = std::min<std::size_t>(count, 1);
   for (std::size_t i = 1; i < count; ++i) {
     if (CompareKeys(&values[distinct - 1], &values[i], &order) != 0) values[distinct++] = values[i];
   }
   return distinct;
 }
 
+absl::StatusOr<std::vector<Datum>> ValuesOf(const absl::flat_hash_set<std::string>& images,
+                                            pg::TypeShape shape) {
+  std::vector<Datum> values;
+  values.reserve(images.size());
+  for (const std::string& image : images) {
+    TVIEWS_ASSIGN_OR_RETURN(values.emplace_back(), pg::DatumFromImage(image, shape));
+  }
+  return values;
+}
+
+Datum ValueOfText(TypeId type, const std::string& text) {
+  Oid input = InvalidOid;
+  Oid element = InvalidOid;
+  getTypeInputInfo(type, &input, &element);
+  return OidInputFunctionCall(input, const_cast<char*>(text.c_str()), element, -1);
+}
+
 }  // namespace
+
+absl::StatusOr<std::vector<bool>> AreAmong(const TviewDefinition& tview,
+                                           const std::vector<std::string>& texts,
+                                           const absl::flat_hash_set<std::string>& images) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<Datum> values, ValuesOf(images, shape));
+  TVIEWS_ASSIGN_OR_RETURN(const std::size_t distinct, pg::CallFor([&] {
+                            return SortDistinct(tview, values.data(), values.size());
+                          }));
+  std::vector<bool> among;
+  for (const std::string& text : texts) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool found, pg::CallFor([&] {
+                              const Datum value = ValueOfText(tview.key_type, text);
+                              KeyOrder order = OrderOf(tview);
+                              return bsearch_arg(&value, values.data(), distinct, sizeof(Datum),
+                                                 CompareKeys, &order) != nullptr;
+                            }));
+    among.push_back(found);
+  }
+  return among;
+}
 
 absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, AffectedKeys affected) {
   if (affected.keys.size() < 2) return affected;
   TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
-  std::vector<Datum> values;
-  for (const std::string& image : affected.keys) {
-    TVIEWS_ASSIGN_OR_RETURN(values.emplace_back(), pg::DatumFromImage(image, shape));
-  }
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<Datum> values, ValuesOf(affected.keys, shape));
   TVIEWS_ASSIGN_OR_RETURN(const std::size_t distinct, pg::CallFor([&] {
                             return SortDistinct(tview, values.data(), values.size());
                           }));

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "shared/pg/datum_image.h"
 #include "shared/tview_definition.h"
@@ -28,6 +29,11 @@ bool AreDense(const std::vector<std::string>& keys, TypeId type);
 // Leaves one of the keys that are equal under the TVIEW's equality: they name one row, which a
 // batch writes once (LINEAGE 19).
 absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, AffectedKeys affected);
+
+// True for each of `texts`, keys as text, that is equal to one of the keys `images`.
+absl::StatusOr<std::vector<bool>> AreAmong(const TviewDefinition& tview,
+                                           const std::vector<std::string>& texts,
+                                           const absl::flat_hash_set<std::string>& images);
 
 // One row of one field per image, for RegisterRows (named_rows.h).
 std::vector<std::string> KeyRows(const std::vector<std::string>& images);

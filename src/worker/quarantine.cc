@@ -1,6 +1,8 @@
 #include "worker/quarantine.h"
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,7 @@
 #include "shared/pg/spi.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
+#include "worker/key_values.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <utils/builtins.h>
@@ -90,13 +93,16 @@ absl::Status Heal(const TviewDefinition& tview, const AffectedKeys& refreshed) {
       pg::ExecuteSql(absl::StrCat("SELECT key FROM ", table, " WHERE tview = $1::oid"),
                      {relation}));
   if (sick.rows.empty()) return absl::OkStatus();
-  absl::flat_hash_set<std::string> healthy;
-  for (const std::string& image : refreshed.keys) {
-    TVIEWS_ASSIGN_OR_RETURN(std::string key, KeyText(tview, image));
-    healthy.insert(std::move(key));
-  }
+  std::vector<std::string> keys;
   for (const pg::SqlRow& row : sick.rows) {
-    if (!refreshed.everything && !(row[0].has_value() && healthy.contains(*row[0]))) continue;
+    if (row[0].has_value()) keys.push_back(*row[0]);
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<bool> are_healthy,
+                          AreAmong(tview, keys, refreshed.keys));
+  std::size_t position = 0;
+  for (const pg::SqlRow& row : sick.rows) {
+    const bool is_healthy = row[0].has_value() && are_healthy[position++];
+    if (!refreshed.everything && !is_healthy) continue;
     TVIEWS_RETURN_IF_ERROR(
         pg::ExecuteSql(absl::StrCat("DELETE FROM ", table,
                                     " WHERE tview = $1::oid AND key IS NOT DISTINCT FROM $2"),

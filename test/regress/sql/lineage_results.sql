@@ -111,6 +111,19 @@ COMMIT;
 CALL look();
 TABLE tv_amount;
 SELECT count(*) FROM pg_tview_dead_letter WHERE tview = 'tv_amount'::regclass;
+-- ... and out of quarantine under another image than it went in
+CREATE TABLE ratio (pk numeric PRIMARY KEY, d int);
+INSERT INTO ratio VALUES (1.0, 1);
+CREATE TABLE tv_ratio AS SELECT pk AS pk_ratio, 10 / d AS q FROM ratio;
+UPDATE ratio SET d = 0;
+SELECT pg_tviews_wait();
+SELECT key, sqlstate FROM pg_tview_dead_letter WHERE tview = 'tv_ratio'::regclass;
+UPDATE ratio SET pk = 1.000;
+SELECT pg_tviews_wait();
+UPDATE ratio SET d = 5;
+CALL look();
+TABLE tv_ratio;
+SELECT count(*) FROM pg_tview_dead_letter WHERE tview = 'tv_ratio'::regclass;
 -- 20: arrays as keys, and as what paths start from
 CREATE TABLE list (pk int[] PRIMARY KEY, tags text[]);
 CREATE TABLE entry (id int PRIMARY KEY, fk int[], tag text);
