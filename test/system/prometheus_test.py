@@ -1,28 +1,18 @@
 """monitoring/ with real programs: postgres_exporter gives every metric of the queries file the value that SQL
 gives, Prometheus evaluates every expression of the dashboard to something, and each fault makes its alert pending."""
-import contextlib
 import json
 import math
 import re
-import socket
 import subprocess
-import tempfile
-import urllib.error
 import urllib.parse
-import urllib.request
 
-from tviews_server import ROOT, Server, run, value, wait_until
+from monitoring import MONITORING, get, monitoring
+from tviews_server import Server, run, value, wait_until
 
-MONITORING = ROOT / "monitoring"
 SCRIPT = """
 CREATE ROLE watcher LOGIN IN ROLE pg_monitor;
 CREATE TABLE tb_shelf (pk_shelf int PRIMARY KEY, boards int NOT NULL);
 CREATE TABLE tv_shelf AS SELECT tb_shelf.pk_shelf, 100 / tb_shelf.boards AS share FROM tb_shelf;
-"""
-PROMETHEUS = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
-rule_files: [{rules}]
-scrape_configs: [{{job_name: tviews, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]
 """
 
 
@@ -36,45 +26,6 @@ def declared():
             if match[2] != "LABEL":
                 found[f"{query}_{match[1]}"] = (match[2].lower(), query)
     return found
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def get(port, path):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-            return answer.read().decode()
-    except urllib.error.HTTPError as error:
-        raise AssertionError(f"{path}: {error.read().decode()}") from error
-
-
-def answers(port, path):
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10).close()
-        return True
-    except OSError:  # not listening yet, or not ready
-        return False
-
-
-@contextlib.contextmanager
-def program(arguments, port, path, environment=None):
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
-        try:
-            wait_until(lambda: process.poll() is not None or answers(port, path), arguments[0])
-            assert process.poll() is None, f"{arguments[0]} ended"
-            yield
-        except BaseException:
-            log.seek(0)
-            print(log.read().decode())
-            raise
-        finally:
-            process.terminate()
-            process.wait()
 
 
 def scrape(port):
@@ -185,21 +136,9 @@ def check_faults(connection, exporter, prometheus):
 
 subprocess.run(["promtool", "check", "rules", MONITORING / "prometheus_rules.yaml"], check=True)
 subprocess.run(["promtool", "test", "rules", MONITORING / "prometheus_rules_test.yaml"], check=True)
-with Server("prometheus", conf="pg_tviews.queue_size = '8kB'\n") as server, tempfile.TemporaryDirectory() as directory:
+with Server("prometheus", conf="pg_tviews.queue_size = '8kB'\n") as server:
     connection = server.prepare("shelves", SCRIPT)
-    exporter, prometheus = free_port(), free_port()
-    source = f"host={server.socket} user=watcher dbname=shelves sslmode=disable"
-    # The file's cache of 30 seconds is for production.
-    queries = (MONITORING / "postgres_exporter_queries.yaml").read_text().replace("  cache_seconds: 30\n", "")
-    with open(f"{directory}/queries.yaml", "w") as file:
-        file.write(queries)
-    with open(f"{directory}/prometheus.yaml", "w") as file:
-        file.write(PROMETHEUS.format(rules=MONITORING / "prometheus_rules.yaml", port=exporter))
-    with program(["prometheus-postgres-exporter", f"--extend.query-path={directory}/queries.yaml", "--disable-default-metrics",
-                  "--disable-settings-metrics", f"--web.listen-address=127.0.0.1:{exporter}"], exporter, "/",
-                 {"DATA_SOURCE_NAME": source}):
+    with monitoring(server, "shelves", "watcher") as (exporter, prometheus):
         check_values(connection, exporter)
-        with program(["prometheus", f"--config.file={directory}/prometheus.yaml", f"--storage.tsdb.path={directory}/data",
-                      f"--web.listen-address=127.0.0.1:{prometheus}"], prometheus, "/-/ready"):
-            check_dashboard(prometheus)
-            check_faults(connection, exporter, prometheus)
+        check_dashboard(prometheus)
+        check_faults(connection, exporter, prometheus)
