@@ -111,6 +111,9 @@ absl::Status ReadDelta(const v1::RelationDelta& wire, DeltaSet* deltas) {
     return absl::OkStatus();
   }
   TVIEWS_ASSIGN_OR_RETURN(const Layout layout, ReadLayout(wire));
+  if (wire.source_keys_size() > 0) {
+    deltas->Reserve(wire.relation(), layout, static_cast<std::size_t>(wire.source_keys_size()));
+  }
   for (const std::string& key : wire.source_keys()) {
     if (!HasFields(key, layout.columns.size())) {
       return absl::InvalidArgumentError("change record has a malformed source key");

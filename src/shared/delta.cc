@@ -26,6 +26,10 @@ bool RelationDelta::Add(const Layout& layout, std::string_view key) {
   return is_new;
 }
 
+void RelationDelta::Reserve(const Layout& layout, std::size_t count) {
+  if (!whole_) keys_[layout].reserve(count);
+}
+
 void RelationDelta::MarkWhole() {
   whole_ = true;
   bytes_ = 0;
@@ -59,6 +63,10 @@ bool DeltaSet::Add(RelationId relation, const Layout& layout, std::string_view k
   const bool is_new = delta.Add(layout, key);
   bytes_ += delta.bytes() - before;
   return is_new;
+}
+
+void DeltaSet::Reserve(RelationId relation, const Layout& layout, std::size_t count) {
+  relations_[relation].Reserve(layout, count);
 }
 
 void DeltaSet::MarkWhole(RelationId relation) {

@@ -49,6 +49,8 @@ class RelationDelta {
  public:
   // True if the key was not there yet.
   bool Add(const Layout& layout, std::string_view key);
+  // Makes room for so many keys at once: growing step by step takes half as much again.
+  void Reserve(const Layout& layout, std::size_t count);
   void MarkWhole();
   // Unites with `other`; move it if it is not needed any more, keys are then not copied.
   void Merge(RelationDelta other);
@@ -69,6 +71,7 @@ class RelationDelta {
 class DeltaSet {
  public:
   bool Add(RelationId relation, const Layout& layout, std::string_view key);
+  void Reserve(RelationId relation, const Layout& layout, std::size_t count);
   void MarkWhole(RelationId relation);
   void Merge(DeltaSet other);
   void Merge(RelationId relation, RelationDelta other);
