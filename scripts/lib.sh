@@ -101,7 +101,7 @@ server_socket() { # DIR
 }
 
 # The directory of the programs of a stage, or of the server in DIR.
-stage_bin() { say "$1$(pg_config --bindir)"; } # STAGE
+stage_bin() { say "$1$(cat "$1/.bindir")"; } # STAGE
 server_bin() { stage_bin "$(cat "$1/stage_path")"; }           # DIR
 
 # Creates a cluster. Settings beyond ours come from the given file, if any.

@@ -8,16 +8,17 @@ set -euo pipefail
 [ $# = 2 ] || fail "usage: pg_stage.sh BUILD_DIR STAGE_DIR"
 build=$1
 stage=$2
-pg_config=${PG_CONFIG:-$(sed -n 's/^PG_CONFIG:[A-Z]*=//p' "$build/CMakeCache.txt")}
+PG_CONFIG=$(sed -n 's/^PG_CONFIG:[A-Z]*=//p' "$build/CMakeCache.txt")
 
-wanted=$("$pg_config" --version)
+wanted=$(pg_config --version)
 if [ "$(cat "$stage/.version" 2>/dev/null)" != "$wanted" ]; then
   rm -rf "$stage"
-  for directory in $("$pg_config" --bindir --pkglibdir --sharedir); do
+  for directory in $(pg_config --bindir --pkglibdir --sharedir); do
     mkdir -p "$stage$directory"
     tar -C "$directory" -ch --exclude=./pgxs --exclude=./man . | tar -C "$stage$directory" -x
   done
   say "$wanted" >"$stage/.version"
 fi
+pg_config --bindir >"$stage/.bindir"
 DESTDIR=$(cd "$stage" && pwd) cmake --install "$build" >/dev/null
 chmod -R a+rX "$stage"

@@ -69,6 +69,12 @@ absl::Status CreateBackingView(const TviewRequest& request, const DefiningQuery&
   return Run("CREATE VIEW " + request.name.QualifiedView() + columns + " AS\n" + query.text + "\n");
 }
 
+#ifdef USE_LZ4
+constexpr bool kHasLz4 = true;
+#else
+constexpr bool kHasLz4 = false;
+#endif
+
 bool IsDocument(const OutputColumn& column) {
   return column.name == "data" &&
          (column.type == JSONBOID || column.type == JSONOID || column.type == TEXTOID);
@@ -93,13 +99,11 @@ absl::Status CreateEmptyTable(const TviewRequest& request, const DefiningQuery& 
   TVIEWS_RETURN_IF_ERROR(Run("CREATE TABLE " + table + StorageClauses(request.storage) +
                              " AS SELECT * FROM " + request.name.QualifiedView() +
                              " WITH NO DATA"));
-#ifdef USE_LZ4
   for (const OutputColumn& column : query.columns) {
-    if (!IsDocument(column)) continue;
+    if (!kHasLz4 || !IsDocument(column)) continue;
     TVIEWS_RETURN_IF_ERROR(Run("ALTER TABLE " + table + " ALTER COLUMN " +
                                QuoteIdentifier(column.name) + " SET COMPRESSION lz4"));
   }
-#endif
   return absl::OkStatus();
 }
 

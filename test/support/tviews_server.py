@@ -53,10 +53,10 @@ def bash(command, *arguments, check=True):
 class Server:
     """A private server with a new cluster; `with` stops it."""
 
-    def __init__(self, name, conf="", preload=True):
+    def __init__(self, name, conf="", preload=True, build=None):
         if len(sys.argv) < 2:
             raise SystemExit(f"usage: {sys.argv[0]} BUILD_DIR")
-        build = pathlib.Path(sys.argv[1]).resolve()
+        build = pathlib.Path(build or sys.argv[1]).resolve()
         stage = bash('server_place "$1"', build / "stage")
         bash('"$ROOT/scripts/pg_stage.sh" "$1" "$2"', build, stage)
         self.directory = pathlib.Path(bash('server_place "$1"', build / f"server-{name}"))

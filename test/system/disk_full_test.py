@@ -52,7 +52,7 @@ def check_disk(server, connection, place):
     writers = shop.Writers(lambda: server.connect("shop"), sessions=2, seed=33)
     wait_until(lambda: writers.committed > 100, "the writers to go on")
     writers.stop()
-    subprocess.run(["mount", "-o", "remount,size=32m", place], check=True)
+    subprocess.run(["mount", "-o", "remount,size=64m", place], check=True)
     check_equal(connection, "with room again")
     assert value(connection, "SELECT count(*) FROM pg_tview_dead_letter") == 0
 

@@ -28,6 +28,14 @@ def end(kind, how):
     return victim
 
 
+def is_lost(session):
+    try:
+        run(session, "SELECT 1")
+        return False
+    except psycopg2.OperationalError:
+        return True
+
+
 def reconnect():
     try:
         found = server.connect("shop")
@@ -79,5 +87,7 @@ with Server("random_kills", pauses.CONF) as server:
         wait_until(lambda: writers.committed > 100, "the writers to commit")
         end(kind, signal.SIGKILL)
         writers.stop()
+        # A session that begins before the postmaster knows is ended like the others.
+        wait_until(lambda: is_lost(connection), "the server to end its sessions")
         connection = wait_until(reconnect, "the server to be back")
         check_equal(connection, f"after SIGKILL of the {kind}")
