@@ -21,7 +21,7 @@ source_of_server() {
 }
 
 # Differences that are explained in docs/development/postgres-suite.md.
-EXPLAINED='security_label type_sanity'
+EXPLAINED='opr_sanity security_label type_sanity'
 
 # The C functions that the tests load, next to those of the server's contrib modules.
 build_library() { # REGRESS_DIR
