@@ -32,7 +32,7 @@ def is_lost(session):
     try:
         run(session, "SELECT 1")
         return False
-    except psycopg2.OperationalError:
+    except psycopg2.Error:
         return True
 
 
@@ -41,7 +41,7 @@ def reconnect():
         found = server.connect("shop")
         run(found, "SELECT 1")
         return found
-    except psycopg2.OperationalError:
+    except psycopg2.Error:
         return None
 
 
