@@ -28,6 +28,8 @@
 #include "shared/pg/postgres_begin.h"
 #include <access/xlog.h>
 #include <miscadmin.h>
+#include <storage/lmgr.h>
+#include <utils/syscache.h>
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -150,6 +152,15 @@ bool ReadsOneOf(const std::vector<RelationId>& sources, const std::vector<Relati
   });
 }
 
+// A restore that replaces or drops the view goes on to its table. Whoever held the table's lock and
+// waited for the view would be in a deadlock with it: so the view comes first, and without waiting.
+absl::StatusOr<bool> LockViewNoWait(RelationId view) {
+  return pg::CallFor([view] {
+    return ConditionalLockRelationOid(view, AccessShareLock) &&
+           SearchSysCacheExists1(RELOID, ObjectIdGetDatum(view));
+  });
+}
+
 // Runs as the table's owner, who then is the owner of the TVIEW. False: not ready yet.
 absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<RelationId>& waiting) {
   const InternalDdlScope internal;
@@ -157,6 +168,8 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
   if (view == 0) return false;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(foundling.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, LockViewNoWait(view));
+  if (!is_locked) return false;
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(foundling.table));
   TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
