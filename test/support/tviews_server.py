@@ -169,7 +169,7 @@ def check_equal(connection, context=""):
     for tview, _ in tviews(connection):
         rows = run(connection, "SELECT * FROM pg_tviews_verify(%s) LIMIT 5", (tview,))
         if bool(rows) != (tview in wrong):
-            raise AssertionError(f"{context}: pg_tviews_verify('{tview}') and SQL disagree: {rows}")
+            raise AssertionError(f"{context}: pg_tviews_verify('{tview}') and SQL disagree: {rows} and {wrong}")
     if wrong:
         text = "\n".join(f"  {tview}: {row}" for tview, rows in wrong.items() for row in rows)
         raise AssertionError(f"{context}: TVIEWs differ from their queries:\n{text}")
