@@ -10,7 +10,7 @@ import contenders
 import report
 import schemas
 import workloads
-from measure import run_program
+from measure import ended_children_cpu_seconds, run_program
 from tviews_server import Server, bash, run, value
 
 CONF = """
@@ -80,6 +80,10 @@ class Bench:
 
     def record(self, case, contender, metric, figure, turn):
         self.rows.append((case, contender, metric, figure, turn))
+
+    def server_cpu_seconds(self):
+        """CPU time of the server's sessions that have ended so far."""
+        return ended_children_cpu_seconds(self.server.postmaster())
 
     def set_synchronous_commit(self, mode):
         run(self.control, f"ALTER SYSTEM SET synchronous_commit = {mode}")

@@ -1,4 +1,5 @@
 """Measuring one contender: elapsed and CPU time, WAL, HOT updates, transactions per second, latency."""
+import os
 import pathlib
 import re
 import subprocess
@@ -14,6 +15,12 @@ def cpu_seconds(pid):
         return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
+
+
+def ended_children_cpu_seconds(pid):
+    """CPU time of the children of a process that have ended so far."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def cost(contender, action):
@@ -37,14 +44,16 @@ def cost(contender, action):
 
 
 def pgbench(bench, contender, text, clients, seconds=None):
-    """Transactions per second."""
+    """Transactions per second, and how many there were."""
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(text)
         script.flush()
         out = bench.pgbench(contender.database, [
             "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)),
             "-T", str(max(1, round(seconds or bench.seconds))), "-f", script.name])
-    return float(re.search(r"^tps = ([0-9.]+)", out, re.M).group(1))
+    found = [re.search(pattern, out, re.M).group(1)
+             for pattern in (r"^tps = ([0-9.]+)", r"transactions actually processed: ([0-9]+)")]
+    return float(found[0]), int(found[1])
 
 
 PROCEDURE = """

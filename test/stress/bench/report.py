@@ -14,27 +14,33 @@ PLOTTED = {"transactions per second": "writers", "seconds": "refresh"}
 
 
 def medians(rows):
-    """{(case, metric): {contender: median}} in the order of measurement."""
-    values = collections.defaultdict(lambda: collections.defaultdict(list))
-    for case, contender, metric, value, _ in rows:
-        values[case, metric][contender].append(value)
-    return {key: {contender: statistics.median(v) for contender, v in found.items()}
+    """{(case, metric): {contender: (median, ratio)}} in the order of measurement. The ratio is to the
+    case's reference: the median of the rounds' ratios, because what disturbs a machine disturbs a
+    round's neighbours alike. None for the reference itself, and where there is nothing to compare."""
+    values = collections.defaultdict(lambda: collections.defaultdict(dict))
+    for case, contender, metric, value, turn in rows:
+        values[case, metric][contender][turn] = value
+    return {key: {contender: (statistics.median(of_turn.values()), ratio(found, contender))
+                  for contender, of_turn in found.items()}
             for key, found in values.items()}
 
 
-def reference(found):
-    return next((r for r in REFERENCES if r in found), None)
+def ratio(found, contender):
+    to = next((r for r in REFERENCES if r in found), None)
+    if to is None or to == contender:
+        return None
+    ratios = [value / found[to][turn] for turn, value in found[contender].items() if found[to].get(turn)]
+    return statistics.median(ratios) if ratios else None
+
+
+def cell(median, to_reference):
+    return f"{median:.4g}" + (f" ({to_reference:.2f})" if to_reference is not None else "")
 
 
 def lines(rows):
     """One line per case and metric: each contender's median, and in brackets its ratio to the reference."""
     for (case, metric), found in medians(rows).items():
-        to = reference(found)
-        parts = []
-        for contender, median in found.items():
-            ratio = f" ({median / found[to]:.2f})" if to and contender != to and found[to] else ""
-            parts.append(f"{contender} {median:.4g}{ratio}")
-        yield f"{case}, {metric}: {', '.join(parts)}"
+        yield f"{case}, {metric}: " + ", ".join(f"{contender} {cell(*pair)}" for contender, pair in found.items())
 
 
 def write_csv(rows, path):
@@ -50,9 +56,7 @@ def write_markdown(rows, title, path):
     kinds = list(dict.fromkeys(kind for values in found.values() for kind in values))
     out = [f"# {title}", "", "| case | metric | " + " | ".join(kinds) + " |", "|---|---|" + "---|" * len(kinds)]
     for (case, metric), values in found.items():
-        to = reference(values)
-        cells = [f"{values[k]:.4g}" + (f" ({values[k] / values[to]:.2f})" if to and k != to and values[to] else "")
-                 if k in values else "" for k in kinds]
+        cells = [cell(*values[k]) if k in values else "" for k in kinds]
         out.append(f"| {case} | {metric} | " + " | ".join(cells) + " |")
     path.write_text("\n".join(out) + "\n")
 
@@ -62,7 +66,8 @@ def write_plots(rows, directory):
     if shutil.which("gnuplot") is None:
         return
     for metric, name in PLOTTED.items():
-        found = {case: values for (case, m), values in medians(rows).items() if m == metric and reference(values)}
+        found = {case: values for (case, m), values in medians(rows).items()
+                 if m == metric and any(pair[1] is not None for pair in values.values())}
         kinds = list(dict.fromkeys(kind for values in found.values() for kind in values))
         if found:
             plot(found, kinds, metric, directory / f"{name}.svg")
@@ -72,8 +77,9 @@ def plot(found, kinds, metric, path):
     data = path.with_suffix(".dat")
     with data.open("w") as file:
         for case, values in found.items():
-            to = values[reference(values)]
-            print(f'"{case}"', *(f"{values[k] / to:.4f}" if k in values and to else "NaN" for k in kinds), file=file)
+            # The reference is 1.
+            print(f'"{case}"', *(f"{1 if values[k][1] is None else values[k][1]:.4f}" if k in values else "NaN"
+                                 for k in kinds), file=file)
     columns = ", ".join(f"'{data}' using {i + 2}:xtic(1) title '{kind}'" for i, kind in enumerate(kinds))
     scale = "set logscale y;" if metric == "seconds" else ""
     subprocess.run(["gnuplot", "-e", f"""set terminal svg size {160 + 90 * len(found)},760 font 'sans,11';

@@ -13,7 +13,7 @@ def bulk(bench, schema, source, cases,
     """Statements that change many rows, until every document is right. cases: label, statement, where."""
     for label, statement, where in cases:
         for turn in bench.rounds(f"{schema} {label}"):
-            for kind in contenders:
+            for kind in rotated(contenders, turn):
                 for contender in bench.contenders(schema, (kind,)):
                     with bench.without_helpers(kind == "single"):
                         contender.settle()
@@ -39,29 +39,40 @@ def statement_alone(bench, schema, label, statement, where):
 
 
 def writers(bench, schema, scripts, sync=("on", "off")):
-    """Saturated clients: transactions per second."""
+    """Saturated clients: transactions per second, and the CPU time that a transaction costs its session."""
     for mode in sync:
         bench.set_synchronous_commit(mode)
         for script in scripts:
             for clients in script.clients if mode == "on" else [c for c in script.clients if c <= 4]:
                 case = f"{schema} {script.name}, {clients} clients, synchronous_commit {mode}"
+                for contender in bench.contenders(schema, script.contenders):
+                    contender.settle()
                 for turn in bench.rounds(case):
-                    for kind in script.contenders:
+                    for kind in rotated(script.contenders, turn):
                         run_writers(bench, schema, script, kind, clients, case, turn)
     bench.set_synchronous_commit("on")
+
+
+def rotated(kinds, turn):
+    """The contenders in another order every round, so that none always has the same predecessor."""
+    first = turn % len(kinds)
+    return kinds[first:] + kinds[:first]
 
 
 def run_writers(bench, schema, script, kind, clients, case, turn):
     (contender,) = bench.contenders(schema, (kind,)) or (None,)
     if contender is None:
         return
-    contender.settle()
+    contender.settle_documents()
     before = contender.written()
     with bench.paused(contender, kind == "paused"):
-        tps = pgbench(bench, contender, script.text, clients)
+        cpu = bench.server_cpu_seconds()
+        tps, transactions = pgbench(bench, contender, script.text, clients)
+        cpu = bench.server_cpu_seconds() - cpu
     began = bench.now()
     contender.settle_documents()
     bench.record(case, kind, "transactions per second", tps, turn)
+    bench.record(case, kind, "CPU microseconds per transaction of the session", cpu / transactions * 1e6, turn)
     if contender.kind in ("row", "stmt") and kind != "paused":
         bench.record(case, kind, "seconds until the last is visible", bench.now() - began, turn)
         documents, records = (a - b for a, b in zip(contender.written(), before))
@@ -162,7 +173,7 @@ def readers(bench):
         for contender in bench.contenders("item", ("floor", "row")):
             contender.settle()
             bench.record("item readers, 2 clients", contender.kind, "transactions per second",
-                         pgbench(bench, contender, text, 2), turn)
+                         pgbench(bench, contender, text, 2)[0], turn)
 
 
 def soak(bench):
@@ -170,7 +181,7 @@ def soak(bench):
     items = int(10000000 * bench.scale)
     for contender in bench.contenders("soak", ("row",)):
         text = f"\\set item random(1, {items})\nUPDATE tb_stress_item SET amount = amount + 1 WHERE pk_item = :item;"
-        bench.watch(contender, lambda: pgbench(bench, contender, text, 4, bench.soak_seconds))
+        bench.watch(contender, lambda: pgbench(bench, contender, text, 4, bench.soak_seconds)[0])
 
 
 ALL = {function.__name__: function for function in (
