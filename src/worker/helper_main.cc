@@ -9,6 +9,7 @@
 #include "shared/pg/guard.h"
 #include "shared/pg/spi.h"
 #include "shared/status_macros.h"
+#include "worker/cpu_priority.h"
 #include "worker/helper_segment.h"
 #include "worker/helper_task.h"
 #include "worker/key_statement.h"
@@ -78,6 +79,7 @@ absl::Status Help(dsm_segment* segment, shm_toc* toc) {
       DecodeHelperTask(std::string_view(progress->task(), progress->task_size));
   if (!task.has_value()) return absl::InternalError("a helper was given an unreadable task");
   pg::cache_stats::SetProcess(pg::Process::kHelper);
+  TakeNiceValue();
   const pg::CtesInPlace ctes;
   StatementCache statements;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {

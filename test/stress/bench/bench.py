@@ -106,17 +106,18 @@ class Bench:
             run(contender.connection, "SELECT pg_tviews_resume()")
 
     @contextlib.contextmanager
-    def without_helpers(self, really=True):
-        """With appliers that work alone."""
-        if really:
-            run(self.control, "ALTER SYSTEM SET pg_tviews.max_helpers = 0")
-            run(self.control, "SELECT pg_reload_conf()")
+    def setting(self, name, figure, really=True):
+        """With a setting of the server's appliers."""
+        if not really:
+            yield
+            return
+        run(self.control, f"ALTER SYSTEM SET {name} = {figure}")
+        run(self.control, "SELECT pg_reload_conf()")
         try:
             yield
         finally:
-            if really:
-                run(self.control, "ALTER SYSTEM RESET pg_tviews.max_helpers")
-                run(self.control, "SELECT pg_reload_conf()")
+            run(self.control, f"ALTER SYSTEM RESET {name}")
+            run(self.control, "SELECT pg_reload_conf()")
 
     @contextlib.contextmanager
     def beside(self, contender, statement):
