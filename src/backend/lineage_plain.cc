@@ -24,22 +24,8 @@
 namespace tviews::backend::lineage {
 namespace {
 
-#if PG_VERSION_NUM < 160000
-// The walkers of 15 are declared without parameters.
-using ServerWalker = bool (*)();
-using ServerMutator = Node* (*)();
-#else
-using ServerWalker = NodeWalker;
-using ServerMutator = NodeMutator;
-#endif
-
-// Through void (*)(), which compilers take for "any function".
-ServerWalker ForServer(NodeWalker walker) {
-  return reinterpret_cast<ServerWalker>(reinterpret_cast<void (*)()>(walker));
-}
-ServerMutator ForServer(NodeMutator mutator) {
-  return reinterpret_cast<ServerMutator>(reinterpret_cast<void (*)()>(mutator));
-}
+using pg::compat::ForServer;
+using pg::compat::MutatorForServer;
 
 bool CollectOccurrences(Node* node, void* context) {
   if (node == nullptr) return false;
@@ -138,7 +124,7 @@ bool WalkLevel(Query* query, NodeWalker walker, void* context) {
 }
 
 Node* MutateChildren(Node* node, NodeMutator mutator, void* context) {
-  return expression_tree_mutator(node, ForServer(mutator), context);
+  return expression_tree_mutator(node, MutatorForServer(mutator), context);
 }
 
 Bitmapset* OccurrencesIn(Node* node) {

@@ -14,10 +14,13 @@
 #include <storage/lockdefs.h>
 #include <utils/lsyscache.h>
 #include <utils/plancache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::worker {
 namespace {
+
+using pg::compat::ForServer;
 
 bool IsUnsafeFunction(Oid function, void*) { return func_parallel(function) != PROPARALLEL_SAFE; }
 
@@ -29,16 +32,6 @@ bool IsUnsafeRelation(Oid relation) {
     if (get_rel_persistence(member) == RELPERSISTENCE_TEMP) return true;
   }
   return false;
-}
-
-using Walker = bool (*)(Node*, void*);
-
-using ServerWalker = bool (*)();
-
-// The server declares walkers without their arguments. Through void (*)(), which compilers take
-// for "any function".
-ServerWalker ForServer(Walker walker) {
-  return reinterpret_cast<ServerWalker>(reinterpret_cast<void (*)()>(walker));
 }
 
 // True: found something unsafe.

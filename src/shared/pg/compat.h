@@ -16,6 +16,7 @@
 #include <access/transam.h>
 #include <catalog/pg_class.h>
 #include <executor/executor.h>
+#include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <optimizer/optimizer.h>
 #include <storage/proc.h>
@@ -40,6 +41,23 @@ using CheckedRelation = RTEPermissionInfo;
 #define TVIEWS_CHECK_PERMS_ARGUMENTS checked, raise
 using CheckedRelation = RangeTblEntry;
 #endif
+
+// 16: tree walkers and mutators are declared with their parameters.
+#if PG_VERSION_NUM >= 160000
+using ServerWalker = bool (*)(Node*, void*);
+using ServerMutator = Node* (*)(Node*, void*);
+#else
+using ServerWalker = bool (*)();
+using ServerMutator = Node* (*)();
+#endif
+
+// Through void (*)(), which compilers take for "any function".
+inline ServerWalker ForServer(bool (*walker)(Node*, void*)) {
+  return reinterpret_cast<ServerWalker>(reinterpret_cast<void (*)()>(walker));
+}
+inline ServerMutator MutatorForServer(Node* (*mutator)(Node*, void*)) {
+  return reinterpret_cast<ServerMutator>(reinterpret_cast<void (*)()>(mutator));
+}
 
 // 18: an executor may be run again.
 #if PG_VERSION_NUM >= 180000

@@ -5,6 +5,7 @@
 #include <nodes/parsenodes.h>
 #include <nodes/plannodes.h>
 #include <optimizer/planner.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::pg {
@@ -12,15 +13,7 @@ namespace {
 
 planner_hook_type previous_planner = nullptr;
 
-using Walker = bool (*)(Node*, void*);
-
-using ServerWalker = bool (*)();
-
-// The server declares walkers without their arguments. Through void (*)(), which compilers take
-// for "any function".
-ServerWalker ForServer(Walker walker) {
-  return reinterpret_cast<ServerWalker>(reinterpret_cast<void (*)()>(walker));
-}
+using compat::ForServer;
 
 // Lets every CTE that would be computed as a whole be computed in place; the server itself excepts
 // recursive ones. Notes in `context`, a bool, whether there is one.
