@@ -7,9 +7,9 @@
 #include "backend/change_impact.h"
 #include "backend/session_graph.h"
 #include "backend/tview_names.h"
-#include "shared/pg/cte_planner.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/key_planner.h"
 #include "shared/pg/reader_bypass.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
@@ -118,7 +118,7 @@ absl::Status AppendSteps(const TviewImpact& impact, std::vector<std::string>* li
     lines->push_back("Refresh of " + name + ": no keys");
     return absl::OkStatus();
   }
-  const pg::CtesInPlace ctes;
+  const pg::KeyPlanning planning;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_ASSIGN_OR_RETURN(const ChosenStatement chosen, ChooseStatement(impact));
   lines->push_back(

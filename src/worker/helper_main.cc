@@ -3,10 +3,10 @@
 #include <string_view>
 
 #include "shared/pg/cache_stats.h"
-#include "shared/pg/cte_planner.h"
 #include "shared/pg/error.h"
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/key_planner.h"
 #include "shared/pg/spi.h"
 #include "shared/status_macros.h"
 #include "worker/cpu_priority.h"
@@ -80,7 +80,7 @@ absl::Status Help(dsm_segment* segment, shm_toc* toc) {
   if (!task.has_value()) return absl::InternalError("a helper was given an unreadable task");
   pg::cache_stats::SetProcess(pg::Process::kHelper);
   TakeNiceValue();
-  const pg::CtesInPlace ctes;
+  const pg::KeyPlanning planning;
   StatementCache statements;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     for (;;) {

@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "shared/pg/catalog.h"
-#include "shared/pg/cte_planner.h"
 #include "shared/pg/datum_image.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/key_planner.h"
 #include "shared/pg/snapshot.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
@@ -162,7 +162,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tvie
                                                      const AffectedKeys& affected,
                                                      const ReaderColumns& readers, WriteMode mode,
                                                      SnapshotData* snapshot, DeltaSet* changes) {
-  const pg::CtesInPlace ctes;
+  const pg::KeyPlanning planning;
   TVIEWS_ASSIGN_OR_RETURN(ChangeFeed* const feed, OpenFeed(tview));
   WriteCounts counts{};
   if (affected.everything) {

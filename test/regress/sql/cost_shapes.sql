@@ -322,6 +322,82 @@ CALL prove('window partitioned by the key',
       WHERE place = 1$$,
     $$UPDATE child SET body = 'changed 12' WHERE fk_parent = 7 AND num = 99$$);
 
+-- A value that is found on the way goes into the groups and the partitions.
+CALL prove('grouped subquery, joined by another column than the key',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name, sums.n
+      FROM parent LEFT JOIN (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent) AS sums
+        ON sums.fk_parent = parent.fk_boss$$,
+    $$DELETE FROM child WHERE pk_child = 50$$,
+    $$UPDATE parent SET fk_boss = 2500 WHERE pk_parent = 11$$);
+CALL prove('the same, the groups first',
+    $$SELECT parent.pk_parent AS pk_shape, sums.n
+      FROM (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent) AS sums
+      RIGHT JOIN parent ON sums.fk_parent = parent.fk_boss$$,
+    $$DELETE FROM child WHERE pk_child = 51$$);
+CALL prove('the same, with a comma',
+    $$SELECT parent.pk_parent AS pk_shape, sums.n
+      FROM (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent) AS sums, parent
+      WHERE sums.fk_parent = parent.fk_boss$$,
+    $$DELETE FROM child WHERE pk_child = 52$$);
+CALL prove('the same, for several keys',
+    $$SELECT parent.pk_parent AS pk_shape, sums.n
+      FROM parent JOIN (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent) AS sums
+        ON sums.fk_parent = parent.fk_boss$$,
+    $$UPDATE child SET fk_parent = 55 WHERE fk_parent = 54 AND num < 5$$);
+CALL prove('the same, two joins away',
+    $$SELECT grand.pk_grand AS pk_shape, sums.n
+      FROM grand JOIN child ON child.pk_child = grand.fk_child
+      JOIN (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent) AS sums
+        ON sums.fk_parent = child.fk_parent$$,
+    $$DELETE FROM child WHERE pk_child = 59$$);
+CALL prove('distinct subquery, joined by another column than the key',
+    $$SELECT parent.pk_parent AS pk_shape, array_agg(nums.num ORDER BY nums.num) AS list
+      FROM parent JOIN (SELECT DISTINCT fk_parent, num FROM child) AS nums ON nums.fk_parent = parent.fk_boss
+      GROUP BY parent.pk_parent$$,
+    $$UPDATE child SET num = 8000 WHERE pk_child = 53$$);
+CALL prove('latest row per group, joined by another column than the key',
+    $$SELECT parent.pk_parent AS pk_shape, latest.body
+      FROM parent JOIN (SELECT DISTINCT ON (fk_parent) fk_parent, body FROM child
+                        ORDER BY fk_parent, num DESC, pk_child) AS latest
+        ON latest.fk_parent = parent.fk_boss$$,
+    $$UPDATE child SET body = 'changed 16' WHERE fk_parent = 56 AND num = 99$$);
+CALL prove('ranked rows, joined by another column than the key',
+    $$SELECT parent.pk_parent AS pk_shape, placed.body
+      FROM parent JOIN (SELECT fk_parent, body,
+                               row_number() OVER (PARTITION BY fk_parent ORDER BY num DESC, pk_child) AS place
+                        FROM child) AS placed
+        ON placed.fk_parent = parent.fk_boss AND placed.place = 1$$,
+    $$UPDATE child SET body = 'changed 17' WHERE fk_parent = 57 AND num = 99$$);
+CALL prove('union, joined by another column than the key',
+    $$SELECT parent.pk_parent AS pk_shape, array_agg(seen.num ORDER BY seen.num) AS list
+      FROM parent JOIN (SELECT fk_parent, num FROM child UNION SELECT fk_parent, num + 1 FROM child) AS seen
+        ON seen.fk_parent = parent.fk_boss
+      GROUP BY parent.pk_parent$$,
+    $$UPDATE child SET num = 9000 WHERE pk_child = 57$$);
+
+CALL prove('window partitioned by another column than the key',
+    $$SELECT child.pk_child AS pk_shape, count(*) OVER (PARTITION BY child.fk_parent) AS n FROM child$$,
+    $$UPDATE child SET fk_parent = 2001 WHERE pk_child = 61$$,
+    $$UPDATE child SET fk_parent = 61 WHERE pk_child = 62$$);
+CALL prove('window partitioned by a column with NULLs',
+    $$SELECT pk_node AS pk_shape, rank() OVER (PARTITION BY fk_node ORDER BY name) AS place FROM node$$,
+    $$UPDATE node SET fk_node = NULL WHERE pk_node = 7001$$,
+    $$UPDATE node SET fk_node = 70 WHERE pk_node = 7001$$);
+CALL prove('window over groups',
+    $$SELECT parent.pk_parent AS pk_shape,
+             rank() OVER (PARTITION BY parent.a ORDER BY sum(child.num), parent.pk_parent) AS place
+      FROM parent JOIN child ON child.fk_parent = parent.pk_parent GROUP BY parent.pk_parent$$,
+    $$UPDATE child SET num = num + 100 WHERE pk_child = 63$$);
+CALL prove('window below a join',
+    $$SELECT grand.pk_grand AS pk_shape, placed.place
+      FROM grand JOIN (SELECT pk_child, rank() OVER (PARTITION BY fk_parent ORDER BY num, pk_child) AS place
+                       FROM child) AS placed ON placed.pk_child = grand.fk_child$$,
+    $$UPDATE child SET num = 9500 WHERE pk_child = 64$$);
+CALL prove('distinct on another column than the key',
+    $$SELECT DISTINCT ON (fk_parent) pk_child AS pk_shape, body FROM child
+      ORDER BY fk_parent, num DESC, pk_child$$,
+    $$UPDATE child SET body = 'changed 18' WHERE fk_parent = 68 AND num = 99$$,
+    $$UPDATE child SET num = 1 WHERE fk_parent = 66 AND num = 99$$);
 CALL prove('windows partitioned by a linked column, and by another with its mates',
     $$SELECT child.pk_child AS pk_shape, count(*) OVER (PARTITION BY child.fk_parent) AS n,
              rank() OVER (PARTITION BY child.code ORDER BY child.num, child.pk_child) AS place
@@ -374,6 +450,11 @@ FROM parent LEFT JOIN v_sums ON v_sums.fk_parent = parent.pk_parent;
 CALL prove('nested views', $$SELECT pk_parent AS pk_shape, name, n FROM v_named$$,
     $$DELETE FROM child WHERE pk_child = 16$$,
     $$UPDATE parent SET name = 'changed 8' WHERE pk_parent = 8$$);
+CREATE VIEW v_busy AS SELECT fk_parent AS who, n FROM v_sums WHERE n > 5;
+CALL prove('nested views, joined by another column than the key',
+    $$SELECT parent.pk_parent AS pk_shape, v_busy.n
+      FROM parent LEFT JOIN v_busy ON v_busy.who = parent.fk_boss$$,
+    $$DELETE FROM child WHERE pk_child = 58$$);
 CREATE TABLE tv_extra AS SELECT pk_parent AS pk_extra, note FROM extra;
 CALL prove('a TVIEW as a source',
     $$SELECT parent.pk_parent AS pk_shape, parent.name, tv_extra.note
