@@ -8,7 +8,8 @@ DECLARE
   started timestamptz;
   committed timestamptz;
 BEGIN
-  SELECT sum(rows_inserted + rows_updated + rows_deleted) INTO before FROM pg_tview_frontier;
+  SELECT sum(pg_tview_frontier.rows_inserted + pg_tview_frontier.rows_updated + pg_tview_frontier.rows_deleted) INTO before
+  FROM pg_tview_frontier;
   started := clock_timestamp();
   EXECUTE statement;
   GET DIAGNOSTICS changed = ROW_COUNT;
@@ -17,5 +18,6 @@ BEGIN
   PERFORM pg_tviews_wait();
   visible_ms := round(extract(epoch FROM clock_timestamp() - committed) * 1000, 1);
   statement_ms := round(extract(epoch FROM committed - started) * 1000, 1);
-  SELECT sum(rows_inserted + rows_updated + rows_deleted) - before INTO documents FROM pg_tview_frontier;
+  SELECT sum(pg_tview_frontier.rows_inserted + pg_tview_frontier.rows_updated + pg_tview_frontier.rows_deleted) - before INTO documents
+  FROM pg_tview_frontier;
 END $$;

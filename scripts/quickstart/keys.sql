@@ -12,8 +12,8 @@ ALTER TABLE tb_dependency ADD UNIQUE (id),
 CREATE INDEX ON tb_dependency (fk_package);
 CREATE INDEX ON tb_dependency (fk_target);
 -- The loaded rows brought their own keys: later ones continue after them.
-SELECT setval(pg_get_serial_sequence('tb_maintainer', 'pk_maintainer'), max(pk_maintainer)) FROM tb_maintainer;
-SELECT setval(pg_get_serial_sequence('tb_section', 'pk_section'), max(pk_section)) FROM tb_section;
-SELECT setval(pg_get_serial_sequence('tb_package', 'pk_package'), max(pk_package)) FROM tb_package;
-SELECT setval(pg_get_serial_sequence('tb_dependency', 'pk_dependency'), max(pk_dependency)) FROM tb_dependency;
+SELECT setval(pg_get_serial_sequence('tb_maintainer', 'pk_maintainer'), max(tb_maintainer.pk_maintainer)) FROM tb_maintainer;
+SELECT setval(pg_get_serial_sequence('tb_section', 'pk_section'), max(tb_section.pk_section)) FROM tb_section;
+SELECT setval(pg_get_serial_sequence('tb_package', 'pk_package'), max(tb_package.pk_package)) FROM tb_package;
+SELECT setval(pg_get_serial_sequence('tb_dependency', 'pk_dependency'), max(tb_dependency.pk_dependency)) FROM tb_dependency;
 VACUUM ANALYZE;
