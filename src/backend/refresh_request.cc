@@ -79,7 +79,7 @@ absl::StatusOr<RefreshOutcome> TakeAnswer() {
 
 absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
   const Deadline forever{Timeout()};
-  const Concerned nothing{.tviews = {}, .all = false};
+  const Concerned concerned{.tviews = {tview}, .all = false};
   for (;;) {
     TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(forever));
     const std::uint32_t generation = slot->generation.Load();
@@ -90,7 +90,7 @@ absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
     }
     TVIEWS_ASSIGN_OR_RETURN(const bool answered, SleepUntil(slot, generation,
                                                             {.deadline = forever,
-                                                             .concerned = nothing,
+                                                             .concerned = concerned,
                                                              .recheck_ms = kRecheckMs,
                                                              .leave_at_standstill = false},
                                                             [] { return IsAnswered(); }));

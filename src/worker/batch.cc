@@ -117,7 +117,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
       std::any_of(graph_.order().begin(), graph_.order().end(),
                   [](const TviewDefinition& tview) { return tview.fill.has_value(); });
   const bool has_news =
-      coalescer.records() > 0 || !requests_.empty() || has_fills || dormant_.AnyDue();
+      coalescer.records() > 0 || requests_.has_new() || has_fills || dormant_.AnyDue();
   bool is_audit = false;
   if (!has_news && behind_.empty() && audit_.IsDue()) {
     TVIEWS_ASSIGN_OR_RETURN(is_audit, audit_.Begin(graph_));
@@ -252,9 +252,12 @@ absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
     if (!obstacle.empty()) {
       (*reachable)[i] = false;
       requests_.Postpone(tview.relation);
-      TVIEWS_RETURN_IF_ERROR(behind_.LeaveAside(tview, obstacle, Here(),
-                                                coalescer->DeltasFor(tview),
-                                                coalescer->IsToCompare(tview.relation)));
+      // What is only asked for is owed too: so it is tried again, and seen to wait.
+      const bool is_to_compare =
+          coalescer->IsToCompare(tview.relation) ||
+          (requests_.IsRequested(tview.relation) && !behind_.Contains(tview.relation));
+      TVIEWS_RETURN_IF_ERROR(
+          behind_.LeaveAside(tview, obstacle, Here(), coalescer->DeltasFor(tview), is_to_compare));
       continue;
     }
     stuck_ = tview.relation;

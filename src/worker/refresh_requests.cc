@@ -19,7 +19,7 @@ void CopyText(const std::string& text, char* to, std::size_t room) {
 
 }  // namespace
 
-bool RefreshRequests::Take() {
+void RefreshRequests::Take() {
   taken_.reserve(pg::kRefreshRequests);  // nothing is allocated under the lock
   pg::ExclusiveHolder holder(slot_->queue_lock);
   std::erase_if(taken_, [&](const Taken& taken) {
@@ -29,24 +29,19 @@ bool RefreshRequests::Take() {
     return true;
   });
   for (Taken& taken : taken_) taken.is_postponed = false;
+  has_new_ = false;
   for (int i = 0; i < pg::kRefreshRequests; ++i) {
     RefreshRequest& request = slot_->requests[i];
     if (request.state != RefreshRequest::kWaiting) continue;
     request.state = RefreshRequest::kTaken;
     taken_.push_back(Taken{.index = i, .tview = request.tview});
+    has_new_ = true;
   }
-  return !taken_.empty();
 }
 
 bool RefreshRequests::IsRequested(RelationId tview) const {
   return std::any_of(taken_.begin(), taken_.end(),
                      [&](const Taken& taken) { return taken.tview == tview; });
-}
-
-std::vector<RelationId> RefreshRequests::tviews() const {
-  std::vector<RelationId> tviews;
-  for (const Taken& taken : taken_) tviews.push_back(taken.tview);
-  return tviews;
 }
 
 void RefreshRequests::Note(RelationId tview, const WriteCounts& counts,

@@ -21,11 +21,11 @@ class RefreshRequests {
  public:
   explicit RefreshRequests(pg::DatabaseSlot* slot) : slot_(slot) {}
 
-  // The batch takes what waits, besides what was postponed; true if there was something.
-  bool Take();
+  // The batch takes what waits, besides what was postponed.
+  void Take();
+  // True if the batch has more than what earlier ones postponed.
+  bool has_new() const { return has_new_; }
   bool IsRequested(RelationId tview) const;
-  bool empty() const { return taken_.empty(); }
-  std::vector<RelationId> tviews() const;
 
   // What became of a requested TVIEW in this batch.
   void Note(RelationId tview, const WriteCounts& counts, const absl::Status& failure);
@@ -49,6 +49,7 @@ class RefreshRequests {
   };
   pg::DatabaseSlot* slot_;
   std::vector<Taken> taken_;
+  bool has_new_ = false;
 };
 
 }  // namespace tviews::worker
