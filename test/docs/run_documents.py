@@ -12,10 +12,10 @@ each name; psql's variable `first` is there the connection string of the documen
     <!-- volatile: REGEX -->
 
 between the two says that what REGEX matches differs from run to run; it is then replaced by # on both
-sides, and runs of spaces, and of dashes, count as one. Besides, every file that a document names, in a
+sides, and runs of spaces, and of dashes, count as one. Besides, every file and section that a document names, in a
 link, as a path of this tree or as a test in backquotes, must exist, and a row of a table that names a
 file of src/ may name only functions that occur in it. --update writes the real output into the
-documents: read the difference before committing it.
+documents: read the difference before committing it. docs/index.md must link to every other document.
 """
 import argparse
 import difflib
@@ -35,6 +35,7 @@ TEST_FILE = re.compile(r"`(\w+(?:\.spec|\.sql|_test\.py))`")
 UNIT_TEST = re.compile(r"`([A-Z]\w+)\.([A-Z]\w+)`")
 FUNCTION = re.compile(r"`(?:\w+::)?((?:[A-Z][a-z]+){2,}|tviews_\w+)`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]*)\)")
 
 
 class Block:
@@ -139,6 +140,13 @@ def update(path, shown):
         file.write("\n".join(lines) + "\n")
 
 
+def anchors(path):
+    """The names that the headings of a document have in links."""
+    text = re.sub(r"^```.*?^```", "", read(path), flags=re.MULTILINE | re.DOTALL)
+    titles = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def missing(path):
     """What a document names and this tree does not have."""
     problems, text = [], read(path)
@@ -147,6 +155,14 @@ def missing(path):
     for name, file in named:
         if not os.path.exists(file):
             problems.append(f"{path}: there is no {name}")
+    for link, anchor in ANCHOR.findall(text):
+        file = os.path.join(os.path.dirname(path), link) if link else path
+        if file.endswith(".md") and os.path.exists(file) and anchor not in anchors(file):
+            problems.append(f"{path}: there is no section {link}#{anchor}")
+    if path == "docs/index.md":
+        linked = {os.path.normpath(os.path.join("docs", link)) for link in LINK.findall(text)}
+        problems += [f"{path}: no link to {file}" for file in sorted(glob.glob("docs/**/*.md", recursive=True))
+                     if file != path and file not in linked]
     for row in (line for line in text.splitlines() if line.startswith("| ")):
         files = [name for name in PATH.findall(row) if name.startswith("src/") and os.path.isfile(name)]
         source = "".join(read(name) for name in files)

@@ -68,6 +68,20 @@ def check_well(server, connection):
         run(connection, "RESET ROLE")
 
 
+def check_jsonb_delta(server, connection):
+    """It says whether an extension of that name is installed: here an empty one, in the server's private installation."""
+    finding = "SELECT pg_tviews_check_jsonb_delta(), message FROM pg_tviews_health_check() WHERE component = 'jsonb_delta'"
+    assert run(connection, finding) == [(False, "Not installed, and not needed: documents are recomputed.")]
+    files = bash('echo "$("$(server_bin "$1")/pg_config" --sharedir)/extension/jsonb_delta"', server.directory)
+    bash("""echo "default_version = '1.0'" >"$1.control"; touch "$1--1.0.sql"; chmod a+r "$1"*""", files)
+    try:
+        run(connection, "CREATE EXTENSION jsonb_delta")
+        assert run(connection, finding) == [(True, "Installed; documents are recomputed, not patched.")]
+        run(connection, "DROP EXTENSION jsonb_delta")
+    finally:
+        bash('rm -f "$1.control" "$1--1.0.sql"', files)
+
+
 def check_triggers(connection):
     run(connection, "UPDATE pg_trigger SET tgenabled = 'D' WHERE tgname = 'pg_tviews_capture' AND tgrelid = 'tb_lamp'::regclass")
     expect(connection, "triggers", "error", "pg_tviews_capture on public.tb_lamp is disabled", "pg_tviews_reinstall_triggers()")
@@ -262,6 +276,7 @@ with Server("health_check", conf=pauses.CONF + "pg_tviews.queue_size = '8kB'\npg
     reload(connection, "ALTER SYSTEM SET pg_tviews.pause_at = ''")
     wait_until(lambda: value(connection, "SHOW pg_tviews.pause_at") == "", "the reload")
     check_well(server, connection)
+    check_jsonb_delta(server, connection)
     check_triggers(connection)
     check_metadata(connection)
     check_settings(connection)
