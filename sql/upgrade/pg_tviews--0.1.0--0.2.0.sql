@@ -719,3 +719,28 @@ SELECT cache.cache_type, cache.process_kind, cache.entries, cache.estimated_size
 FROM @extschema@.pg_tviews_caches() AS cache;
 COMMENT ON VIEW @extschema@.pg_tviews_cache_stats IS 'caches by kind of process; sizes in bytes';
 GRANT SELECT ON @extschema@.pg_tviews_cache_stats TO PUBLIC;
+
+-- What documents are built with when they are computed. Everybody's: they read nothing.
+
+CREATE FUNCTION @extschema@.pg_tviews_build_object(VARIADIC "any") RETURNS jsonb
+LANGUAGE c STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tviews_build_object';
+COMMENT ON FUNCTION @extschema@.pg_tviews_build_object(VARIADIC "any") IS 'jsonb_build_object, for many rows of the same query';
+
+CREATE FUNCTION @extschema@.pg_tviews_build_array_step(internal, jsonb) RETURNS internal
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tviews_build_array_step';
+COMMENT ON FUNCTION @extschema@.pg_tviews_build_array_step(internal, jsonb) IS 'part of the aggregate pg_tviews_build_array';
+
+CREATE FUNCTION @extschema@.pg_tviews_build_array_end(internal) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'tviews_build_array_end';
+COMMENT ON FUNCTION @extschema@.pg_tviews_build_array_end(internal) IS 'part of the aggregate pg_tviews_build_array';
+
+CREATE AGGREGATE @extschema@.pg_tviews_build_array(jsonb) (
+    SFUNC = @extschema@.pg_tviews_build_array_step,
+    STYPE = internal,
+    FINALFUNC = @extschema@.pg_tviews_build_array_end,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE @extschema@.pg_tviews_build_array(jsonb) IS 'jsonb_agg of jsonb values';

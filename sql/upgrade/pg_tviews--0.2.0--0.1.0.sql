@@ -1,6 +1,11 @@
 -- pg_tviews 0.2.0 back to 0.1.0: what 0.1.0--0.2.0 did, undone in the opposite order.
 \echo Use "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'" to load this file. \quit
 
+DROP AGGREGATE @extschema@.pg_tviews_build_array(jsonb);
+DROP FUNCTION @extschema@.pg_tviews_build_array_step(internal, jsonb);
+DROP FUNCTION @extschema@.pg_tviews_build_array_end(internal);
+DROP FUNCTION @extschema@.pg_tviews_build_object(VARIADIC "any");
+
 DROP VIEW @extschema@.pg_tviews_lag;
 DROP FUNCTION @extschema@.pg_tviews_lag_of_databases();
 

@@ -1,6 +1,7 @@
 #include "backend/tview_fill.h"
 
 #include "backend/tview_names.h"
+#include "shared/pg/document_functions.h"
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/memory.h"
@@ -97,6 +98,7 @@ void Destroy(DestReceiver*) {}
 std::uint64_t RunQuery(const char* sql, Receiver* receiver) {
   RawStmt* const raw = linitial_node(RawStmt, pg_parse_query(sql));
   List* const queries = pg_analyze_and_rewrite_fixedparams(raw, sql, nullptr, 0, nullptr);
+  pg::UseDocumentFunctions(linitial_node(Query, queries));
   PlannedStmt* const plan =
       pg_plan_query(linitial_node(Query, queries), sql, CURSOR_OPT_PARALLEL_OK, nullptr);
   pg::session_notes::ExpectRows(plan->planTree->plan_rows);

@@ -126,14 +126,18 @@ absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, Affect
 }
 
 std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {
-  std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
-  if (IsInteger(type)) {
-    std::sort(keys.begin(), keys.end(), [](const std::string& a, const std::string& b) {
-      return IntegerOf(a) < IntegerOf(b);
-    });
-  } else {
+  std::vector<std::string> keys;
+  if (!IsInteger(type)) {
+    keys.assign(affected.keys.begin(), affected.keys.end());
     std::sort(keys.begin(), keys.end());
+    return keys;
   }
+  std::vector<std::pair<std::int64_t, const std::string*>> numbers;
+  numbers.reserve(affected.keys.size());
+  for (const std::string& key : affected.keys) numbers.emplace_back(IntegerOf(key), &key);
+  std::sort(numbers.begin(), numbers.end());
+  keys.reserve(numbers.size());
+  for (const auto& [number, key] : numbers) keys.push_back(*key);
   return keys;
 }
 

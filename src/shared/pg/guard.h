@@ -93,7 +93,7 @@ Result Enter(Body body) {
   static_assert(std::is_trivially_destructible_v<Body>);
   static_assert(std::is_trivially_destructible_v<Result>);
   Result result{};
-  Failure failure{};
+  Failure failure;  // left as it is where all goes well, which it mostly does
   if (internal::RunChecked([&] { return internal::RunBody(body, &result, &failure); }, &failure)) {
     return result;
   }

@@ -1,5 +1,6 @@
 #include "shared/pg/key_planner.h"
 
+#include "shared/pg/document_functions.h"
 #include "shared/pg/inline_ctes.h"
 #include "shared/pg/narrow_query.h"
 
@@ -30,6 +31,7 @@ PlannedStmt* OnPlan(Query* query, const char* text, int options, ParamListInfo p
   if (!KeyPlanning::IsActive() || query->commandType != CMD_SELECT) {
     return PlanAsWritten(query, text, options, parameters);
   }
+  UseDocumentFunctions(query);
   Query* const in_place = Copy(query);
   const bool has_ctes = InlineCtes(in_place);
   Query* const narrow = Copy(in_place);

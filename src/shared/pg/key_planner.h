@@ -8,7 +8,8 @@
 // PostgreSQL computes a CTE as a whole if it is MATERIALIZED or used several times, also for one
 // key (LINEAGE J); and it groups all rows of a subquery that is joined by a column whose value is
 // only found on the way (narrow_query.h). The rewritten queries give the same rows. All are
-// planned; the cheapest plan is taken.
+// planned; the cheapest plan is taken. All build documents with the extension's functions
+// (document_functions.h).
 
 #ifndef PG_TVIEWS_SHARED_PG_KEY_PLANNER_H_
 #define PG_TVIEWS_SHARED_PG_KEY_PLANNER_H_
