@@ -12,10 +12,15 @@ each name; psql's variable `first` is there the connection string of the documen
     <!-- volatile: REGEX -->
 
 between the two says that what REGEX matches differs from run to run; it is then replaced by # on both
-sides, and runs of spaces, and of dashes, count as one. Besides, every file and section that a document names, in a
-link, as a path of this tree or as a test in backquotes, must exist, and a row of a table that names a
-file of src/ may name only functions that occur in it. --update writes the real output into the
-documents: read the difference before committing it. docs/index.md must link to every other document.
+sides, and runs of spaces, and of dashes, count as one.
+
+    <!-- output of PostgreSQL 15 to 17 -->
+
+there says that other servers print it in another way; they only run the block. Besides, every file and
+section that a document names, in a link, as a path of this tree or as a test in backquotes, must exist,
+docs/index.md must link to every other document, and a row of a table that names a file of src/ may name
+only functions that occur in it. --update writes the real output into the documents: read the difference
+before committing it.
 """
 import argparse
 import difflib
@@ -43,6 +48,7 @@ class Block:
         self.line, self.session, self.sql = line, session, sql
         self.expected, self.expected_line = None, 0
         self.volatile = []
+        self.majors = None
 
 
 def read(path):
@@ -52,7 +58,7 @@ def read(path):
 
 def read_blocks(path):
     """The SQL blocks of a document, in order, each with the output that follows it."""
-    blocks, last, volatile, fence, body = [], None, [], None, []
+    blocks, last, volatile, majors, fence, body = [], None, [], None, None, []
     for number, line in enumerate(read(path).splitlines(), 1):
         if fence is not None:
             if line.strip() != "```":
@@ -62,10 +68,10 @@ def read_blocks(path):
             if words[:1] == ["sql"]:
                 last = Block(number - len(body), words[1] if len(words) > 1 else "main", "\n".join(body))
                 blocks.append(last)
-                volatile = []
+                volatile, majors = [], None
             elif words[:1] == ["text"] and last is not None:
                 last.expected, last.expected_line = body, number - len(body)
-                last.volatile, last = volatile, None
+                last.volatile, last.majors, last = volatile, majors, None
             else:
                 last = None
             fence, body = None, []
@@ -73,6 +79,8 @@ def read_blocks(path):
             fence = line[3:].strip()
         elif match := re.fullmatch(r"<!-- volatile: (.*) -->", line):
             volatile.append(match[1])
+        elif match := re.fullmatch(r"<!-- output of PostgreSQL (\d+) to (\d+) -->", line):
+            majors = range(int(match[1]), int(match[2]) + 1)
         elif line.strip():
             last = None
     if fence is not None:
@@ -213,6 +221,11 @@ class Databases:
         subprocess.run(command + ["-v", "ON_ERROR_STOP=1", "-d", database, "-c", statement], check=True)
 
 
+def major_version(command):
+    done = subprocess.run(command + ["-d", "postgres", "-Atc", "SHOW server_version_num"], check=True, capture_output=True, text=True)
+    return int(done.stdout) // 10000
+
+
 def run_document(path, command, options):
     problems, blocks = missing(path), read_blocks(path)
     if not blocks:
@@ -221,6 +234,8 @@ def run_document(path, command, options):
     sessions, changed = {}, []
     try:
         for block in blocks:
+            if block.majors is not None and major_version(command) not in block.majors:
+                block.expected = None
             if block.session not in sessions:
                 sessions[block.session] = databases.open(block.session)
             output = sessions[block.session].run(block.sql)
