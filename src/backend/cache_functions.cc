@@ -25,8 +25,10 @@ namespace {
 constexpr const char* kProcessNames[pg::kProcesses] = {"session", "applier", "helper"};
 constexpr const char* kCacheNames[pg::kCaches] = {"graph_cache", "table_cache", "plan_cache"};
 
+// Not every kind of process has every cache, and some never run: what none has used is no row.
 void PutCache(const backend::RowOutput& output, int process, int cache) {
   const pg::CacheCounts& counts = pg::Caches()->counts[process][cache];
+  if (counts.hits.Load() + counts.misses.Load() == 0 && counts.entries.Load() == 0) return;
   backend::Row row;
   row.PutText(kCacheNames[cache]);
   row.PutText(kProcessNames[process]);

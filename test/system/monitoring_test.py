@@ -95,6 +95,8 @@ def check_spilled(connection):
         SELECT DISTINCT queue_size, entities, backend_pid, session, last_enqueued > now() - interval '1 minute', count(transaction_id) OVER ()
         FROM pg_tviews_queue_realtime WHERE state = 'spilled'""")
     assert spilled == [(2, ["part"], None, None, True, states["spilled"])], spilled
+    lag = run(connection, "SELECT records, keys, spilled_records, age > interval '0', bytes > 0 FROM pg_tviews_lag WHERE database = current_database()")
+    assert lag == [(states["waiting"], 2 * states["waiting"], states["spilled"], True, True)], (lag, states)
     run(connection, "SELECT pg_tviews_resume()")
     check_equal(connection, "after spilling")
     assert value(connection, "SELECT count(*) FROM pg_tviews_queue_realtime WHERE database = current_database()") == 0
@@ -160,8 +162,10 @@ def check_creation(server, connection):
         pid, entity, shown, phase, done, shown_total, started = found[0]
         assert (pid, entity, shown, phase, shown_total, started) == (applier, "gate", operation, "refreshing", total, True), found
         assert 0 < done < total, found
-        working = run(connection, "SELECT state, entity::text, keys_total FROM pg_tviews_workers WHERE pid = %s", (applier,))
-        assert working == [("applying", "tv_gate", 0 if operation == "full refresh" else total)], working
+        working = run(connection, """
+            SELECT state, entity::text, keys_total, batch_started BETWEEN now() - interval '1 minute' AND clock_timestamp()
+            FROM pg_tviews_workers WHERE pid = %s""", (applier,))
+        assert working == [("applying", "tv_gate", 0 if operation == "full refresh" else total, True)], working
         assert title_of(applier) == f"postgres: pg_tviews applier {text} waiting", title_of(applier)
         run(holder, "SELECT pg_advisory_unlock(77)")
         worker.join()
@@ -173,10 +177,31 @@ def check_creation(server, connection):
     assert idle == [("idle", "Extension", "PgTviewsApplierMain" if named else "Extension")], idle
 
 
+def check_restarts(connection):
+    counted = "SELECT restarts, batches FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()"
+    restarts, batches = run(connection, counted)[0]
+    applier = applier_of(connection)
+    run(connection, "SELECT pg_terminate_backend(%s, 10000)", (applier,))
+    wait_until(lambda: applier_of(connection) not in (None, applier), "another applier")
+    run(connection, "UPDATE tb_part SET name = 'again' WHERE pk_part = 1")
+    run(connection, "SELECT pg_tviews_wait()")
+    found = run(connection, counted)[0]
+    assert found[0] == restarts + 1 and found[1] > batches, (found, restarts, batches)
+
+
+def check_cache_rows(connection):
+    """A cache that a kind of process does not have, or no process has used, is no row."""
+    rows = run(connection, "SELECT process_kind, cache_type, hits + misses > 0 FROM pg_tviews_cache_stats")
+    assert sorted(rows) == [("applier", "plan_cache", True), ("applier", "table_cache", True),
+                            ("session", "graph_cache", True), ("session", "table_cache", True)], rows
+
+
 with Server("monitoring", conf=pauses.CONF + "pg_tviews.queue_size = '8kB'\nlock_timeout = 0\npg_tviews.lock_timeout = '60s'\n") as server:
     connection = server.prepare("parts", SCRIPT)
     run(connection, "SELECT pg_tviews_wait()")
     check_queue_states(server, connection)
     check_spilled(connection)
     check_creation(server, connection)
+    check_restarts(connection)
+    check_cache_rows(connection)
     check_equal(connection, "at the end")

@@ -163,6 +163,7 @@ def check_tview_is_locked():
     assert all(asker.thread.is_alive() for asker in askers), "an answer about a locked TVIEW"
     stop(askers[:2])
     assert Asker("jug").end() == (0, 0, 0)
+    assert value(connection, "SELECT tviews_behind FROM pg_tviews_lag WHERE database = current_database()") == 1
     # Tried in vain, it writes nothing.
     batches = value(connection, "SELECT batches FROM pg_tview_frontier")
     wait_until(lambda: value(connection, "SELECT clock_timestamp() > since + interval '1 second' FROM pg_tview_behind"), "some attempts")
