@@ -18,7 +18,6 @@
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
 #include "worker/behind.h"
-#include "worker/cpu_priority.h"
 #include "worker/worker_activity.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -140,7 +139,6 @@ absl::Status Connect(Oid database) {
     PinSettings();
     SetConfigOption("application_name", "pg_tviews applier", PGC_USERSET, PGC_S_SESSION);
   }));
-  TakeNiceValue();
   pg::InitializeRelationWatch();
   return absl::OkStatus();
 }
@@ -209,7 +207,6 @@ absl::Status Applier::Housekeeping() {
       PinSettings();
     }
   }));
-  if (!TakeNiceValue()) return EndProcess("it cannot take back CPU time that it gives away");
   // DROP DATABASE and the like: another applier comes when the database is free again.
   if (pg::IsParked(slot_)) return EndProcess("the database is wanted without other sessions");
   // An empty transaction takes in what other sessions have invalidated.

@@ -9,10 +9,10 @@
 #include "shared/pg/key_planner.h"
 #include "shared/pg/spi.h"
 #include "shared/status_macros.h"
-#include "worker/cpu_priority.h"
 #include "worker/helper_segment.h"
 #include "worker/helper_task.h"
 #include "worker/key_statement.h"
+#include "worker/row_yield.h"
 #include "worker/statement_cache.h"
 
 #include "shared/pg/postgres_begin.h"
@@ -38,6 +38,7 @@ struct Sender {
   DestReceiver receiver;  // first
   shm_mq_handle* queue;
   bool is_detached;  // the applier has gone, which ends this process
+  RowYield yield;
 };
 
 bool SendRow(TupleTableSlot* row, DestReceiver* self) {
@@ -47,6 +48,7 @@ bool SendRow(TupleTableSlot* row, DestReceiver* self) {
   const shm_mq_result result = shm_mq_send(sender->queue, tuple->t_len, tuple, false, false);
   if (should_free) pfree(tuple);
   sender->is_detached = result != SHM_MQ_SUCCESS;
+  sender->yield.AfterRow();
   return !sender->is_detached;
 }
 
@@ -79,7 +81,6 @@ absl::Status Help(dsm_segment* segment, shm_toc* toc) {
       DecodeHelperTask(std::string_view(progress->task(), progress->task_size));
   if (!task.has_value()) return absl::InternalError("a helper was given an unreadable task");
   pg::cache_stats::SetProcess(pg::Process::kHelper);
-  TakeNiceValue();
   const pg::KeyPlanning planning;
   StatementCache statements;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {

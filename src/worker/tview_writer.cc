@@ -1,5 +1,6 @@
 #include "worker/tview_writer.h"
 
+#include "worker/row_yield.h"
 #include "worker/seen_rows.h"
 #include "worker/stored_rows.h"
 
@@ -46,6 +47,7 @@ struct TviewWriter {
   SeenRows seen;
   WriterCallbacks callbacks;
   WriteCounts counts;
+  RowYield yield;
 };
 
 namespace {
@@ -180,6 +182,7 @@ bool ReceiveRow(TupleTableSlot* row, DestReceiver* self) {
   MemoryContextReset(writer->row_context);
   ResetPerTupleExprContext(writer->estate);
   writer->callbacks.rows_done->Add(1);
+  writer->yield.AfterRow();
   return true;
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Usage: test/stress/bench.sh BUILD_DIR [WORKLOAD...] [--scale 1] [--rounds 3] [--seconds 5]
-#          [--budget SECONDS] [--contenders bare,hand,floor,refresh,concurrently,row,stmt,single,paused,nice]
+#          [--budget SECONDS] [--contenders bare,hand,floor,refresh,concurrently,row,stmt,single,paused]
 #          [--output docs/benchmarks]
 # Measures what TVIEWs cost against the same work without them, with hand-written triggers, with
 # materialized views, and with the set-based statements by hand ("floor"). Contenders take turns in

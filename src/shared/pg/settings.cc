@@ -31,7 +31,6 @@ int read_consistency = kSession;
 int read_timeout = 30 * 1000;
 int stats_tviews = 1000;
 int transaction_memory = 64 * 1024;
-int worker_nice = 0;
 
 namespace {
 
@@ -91,10 +90,6 @@ const IntSetting int_settings[] = {
      "Memory for the changes that one transaction notes; beyond it, a changed table counts as "
      "changed as a whole.",
      &transaction_memory, 64, MAX_KILOBYTES, PGC_USERSET, GUC_UNIT_KB},
-    {"pg_tviews.worker_nice",
-     "What is added to the nice value of appliers and helpers: the higher, the more CPU time they "
-     "leave to sessions.",
-     &worker_nice, 0, 19, PGC_SIGHUP, 0},
 };
 
 const BoolSetting bool_settings[] = {

@@ -38,7 +38,6 @@ extern int read_consistency;                // a ReadConsistency
 extern int read_timeout;        // ms; how long a statement waits for TVIEWs; 0: for ever
 extern int stats_tviews;        // entries of the statistics table
 extern int transaction_memory;  // kB; memory for a transaction's deltas
-extern int worker_nice;         // added to the nice value of appliers and helpers
 
 // Defines the settings and reserves the prefix. Called from _PG_init through Call.
 void RegisterSettings();

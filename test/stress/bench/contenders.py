@@ -9,12 +9,11 @@ row           pg_tviews with row triggers, the default
 stmt          pg_tviews with statement triggers
 single        `row`, the applier without helper processes
 paused        `row`, the applier stopped: capture alone
-nice          `row` with pg_tviews.worker_nice = 10: writers first
 """
 from tviews_server import run, value
 
-NAMES = ("bare", "hand", "floor", "refresh", "concurrently", "row", "stmt", "single", "paused", "nice")
-SHARED = {"single": "row", "paused": "row", "nice": "row"}  # contenders that are another one under other conditions
+NAMES = ("bare", "hand", "floor", "refresh", "concurrently", "row", "stmt", "single", "paused")
+SHARED = {"single": "row", "paused": "row"}  # contenders that are another one under other conditions
 PG_TVIEWS = ("row", "stmt")
 # What creation gives a TVIEW, so that every contender writes the same kind of table.
 STORAGE = "fillfactor = 50"

@@ -65,8 +65,7 @@ def run_writers(bench, schema, script, kind, clients, case, turn):
         return
     contender.settle_documents()
     before = contender.written()
-    with (bench.paused(contender, kind == "paused"),
-          bench.setting("pg_tviews.worker_nice", 10, kind == "nice")):
+    with bench.paused(contender, kind == "paused"):
         cpu = bench.server_cpu_seconds()
         tps, transactions = pgbench(bench, contender, script.text, clients)
         cpu = bench.server_cpu_seconds() - cpu
@@ -83,7 +82,7 @@ def run_writers(bench, schema, script, kind, clients, case, turn):
 def blog_writers(bench):
     users, posts = int(10000 * bench.scale), int(100000 * bench.scale)
     head = f"\\set post random(1, {posts})\n\\set user random(1, {users})\n\\set n random(1, 1000000)\n"
-    main, capture = ("bare", "hand", "row", "stmt", "paused", "nice"), ("bare", "hand", "row", "paused", "nice")
+    main, capture = ("bare", "hand", "row", "stmt", "paused"), ("bare", "hand", "row", "paused")
     writers(bench, "blog", [
         Script("post", head + "UPDATE tb_post SET title = 'title ' || :n WHERE pk_post = :post;", (1, 4, 8, 64), main),
         Script("user", head + "UPDATE tb_user SET name = 'name ' || :n WHERE pk_user = :user;", (4,), capture),
