@@ -321,6 +321,13 @@ absl::Status LockOutAppliers(const std::vector<RelationId>& readers) {
   return absl::OkStatus();
 }
 
+// A view that a restore replaces may read what others restore: the applier adopts its readers
+// again.
+absl::Status FollowSource(RelationId reader, bool has_rows) {
+  if (!IsRestoring()) return RederiveLineage(reader);
+  return has_rows ? RederiveOrDisown(reader) : Disown(reader);
+}
+
 absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (is_tview) TVIEWS_RETURN_IF_ERROR(FollowTable(relation));
@@ -328,10 +335,7 @@ absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ
   if (has_rows && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
   if (changes_tree) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
-  // The workers of a parallel restore alter several sources of one TVIEW at a time: deriving its
-  // lineage here would lock the others' tables. The applier does so, without waiting.
-  const auto rederive = IsRestoring() ? Disown : RederiveLineage;
-  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(rederive(reader));
+  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(FollowSource(reader, has_rows));
   if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
   if (is_tview) TVIEWS_RETURN_IF_ERROR(WriteLabel(relation));
   if (readers.empty()) return absl::OkStatus();

@@ -103,6 +103,7 @@ absl::Status AddRelation(RelationId relation, ReadTviews* reads) {
   TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(relation));
   if (!state.has_value()) return absl::OkStatus();
   reads->concerned.tviews.push_back(relation);
+  reads->any_unadopted = reads->any_unadopted || !state->is_adopted;
   // Its creator sees what it has made.
   if (state->creator != U64FromFullTransactionId(GetTopFullTransactionIdIfAny())) {
     reads->creator = std::max(reads->creator, state->creator);

@@ -19,6 +19,7 @@ namespace tviews::backend {
 struct ReadTviews {
   Concerned concerned = {.tviews = {}, .all = false};  // all: functions may read whatever they like
   FullXid creator = 0;  // the last creator of one that no batch has covered yet
+  bool any_unadopted = false;
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.

@@ -11,6 +11,7 @@
 #include "backend/reader_snapshot.h"
 #include "backend/tview_names.h"
 #include "backend/waiting.h"
+#include "shared/pg/awaiting_adoption.h"
 #include "shared/pg/catalog.h"
 #include "shared/pg/dead_letter.h"
 #include "shared/pg/error.h"
@@ -72,13 +73,15 @@ bool Includes(const SnapshotBounds& frontier, const Awaited& awaited) {
 }
 
 bool HasToWait(const ReadTviews& reads) {
-  return reads.concerned.any() && (IsStrict() || LastRecordedXid() != 0 || reads.creator != 0);
+  return reads.concerned.any() &&
+         (IsStrict() || LastRecordedXid() != 0 || reads.creator != 0 || reads.any_unadopted);
 }
 
 bool IsDone(Waited waited) { return waited == Waited::kDone || waited == Waited::kDoneForThese; }
 
-absl::StatusOr<Waited> Await(const Awaited& awaited, const Concerned& concerned) {
-  if (IsStrict()) return AwaitEverything(concerned, ReadTimeout());
+absl::StatusOr<Waited> Await(const Awaited& awaited, const ReadTviews& reads) {
+  const Concerned& concerned = reads.concerned;
+  if (IsStrict() || reads.any_unadopted) return AwaitEverything(concerned, ReadTimeout());
   Waited end = Waited::kDone;
   for (const FullXid xid : {awaited.own, awaited.creator}) {
     if (xid == 0) continue;
@@ -133,12 +136,26 @@ absl::Status ReportEnd(Waited waited) {
 // What a statement reads; asked again after the wait, when catalogs may have changed.
 using Look = absl::FunctionRef<absl::StatusOr<ReadTviews>()>;
 
+// After the wait, so its adoption has failed.
+absl::Status ReportUnadopted(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
+  return Complain(
+      ("TVIEW \"" + name + "\" waits to be adopted").c_str(),
+      "It has come with a dump or a copy of a database, and does not follow its sources "
+      "yet.",
+      "See pg_tview_dead_letter for what is in the way; it is tried again by itself.");
+}
+
 absl::Status ReportQuarantine(Look look) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { AcceptInvalidationMessages(); }));
   TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
   for (const RelationId tview : reads.concerned.tviews) {
     TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
     if (!state.has_value()) continue;
+    if (!state->is_adopted) {
+      TVIEWS_RETURN_IF_ERROR(ReportUnadopted(tview));
+      continue;
+    }
     TVIEWS_ASSIGN_OR_RETURN(const bool has_letter, pg::HasDeadLetter(tview));
     if (!has_letter) continue;
     TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
@@ -165,7 +182,7 @@ void Confirm(const Awaited& awaited) {
 // READ COMMITTED.
 absl::Status WaitAndReplace(const ReadTviews& reads, Look look, absl::FunctionRef<void()> replace) {
   const Awaited awaited = AwaitedFor(reads);
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads.concerned));
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads));
   TVIEWS_RETURN_IF_ERROR(ReportEnd(waited));
   TVIEWS_RETURN_IF_ERROR(ReportQuarantine(look));
   TVIEWS_RETURN_IF_ERROR(pg::Call(replace));
@@ -182,6 +199,9 @@ absl::StatusOr<std::vector<RelationId>> BehindUnder(SnapshotData* snapshot) {
   for (const pg::SqlRow& row : result.rows) {
     if (RelationId id = 0; absl::SimpleAtoi(*row[0], &id)) tviews.push_back(id);
   }
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> waiting,
+                          pg::WaitingForAdoption(snapshot));
+  for (const pg::Unfollowing& tview : waiting) tviews.push_back(tview.tview);
   return tviews;
 }
 
@@ -224,7 +244,7 @@ absl::Status CheckSnapshot(const ReadTviews& reads, Look look, SnapshotData* sna
     if (freshness.all) Confirm(awaited);
     return ReportQuarantine(look);
   }
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads.concerned));
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads));
   TVIEWS_RETURN_IF_ERROR(ReportEnd(waited));
   if (!IsDone(waited)) return absl::OkStatus();
   return pg::MakeError(

@@ -5,7 +5,10 @@
 // Errors:  returns Status; interruptible
 //
 // pg_tviews.read_consistency decides: `session` waits until the frontier includes this session's
-// last transaction with a change record, `strict` until everything committed so far is applied.
+// last transaction with a change record, `strict` until everything committed so far is applied. A
+// statement that reads a TVIEW which waits to be adopted waits for everything in `session` too:
+// what this session changes may not be captured yet. Where adoption has failed, nothing is waited
+// for, and the statement warns as it does of a quarantine.
 //
 // READ COMMITTED: wait, then replace the statement's snapshot, also when nothing had to be waited
 // for: the batch may have committed after the snapshot was taken (ATTACKS A11). Then the session's
@@ -35,7 +38,7 @@ inline bool MayHaveToWait() {
     case pg::settings::kEventual:
       return false;
     case pg::settings::kSession:
-      return LastRecordedXid() != 0 || pg::MayHaveNewTviews();
+      return LastRecordedXid() != 0 || pg::MayHaveUnsettledTviews();
     default:
       return true;
   }

@@ -73,8 +73,7 @@ bool Conflicts(const LockInstanceData& lock, int mode) {
 
 // True if the applier cannot have `busy` for a lock of this session, or for one that is queued
 // behind a lock of this session.
-bool HoldsUp(const pg::BusyLock& busy) {
-  const LockData* const locks = GetLockStatusData();
+bool HoldsUp(const pg::BusyLock& busy, const LockData* locks) {
   List* pids = NIL;
   for (int i = 0; i < locks->nelements; ++i) {
     const LockInstanceData& lock = locks->locks[i];
@@ -109,7 +108,8 @@ bool IsInTheWay(DatabaseSlot* slot, bool is_behind) {
   bool found = LeadsHere(&pids);
   pg::BusyLock busy[pg::kBusyPlaces];
   const int count = is_behind ? CopyBusyLocks(slot, busy) : 0;
-  for (int i = 0; i < count && !found; ++i) found = HoldsUp(busy[i]);
+  const LockData* const locks = count > 0 && !found ? GetLockStatusData() : nullptr;
+  for (int i = 0; i < count && !found; ++i) found = HoldsUp(busy[i], locks);
   MemoryContextSwitchTo(caller);
   MemoryContextDelete(context);
   return found;

@@ -59,7 +59,8 @@ struct Concerned {
   bool any() const { return all || !tviews.empty(); }
 };
 
-// True if a batch has left one of them aside for a lock that it could not get (pg_tview_behind).
+// True if a batch has left one of them aside for a lock that it could not get (pg_tview_behind), or
+// if one waits to be adopted.
 bool IsBehind(pg::DatabaseSlot* slot, const Concerned& concerned);
 
 struct SleepPlan {

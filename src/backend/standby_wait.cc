@@ -1,9 +1,11 @@
 #include "backend/standby_wait.h"
 
 #include <string>
+#include <vector>
 
 #include "backend/reader_snapshot.h"
 #include "backend/tview_names.h"
+#include "shared/pg/awaiting_adoption.h"
 #include "shared/pg/error.h"
 #include "shared/pg/frontier.h"
 #include "shared/pg/guard.h"
@@ -46,6 +48,9 @@ absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult any,
                           pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind, {}));
   if (any.processed > 0) return false;  // left aside for a lock on the primary
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> unadopted,
+                          pg::WaitingForAdoption(snapshot));
+  if (!unadopted.empty()) return false;
   if (frontier.Includes(xid)) return true;
   bool waits = false;
   TVIEWS_RETURN_IF_ERROR(

@@ -110,6 +110,16 @@ absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview) {
   return RelationIds(found);
 }
 
+absl::StatusOr<std::vector<RelationId>> NestedViews(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT unnest(nested_views) FROM " + table + " WHERE tview = $1::oid",
+                           {std::to_string(tview)}));
+  return RelationIds(found);
+}
+
 absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));

@@ -46,6 +46,9 @@ absl::StatusOr<std::vector<TviewDefinition>> ReadDependenciesThroughViews();
 // The source tables of `tview`, its own and those of TVIEWs that it reads, without TVIEWs.
 absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview);
 
+// The plain views that the backing view of `tview` reads.
+absl::StatusOr<std::vector<RelationId>> NestedViews(RelationId tview);
+
 // The TVIEWs that read `relation`, an ancestor or an inheritor of it, directly or through views.
 absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation);
 

@@ -1,9 +1,11 @@
 #include "backend/tview_lineage.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "backend/capture_triggers.h"
 #include "backend/source_locks.h"
 #include "backend/transaction.h"
@@ -12,7 +14,9 @@
 #include "backend/tview_metadata.h"
 #include "shared/dependency_graph.h"
 #include "shared/pg/catalog.h"
+#include "shared/pg/error.h"
 #include "shared/pg/guard.h"
+#include "shared/pg/transaction_scope.h"
 #include "shared/pg/user_scope.h"
 #include "shared/status_macros.h"
 
@@ -42,6 +46,24 @@ absl::StatusOr<const Query*> ViewQuery(RelationId view) {
 absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(tview.owner));
   return AnalyzeView(tview.backing_view, tview.key_column, tview.dependencies);
+}
+
+// Everything that deriving the lineage of `tview` reads.
+absl::Status LockForReadingNoWait(const TviewFacts& tview) {
+  std::vector<RelationId> relations = {tview.relation, tview.backing_view};
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> views, NestedViews(tview.relation));
+  relations.insert(relations.end(), views.begin(), views.end());
+  relations.insert(relations.end(), tview.dependencies.begin(), tview.dependencies.end());
+  for (const RelationId relation : relations) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([relation] {
+                              return ConditionalLockRelationOid(relation, AccessShareLock);
+                            }));
+    if (is_locked) continue;
+    return pg::MakeError(
+        absl::StatusCode::kUnavailable,
+        {.message = "a relation is locked by another session", .sqlstate = "55P03"});
+  }
+  return absl::OkStatus();
 }
 
 // False if a transaction that dropped `tview` has committed; waits for one that is about to.
@@ -100,14 +122,18 @@ absl::Status CheckForCycles() {
 
 absl::Status NoteTview(RelationId tview) { return TransactionBuffer::Instance().MarkWhole(tview); }
 
-absl::Status RederiveLineage(RelationId tview) {
+namespace {
+
+// `lock` makes sources that are captured in another way ours.
+absl::Status Rederive(RelationId tview,
+                      absl::FunctionRef<absl::Status(const std::vector<RelationId>&)> lock) {
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, LockTview(tview));
   if (!exists) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(facts));
   TVIEWS_ASSIGN_OR_RETURN(const std::string stored, StoredCaptureShape(tview));
   const bool is_same = stored == CaptureShape(analysis.sources);
-  if (!is_same) TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
+  if (!is_same) TVIEWS_RETURN_IF_ERROR(lock(SourcesOf(analysis)));
   TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
   if (is_same) return absl::OkStatus();
@@ -119,6 +145,22 @@ absl::Status RederiveLineage(RelationId tview) {
     TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(former));
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RederiveLineage(RelationId tview) { return Rederive(tview, LockSources); }
+
+absl::Status RederiveOrDisown(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
+  if (state.has_value() && !state->is_adopted) return Disown(tview);
+  const absl::Status status = pg::RunSubtransaction([tview]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+    TVIEWS_RETURN_IF_ERROR(LockForReadingNoWait(facts));
+    return Rederive(tview, LockSourcesNoWait);
+  });
+  if (status.ok() || pg::HasSqlState(status, "57014")) return status;
+  return Disown(tview);
 }
 
 }  // namespace tviews::backend

@@ -50,6 +50,11 @@ absl::Status NoteTview(RelationId tview);
 // Derives the lineage of `tview` again and stores it. Fails if TVIEWs would read each other.
 absl::Status RederiveLineage(RelationId tview);
 
+// The same for a restore, whose workers change several sources of one TVIEW at a time: deriving its
+// lineage must not wait for the others' tables, nor fail their statements. Where it would, the
+// TVIEW is left to be adopted again by the applier (tview_adopt.h).
+absl::Status RederiveOrDisown(RelationId tview);
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_TVIEW_LINEAGE_H_

@@ -208,6 +208,10 @@ absl::Status Disown(RelationId tview) {
       pg::ExecuteSqlLatest("UPDATE " + table + " SET database_oid = 0 WHERE tview = $1::oid",
                            {std::to_string(tview)})
           .status());
+  // An adoption that has failed may succeed now: readers wait for it again.
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters, DeleteFrom("pg_tview_dead_letter"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest(letters + " AND key IS NULL", {std::to_string(tview)}).status());
   return NoteMetadataChange();
 }
 

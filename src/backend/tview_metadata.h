@@ -48,7 +48,8 @@ absl::StatusOr<std::string> StoredCaptureShape(RelationId tview);
 // Gives `tview` another defining query, as text.
 absl::Status ReplaceDefinition(RelationId tview, const std::string& definition);
 
-// Leaves `tview` to be adopted again, by the applier (tview_adopt.h).
+// Leaves `tview` to be adopted again, by the applier (tview_adopt.h). Until then it does not follow
+// its sources; readers wait.
 absl::Status Disown(RelationId tview);
 
 // Gives `tview` another entity name.

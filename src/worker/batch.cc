@@ -93,7 +93,7 @@ absl::Status BatchRunner::Run(bool careful) {
   log_.Publish();
   behind_.AfterCommit();
   patience_.NoteSuccess(has_quarantine_);
-  reader_.AfterCommit(bounds, behind_.all(), locks_.missing());
+  PublishFrontier(bounds);
   requests_.AfterCommit();
   return absl::OkStatus();
 }
@@ -147,7 +147,7 @@ absl::Status BatchRunner::LoadGraphIfStale() {
   if (graph_generation_ == generation_ && graph_generation_ != 0) {
     if (planned_at_ != invalidations_) executor_.ForgetStatements();
     planned_at_ = invalidations_;
-    return absl::OkStatus();
+    return unadopted_.empty() ? absl::OkStatus() : unadopted_.Load();
   }
   return ReloadGraph();
 }
@@ -171,7 +171,18 @@ absl::Status BatchRunner::ReloadGraph() {
   log_.Keep(graph_);
   dormant_.Load(graph_);
   TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
+  TVIEWS_RETURN_IF_ERROR(unadopted_.Load());
   return behind_.Load(graph_);
+}
+
+// The frontier does not hold for TVIEWs that were left aside, nor for those that wait to be
+// adopted.
+void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
+  std::set<RelationId> behind = behind_.all();
+  behind.insert(unadopted_.all().begin(), unadopted_.all().end());
+  std::vector<pg::BusyLock> busy = locks_.missing();
+  busy.insert(busy.end(), unadopted_.locks().begin(), unadopted_.locks().end());
+  reader_.AfterCommit(frontier, behind, busy);
 }
 
 // Collects and coalesces. A record that says that metadata changed makes the graph be read again

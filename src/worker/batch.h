@@ -37,6 +37,7 @@
 #include "worker/refresh_log.h"
 #include "worker/refresh_requests.h"
 #include "worker/tview_refresh.h"
+#include "worker/unadopted.h"
 
 struct SnapshotData;
 
@@ -66,8 +67,9 @@ class BatchRunner {
   long AuditDueMs() const { return audit_.NextDueMs(); }
   // True if the last batch left failing keys behind: the next ones are careful too.
   bool has_quarantine() const { return has_quarantine_; }
-  // True if TVIEWs were left aside: they are tried again with every batch.
-  bool has_behind() const { return !behind_.empty(); }
+  // True if TVIEWs were left aside, or wait to be adopted: sessions may wait for them, and every
+  // batch looks again.
+  bool has_behind() const { return !behind_.empty() || !unadopted_.empty(); }
   // True if the last batch was given up for a lock; AwaitLock waits for it.
   bool lacks_lock() const { return locks_.is_contended(); }
   absl::Status AwaitLock() { return locks_.AwaitContended(); }
@@ -76,6 +78,7 @@ class BatchRunner {
   absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
   absl::Status LoadGraphIfStale();
   absl::Status ReloadGraph();
+  void PublishFrontier(const SnapshotBounds& frontier);
   absl::StatusOr<Coalescer> CollectRecords(SnapshotData* snapshot);
   ChangeRecord EverythingChanged(const Origin& here) const;
   std::vector<bool> FindReachable(const Coalescer& coalescer) const;
@@ -95,6 +98,7 @@ class BatchRunner {
   RefreshExecutor executor_;
   BatchLocks locks_;
   BehindTviews behind_;
+  UnadoptedTviews unadopted_;
   DormantTviews dormant_;
   Patience patience_;
   Audit audit_;

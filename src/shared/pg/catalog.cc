@@ -18,8 +18,10 @@
 #include <access/relation.h>
 #include <access/table.h>
 #include <access/transam.h>
+#include <access/xlog.h>
 #include <catalog/pg_extension.h>
 #include <commands/extension.h>
+#include <miscadmin.h>
 #include <utils/builtins.h>
 #include <utils/fmgroids.h>
 #include <utils/inval.h>
@@ -36,6 +38,8 @@ constexpr AttributeNumber kMetaTview = 1;
 constexpr AttributeNumber kMetaBackingView = 3;
 constexpr AttributeNumber kMetaState = 10;
 constexpr AttributeNumber kMetaFillCreator = 12;
+constexpr AttributeNumber kMetaSystemIdentifier = 13;
+constexpr AttributeNumber kMetaDatabaseOid = 14;
 
 constexpr const char* kTableNames[] = {
     "pg_tview_meta",        "pg_tview_lineage",         "pg_tview_outbox", "pg_tview_frontier",
@@ -62,7 +66,7 @@ struct Installation {
 
 struct Tviews {
   std::uint64_t generation = 0;
-  bool has_new = false;
+  bool has_unsettled = false;
   absl::flat_hash_map<RelationId, TviewState> state_of;
   absl::flat_hash_map<RelationId, RelationId> tview_of;
 };
@@ -130,6 +134,11 @@ TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns) {
   read.state.is_quarantined = std::strcmp(TextDatumGetCString(state), "quarantined") == 0;
   const Datum creator = heap_getattr(row, kMetaFillCreator, columns, &is_null);
   if (!is_null) read.state.creator = U64FromFullTransactionId(DatumGetFullTransactionId(creator));
+  const Datum system = heap_getattr(row, kMetaSystemIdentifier, columns, &is_null);
+  const Datum database = heap_getattr(row, kMetaDatabaseOid, columns, &is_null);
+  read.state.is_adopted =
+      static_cast<std::uint64_t>(DatumGetInt64(system)) == GetSystemIdentifier() &&
+      DatumGetObjectId(database) == MyDatabaseId;
   return read;
 }
 
@@ -176,13 +185,14 @@ absl::Status RefreshTviews() {
     TVIEWS_ASSIGN_OR_RETURN(is_read, CallFor([&] { return ReadMeta(meta, &rows, &count); }));
     if (!is_read) ++generation;  // and look for the extension again
   }
-  tviews.has_new = false;
+  tviews.has_unsettled = false;
   tviews.state_of.clear();
   tviews.tview_of.clear();
   for (std::size_t i = 0; i < count; ++i) {
     tviews.state_of[rows[i].tview] = rows[i].state;
     tviews.tview_of[rows[i].state.backing_view] = rows[i].tview;
-    tviews.has_new = tviews.has_new || rows[i].state.creator != 0;
+    const TviewState& state = rows[i].state;
+    tviews.has_unsettled = tviews.has_unsettled || state.creator != 0 || !state.is_adopted;
   }
   if (rows != nullptr) pfree(rows);
   const bool keep = found.schema == InvalidOid || found.is_complete();
@@ -255,9 +265,9 @@ absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation) {
   return found->second;
 }
 
-bool MayHaveNewTviews() {
+bool MayHaveUnsettledTviews() {
   const Tviews& tviews = CachedTviews();
-  return tviews.generation != generation || tviews.has_new;
+  return tviews.generation != generation || tviews.has_unsettled;
 }
 
 absl::StatusOr<RelationId> TviewOfBackingView(RelationId view) {

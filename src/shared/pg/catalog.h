@@ -66,15 +66,18 @@ absl::StatusOr<bool> IsTview(RelationId relation);
 struct TviewState {
   RelationId backing_view = 0;
   bool is_quarantined = false;
+  // False for one that waits to be adopted: its metadata is another database's, or a restore has
+  // disowned it. It does not follow its sources.
+  bool is_adopted = false;
   FullXid creator = 0;  // of a TVIEW that no batch has covered yet; 0 for any other
 };
 
 // The state of TVIEW `relation`, from a cache; nullopt for another relation.
 absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation);
 
-// False if this session knows that no TVIEW is new (TviewState::creator). No more than two
-// comparisons.
-bool MayHaveNewTviews();
+// False if this session knows that no TVIEW is new (TviewState::creator) or waits to be adopted. No
+// more than two comparisons.
+bool MayHaveUnsettledTviews();
 
 // The TVIEW whose backing view is `view`, or 0.
 absl::StatusOr<RelationId> TviewOfBackingView(RelationId view);

@@ -98,12 +98,12 @@ inline constexpr int kRefreshRequests = 8;
 // So many TVIEWs that are behind the frontier have a place; if there are more, all count as behind.
 inline constexpr int kBehindPlaces = 64;
 
-// A lock that the applier has waited for in vain.
+// A lock that the applier has waited for in vain, or may lack to adopt a TVIEW.
 struct BusyLock {
   RelationId relation;
   std::int32_t mode;
 };
-inline constexpr int kBusyPlaces = 16;  // those beyond are known to the applier only
+inline constexpr int kBusyPlaces = 64;  // those beyond are known to the applier only
 
 struct DatabaseSlot {
   Shared<DatabaseId> database;  // 0: free

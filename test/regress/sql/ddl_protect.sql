@@ -55,6 +55,12 @@ PREPARE late AS INSERT INTO ddl_protect.tv_user VALUES (3, 'three');
 EXECUTE late;
 INSERT INTO ddl_protect.tv_user VALUES (3, 'three') RETURNING *;
 UPDATE ddl_protect.tv_user SET name = 'x';
+-- What such a session alters stays followed, unless it replaces a view.
+BEGIN;
+ALTER TABLE ONLY ddl_protect.tb_user ADD CONSTRAINT named CHECK (name <> '');
+ALTER TABLE ONLY ddl_protect.tb_user ADD CONSTRAINT tb_user_name_key UNIQUE (name);
+SELECT entity, database_oid = 0 AS is_disowned FROM public.pg_tview_meta WHERE tview::text ~ '^ddl_protect' ORDER BY entity;
+ROLLBACK;
 RESET row_security;
 EXECUTE early;
 EXECUTE late;
