@@ -1,11 +1,11 @@
 #include "shared/change_record.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "google/protobuf/arena.h"
 #include "pg_tviews/v1/change_record.pb.h"
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
@@ -73,6 +73,8 @@ void AppendRelation(RelationId relation, const RelationDelta& delta, std::string
   }
 }
 
+absl::Status NoRecord() { return absl::InvalidArgumentError("bytes are not a change record"); }
+
 absl::StatusOr<AttributeNumber> ReadAttribute(std::uint32_t wire) {
   const auto number = static_cast<std::int32_t>(wire);
   if (number < std::numeric_limits<AttributeNumber>::min() ||
@@ -101,24 +103,112 @@ absl::StatusOr<Layout> ReadLayout(const v1::RelationDelta& wire) {
   return layout;
 }
 
-absl::Status ReadDelta(const v1::RelationDelta& wire, DeltaSet* deltas) {
-  if (wire.relation() == 0) return absl::InvalidArgumentError("change record names no relation");
-  if (wire.whole_relation()) {
-    if (wire.source_keys_size() != 0) {
+// Walks over the fields of a message without copying them: the generated code would copy every key.
+class FieldReader {
+ public:
+  explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
+
+  // False at the end, and where the bytes are no message.
+  bool Next() {
+    const std::string_view before = rest_;
+    std::uint64_t tag = 0;
+    std::uint64_t size = 0;
+    if (rest_.empty()) return false;
+    is_ok_ = ReadVarint(&tag);
+    if (!is_ok_) return false;
+    tag_ = tag;
+    switch (tag & 7) {
+      case 0:
+        is_ok_ = ReadVarint(&size);
+        size = 0;
+        break;
+      case 1:
+        size = 8;
+        break;
+      case 2:
+        is_ok_ = ReadVarint(&size);
+        break;
+      case 5:
+        size = 4;
+        break;
+      default:
+        is_ok_ = false;
+    }
+    is_ok_ = is_ok_ && size <= rest_.size();
+    if (!is_ok_) return false;
+    content_ = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    field_ = before.substr(0, before.size() - rest_.size());
+    return true;
+  }
+
+  bool ok() const { return is_ok_; }
+  // True for the field with the one-byte `tag`.
+  bool Is(char tag) const { return tag_ == static_cast<unsigned char>(tag); }
+  std::string_view content() const { return content_; }  // of a length-delimited field
+  std::string_view field() const { return field_; }      // with its tag
+
+ private:
+  bool ReadVarint(std::uint64_t* value) {
+    for (int shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      *value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) return true;
+    }
+    return false;
+  }
+
+  std::string_view rest_;
+  std::string_view content_;
+  std::string_view field_;
+  std::uint64_t tag_ = 0;
+  bool is_ok_ = true;
+};
+
+// Calls `visit` with the content of every field with `tag`, and parses the others into `head`.
+// False if the bytes are no such message.
+template <typename Message, typename Visit>
+bool ParseAround(std::string_view bytes, char tag, Message* head, Visit visit) {
+  std::string others;
+  FieldReader reader(bytes);
+  while (reader.Next()) {
+    if (reader.Is(tag)) {
+      visit(reader.content());
+    } else {
+      others.append(reader.field());
+    }
+  }
+  return reader.ok() && head->ParseFromString(others);
+}
+
+// Keys that do not fit into `memory_limit` with the rest of `deltas` degrade relations.
+absl::Status ReadDelta(std::string_view bytes, std::size_t memory_limit, DeltaSet* deltas) {
+  constexpr char kKeyTag = FieldTag(v1::RelationDelta::kSourceKeysFieldNumber);
+  v1::RelationDelta head;
+  std::size_t count = 0;
+  if (!ParseAround(bytes, kKeyTag, &head, [&](std::string_view) { ++count; })) {
+    return NoRecord();
+  }
+  if (head.relation() == 0) return absl::InvalidArgumentError("change record names no relation");
+  if (head.whole_relation()) {
+    if (count != 0) {
       return absl::InvalidArgumentError("change record has source keys of a whole relation");
     }
-    deltas->MarkWhole(wire.relation());
+    deltas->MarkWhole(head.relation());
     return absl::OkStatus();
   }
-  TVIEWS_ASSIGN_OR_RETURN(const Layout layout, ReadLayout(wire));
-  if (wire.source_keys_size() > 0) {
-    deltas->Reserve(wire.relation(), layout, static_cast<std::size_t>(wire.source_keys_size()));
-  }
-  for (const std::string& key : wire.source_keys()) {
-    if (!HasFields(key, layout.columns.size())) {
+  TVIEWS_ASSIGN_OR_RETURN(const Layout layout, ReadLayout(head));
+  if (count > 0)
+    deltas->Reserve(head.relation(), layout, std::min(count, KeysWithin(memory_limit)));
+  FieldReader reader(bytes);
+  while (reader.Next()) {
+    if (!reader.Is(kKeyTag)) continue;
+    if (!HasFields(reader.content(), layout.columns.size())) {
       return absl::InvalidArgumentError("change record has a malformed source key");
     }
-    deltas->Add(wire.relation(), layout, key);
+    deltas->Add(head.relation(), layout, reader.content());
+    deltas->DegradeTo(memory_limit);
   }
   return absl::OkStatus();
 }
@@ -135,22 +225,21 @@ void SerializeChangeRecord(const Origin& origin, Timestamp written_at, const Del
   for (const auto& [relation, delta] : deltas.relations()) AppendRelation(relation, delta, out);
 }
 
-absl::StatusOr<ChangeRecord> ParseChangeRecord(std::string_view bytes) {
-  // In an arena, which makes reading many keys twice as fast.
-  google::protobuf::Arena arena;
-  auto& wire = *google::protobuf::Arena::CreateMessage<v1::ChangeRecord>(&arena);
-  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
-      !wire.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::InvalidArgumentError("bytes are not a change record");
+absl::StatusOr<ChangeRecord> ParseChangeRecord(std::string_view bytes, std::size_t memory_limit) {
+  v1::ChangeRecord head;
+  std::vector<std::string_view> deltas;
+  if (!ParseAround(bytes, FieldTag(v1::ChangeRecord::kDeltasFieldNumber), &head,
+                   [&](std::string_view delta) { deltas.push_back(delta); })) {
+    return NoRecord();
   }
-  if (wire.system_identifier() == 0 || wire.database() == 0) {
+  if (head.system_identifier() == 0 || head.database() == 0) {
     return absl::InvalidArgumentError("change record names no origin");
   }
   ChangeRecord record;
-  record.origin = {wire.system_identifier(), wire.database()};
-  record.written_at = wire.written_at();
-  for (const v1::RelationDelta& delta : wire.deltas()) {
-    TVIEWS_RETURN_IF_ERROR(ReadDelta(delta, &record.deltas));
+  record.origin = {head.system_identifier(), head.database()};
+  record.written_at = head.written_at();
+  for (const std::string_view delta : deltas) {
+    TVIEWS_RETURN_IF_ERROR(ReadDelta(delta, memory_limit, &record.deltas));
   }
   return record;
 }

@@ -9,7 +9,9 @@
 #ifndef PG_TVIEWS_SHARED_CHANGE_RECORD_H_
 #define PG_TVIEWS_SHARED_CHANGE_RECORD_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -36,7 +38,10 @@ struct ChangeRecord {
 void SerializeChangeRecord(const Origin& origin, Timestamp written_at, const DeltaSet& deltas,
                            std::string* out);
 
-absl::StatusOr<ChangeRecord> ParseChangeRecord(std::string_view bytes);
+// Relations whose keys do not fit into `memory_limit` count as changed as a whole; no more than
+// that is taken at any time, whatever the size of the record.
+absl::StatusOr<ChangeRecord> ParseChangeRecord(
+    std::string_view bytes, std::size_t memory_limit = std::numeric_limits<std::size_t>::max());
 
 }  // namespace tviews
 

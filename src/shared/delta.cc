@@ -8,16 +8,19 @@
 namespace tviews {
 namespace {
 
+constexpr std::size_t kSlot = 48;
+
 // What a key costs in a hash set: its slot at the usual load, and its bytes where they do not fit
 // into the slot. A function of the key alone, so that the order of folding does not matter.
 std::size_t KeyBytes(std::size_t key_size) {
-  constexpr std::size_t kSlot = 48;
   constexpr std::size_t kInlineSize = 15;
   constexpr std::size_t kHeapOverhead = 16;
   return kSlot + (key_size > kInlineSize ? key_size + kHeapOverhead : 0);
 }
 
 }  // namespace
+
+std::size_t KeysWithin(std::size_t bytes) { return bytes / kSlot + 1; }
 
 bool RelationDelta::Add(const Layout& layout, std::string_view key) {
   if (whole_) return false;

@@ -44,6 +44,9 @@ struct Layout {
 
 using SourceKeySet = absl::flat_hash_set<std::string>;
 
+// The most keys that fit into `bytes` of memory, with one more.
+std::size_t KeysWithin(std::size_t bytes);
+
 // The delta of one relation.
 class RelationDelta {
  public:

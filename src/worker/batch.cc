@@ -196,7 +196,7 @@ absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
     bool metadata_changed = false;
     TVIEWS_RETURN_IF_ERROR(
         reader_.Collect(snapshot, [&](FullXid xid, std::string_view payload) -> absl::Status {
-          absl::StatusOr<ChangeRecord> record = ParseChangeRecord(payload);
+          absl::StatusOr<ChangeRecord> record = ParseChangeRecord(payload, memory);
           if (!record.ok()) {
             pg::LogFailure(record.status(),
                            "a change record cannot be read: every TVIEW is "

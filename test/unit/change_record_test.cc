@@ -178,6 +178,23 @@ TEST(ChangeRecord, SurvivesTruncatedAndSpoiltBytes) {
   }
 }
 
+TEST(ChangeRecord, IsReadWithinMemory) {
+  DeltaSet deltas;
+  const Layout layout{.columns = {{1, 20}}, .changed = {}};
+  for (int i = 0; i < 1'000; ++i) deltas.Add(1, layout, KeyOf(std::to_string(i)));
+  for (int i = 0; i < 10; ++i) deltas.Add(2, layout, KeyOf(std::to_string(i)));
+  const std::string bytes = Serialized(deltas);
+
+  const auto all = ParseChangeRecord(bytes, deltas.bytes());
+  ASSERT_TRUE(all.ok());
+  ExpectEqual(all->deltas, deltas);
+  const auto some = ParseChangeRecord(bytes, deltas.bytes() / 2);
+  ASSERT_TRUE(some.ok());
+  EXPECT_TRUE(some->deltas.Find(1)->is_whole());
+  EXPECT_EQ(some->deltas.Find(2)->key_count(), 10u);
+  EXPECT_LE(some->deltas.bytes(), deltas.bytes() / 2);
+}
+
 TEST(ChangeRecord, CarriesAHundredThousandKeys) {
   DeltaSet deltas;
   const Layout layout{.columns = {{1, 20}, {2, 20}}, .changed = {3}};
