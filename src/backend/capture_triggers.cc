@@ -198,6 +198,11 @@ absl::Status MakeRoomForClones(const std::vector<Member>& members) {
   return absl::OkStatus();
 }
 
+bool HaveStatementTriggers(const std::vector<Member>& members) {
+  return std::any_of(members.begin(), members.end(),
+                     [](const Member& member) { return member.has_statement_triggers; });
+}
+
 // Every source that is no TVIEW, with everything below it, locked against writers.
 absl::StatusOr<std::vector<RelationId>> LockSourceTables() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
@@ -244,11 +249,22 @@ absl::Status MakeRoomForAttach(RelationId parent, RelationId child) {
   const InternalDdlScope internal;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> parents, ReadMembers(parent));
-  if (parents.empty() || !parents.front().has_row_trigger) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<Member> members, ReadMembers(child));
+  const bool clones = !parents.empty() && parents.front().has_row_trigger;
+  if (!clones && !HaveStatementTriggers(members)) return absl::OkStatus();
   // As ATTACH does, the parent before the child: dropping a trigger locks the child.
   TVIEWS_RETURN_IF_ERROR(pg::Call([parent] { LockRelationOid(parent, ShareUpdateExclusiveLock); }));
+  TVIEWS_ASSIGN_OR_RETURN(members, ReadMembers(child));
+  for (const Member& member : members) TVIEWS_RETURN_IF_ERROR(DropStatementTriggers(member));
+  return clones ? MakeRoomForClones(members) : absl::OkStatus();
+}
+
+absl::Status MakeRoomForInherit(RelationId child) {
+  const InternalDdlScope internal;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(child));
-  return MakeRoomForClones(members);
+  for (const Member& member : members) TVIEWS_RETURN_IF_ERROR(DropStatementTriggers(member));
+  return absl::OkStatus();
 }
 
 absl::Status SyncCaptureTriggers(RelationId table) {

@@ -31,8 +31,12 @@ bool IsCaptureTrigger(std::string_view name) noexcept;
 absl::Status InstallCaptureTriggers(RelationId table);
 
 // Before `child` becomes a partition of `parent`: its own row trigger would be in the way of the
-// clone. Nothing happens where `parent` has none to clone.
+// clone, if `parent` has one to clone, and its statement triggers have transition tables, for which
+// older minor releases (16.2 is one) refuse the command.
 absl::Status MakeRoomForAttach(RelationId parent, RelationId child);
+
+// The same before `child` inherits from another table.
+absl::Status MakeRoomForInherit(RelationId child);
 
 // Installs or removes them, whichever (1) asks for.
 absl::Status SyncCaptureTriggers(RelationId table);

@@ -35,6 +35,7 @@
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
+#include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
 
 namespace tviews::backend {
@@ -404,16 +405,26 @@ absl::Status PrepareForCommand(const Node* statement) {
   const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
   for (int i = 0; i < list_length(alter->cmds); ++i) {
     const auto* const command = static_cast<AlterTableCmd*>(list_nth(alter->cmds, i));
-    if (command->subtype != AT_AttachPartition) continue;
-    Oid parent = InvalidOid;
+    const bool attaches = command->subtype == AT_AttachPartition;
+    if (!attaches && command->subtype != AT_AddInherit) continue;
+    Oid altered = InvalidOid;
     Oid child = InvalidOid;
+    bool is_owner = false;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      parent = RangeVarGetRelid(alter->relation, NoLock, true);
-      child =
-          RangeVarGetRelid(reinterpret_cast<const PartitionCmd*>(command->def)->name, NoLock, true);
+      altered = RangeVarGetRelid(alter->relation, NoLock, true);
+      child = !attaches
+                  ? altered
+                  : RangeVarGetRelid(reinterpret_cast<const PartitionCmd*>(command->def)->name,
+                                     NoLock, true);
+      is_owner = altered != InvalidOid && child != InvalidOid &&
+                 pg::compat::OwnsRelation(child, GetUserId());
     }));
-    if (parent == InvalidOid || child == InvalidOid) continue;
-    TVIEWS_RETURN_IF_ERROR(MakeRoomForAttach(parent, child));
+    if (!is_owner) continue;  // the command fails
+    if (!attaches) {
+      TVIEWS_RETURN_IF_ERROR(MakeRoomForInherit(child));
+      continue;
+    }
+    TVIEWS_RETURN_IF_ERROR(MakeRoomForAttach(altered, child));
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 """A logical-replication subscriber: what the apply worker writes, and truncates, reaches the TVIEWs
-there, although ordinary triggers do not fire for it."""
+there, although ordinary triggers do not fire for it. Prepared transactions of the publisher are prepared here too,
+and reach them when they are committed."""
 from tviews_server import Server, check_equal, run, value, wait_until
 
 TABLES = """
@@ -40,7 +41,7 @@ with Server("subscriber", "wal_level = logical\n") as server:
     # In one cluster the subscription cannot make its slot itself: it would wait for itself.
     run(connection, f"""CREATE SUBSCRIPTION rooms
         CONNECTION 'host={server.socket} user=postgres dbname=source' PUBLICATION rooms
-        WITH (create_slot = false, slot_name = 'rooms')""")
+        WITH (create_slot = false, slot_name = 'rooms', two_phase = true)""")
     wait_until(lambda: value(connection, "SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel"),
                "the tables to be copied")
     check("the initial copy")
@@ -52,6 +53,29 @@ with Server("subscriber", "wal_level = logical\n") as server:
     check("changes of rows")
     assert seats() == 9, seats()
     assert value(connection, "SELECT count(*) FROM tv_room WHERE data ->> 'name' IN ('ONE', 'TWO')") == 2
+
+    # A transaction that the publisher prepares.
+    prepared = "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'pg_gid_%' AND database = 'target'"
+    wait_until(lambda: value(connection, "SELECT subtwophasestate::text FROM pg_subscription") == "e",
+               "the subscription to take prepared transactions")
+    for end in ("COMMIT", "ROLLBACK"):
+        name = f"by {end}"
+        run(publisher, f"BEGIN; UPDATE tb_room SET name = '{name}' WHERE pk_room = 1; DELETE FROM tb_seat WHERE pk_seat = 9;"
+                       f" INSERT INTO tb_seat VALUES (11, 2); PREPARE TRANSACTION 'moved'")
+        wait_until(lambda: value(connection, prepared) == 1, "the transaction to be prepared on the subscriber")
+        run(publisher, "UPDATE tb_room SET name = 'two' WHERE pk_room = 2")
+        check("while a transaction is prepared")
+        assert value(connection, f"SELECT count(*) FROM tv_room WHERE data ->> 'name' = '{name}'") == 0
+        assert value(connection, "SELECT count(*) FROM tv_room WHERE data ->> 'name' = 'two'") == 1
+        run(publisher, f"{end} PREPARED 'moved'")
+        wait_until(lambda: value(connection, prepared) == 0, "its end on the subscriber")
+        check(f"after {end} PREPARED")
+        assert value(connection, f"SELECT count(*) FROM tv_room WHERE data ->> 'name' = '{name}'") == (end == "COMMIT")
+        if end == "COMMIT":
+            run(publisher, "UPDATE tb_room SET name = 'one' WHERE pk_room = 1; DELETE FROM tb_seat WHERE pk_seat = 11;"
+                           " INSERT INTO tb_seat VALUES (9, 1)")
+    run(publisher, "UPDATE tb_room SET name = upper(name)")
+    check("after prepared transactions")
 
     # Statement triggers do not fire where changes are applied row by row: the row trigger does.
     run(connection, "SELECT pg_tviews_install_stmt_triggers()")
