@@ -1,50 +1,57 @@
 """An applier that ends between the commit of its batch and the advance of the queue leaves entries
 whose outbox rows are gone, and whose places other transactions take: nothing is deleted that was not
-applied, nothing stays behind (ATTACKS A15)."""
-from tviews_server import Server, check_equal, run, value, wait_until
+applied, nothing stays behind (ATTACKS A15). One that is only interrupted there goes on with those entries, and
+does not read the whole outbox first: there, too, it deletes nothing but what its snapshot sees."""
+import pauses
+from tviews_server import Server, check_equal, run, value
 
-LOCK = 4711
 SCRIPT = """
 CREATE TABLE tb_item (pk_item int PRIMARY KEY, name text);
 INSERT INTO tb_item SELECT i, 'start' FROM generate_series(1, 50) AS i;
 CREATE TABLE tv_item AS SELECT tb_item.pk_item, tb_item.name FROM tb_item;
+CREATE TABLE tb_bulk (pk_bulk int PRIMARY KEY, name text);
+INSERT INTO tb_bulk SELECT i, 'start' FROM generate_series(1, 2000) AS i;
+CREATE TABLE tv_bulk AS SELECT tb_bulk.pk_bulk, tb_bulk.name FROM tb_bulk;
 """
-
-
-def paused_applier():
-    """Its pid while it waits at a pause point, outside a transaction."""
-    rows = run(connection, """
-        SELECT pid FROM pg_stat_activity
-        WHERE backend_type = 'pg_tviews applier' AND xact_start IS NULL AND wait_event_type = 'Extension'""")
-    return rows[0][0] if rows else None
-
 
 # The applier stops before it tells readers that its batch is committed: they must not wait for it.
-CONF = """
+CONF = pauses.CONF + """
 autovacuum = off
 pg_tviews.read_consistency = eventual
+pg_tviews.queue_size = 8
 """
+APPLIER = "SELECT {} FROM pg_tviews_workers WHERE kind = 'applier'"
 
 with Server("applier_exit", CONF) as server:
     connection = server.prepare("items", SCRIPT)
     check_equal(connection, "at the start")
-    holder = server.connect("items")
     for round in range(5):
-        run(holder, "SELECT pg_advisory_lock(%s)", (LOCK,))
-        run(connection, f"ALTER SYSTEM SET pg_tviews.pause_at = 'after_apply:{LOCK}'")
-        run(connection, "SELECT pg_reload_conf()")
-        for i in range(1, 11):
-            run(connection, f"UPDATE tb_item SET name = 'round {round}' WHERE pk_item = {i}")
-        wait_until(lambda: value(connection, f"SELECT count(*) FROM tv_item WHERE name = 'round {round}'") > 0,
-                   "a batch to be committed")
-        victim = wait_until(paused_applier, "the applier to pause after its commit")
-        # The places of the rows that the batch has deleted become free, and are taken again.
-        run(connection, "VACUUM pg_tview_outbox")
-        run(connection, "SELECT pg_terminate_backend(%s)", (victim,))
-        for i in range(11, 21):
-            run(connection, f"UPDATE tb_item SET name = 'round {round}' WHERE pk_item = {i}")
-        run(connection, "ALTER SYSTEM RESET pg_tviews.pause_at")
-        run(connection, "SELECT pg_reload_conf()")
-        run(holder, "SELECT pg_advisory_unlock(%s)", (LOCK,))
+        with pauses.pause(server, "items", "after_apply") as paused:
+            for i in range(1, 11):
+                run(connection, f"UPDATE tb_item SET name = 'round {round}' WHERE pk_item = {i}")
+            paused()
+            assert value(connection, f"SELECT count(*) FROM tv_item WHERE name = 'round {round}'") > 0
+            # The places of the rows that the batch has deleted become free, and are taken again.
+            run(connection, "VACUUM pg_tview_outbox")
+            run(connection, APPLIER.format("pg_terminate_backend(pid)"))
+            for i in range(11, 21):
+                run(connection, f"UPDATE tb_item SET name = 'round {round}' WHERE pk_item = {i}")
         check_equal(connection, f"round {round}")
         assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0, f"round {round}"
+
+    # The place of a record that is applied already goes to one that the next batch's snapshot does not see, and that is
+    # only in the outbox: the queue has no room for so many keys.
+    run(connection, "VACUUM pg_tview_outbox")
+    applier = run(connection, APPLIER.format("pid, outbox_scans"))
+    with pauses.pause(server, "items", "after_apply") as applied:
+        run(connection, "UPDATE tb_item SET name = 'interrupted' WHERE pk_item = 1")
+        applied()
+        run(connection, "VACUUM pg_tview_outbox")
+        with pauses.pause(server, "items", "after_take") as taken:
+            run(connection, APPLIER.format("pg_cancel_backend(pid)"))
+            taken()
+            run(connection, "UPDATE tb_bulk SET name = 'elsewhere'")
+            assert run(connection, "SELECT ctid::text FROM pg_tview_outbox") == [("(0,1)",)], "it has another place"
+    check_equal(connection, "after an interruption")
+    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+    assert run(connection, APPLIER.format("pid, outbox_scans")) == applier, "it has read the whole outbox"

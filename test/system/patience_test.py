@@ -28,7 +28,7 @@ def letters(tview):
 with Server("patience") as server:
     connection = server.prepare("patience", SCRIPT)
     check_equal(connection)
-    for code in ("40001", "57014"):
+    for code in ("40001", "57014", "40P01", "72000"):
         run(connection, "UPDATE tb_a SET code = CASE pk_a WHEN 7 THEN %s ELSE 'good' END", (code,))
         run(connection, "UPDATE tb_b SET name = name || '!'")
         began = time.monotonic()
@@ -52,10 +52,15 @@ with Server("patience") as server:
     # What passes in time is no error of the data.
     run(connection, """CREATE OR REPLACE FUNCTION picky(code text) RETURNS text LANGUAGE plpgsql STABLE AS $$
         BEGIN
-          IF code = 'slow' AND nextval('public.tries') < 5 THEN RAISE EXCEPTION 'not yet' USING errcode = '40001'; END IF;
+          IF code ~ '^slow' AND nextval('public.tries') < 5 THEN
+            RAISE EXCEPTION 'not yet' USING errcode = split_part(code, ' ', 2);
+          END IF;
           RETURN code;
         END $$""")
-    run(connection, "UPDATE tb_a SET code = 'slow' WHERE pk_a = 3")
-    check_equal(connection, "a passing error")
-    assert value(connection, "SELECT last_value FROM tries") >= 5
-    assert letters("tv_picky") == letters("tv_all") == []
+    for code in ("40001", "40P01", "53100", "55P03", "57014", "58030", "72000"):
+        run(connection, "SELECT setval('tries', 1)")
+        run(connection, "UPDATE tb_a SET code = 'slow ' || %s WHERE pk_a = 3", (code,))
+        run(connection, "SELECT pg_tviews_wait('50 s')")
+        assert letters("tv_picky") == letters("tv_all") == [], f"{code} counts as an error of the data"
+        assert value(connection, "SELECT last_value FROM tries") >= 5, code
+        check_equal(connection, f"a passing {code}")
