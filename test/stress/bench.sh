@@ -8,7 +8,8 @@
 # After each workload every document is compared with its query. --output writes results.csv,
 # results.md and, with gnuplot, plots.
 # Workloads: statements blog_bulk blog_writers latency item chain wide fan tpcb creation readers; and
-# soak (10 million rows, --soak-seconds 1800), which runs only where it is named.
+# flatness (TVIEWs of 10,000 to 10 million rows) and soak (10 million rows, --soak-seconds 1800), which
+# run only where they are named.
 set -euo pipefail
 . "$(dirname "$0")/../../scripts/lib.sh"
 [ $# -gt 0 ] || set -- "$ROOT/build"

@@ -170,6 +170,8 @@ def tpcb(scale):
 def by_name(name, scale):
     if name.startswith("wide"):
         return wide(scale, int(name[4:]))
+    if name.startswith("flat"):
+        return dataclasses.replace(item(int(name[4:]) / 1e6 * scale), name=name)
     if name == "soak":
         return dataclasses.replace(item(10 * scale), name="soak")
     return {"blog": blog, "item": item, "chain": chain, "fan": fan, "tpcb": tpcb}[name](scale)

@@ -117,6 +117,17 @@ def item(bench):
                                            ("1000000 items", change, "true")])
 
 
+def flatness(bench):
+    """1,000 documents spread over TVIEWs of 10,000 to 10 million: the time per document must not grow."""
+    for rows in (10000, 100000, 1000000, 10000000):
+        schema = f"flat{rows}"
+        bulk(bench, schema, "tb_stress_item",
+             [("1000 documents", "UPDATE tb_stress_item SET amount = {turn} WHERE {where}",
+               f"pk_item % {int(max(10, rows * bench.scale / 1000))} = 0")], ("floor", "single"))
+        bench.check("flatness")
+        bench.forget(schema)
+
+
 def chain(bench):
     bulk(bench, "chain", "tb_base", [("500000 documents", "UPDATE tb_base SET amount = {turn} WHERE {where}", "true")])
 
@@ -186,4 +197,4 @@ def soak(bench):
 
 ALL = {function.__name__: function for function in (
     statements, blog_bulk, blog_writers, latency, item, chain, wide, fan, tpcb, creation, readers)}
-WITH_FLAG = {"soak": soak}
+WITH_FLAG = {"flatness": flatness, "soak": soak}
