@@ -262,7 +262,7 @@ class Generator:
         if outer and self.chance(8):
             chosen[-1] = self.column(outer)
         kind = self.rng.randrange(100)
-        if kind < 20 and not single:
+        if kind < 8 or kind < 20 and not single:
             self.shapes.add("grouped")
             keys = chosen[:self.rng.randrange(1, width)] if width > 1 else chosen
             rest = [self.rng.choice([self.kind.number("count(*)::int"), self.kind.most.format(self.column(columns)),

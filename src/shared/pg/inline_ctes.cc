@@ -3,7 +3,6 @@
 #include "shared/pg/postgres_begin.h"
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
-#include <optimizer/optimizer.h>
 #include <rewrite/rewriteManip.h>
 #include "shared/pg/compat.h"
 #include "shared/pg/postgres_end.h"
@@ -34,7 +33,6 @@ bool ReadsOuterRecursion(Node* node, void* context) {
 bool MayInline(const CommonTableExpr* cte) {
   if (cte->cterecursive || cte->cterefcount == 0) return false;
   if (reinterpret_cast<Query*>(cte->ctequery)->commandType != CMD_SELECT) return false;
-  if (contain_volatile_functions(cte->ctequery)) return false;
   unsigned depth = 0;
   return cte->cterefcount == 1 || !ReadsOuterRecursion(cte->ctequery, &depth);
 }

@@ -4,7 +4,8 @@
 // Sharing: private to one process
 // Errors:  raises; only for use inside the planner
 //
-// The rows are the same, because nothing volatile is moved. Recursive CTEs stay what they are.
+// REQUIRES: nothing in the query is volatile. Then the rows are the same. Recursive CTEs stay what
+// they are.
 
 #ifndef PG_TVIEWS_SHARED_PG_INLINE_CTES_H_
 #define PG_TVIEWS_SHARED_PG_INLINE_CTES_H_

@@ -8,6 +8,7 @@
 #include <nodes/params.h>
 #include <nodes/parsenodes.h>
 #include <nodes/plannodes.h>
+#include <optimizer/optimizer.h>
 #include <optimizer/planner.h>
 #include "shared/pg/postgres_end.h"
 
@@ -23,12 +24,18 @@ PlannedStmt* PlanAsWritten(Query* query, const char* text, int options, ParamLis
   return standard_planner(query, text, options, parameters);
 }
 
+// Functions of a TVIEW's query run statements of their own.
+bool MayRewrite(Query* query) {
+  return query->commandType == CMD_SELECT && !query->hasModifyingCTE && !query->hasForUpdate &&
+         !contain_volatile_functions(reinterpret_cast<Node*>(query));
+}
+
 PlannedStmt* Cheaper(PlannedStmt* one, PlannedStmt* other) {
   return other->planTree->total_cost < one->planTree->total_cost ? other : one;
 }
 
 PlannedStmt* OnPlan(Query* query, const char* text, int options, ParamListInfo parameters) {
-  if (!KeyPlanning::IsActive() || query->commandType != CMD_SELECT) {
+  if (!KeyPlanning::IsActive() || !MayRewrite(query)) {
     return PlanAsWritten(query, text, options, parameters);
   }
   UseDocumentFunctions(query);

@@ -6,6 +6,7 @@
 #include "shared/pg/narrow_subquery.h"
 
 #include "shared/pg/postgres_begin.h"
+#include <nodes/makefuncs.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/params.h>
 #include <nodes/parsenodes.h>
@@ -18,6 +19,7 @@ namespace tviews::pg {
 namespace {
 
 using compat::ForServer;
+using compat::MutatorForServer;
 
 constexpr int kMostCopies = 16;
 
@@ -137,6 +139,36 @@ void FollowLinks(Level* level) {
   }
 }
 
+// The columns of a subquery in an expression, named as those of the entry in `context`, an int.
+Node* NameColumns(Node* node, void* context) {
+  if (node == nullptr) return nullptr;
+  if (!IsA(node, Param))
+    return expression_tree_mutator(node, MutatorForServer(NameColumns), context);
+  const auto* const column = reinterpret_cast<Param*>(node);
+  if (column->paramkind != PARAM_SUBLINK) return node;
+  return reinterpret_cast<Node*>(
+      makeVar(*static_cast<int*>(context), static_cast<AttrNumber>(column->paramid),
+              column->paramtype, column->paramtypmod, column->paramcollid, 0));
+}
+
+// "x IN (SELECT ...)" as a condition is true for the same rows if the subquery returns only x.
+void HandToSublinks(Level* level) {
+  int entry = list_length(level->query->rtable) + 1;  // stands for the subquery
+  ListCell* cell;
+  foreach (cell, level->conjuncts) {
+    Node* const expr = static_cast<Conjunct*>(lfirst(cell))->expr;
+    if (!IsA(expr, SubLink)) continue;
+    auto* const sublink = reinterpret_cast<SubLink*>(expr);
+    if (sublink->subLinkType != ANY_SUBLINK) continue;
+    Node* const comparison = NameColumns(sublink->testexpr, &entry);
+    const int other = LinkedWith(comparison, entry);
+    if (other == 0 || !bms_is_member(other, level->reached)) continue;
+    auto* const subquery = reinterpret_cast<Query*>(sublink->subselect);
+    if (HandDown(comparison, entry, subquery, level->narrowing))
+      level->narrowing->is_narrower = true;
+  }
+}
+
 void NarrowLevel(Query* query, bool is_statement, List* conditions, Narrowing* narrowing);
 
 void NarrowSubquery(Query* subquery, int entry, List* conditions, Narrowing* narrowing) {
@@ -188,6 +220,7 @@ void NarrowLevel(Query* query, bool is_statement, List* conditions, Narrowing* n
   }
   FindWhereKeysAre(&level);
   FollowLinks(&level);
+  HandToSublinks(&level);
   for (int entry = 1; entry < size; ++entry) {
     const RangeTblEntry* const subquery = EntryAt(level, entry);
     if (subquery->rtekind != RTE_SUBQUERY) continue;

@@ -6,9 +6,9 @@
 //
 // Starting from the conditions that hold the key, the joins of each level are followed. A subquery
 // that groups its rows (GROUP BY, DISTINCT, windows, set operations) and is joined by one of its
-// grouping columns becomes LATERAL and keeps only the rows with that value; one with windows or
-// DISTINCT ON over other columns keeps the whole partitions of the wanted rows
-// (narrow_subquery.h). Every condition stays where it was, so that rows are only left out which it
+// grouping columns becomes LATERAL and keeps only the rows with that value; so does one behind IN.
+// One with windows or DISTINCT ON over other columns keeps the whole partitions of the wanted rows
+// (keep_partitions.h). Every condition stays where it was, so that rows are only left out which it
 // would have dropped.
 
 #ifndef PG_TVIEWS_SHARED_PG_NARROW_QUERY_H_
@@ -19,8 +19,9 @@ struct Query;
 
 namespace tviews::pg {
 
-// Changes `query`, a statement of refresh_plan.h whose views' CTEs are inlined. True if it reads
-// less now. `parameters`: what is known of them, null if nothing.
+// Changes `query`, a statement of refresh_plan.h whose views' CTEs are inlined. REQUIRES: nothing
+// in it is volatile. True if it reads less now. `parameters`: what is known of them, null if
+// nothing.
 bool NarrowQuery(Query* query, ParamListInfoData* parameters);
 
 }  // namespace tviews::pg

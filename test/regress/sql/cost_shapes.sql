@@ -350,6 +350,11 @@ CALL prove('the same, two joins away',
       JOIN (SELECT fk_parent, count(*) AS n FROM child GROUP BY fk_parent) AS sums
         ON sums.fk_parent = child.fk_parent$$,
     $$DELETE FROM child WHERE child.pk_child = 59$$);
+CALL prove('in a grouped subquery as a condition',
+    $$SELECT parent.pk_parent AS pk_shape, parent.name FROM parent
+      WHERE parent.fk_boss IN (SELECT child.fk_parent FROM child GROUP BY child.fk_parent HAVING count(*) > 90)$$,
+    $$UPDATE child SET fk_parent = 3002 WHERE child.fk_parent = 77 AND child.num < 20$$,
+    $$UPDATE parent SET fk_boss = 77 WHERE parent.pk_parent = 785$$);
 CALL prove('distinct subquery, joined by another column than the key',
     $$SELECT parent.pk_parent AS pk_shape, array_agg(nums.num ORDER BY nums.num) AS list
       FROM parent JOIN (SELECT DISTINCT fk_parent, num FROM child) AS nums ON nums.fk_parent = parent.fk_boss

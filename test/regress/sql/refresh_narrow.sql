@@ -45,6 +45,7 @@ CREATE INDEX ON item (spot);
 CREATE INDEX ON item (list);
 VACUUM ANALYZE holder, item;
 CREATE VIEW v_sums AS SELECT fk_holder, count(*) AS n, sum(price) AS total FROM item GROUP BY fk_holder;
+CREATE VIEW v_codes AS SELECT code, fk_holder FROM item GROUP BY code, fk_holder;
 
 -- Changes everything that a shape may depend on, in several batches.
 CREATE PROCEDURE change() LANGUAGE plpgsql AS $$
@@ -156,6 +157,15 @@ CALL prove('union all of other types',
     $$SELECT pk_holder AS pk_shape, sum(seen.n) AS n FROM holder
       JOIN (SELECT fk_holder AS who, count(*) AS n FROM item GROUP BY fk_holder
             UNION ALL SELECT big, 1 FROM holder) AS seen ON seen.who = holder.big GROUP BY pk_holder$$);
+
+CALL prove('in subqueries with groups, NULLs among them',
+    $$SELECT pk_holder AS pk_shape FROM holder
+      WHERE num IN (SELECT num FROM item GROUP BY num HAVING count(*) > 3) AND big IN (SELECT fk_holder FROM v_codes)$$);
+CALL prove('the same as a value: not handed down',
+    $$SELECT pk_holder AS pk_shape, big IN (SELECT fk_holder FROM v_codes) AS has_items FROM holder$$);
+CALL prove('not in such a one: not handed down',
+    $$SELECT pk_holder AS pk_shape FROM holder
+      WHERE num NOT IN (SELECT num FROM item WHERE num IS NOT NULL GROUP BY num HAVING count(*) > 34)$$);
 
 -- partitions
 CALL prove('window partitioned by a column that can be NULL',
