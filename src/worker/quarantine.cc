@@ -1,5 +1,7 @@
 #include "worker/quarantine.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -126,12 +128,22 @@ absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys)
       pg::ExecuteSql(absl::StrCat("SELECT key FROM ", table, " WHERE tview = $1::oid"),
                      {absl::StrCat(tview.relation)}, true));
   if (sick.rows.empty()) return absl::OkStatus();
-  absl::flat_hash_set<std::string> texts;
-  for (const pg::SqlRow& row : sick.rows) texts.insert(row[0].value_or(""));
+  std::vector<std::string> texts;
+  for (const pg::SqlRow& row : sick.rows) {
+    if (row[0].has_value()) texts.push_back(*row[0]);
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<bool> are_among, AreAmong(tview, texts, keys->keys));
+  std::vector<std::string> among;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (are_among[i]) among.push_back(texts[i]);
+  }
+  if (among.empty()) return absl::OkStatus();
   absl::flat_hash_set<std::string> healthy;
   for (const std::string& image : keys->keys) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string text, KeyText(tview, image));
-    if (!texts.contains(text)) healthy.insert(image);
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<bool> are_equal, AreAmong(tview, among, {image}));
+    if (std::find(are_equal.begin(), are_equal.end(), true) == are_equal.end()) {
+      healthy.insert(image);
+    }
   }
   keys->keys = std::move(healthy);
   return absl::OkStatus();

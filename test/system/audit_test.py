@@ -12,6 +12,9 @@ SELECT tb_lamp.pk_lamp, tb_maker.name, 1000 / tb_lamp.watts AS share
 FROM tb_lamp JOIN tb_maker ON tb_maker.pk_maker = tb_lamp.fk_maker;
 CREATE TABLE tv_lamp_of_lamp AS SELECT tv_lamp.pk_lamp, tv_lamp.name || '!' AS name FROM tv_lamp;
 CREATE TABLE tv_name WITH (pg_tviews.key = 'name') AS SELECT tb_maker.name, count(*) AS makers FROM tb_maker GROUP BY tb_maker.name;
+CREATE TABLE tb_size (num numeric PRIMARY KEY, parts int NOT NULL);
+INSERT INTO tb_size VALUES (1.0, 1), (2.0, 2);
+CREATE TABLE tv_size AS SELECT num AS pk_size, 10 / parts AS share FROM tb_size;
 CREATE TABLE tv_moment AS SELECT tb_maker.pk_maker, now() AS moment FROM tb_maker;
 """
 
@@ -137,6 +140,14 @@ def check_quarantine():
     whole_round()
     assert value(connection, "SELECT attempts FROM pg_tview_dead_letter") == attempts
     run(connection, "UPDATE tb_lamp SET watts = 5 WHERE pk_lamp = 777")
+    run(connection, "SELECT pg_tviews_wait()")
+    # Also where it stands in the TVIEW in another form than in the query.
+    run(connection, "UPDATE tb_size SET num = 1.00, parts = 0 WHERE num = 1")
+    wait_until(lambda: value(connection, "SELECT count(*) FROM pg_tview_dead_letter") == 1, "quarantine")
+    sick = run(connection, "SELECT key, attempts FROM pg_tview_dead_letter")
+    whole_round()
+    assert run(connection, "SELECT key, attempts FROM pg_tview_dead_letter") == sick
+    run(connection, "UPDATE tb_size SET parts = 3 WHERE num = 1")
     check_equal_but_moment()
 
 
