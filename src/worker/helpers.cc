@@ -17,6 +17,7 @@
 #include <executor/tqueue.h>
 #include <executor/tuptable.h>
 #include <miscadmin.h>
+#include <optimizer/optimizer.h>
 #include <pgstat.h>
 #include <storage/latch.h>
 #include <storage/shm_mq.h>
@@ -184,6 +185,13 @@ void HandOn(Group* group, _DestReceiver* destination) {
 int HelpersFor(std::size_t keys) {
   const auto processes = static_cast<int>(std::min<std::size_t>(keys / kKeysPerProcess, 1000));
   return std::clamp(processes - 1, 0, std::min(pg::settings::max_helpers, kMaxHelpers));
+}
+
+bool IsWorthSharing(std::size_t keys, int helpers, double cost_alone, double cost_in_slice) {
+  const auto count = static_cast<double>(keys);
+  const double shared =
+      count * (cost_in_slice / (helpers + 1) + parallel_tuple_cost) + helpers * parallel_setup_cost;
+  return shared < count * cost_alone;
 }
 
 std::size_t SlicesFor(std::size_t keys, int helpers) {

@@ -28,8 +28,13 @@ struct _DestReceiver;
 
 namespace tviews::worker {
 
-// How many helpers are worth starting for so many keys; 0: none.
+// How many helpers so many keys are enough for; 0: none.
 int HelpersFor(std::size_t keys);
+
+// True if `helpers` are expected to end sooner than the applier alone, by the planner's cost of a
+// key when it computes all of them and when it computes a slice. What starting a process and
+// handing on a row cost is for the server's parallel_setup_cost and parallel_tuple_cost to say.
+bool IsWorthSharing(std::size_t keys, int helpers, double cost_alone, double cost_in_slice);
 
 // How many slices so many keys are cut into.
 std::size_t SlicesFor(std::size_t keys, int helpers);

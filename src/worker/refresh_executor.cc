@@ -269,16 +269,19 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
 absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
                                         const std::vector<std::string>& keys,
                                         _DestReceiver* destination) {
+  TVIEWS_ASSIGN_OR_RETURN(const ChosenShape alone, shapes_.Choose(tview, keys, !is_careful_));
   TVIEWS_ASSIGN_OR_RETURN(const int helpers, ChooseHelpers(tview, keys.size()));
   if (helpers > 0) {
     const std::vector<std::string> slice = SliceOf(keys, 0, SlicesFor(keys.size(), helpers));
-    TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, slice, !is_careful_));
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_done, RunKeysWithHelpers(tview, keys, shape, helpers,
-                                                                   &statements_, destination));
-    if (is_done) return absl::OkStatus();
+    TVIEWS_ASSIGN_OR_RETURN(const ChosenShape shared, shapes_.Choose(tview, slice, !is_careful_));
+    if (IsWorthSharing(keys.size(), helpers, alone.cost_per_key, shared.cost_per_key)) {
+      TVIEWS_ASSIGN_OR_RETURN(
+          const bool is_done,
+          RunKeysWithHelpers(tview, keys, shared.shape, helpers, &statements_, destination));
+      if (is_done) return absl::OkStatus();
+    }
   }
-  TVIEWS_ASSIGN_OR_RETURN(const RefreshShape shape, shapes_.Choose(tview, keys, !is_careful_));
-  return RunKeys(tview, keys, shape, &statements_, destination);
+  return RunKeys(tview, keys, alone.shape, &statements_, destination);
 }
 
 absl::StatusOr<int> RefreshExecutor::ChooseHelpers(const TviewDefinition& tview, std::size_t keys) {

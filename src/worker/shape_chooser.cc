@@ -21,6 +21,12 @@ namespace {
 // Fewer keys are not worth rows of others.
 constexpr std::size_t kSmallestRange = 1000;
 
+// How many keys the planner reckons with: it does not see those of a named relation.
+std::size_t KeysPlannedFor(RefreshShape shape, std::size_t keys) {
+  const bool are_seen = shape == RefreshShape::kArray || shape == RefreshShape::kRange;
+  return are_seen ? keys : MagnitudeOf(keys);
+}
+
 // The planner's total cost of `shape` for these keys, from the first line of EXPLAIN.
 absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<std::string>& keys,
                               RefreshShape shape) {
@@ -35,7 +41,8 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
   } else {
     TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
                             DescribeKeys(tview.relation, tview.key_attribute));
-    TVIEWS_RETURN_IF_ERROR(RegisterRows(kKeysName, descriptor, {}, MagnitudeOf(keys.size())));
+    TVIEWS_RETURN_IF_ERROR(
+        RegisterRows(kKeysName, descriptor, {}, KeysPlannedFor(shape, keys.size())));
   }
   double cost = std::numeric_limits<double>::infinity();
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
@@ -58,27 +65,27 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
 
 }  // namespace
 
-absl::StatusOr<RefreshShape> ShapeChooser::Choose(const TviewDefinition& tview,
-                                                  const std::vector<std::string>& keys,
-                                                  bool may_return_others) {
-  if (keys.size() == 1) return RefreshShape::kSingle;
+absl::StatusOr<ChosenShape> ShapeChooser::Choose(const TviewDefinition& tview,
+                                                 const std::vector<std::string>& keys,
+                                                 bool may_return_others) {
+  if (keys.size() == 1) return ChosenShape{};
   const bool may_be_range =
       may_return_others && keys.size() >= kSmallestRange && AreDense(keys, tview.key_type);
   const auto slot = std::make_tuple(tview.relation, MagnitudeOf(keys.size()), may_be_range);
   if (const auto found = shapes_.find(slot); found != shapes_.end()) return found->second;
   Oid array_type = InvalidOid;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] { array_type = get_array_type(tview.key_type); }));
-  RefreshShape best = RefreshShape::kLateral;
+  ChosenShape best{.shape = RefreshShape::kLateral};
   double lowest = std::numeric_limits<double>::infinity();
   for (const RefreshShape shape :
        {RefreshShape::kRange, RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
     if (shape == RefreshShape::kRange && !may_be_range) continue;
     if (shape == RefreshShape::kArray && !OidIsValid(array_type)) continue;
     TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(tview, keys, shape));
-    if (cost < lowest) {
-      lowest = cost;
-      best = shape;
-    }
+    if (cost >= lowest) continue;
+    lowest = cost;
+    const auto count = static_cast<double>(KeysPlannedFor(shape, keys.size()));
+    best = {.shape = shape, .cost_per_key = cost / count};
   }
   shapes_.emplace(slot, best);
   return best;

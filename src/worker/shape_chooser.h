@@ -25,17 +25,22 @@ namespace tviews::worker {
 // The name under which statements read their keys.
 inline constexpr char kKeysName[] = "pg_tviews_keys";
 
+struct ChosenShape {
+  RefreshShape shape = RefreshShape::kSingle;
+  double cost_per_key = 0;  // the planner's; 0 for kSingle, about which it is not asked
+};
+
 class ShapeChooser {
  public:
   // REQUIRES: an SPI connection is open; the user is the TVIEW's owner; the keys are sorted. Only
   // with `may_return_others` a shape that returns rows of other keys too.
-  absl::StatusOr<RefreshShape> Choose(const TviewDefinition& tview,
-                                      const std::vector<std::string>& keys, bool may_return_others);
+  absl::StatusOr<ChosenShape> Choose(const TviewDefinition& tview,
+                                     const std::vector<std::string>& keys, bool may_return_others);
   void Forget() { shapes_.clear(); }
 
  private:
   // By TVIEW, magnitude, and whether kRange was among those to choose from.
-  std::map<std::tuple<RelationId, std::size_t, bool>, RefreshShape> shapes_;
+  std::map<std::tuple<RelationId, std::size_t, bool>, ChosenShape> shapes_;
 };
 
 }  // namespace tviews::worker
