@@ -80,12 +80,21 @@ with Server("queue_corners", CONF) as server:
     assert run(connection, "SELECT name FROM tv_a WHERE pk_a BETWEEN 196 AND 199 ORDER BY pk_a") == [("slow 0",), ("old",), ("slow 2",), ("slow 3",)]
 
     # Overflows at each point of a batch.
-    for point in ("after_snapshot", "after_take", "before_consume", "before_commit", "after_apply"):
+    points = ("after_snapshot", "after_take", "before_consume", "before_commit", "after_apply")
+    for number, (point, outbox) in enumerate((point, outbox) for point in points for outbox in (False, True)):
         with pauses.pause(server, "corners", point) as paused:
+            if outbox:
+                # The batch that stops there is one that reads the outbox.
+                run(connection, "SELECT pg_tviews_pause()")
+                for i in range(400):
+                    move(i)
+                run(connection, "SELECT pg_tviews_resume()")
             move(0)
             paused()
             for i in range(400):
                 move(i)
+            # Of a row that no record in the ring names: another record would make up for its loss.
+            run(connection, f"UPDATE tb_a SET name = 'overflow' WHERE pk_a = {91 + number}")
             other = server.connect("corners", autocommit=False)
             move(7, other)
         check_sum()

@@ -33,7 +33,9 @@ class Waiter(threading.Thread):
         self.connection.close()
 
     def must_wait(self):
-        run(connection, "SELECT pg_tviews_wait()")  # a batch goes by
+        # A batch goes by, whose snapshot lists this transaction among those in progress.
+        run(connection, "INSERT INTO tb_other VALUES ('later')")
+        run(connection, "SELECT pg_tviews_wait()")
         assert not self.done and self.error is None, self.error
 
     def must_return(self, what):
