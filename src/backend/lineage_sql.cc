@@ -181,6 +181,23 @@ const char* Describe(const Route& route) {
   return text.len > 0 ? text.data : "its own column is the key";
 }
 
+// The comparison in "a = b", or in "a = b OR a IS NULL AND b IS NULL", which leads to mates. Null:
+// `condition` is something else.
+OpExpr* EqualityIn(Node* condition) {
+  if (is_orclause(condition)) {
+    List* const sides = reinterpret_cast<BoolExpr*>(condition)->args;
+    if (list_length(sides) != 2 || !is_andclause(lsecond(sides))) return nullptr;
+    ListCell* cell;
+    foreach (cell, static_cast<BoolExpr*>(lsecond(sides))->args) {
+      if (!IsA(lfirst(cell), NullTest)) return nullptr;
+    }
+    condition = static_cast<Node*>(linitial(sides));
+  }
+  if (!IsA(condition, OpExpr)) return nullptr;
+  auto* const operation = reinterpret_cast<OpExpr*>(condition);
+  return IsEqualityOperator(operation->opno) ? operation : nullptr;
+}
+
 // The columns that equality conditions compare.
 void CollectProbes(const Route& route, PlainArray<ProbedColumn>* probed) {
   for (const Recurring& recursion : route.recursions) {
@@ -190,9 +207,8 @@ void CollectProbes(const Route& route, PlainArray<ProbedColumn>* probed) {
   for (List* conditions : route.conditions) {
     ListCell* cell;
     foreach (cell, conditions) {
-      if (!IsA(lfirst(cell), OpExpr)) continue;
-      auto* operation = static_cast<OpExpr*>(lfirst(cell));
-      if (!IsEqualityOperator(operation->opno)) continue;
+      const OpExpr* const operation = EqualityIn(static_cast<Node*>(lfirst(cell)));
+      if (operation == nullptr) continue;
       ListCell* argument;
       foreach (argument, operation->args) {
         Node* side = StripRelabel(static_cast<Node*>(lfirst(argument)));

@@ -71,6 +71,15 @@ DROP INDEX tv_post_id_idx;
 DROP INDEX tv_post_fk_user_idx;
 SELECT * FROM pg_tviews_suggest_indexes('post');
 
+-- for the partitions of windows
+CREATE TABLE tb_step (pk_step int PRIMARY KEY, fk_walk int, kind int NOT NULL);
+CREATE TABLE tv_step AS
+SELECT tb_step.pk_step, rank() OVER (PARTITION BY tb_step.fk_walk ORDER BY tb_step.pk_step) AS place FROM tb_step;
+SELECT index_suggestion FROM pg_tviews_suggest_indexes('step');
+CREATE INDEX ON tb_step (fk_walk);
+SELECT index_suggestion FROM pg_tviews_suggest_indexes('step');
+DROP TABLE tv_step;
+
 -- for everybody
 CREATE ROLE tools_graph_user;
 GRANT USAGE ON SCHEMA tools_graph TO tools_graph_user;
