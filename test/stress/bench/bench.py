@@ -11,7 +11,7 @@ import report
 import schemas
 import workloads
 from measure import ended_children_cpu_seconds, run_program
-from tviews_server import Server, bash, run, value
+from tviews_server import Server, bash, children, run, value, wait_until
 
 CONF = """
 fsync = {fsync}
@@ -81,9 +81,15 @@ class Bench:
     def record(self, case, contender, metric, figure, turn):
         self.rows.append((case, contender, metric, figure, turn))
 
-    def server_cpu_seconds(self):
-        """CPU time of the server's sessions that have ended so far."""
-        return ended_children_cpu_seconds(self.server.postmaster())
+    def session_cpu_seconds(self, action):
+        """Runs action(): what it returns, and the CPU time of the server's sessions that it began and ended."""
+        postmaster = self.server.postmaster()
+        before = set(children(postmaster))
+        cpu = ended_children_cpu_seconds(postmaster)
+        result = action()
+        # A session is counted when its process has ended, which is a little after its client's end.
+        wait_until(lambda: before >= set(children(postmaster)), "the end of the sessions")
+        return result, ended_children_cpu_seconds(postmaster) - cpu
 
     def set_synchronous_commit(self, mode):
         run(self.control, f"ALTER SYSTEM SET synchronous_commit = {mode}")

@@ -66,9 +66,8 @@ def run_writers(bench, schema, script, kind, clients, case, turn):
     contender.settle_documents()
     before = contender.written()
     with bench.paused(contender, kind == "paused"):
-        cpu = bench.server_cpu_seconds()
-        tps, transactions = pgbench(bench, contender, script.text, clients)
-        cpu = bench.server_cpu_seconds() - cpu
+        (tps, transactions), cpu = bench.session_cpu_seconds(
+            lambda: pgbench(bench, contender, script.text, clients))
     began = bench.now()
     contender.settle_documents()
     bench.record(case, kind, "transactions per second", tps, turn)
