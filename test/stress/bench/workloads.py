@@ -119,10 +119,11 @@ def item(bench):
 def flatness(bench):
     """1,000 documents spread over TVIEWs of 10,000 to 10 million: the time per document must not grow."""
     for rows in (10000, 100000, 1000000, 10000000):
-        schema = f"flat{rows}"
+        schema, items = f"flat{rows}", int(rows * bench.scale)
+        # By key: a scan for the rows to change would be measured too.
+        keys = f"pk_item IN (SELECT generate_series(1, {items}, {max(items // 1000, 1)}))"
         bulk(bench, schema, "tb_stress_item",
-             [("1000 documents", "UPDATE tb_stress_item SET amount = {turn} WHERE {where}",
-               f"pk_item % {int(max(10, rows * bench.scale / 1000))} = 0")], ("floor", "single"))
+             [("1000 documents", "UPDATE tb_stress_item SET amount = {turn} WHERE {where}", keys)], ("floor", "single"))
         bench.check("flatness")
         bench.forget(schema)
 
