@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
 #include "pg_tviews/v1/change_record.pb.h"
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
@@ -106,39 +108,29 @@ absl::StatusOr<Layout> ReadLayout(const v1::RelationDelta& wire) {
 // Walks over the fields of a message without copying them: the generated code would copy every key.
 class FieldReader {
  public:
-  explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
+  // REQUIRES: bytes.size() fits into an int.
+  explicit FieldReader(std::string_view bytes)
+      : bytes_(bytes),
+        stream_(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                static_cast<int>(bytes.size())) {}
 
   // False at the end, and where the bytes are no message.
   bool Next() {
-    const std::string_view before = rest_;
-    std::uint64_t tag = 0;
-    std::uint64_t size = 0;
-    if (rest_.empty()) return false;
-    is_ok_ = ReadVarint(&tag);
-    if (!is_ok_) return false;
-    tag_ = tag;
-    switch (tag & 7) {
-      case 0:
-        is_ok_ = ReadVarint(&size);
-        size = 0;
-        break;
-      case 1:
-        size = 8;
-        break;
-      case 2:
-        is_ok_ = ReadVarint(&size);
-        break;
-      case 5:
-        size = 4;
-        break;
-      default:
-        is_ok_ = false;
+    const int begin = stream_.CurrentPosition();
+    tag_ = stream_.ReadTag();
+    if (tag_ == 0) {
+      is_ok_ = stream_.ConsumedEntireMessage();
+      return false;
     }
-    is_ok_ = is_ok_ && size <= rest_.size();
+    int size = 0;
+    const bool has_content =
+        WireFormatLite::GetTagWireType(tag_) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+    is_ok_ = has_content ? stream_.ReadVarintSizeAsInt(&size) && stream_.Skip(size)
+                         : WireFormatLite::SkipField(&stream_, tag_);
     if (!is_ok_) return false;
-    content_ = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    field_ = before.substr(0, before.size() - rest_.size());
+    const int end = stream_.CurrentPosition();
+    field_ = bytes_.substr(begin, end - begin);
+    content_ = bytes_.substr(end - size, size);
     return true;
   }
 
@@ -149,20 +141,13 @@ class FieldReader {
   std::string_view field() const { return field_; }      // with its tag
 
  private:
-  bool ReadVarint(std::uint64_t* value) {
-    for (int shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      *value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) return true;
-    }
-    return false;
-  }
+  using WireFormatLite = google::protobuf::internal::WireFormatLite;
 
-  std::string_view rest_;
+  std::string_view bytes_;
+  google::protobuf::io::CodedInputStream stream_;
   std::string_view content_;
   std::string_view field_;
-  std::uint64_t tag_ = 0;
+  std::uint32_t tag_ = 0;
   bool is_ok_ = true;
 };
 
@@ -226,6 +211,7 @@ void SerializeChangeRecord(const Origin& origin, Timestamp written_at, const Del
 }
 
 absl::StatusOr<ChangeRecord> ParseChangeRecord(std::string_view bytes, std::size_t memory_limit) {
+  if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) return NoRecord();
   v1::ChangeRecord head;
   std::vector<std::string_view> deltas;
   if (!ParseAround(bytes, FieldTag(v1::ChangeRecord::kDeltasFieldNumber), &head,
