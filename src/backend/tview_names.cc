@@ -174,10 +174,7 @@ absl::StatusOr<std::string> RelationDisplayName(RelationId relation) {
 }
 
 absl::StatusOr<std::string> ExtensionObject(const std::string& name) {
-  // Fails where the extension is not installed.
-  TVIEWS_RETURN_IF_ERROR(pg::CatalogTableId(pg::CatalogTable::kMeta).status());
-  TVIEWS_ASSIGN_OR_RETURN(const Oid id, pg::ExtensionSchema());
-  TVIEWS_ASSIGN_OR_RETURN(const char* schema, pg::CallFor([&] { return get_namespace_name(id); }));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, pg::ExtensionSchemaName());
   return QuoteQualified(schema, name);
 }
 

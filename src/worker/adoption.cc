@@ -14,7 +14,6 @@
 #include "shared/pg/postgres_begin.h"
 #include <access/xlog.h>
 #include <miscadmin.h>
-#include <utils/lsyscache.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
 #include "shared/pg/postgres_end.h"
@@ -38,10 +37,8 @@ absl::StatusOr<bool> Ask(absl::FunctionRef<absl::StatusOr<pg::SqlResult>()> quer
 }
 
 absl::StatusOr<std::string> AdoptionFunction() {
-  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
-  TVIEWS_ASSIGN_OR_RETURN(const char* const name,
-                          pg::CallFor([&] { return get_namespace_name(schema); }));
-  return QuoteQualified(name, "pg_tviews_adopt");
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, pg::ExtensionSchemaName());
+  return QuoteQualified(schema, "pg_tviews_adopt");
 }
 
 }  // namespace

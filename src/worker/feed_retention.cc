@@ -12,7 +12,6 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/postgres_begin.h"
-#include <utils/lsyscache.h>
 #include <utils/snapmgr.h>
 #include "shared/pg/postgres_end.h"
 
@@ -27,10 +26,7 @@ struct Tables {
 };
 
 absl::StatusOr<Tables> FindTables() {
-  TVIEWS_ASSIGN_OR_RETURN(const Oid32 id, pg::ExtensionSchema());
-  TVIEWS_ASSIGN_OR_RETURN(const char* schema,
-                          pg::CallFor([id]() -> const char* { return get_namespace_name(id); }));
-  if (schema == nullptr) return Tables{};
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, pg::ExtensionSchemaName());
   return Tables{.feed = QuoteQualified(schema, "pg_tview_feed"),
                 .horizon = QuoteQualified(schema, "pg_tview_feed_horizon")};
 }
@@ -72,11 +68,9 @@ absl::StatusOr<bool> RemoveOldFeedRows() {
   TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
     TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
     TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
-    if (!tables.feed.empty()) {
-      TVIEWS_ASSIGN_OR_RETURN(const pg::SqlValue last, FindLastOld(tables));
-      if (last.has_value()) {
-        TVIEWS_ASSIGN_OR_RETURN(more, RemoveThrough(tables, *last));
-      }
+    TVIEWS_ASSIGN_OR_RETURN(const pg::SqlValue last, FindLastOld(tables));
+    if (last.has_value()) {
+      TVIEWS_ASSIGN_OR_RETURN(more, RemoveThrough(tables, *last));
     }
     return pg::Call([] { PopActiveSnapshot(); });
   }));

@@ -119,6 +119,12 @@ absl::StatusOr<Installation> FindInstallation() {
   return found;
 }
 
+absl::Status NotInstalled() {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.message = "extension \"pg_tviews\" is not installed in this database",
+                    .hint = "Run CREATE EXTENSION pg_tviews."});
+}
+
 struct TviewRow {
   Oid tview;
   TviewState state;
@@ -212,25 +218,25 @@ absl::StatusOr<Oid32> ExtensionSchema() {
   return found.schema;
 }
 
-absl::StatusOr<std::string> QualifiedTable(CatalogTable table) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, CatalogTableId(table));
-  const char* schema = nullptr;
+absl::StatusOr<std::string> ExtensionSchemaName() {
+  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, ExtensionSchema());
   const char* name = nullptr;
-  TVIEWS_RETURN_IF_ERROR(Call([&] {
-    schema = get_namespace_name(get_rel_namespace(relation));
-    name = get_rel_name(relation);
-  }));
-  return QuoteQualified(schema, name);
+  // The cached one may have been dropped a moment ago.
+  if (schema != InvalidOid)
+    TVIEWS_RETURN_IF_ERROR(Call([&] { name = get_namespace_name(schema); }));
+  if (name == nullptr) return NotInstalled();
+  return std::string(name);
+}
+
+absl::StatusOr<std::string> QualifiedTable(CatalogTable table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, ExtensionSchemaName());
+  return QuoteQualified(schema, kTableNames[static_cast<std::size_t>(table)]);
 }
 
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table) {
   TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
   const Oid id = found.tables[static_cast<std::size_t>(table)];
-  if (id == InvalidOid) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     {.message = "extension \"pg_tviews\" is not installed in this database",
-                      .hint = "Run CREATE EXTENSION pg_tviews."});
-  }
+  if (id == InvalidOid) return NotInstalled();
   return id;
 }
 

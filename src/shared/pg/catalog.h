@@ -39,10 +39,14 @@ void InitializeCatalog();
 // The schema the extension lives in; 0 if this database does not have it.
 absl::StatusOr<Oid32> ExtensionSchema();
 
+// Its name, unquoted; FailedPrecondition if the extension is not installed, also where it has been
+// dropped a moment ago.
+absl::StatusOr<std::string> ExtensionSchemaName();
+
 // OID of a table of the extension; FailedPrecondition if the extension is not installed.
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table);
 
-// The table's name for SQL: schema-qualified and quoted.
+// The table's name for SQL: schema-qualified and quoted. Errors as of ExtensionSchemaName.
 absl::StatusOr<std::string> QualifiedTable(CatalogTable table);
 
 // Moves on whenever metadata may have changed: creation, change or drop of a TVIEW, of the

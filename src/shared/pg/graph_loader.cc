@@ -83,14 +83,8 @@ std::string Substitute(std::string sql, const std::string& what, const std::stri
 }
 
 absl::StatusOr<std::string> SchemaPrefix() {
-  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, ExtensionSchema());
-  char* name = nullptr;
-  TVIEWS_RETURN_IF_ERROR(Call([&] { name = get_namespace_name(schema); }));
-  if (name == nullptr) {
-    return MakeError(absl::StatusCode::kFailedPrecondition,
-                     {.message = "extension pg_tviews is not installed in this database"});
-  }
-  return QuoteIdentifier(name) + ".";
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, ExtensionSchemaName());
+  return QuoteIdentifier(schema) + ".";
 }
 
 struct OperatorName {
