@@ -436,7 +436,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'workers', 'warning',
            format('Batches fail and are repeated (%s times since the queue exists). See the server log, and below for who blocks.', slot.retries)
-    FROM slot WHERE slot.state = 'backing off';
+    FROM slot CROSS JOIN waiting WHERE slot.state = 'backing off' AND waiting.since < now() - patience;
 END;
 
 CREATE FUNCTION @extschema@.pg_tviews_check_queue(patience interval, OUT component text, OUT severity text, OUT message text)

@@ -252,6 +252,12 @@ void Applier::RunBatch() {
     return;
   }
   again_ = true;
+  // DDL that meets the beginning of a batch is nothing to report, unless it happens again.
+  if (batch_.is_outdated() && failures_ == 0) {
+    failures_ = 1;
+    slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kIdle));
+    return;
+  }
   slot_->activity.retries.Add(1);
   slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kBackingOff));
   if (batch_.lacks_lock()) {

@@ -36,11 +36,6 @@
 namespace tviews::worker {
 namespace {
 
-absl::Status CatalogsMoved() {
-  return pg::MakeError(absl::StatusCode::kAborted,
-                       {.message = "catalogs changed while a batch began", .sqlstate = "40001"});
-}
-
 Origin Here() { return {.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId}; }
 
 }  // namespace
@@ -67,6 +62,7 @@ absl::Status BatchRunner::Run(bool careful) {
   log_.Begin();
   slot_->activity.batch_started.Store(begin);
   stuck_ = 0;
+  is_outdated_ = false;
   reader_.BeforeSnapshot();
   requests_.Take();
   // What fails because of a helper, or of a row of another key, is repeated without.
@@ -101,6 +97,7 @@ absl::Status BatchRunner::Run(bool careful) {
 absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews batch"));
   invalidations_ = pg::WatchedInvalidations();
+  any_invalidations_ = pg::RelationInvalidations();
   generation_ = pg::CatalogGeneration();
   SnapshotData* snapshot = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
@@ -167,7 +164,7 @@ absl::Status BatchRunner::ReloadGraph() {
       TVIEWS_RETURN_IF_ERROR(AppendDescendants(source.source, &watched));
     }
   }
-  if (pg::WatchRelations(watched)) return CatalogsMoved();
+  if (pg::WatchRelations(watched, any_invalidations_)) return CatalogsMoved();
   log_.Keep(graph_);
   dormant_.Load(graph_);
   TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
@@ -243,6 +240,12 @@ std::vector<bool> BatchRunner::FindReachable(const Coalescer& coalescer) const {
     mark_readers(tview);
   }
   return reachable;
+}
+
+absl::Status BatchRunner::CatalogsMoved() {
+  is_outdated_ = true;
+  return pg::MakeError(absl::StatusCode::kAborted,
+                       {.message = "catalogs changed while a batch began", .sqlstate = "40001"});
 }
 
 absl::Status BatchRunner::CheckCatalogs() {

@@ -73,6 +73,8 @@ class BatchRunner {
   // True if the last batch was given up for a lock; AwaitLock waits for it.
   bool lacks_lock() const { return locks_.is_contended(); }
   absl::Status AwaitLock() { return locks_.AwaitContended(); }
+  // True if the last batch was given up because of DDL beside it: it needs a newer snapshot.
+  bool is_outdated() const { return is_outdated_; }
 
  private:
   absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
@@ -82,6 +84,7 @@ class BatchRunner {
   absl::StatusOr<Coalescer> CollectRecords(SnapshotData* snapshot);
   ChangeRecord EverythingChanged(const Origin& here) const;
   std::vector<bool> FindReachable(const Coalescer& coalescer) const;
+  absl::Status CatalogsMoved();
   absl::Status CheckCatalogs();
   absl::Status RefreshAll(bool careful, std::vector<bool>* reachable, Coalescer* coalescer);
   absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, const Coalescer& coalescer,
@@ -104,11 +107,13 @@ class BatchRunner {
   Audit audit_;
   RelationId stuck_ = 0;  // the TVIEW that is being refreshed
   DependencyGraph graph_;
-  std::uint64_t graph_generation_ = 0;  // of the catalog when the graph was loaded; 0: never
-  std::uint64_t invalidations_ = 0;     // before S
-  std::uint64_t generation_ = 0;        // before S
-  std::uint64_t planned_at_ = 0;        // invalidations when statements were last forgotten
+  std::uint64_t graph_generation_ = 0;   // of the catalog when the graph was loaded; 0: never
+  std::uint64_t invalidations_ = 0;      // of watched relations, before S
+  std::uint64_t any_invalidations_ = 0;  // of any relation, before S
+  std::uint64_t generation_ = 0;         // before S
+  std::uint64_t planned_at_ = 0;         // invalidations when statements were last forgotten
   bool has_quarantine_ = false;
+  bool is_outdated_ = false;
   pg::BatchTotals totals_;
   RefreshLog log_;
 };

@@ -196,6 +196,18 @@ def check_work(server, connection):
     check_equal(connection, "after the lock")
     expect_well(connection)
 
+    # Batches that fail: a finding once they have for longer than the patience.
+    reload(connection, "ALTER SYSTEM SET pg_tviews.fail_at = 'mid_refresh:40001'")
+    wait_until(lambda: value(connection, "SHOW pg_tviews.fail_at") != "", "the reload")
+    run(connection, "UPDATE tb_maker SET name = 'x' WHERE pk_maker = 2")
+    wait_for(connection, "workers", "warning", "Batches fail and are repeated", patience="1 ms")
+    backs_off = "SELECT state = 'backing off' FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()"
+    wait_until(lambda: value(connection, backs_off), "a failed batch")
+    expect_well(connection)
+    reload(connection, "ALTER SYSTEM RESET pg_tviews.fail_at")
+    check_equal(connection, "after failing batches")
+    expect_well(connection)
+
     # No applier, and no launcher that could start one.
     reload(connection, "ALTER SYSTEM RESET pg_tviews.pause_at")
     with pauses.pause(server, "lamps", "after_snapshot") as is_there:

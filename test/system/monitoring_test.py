@@ -177,6 +177,30 @@ def check_creation(server, connection):
     assert idle == [("idle", "Extension", "PgTviewsApplierMain" if named else "Extension")], idle
 
 
+def check_retries(server, connection):
+    """Batches that DDL makes begin again are no retries; new relations alone make none begin again."""
+    retries = lambda: value(connection, "SELECT retries FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()")
+    given_up = lambda: value(connection, "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+    run(connection, "SELECT pg_tviews_wait()")
+    before = retries()
+    # The applier begins when everything that it is told about the new relations is there.
+    run(connection, "SELECT pg_tviews_pause()")
+    run(connection, "CREATE TABLE tb_new (pk_new int PRIMARY KEY); CREATE TABLE tv_new AS SELECT tb_new.pk_new FROM tb_new")
+    aborted = given_up()
+    run(connection, "SELECT pg_tviews_resume()")
+    run(connection, "INSERT INTO tb_new VALUES (1)")
+    run(connection, "SELECT pg_tviews_wait()")
+    assert (retries(), given_up()) == (before, aborted), (retries(), given_up(), before, aborted)
+
+    with pauses.pause(server, "parts", "after_snapshot") as has_snapshot:
+        run(connection, "INSERT INTO tb_new VALUES (2)")
+        has_snapshot()
+        run(connection, "ALTER TABLE tb_new ADD COLUMN note text")
+    run(connection, "SELECT pg_tviews_wait()")
+    wait_until(lambda: given_up() > aborted, "the batch that was begun again to be counted as a rollback")
+    assert retries() == before, (retries(), before)
+
+
 def check_restarts(connection):
     counted = "SELECT restarts, batches FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()"
     restarts, batches = run(connection, counted)[0]
@@ -202,6 +226,7 @@ with Server("monitoring", conf=pauses.CONF + "pg_tviews.queue_size = '8kB'\nlock
     check_queue_states(server, connection)
     check_spilled(connection)
     check_creation(server, connection)
+    check_retries(server, connection)
     check_restarts(connection)
     check_cache_rows(connection)
     check_equal(connection, "at the end")

@@ -21,14 +21,18 @@ namespace tviews::pg {
 // Registers the callback. Called once per worker.
 void InitializeRelationWatch();
 
-// From now on these relations count, and no others. True if one of them did not count so far: its
-// invalidations since the snapshot may have passed unseen.
-bool WatchRelations(const std::vector<RelationId>& relations);
+// From now on these relations count, and no others. True if one of them did not count so far and
+// RelationInvalidations() is not `before`, which it was before the snapshot: what has been
+// invalidated since may have been that one.
+bool WatchRelations(const std::vector<RelationId>& relations, std::uint64_t before);
 
 bool IsWatched(RelationId relation);
 
 // How often a watched relation, or everything, was invalidated.
 std::uint64_t WatchedInvalidations();
+
+// How often any relation, or everything, was invalidated.
+std::uint64_t RelationInvalidations();
 
 }  // namespace tviews::pg
 
