@@ -10,7 +10,7 @@ import contenders
 import report
 import schemas
 import workloads
-from measure import ended_children_cpu_seconds, run_program
+from measure import cpu_seconds, ended_children_cpu_seconds, run_program
 from tviews_server import Server, bash, children, run, value, wait_until
 
 CONF = """
@@ -133,6 +133,31 @@ class Bench:
         yield
         connection.close()
 
+    def gather_crowd(self, contender, tviews, databases):
+        """Makes TVIEWs of tables that nobody changes in the database of the contender, and databases with one each."""
+        for table in range(0, tviews, 10):
+            run(contender.connection, f"CREATE TABLE tb_idle{table} (pk_idle bigint PRIMARY KEY, title text)")
+            for n in range(table, min(table + 10, tviews)):
+                run(contender.connection, f"""CREATE TABLE tv_idle{n} AS
+                    SELECT pk_idle AS pk_idle{n}, jsonb_build_object('title', title) AS data FROM tb_idle{table}""")
+        for n in range(databases):
+            run(self.control, f"CREATE DATABASE idle{n}" + (" TEMPLATE idle0" if n else ""))
+            if n == 0:
+                connection = self.server.connect("idle0")
+                run(connection, """CREATE EXTENSION pg_tviews; CREATE TABLE tb_idle (pk_idle bigint PRIMARY KEY);
+                    CREATE TABLE tv_idle AS SELECT pk_idle, jsonb_build_object('id', pk_idle) AS data FROM tb_idle""")
+                run(connection, "SELECT pg_tviews_wait()")
+                connection.close()
+
+    def idle_cpu(self, seconds=10):
+        """CPU seconds per second of all processes of the server while no client asks for anything."""
+        pids = children(self.server.postmaster())
+        ended = ended_children_cpu_seconds(self.server.postmaster())
+        cpu, began = sum(map(cpu_seconds, pids)), self.now()
+        time.sleep(seconds)
+        cpu = sum(map(cpu_seconds, pids)) - cpu
+        return (cpu + ended_children_cpu_seconds(self.server.postmaster()) - ended) / (self.now() - began)
+
     def tpcb_script(self):
         scale = max(1, int(100 * self.scale))
         return f"""\\set aid random(1, {100000 * scale})
@@ -230,7 +255,8 @@ def run_workload(bench, name):
 def main(arguments, server_name="bench"):
     options = options_of(arguments)
     names = options.workloads or list(workloads.ALL)
-    buffers = max(128, int(2048 * min(1, options.scale)))
+    # Room for every contender's tables: which of them are in memory must not depend on whose turn it is.
+    buffers = max(128, int(8192 * min(1, options.scale)))
     conf = CONF.format(buffers=buffers, fsync="off" if options.no_fsync else "on",
                        autovacuum="on" if "soak" in names else "off")
     with Server(server_name, conf) as server:

@@ -89,9 +89,20 @@ def plot(found, kinds, metric, path):
     data.unlink()
 
 
+def earlier(rows, path):
+    """The rows of an earlier run that this one has not measured again, before those that it has."""
+    if not path.exists():
+        return rows
+    again = {case for case, *_ in rows}
+    with path.open(newline="") as file:
+        return [(case, contender, metric, float(value), turn) for case, contender, metric, value, turn
+                in list(csv.reader(file))[1:] if case not in again] + rows
+
+
 def write_all(rows, title, directory):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    rows = earlier(rows, directory / "results.csv")
     write_csv(rows, directory / "results.csv")
     write_markdown(rows, title, directory / "results.md")
     write_plots(rows, directory)

@@ -78,6 +78,12 @@ def blog(scale):
         {"tb_user": "pk_user", "tb_post": "pk_post", "tb_comment": "pk_comment"})
 
 
+def feed(scale):
+    """The blog with its largest document alone: a post with its author and its comments."""
+    whole = blog(scale)
+    return dataclasses.replace(whole, name="feed", documents=[d for d in whole.documents if d.entity == "feed"])
+
+
 def item(scale):
     items = int(1000000 * scale)
     return Schema("item", f"""
@@ -174,4 +180,6 @@ def by_name(name, scale):
         return dataclasses.replace(item(int(name[4:]) / 1e6 * scale), name=name)
     if name == "soak":
         return dataclasses.replace(item(10 * scale), name="soak")
-    return {"blog": blog, "item": item, "chain": chain, "fan": fan, "tpcb": tpcb}[name](scale)
+    if name == "crowd":
+        return dataclasses.replace(blog(scale), name="crowd")
+    return {"blog": blog, "feed": feed, "item": item, "chain": chain, "fan": fan, "tpcb": tpcb}[name](scale)

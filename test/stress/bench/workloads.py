@@ -99,6 +99,13 @@ def blog_bulk(bench):
                                     for n in (1000, 10000, 100000)])
 
 
+def feed(bench):
+    """The dearest document, with a subquery of its own: what helper processes are for."""
+    bulk(bench, "feed", "tb_post", [
+        ("100000 feeds", "UPDATE tb_post SET title = 'title ' || pk_post || ' ' || {turn} WHERE {where}", "true")],
+         ("floor", "row", "single"))
+
+
 def statements(bench):
     change = "UPDATE tb_post SET title = 'title ' || pk_post || ' ' || {turn} WHERE {where}"
     for n in (1000, 100000):
@@ -117,13 +124,21 @@ def item(bench):
 
 
 def flatness(bench):
-    """1,000 documents spread over TVIEWs of 10,000 to 10 million: the time per document must not grow."""
+    """1,000 documents spread over TVIEWs of 10,000 to 10 million: the time per document must not grow. After a
+    checkpoint the log takes the whole page of each row that changes; again, the rows alone."""
     for rows in (10000, 100000, 1000000, 10000000):
         schema, items = f"flat{rows}", int(rows * bench.scale)
         # By key: a scan for the rows to change would be measured too.
-        keys = f"pk_item IN (SELECT generate_series(1, {items}, {max(items // 1000, 1)}))"
-        bulk(bench, schema, "tb_stress_item",
-             [("1000 documents", "UPDATE tb_stress_item SET amount = {turn} WHERE {where}", keys)], ("floor", "single"))
+        where = f"pk_item IN (SELECT generate_series(1, {items}, {max(items // 1000, 1)}))"
+        label = f"{schema} 1000 documents"
+        for turn in bench.rounds(label):
+            for kind in rotated(("floor", "single"), turn):
+                for contender in bench.contenders(schema, (kind,)):
+                    contender.settle()
+                    for when in ("after a checkpoint", "again"):
+                        text = f"UPDATE tb_stress_item SET amount = {bench.turn()} WHERE {where}"
+                        figures = cost(contender, lambda: contender.bulk("tb_stress_item", text, where))
+                        record(bench, f"{label}, {when}", kind, figures, turn)
         bench.check("flatness")
         bench.forget(schema)
 
@@ -187,6 +202,20 @@ def readers(bench):
                          pgbench(bench, contender, text, 2)[0], turn)
 
 
+def crowd(bench):
+    """Writers, and a server with nothing to do, without and with 1,000 TVIEWs and 200 databases that nobody changes."""
+    posts = int(100000 * bench.scale)
+    text = f"""\\set post random(1, {posts})\n\\set n random(1, 1000000)
+UPDATE tb_post SET title = 'title ' || :n WHERE pk_post = :post;"""
+    for name in ("alone", "in a crowd"):
+        if name == "in a crowd":
+            for contender in bench.contenders("crowd", ("row",)):
+                bench.gather_crowd(contender, int(1000 * min(1, bench.scale)), int(200 * min(1, bench.scale)))
+        writers(bench, "crowd", [Script(name, text, (4,), ("bare", "row"))], sync=("on",))
+        for turn in bench.rounds(f"crowd {name}, nothing to do"):
+            bench.record(f"crowd {name}, nothing to do", "row", "CPU ms per second", bench.idle_cpu() * 1000, turn)
+
+
 def soak(bench):
     """Full load for bench.soak_seconds over 10 times the items: outbox, queue and memory must not grow."""
     items = int(10000000 * bench.scale)
@@ -196,5 +225,5 @@ def soak(bench):
 
 
 ALL = {function.__name__: function for function in (
-    statements, blog_bulk, blog_writers, latency, item, chain, wide, fan, tpcb, creation, readers)}
-WITH_FLAG = {"flatness": flatness, "soak": soak}
+    statements, blog_bulk, feed, blog_writers, latency, item, chain, wide, fan, tpcb, creation, readers)}
+WITH_FLAG = {"flatness": flatness, "crowd": crowd, "soak": soak}
