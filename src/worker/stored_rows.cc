@@ -2,12 +2,15 @@
 
 #include "shared/pg/postgres_begin.h"
 #include <access/genam.h>
+#include <access/heapam.h>
 #include <access/itup.h>
 #include <access/nbtree.h>
 #include <access/relscan.h>
 #include <access/tableam.h>
 #include <executor/tuptable.h>
 #include <fmgr.h>
+#include <storage/bufmgr.h>
+#include <storage/bufpage.h>
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/rel.h>
@@ -20,6 +23,7 @@ struct StoredRows {
   Relation tview;
   Relation index;
   SnapshotData* snapshot;
+  bool is_heap;
   IndexScanDesc lookup;  // of one key
   ScanKeyData equal;
 
@@ -45,10 +49,35 @@ constexpr int kMaxSteps = 6;
 constexpr int kMaxJumps = 4;
 constexpr int kPause = 1000;
 
+// So much room in a page is enough for one more version of any row that is not toasted.
+constexpr Size kRoom = BLCKSZ / 4;
+
+// Makes the page of the scan's entry its current one. The scan by itself prunes a page that it
+// comes to as soon as the page has less room than the fill factor leaves for updates, which after
+// the first update is always; here a page is pruned when the room gets short.
+void GoToPage(StoredRows* rows, IndexScanDesc scan) {
+  auto* const fetch = reinterpret_cast<IndexFetchHeapData*>(scan->xs_heapfetch);
+  fetch->xs_cbuf = ReleaseAndReadBuffer(fetch->xs_cbuf, rows->tview,
+                                        ItemPointerGetBlockNumber(&scan->xs_heaptid));
+  if (PageGetHeapFreeSpace(BufferGetPage(fetch->xs_cbuf)) < kRoom) {
+    heap_page_prune_opt(rows->tview, fetch->xs_cbuf);
+  }
+}
+
+// The version that the snapshot sees of the scan's entry, if there is one.
+bool Fetch(StoredRows* rows, IndexScanDesc scan, TupleTableSlot* row) {
+  ExecClearTuple(row);  // a page that it keeps pinned cannot be pruned
+  if (rows->is_heap) GoToPage(rows, scan);
+  return index_fetch_heap(scan, row);
+}
+
 bool Lookup(StoredRows* rows, Datum key, TupleTableSlot* row) {
   rows->equal.sk_argument = key;
   index_rescan(rows->lookup, &rows->equal, 1, nullptr, 0);
-  return index_getnext_slot(rows->lookup, ForwardScanDirection, row);
+  while (index_getnext_tid(rows->lookup, ForwardScanDirection) != nullptr) {
+    if (Fetch(rows, rows->lookup, row)) return true;
+  }
+  return false;
 }
 
 int Compare(StoredRows* rows, Datum a, Datum b) {
@@ -93,7 +122,7 @@ bool Step(StoredRows* rows, Datum key, TupleTableSlot* row) {
   if (steps > 0) rows->jumps = 0;
   // Other versions of the row have entries with the same key.
   for (; rows->has_entry && order == 0; order = Compare(rows, EntryKey(rows), key)) {
-    if (index_fetch_heap(rows->steps, row)) return true;
+    if (Fetch(rows, rows->steps, row)) return true;
     NextEntry(rows);
     if (!rows->has_entry) break;
   }
@@ -145,6 +174,7 @@ StoredRows* OpenStoredRows(RelationData* tview, SnapshotData* snapshot) {
   auto* const rows = static_cast<StoredRows*>(palloc0(sizeof(StoredRows)));
   rows->tview = tview;
   rows->snapshot = snapshot;
+  rows->is_heap = tview->rd_tableam == GetHeapamTableAmRoutine();
   rows->index = index_open(index, AccessShareLock);
   PrepareKey(rows, BTEqualStrategyNumber, &rows->equal);
   PrepareKey(rows, BTGreaterEqualStrategyNumber, &rows->at_least);
