@@ -105,6 +105,7 @@ class Walk {
     for (const auto& [layout, keys] : relevant) {
       const auto positions = FindColumns(*layout, path.captured);
       if (!positions.has_value()) return MissingColumn(source);
+      result_.keys.reserve(result_.keys.size() + keys->size());
       for (const std::string& key : *keys) {
         const std::optional<std::string_view> image = FieldAt(key, (*positions)[0]);
         if (!image.has_value()) continue;

@@ -21,20 +21,29 @@ pg::TypeShape ShapeOfColumn(TupleTableSlot* row, AttributeNumber attribute) {
 
 }  // namespace
 
+ChangeNotes::ChangeNotes(RelationId tview, const ReaderColumns& readers, DeltaSet* changes)
+    : tview_(tview), readers_(readers), changes_(changes) {
+  layout_.columns = readers.captured;
+}
+
 absl::Status ChangeNotes::Add(TupleTableSlot* old_row, TupleTableSlot* new_row) {
-  Layout layout;
-  layout.columns = readers_.captured;
+  layout_.changed.clear();
   if (old_row != nullptr && new_row != nullptr) {
-    TVIEWS_RETURN_IF_ERROR(FindChanged(old_row, new_row, &layout.changed));
-    if (layout.changed.empty()) return absl::OkStatus();
+    TVIEWS_RETURN_IF_ERROR(FindChanged(old_row, new_row));
+    if (layout_.changed.empty()) return absl::OkStatus();
   }
-  if (old_row != nullptr) TVIEWS_RETURN_IF_ERROR(AddVersion(old_row, layout));
-  if (new_row != nullptr) TVIEWS_RETURN_IF_ERROR(AddVersion(new_row, layout));
+  if (old_row != nullptr) {
+    TVIEWS_RETURN_IF_ERROR(FindKey(old_row, &old_key_));
+    changes_->Add(tview_, layout_, old_key_);
+  }
+  if (new_row == nullptr) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(FindKey(new_row, &new_key_));
+  // Mostly both versions have the same.
+  if (old_row == nullptr || new_key_ != old_key_) changes_->Add(tview_, layout_, new_key_);
   return absl::OkStatus();
 }
 
-absl::Status ChangeNotes::FindChanged(TupleTableSlot* old_row, TupleTableSlot* new_row,
-                                      std::vector<AttributeNumber>* changed) {
+absl::Status ChangeNotes::FindChanged(TupleTableSlot* old_row, TupleTableSlot* new_row) {
   const bool whole_row = !readers_.relevant.empty() && readers_.relevant.front() == 0;
   const int columns = old_row->tts_tupleDescriptor->natts;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] { slot_getallattrs(old_row); }));
@@ -49,20 +58,19 @@ absl::Status ChangeNotes::FindChanged(TupleTableSlot* old_row, TupleTableSlot* n
       TVIEWS_ASSIGN_OR_RETURN(same, pg::SameImage(old_row->tts_values[i], new_row->tts_values[i],
                                                   ShapeOfColumn(old_row, attribute)));
     }
-    if (!same) changed->push_back(attribute);
+    if (!same) layout_.changed.push_back(attribute);
   }
   return absl::OkStatus();
 }
 
-absl::Status ChangeNotes::AddVersion(TupleTableSlot* row, const Layout& layout) {
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { slot_getallattrs(row); }));
-  std::string key;
-  for (const CapturedColumn& column : layout.columns) {
+absl::Status ChangeNotes::FindKey(TupleTableSlot* row, std::string* key) {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([row] { slot_getallattrs(row); }));
+  key->clear();
+  for (const CapturedColumn& column : layout_.columns) {
     const int i = column.attribute - 1;
     TVIEWS_RETURN_IF_ERROR(pg::AppendDatumField(row->tts_values[i], row->tts_isnull[i],
-                                                ShapeOfColumn(row, column.attribute), &key));
+                                                ShapeOfColumn(row, column.attribute), key));
   }
-  changes_->Add(tview_, layout, key);
   return absl::OkStatus();
 }
 

@@ -28,21 +28,25 @@ struct ReaderColumns {
 
 class ChangeNotes {
  public:
-  ChangeNotes(RelationId tview, const ReaderColumns& readers, DeltaSet* changes)
-      : tview_(tview), readers_(readers), changes_(changes) {}
+  ChangeNotes(RelationId tview, const ReaderColumns& readers, DeltaSet* changes);
 
   // One written row; `old_row` is null for an insert, `new_row` for a delete.
   absl::Status Add(TupleTableSlot* old_row, TupleTableSlot* new_row);
 
  private:
-  // The relevant columns whose images differ.
-  absl::Status FindChanged(TupleTableSlot* old_row, TupleTableSlot* new_row,
-                           std::vector<AttributeNumber>* changed);
-  absl::Status AddVersion(TupleTableSlot* row, const Layout& layout);
+  // Adds the relevant columns whose images differ to layout_.changed.
+  absl::Status FindChanged(TupleTableSlot* old_row, TupleTableSlot* new_row);
+  // What readers capture of a row.
+  absl::Status FindKey(TupleTableSlot* row, std::string* key);
 
   RelationId tview_;
   const ReaderColumns& readers_;
   DeltaSet* changes_;
+
+  // Of the row at hand; kept from row to row for their memory.
+  Layout layout_;
+  std::string old_key_;
+  std::string new_key_;
 };
 
 }  // namespace tviews::worker
