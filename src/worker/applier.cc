@@ -18,12 +18,12 @@
 #include "shared/pg/worker_slots.h"
 #include "shared/status_macros.h"
 #include "worker/behind.h"
+#include "worker/pinned_settings.h"
 #include "worker/worker_activity.h"
 
 #include "shared/pg/postgres_begin.h"
 #include <commands/dbcommands.h>
 #include <libpq/pqsignal.h>
-#include <mb/pg_wchar.h>
 #include <miscadmin.h>
 #include <pgstat.h>
 #include <postmaster/bgworker.h>
@@ -61,38 +61,6 @@ void OnExit(int code, Datum) {
     pg::VisitEveryDatabase();  // what waits here, nobody has seen yet
   }
   my_slot = nullptr;
-}
-
-// What ALTER DATABASE or ALTER ROLE ... SET may have brought along and a batch cannot live with
-// (ATTACKS B8).
-void PinSettings() {
-  const struct {
-    const char* name;
-    const char* value;
-  } pinned[] = {
-      {"role", "none"},
-      {"client_encoding", GetDatabaseEncodingName()},
-      {"default_transaction_isolation", "repeatable read"},
-      {"default_transaction_read_only", "off"},
-      {"default_transaction_deferrable", "off"},
-      {"session_replication_role", "origin"},
-      {"statement_timeout", "0"},
-      {"idle_in_transaction_session_timeout", "0"},
-      {"search_path", "pg_catalog, pg_temp"},
-      {"synchronous_commit", "off"},
-      {"row_security", "off"},
-      {"jit", "off"},
-      {"synchronize_seqscans", "off"},
-      {"check_function_bodies", "off"},
-      {"client_min_messages", "error"},
-      {"pg_tviews.read_consistency", "eventual"},  // it would wait for itself
-  };
-  for (const auto& setting : pinned) {
-    SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
-  }
-  char timeout[32];
-  pg_snprintf(timeout, sizeof(timeout), "%d", pg::settings::lock_timeout);
-  SetConfigOption("lock_timeout", timeout, PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 absl::StatusOr<bool> ExtensionIsHere() {

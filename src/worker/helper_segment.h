@@ -1,13 +1,15 @@
 // What lies in the shared memory segment between the applier and its helpers.
 //
 // Layer:   worker
-// Sharing: shared memory; the atomics are the only fields that change
+// Sharing: shared memory; the atomics, and `failure`, are the only fields that change
 // Errors:  cannot fail
 //
 // | part | written by | read by |
 // |---|---|---|
-// | task: HelperProgress and the bytes of a HelperTask | applier, before helpers start | helpers |
+// | HelperShared | applier, before helpers start | helpers |
 // | next, finished | whoever takes, or has computed, a slice | the same; applier at the end |
+// | failure | the first helper that fails, before it sets has_failure | applier, after that |
+// | task, snapshot | applier, before helpers start | helpers |
 // | queues, kQueueSize bytes each | helper of that number | applier |
 
 #ifndef PG_TVIEWS_WORKER_HELPER_SEGMENT_H_
@@ -16,22 +18,34 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shared/pg/guard.h"
 #include "shared/shared_counter.h"
+#include "shared/types.h"
+
+struct PGPROC;
 
 namespace tviews::worker {
 
-inline constexpr std::uint64_t kTaskKey = 1;
-inline constexpr std::uint64_t kQueuesKey = 2;
+inline constexpr std::uint64_t kSegmentMagic = 0x7476696577686c70;  // of the table of contents
+inline constexpr std::uint64_t kSharedKey = 1;
+inline constexpr std::uint64_t kTaskKey = 2;
+inline constexpr std::uint64_t kSnapshotKey = 3;
+inline constexpr std::uint64_t kQueuesKey = 4;
 inline constexpr std::size_t kQueueSize = 1024 * 1024;
 
-struct HelperProgress {
+struct HelperShared {
   SharedFlag next;      // the slice that nobody has taken yet
-  SharedFlag finished;  // slices whose rows have all been sent or kept
+  SharedFlag finished;  // slices whose rows have all been sent or written
+  SharedFlag failures;  // how many helpers have failed
+  SharedFlag has_failure;
+  pg::Failure failure;
   std::uint32_t slices;
-  std::uint32_t task_size;  // bytes, right behind this struct
+  std::uint32_t task_size;  // bytes
+  Oid32 database;
+  PGPROC* applier;
+  std::int32_t applier_pid;
 
   std::uint32_t TakeSlice() { return next.Add(1) - 1; }
-  char* task() { return reinterpret_cast<char*>(this + 1); }
 };
 
 }  // namespace tviews::worker

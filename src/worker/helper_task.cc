@@ -11,6 +11,7 @@ namespace {
 // The numbers of a task, in one field.
 struct Numbers {
   RelationId relation;
+  RoleId owner;
   TypeId key_type;
   std::int32_t shape;
   AttributeNumber key_attribute;
@@ -25,6 +26,7 @@ std::string EncodeHelperTask(const TviewDefinition& tview, RefreshShape shape,
   Numbers numbers;
   std::memset(&numbers, 0, sizeof(numbers));
   numbers.relation = tview.relation;
+  numbers.owner = tview.owner;
   numbers.key_type = tview.key_type;
   numbers.shape = static_cast<std::int32_t>(shape);
   numbers.key_attribute = tview.key_attribute;
@@ -48,6 +50,7 @@ std::optional<HelperTask> DecodeHelperTask(std::string_view bytes) {
   std::memcpy(&numbers, fields[0]->data(), sizeof(numbers));
   HelperTask task;
   task.tview.relation = numbers.relation;
+  task.tview.owner = numbers.owner;
   task.tview.key_type = numbers.key_type;
   task.tview.key_attribute = numbers.key_attribute;
   task.shape = static_cast<RefreshShape>(numbers.shape);

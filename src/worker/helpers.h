@@ -4,13 +4,12 @@
 // Sharing: one shared memory segment per use, between the applier and its helpers
 // Errors:  returns Status; the caller's rollback ends the helpers
 //
-// Helpers are the server's parallel workers: they work under the applier's snapshot, as its user,
-// and see what its transaction has written, so TVIEWs that read other TVIEWs need no exception.
-// The applier computes too. Everybody takes the next slice until none is left; helpers send their
-// rows through a queue each. While helpers live the server lets nobody write: the rows are kept,
-// and handed on after the last helper has ended.
+// A helper is a background worker that imports the applier's snapshot and works as the TVIEW's
+// owner, in the applier's lock group. It does not see what the applier's transaction has written
+// (ATTACKS A16). The applier computes too, and writes all rows: its own at once, the helpers' as
+// they come, each through a queue of its own. Everybody takes the next slice until none is left.
 //
-// (1) Rows are handed on only if every slice was computed to its end; otherwise the batch fails.
+// (1) Every slice was computed to its end; otherwise the batch fails, with the helper's error.
 
 #ifndef PG_TVIEWS_WORKER_HELPERS_H_
 #define PG_TVIEWS_WORKER_HELPERS_H_
@@ -28,7 +27,7 @@ struct _DestReceiver;
 
 namespace tviews::worker {
 
-// How many helpers so many keys are enough for; 0: none.
+// How many helpers so many keys are enough for, on this machine's cores; 0: none.
 int HelpersFor(std::size_t keys);
 
 // True if `helpers` are expected to end sooner than the applier alone, by the planner's cost of a
@@ -40,7 +39,8 @@ bool IsWorthSharing(std::size_t keys, int helpers, double cost_alone, double cos
 std::size_t SlicesFor(std::size_t keys, int helpers);
 
 // RunKeys (key_statement.h) with `helpers` processes. False: none could be started, and nothing
-// has happened. REQUIRES: as RunKeys; IsParallelSafe says yes.
+// has happened. REQUIRES: as RunKeys; IsParallelSafe says yes; this transaction has written to no
+// source of `tview`.
 absl::StatusOr<bool> RunKeysWithHelpers(const TviewDefinition& tview,
                                         const std::vector<std::string>& keys, RefreshShape shape,
                                         int helpers, StatementCache* statements,

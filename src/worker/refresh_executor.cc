@@ -173,6 +173,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tvie
     TVIEWS_RETURN_IF_ERROR(CheckNoNullKey(tview));
   }
   if (feed != nullptr) TVIEWS_RETURN_IF_ERROR(pg::Call([feed] { CloseChangeFeed(feed); }));
+  if (counts.inserted + counts.updated + counts.deleted > 0) written_.insert(tview.relation);
   return counts;
 }
 
@@ -287,6 +288,9 @@ absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
 absl::StatusOr<int> RefreshExecutor::ChooseHelpers(const TviewDefinition& tview, std::size_t keys) {
   const int helpers = is_careful_ ? 0 : HelpersFor(keys);
   if (helpers == 0) return 0;
+  for (const SourceLineage& source : tview.sources) {
+    if (written_.contains(source.source)) return 0;
+  }
   auto found = parallel_safe_.find(tview.relation);
   if (found == parallel_safe_.end()) {
     TVIEWS_ASSIGN_OR_RETURN(const bool is_safe,
@@ -318,6 +322,11 @@ absl::Status RefreshExecutor::CheckNoNullKey(const TviewDefinition& tview) {
       {.message = absl::StrCat("the defining query of TVIEW ", tview.qualified_name,
                                " returns a row whose key is null"),
        .sqlstate = "23502"});
+}
+
+void RefreshExecutor::BeginBatch(const SnapshotBounds* frontier) {
+  frontier_ = frontier;
+  written_.clear();
 }
 
 void RefreshExecutor::ForgetStatements() {

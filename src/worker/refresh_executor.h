@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/delta.h"
@@ -62,7 +63,7 @@ class RefreshExecutor : public KeyLookup {
 
   // Refreshes of another batch follow; its change feed tells of this frontier, which stays in
   // place.
-  void BeginBatch(const SnapshotBounds* frontier) { frontier_ = frontier; }
+  void BeginBatch(const SnapshotBounds* frontier);
 
   // Forgets prepared statements and chosen shapes: relations changed.
   void ForgetStatements();
@@ -97,6 +98,7 @@ class RefreshExecutor : public KeyLookup {
   StatementCache statements_;
   ShapeChooser shapes_;
   bool is_careful_ = true;
+  absl::flat_hash_set<RelationId> written_;              // TVIEWs that this batch has changed
   absl::flat_hash_map<RelationId, bool> parallel_safe_;  // TVIEWs that were asked about
 };
 
