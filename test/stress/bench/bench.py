@@ -264,8 +264,8 @@ def main(arguments, server_name="bench"):
         title = f"{value(bench.control, 'SHOW server_version')}, scale {options.scale:g}"
         for name in names:
             run_workload(bench, name)
-        if options.output:
-            report.write_all(bench.rows, f"PostgreSQL {title}", options.output)
+            if options.output:
+                report.write_all(bench.rows, f"PostgreSQL {title}", options.output)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ class Contender:
             FOR EACH STATEMENT EXECUTE FUNCTION {name}()""")
 
     def bulk(self, source, statement, where):
-        """Runs a statement on rows of `source` that `where` selects until every document is right."""
+        """Runs a statement on rows of `source` that `where` selects until every document is right. Returns what
+        it measured meanwhile."""
         if self.kind != "floor":
             run(self.connection, statement)
         if self.kind in ("refresh", "concurrently"):
@@ -124,9 +125,12 @@ class Contender:
             for document in self.schema.documents:
                 run(self.connection, f"REFRESH MATERIALIZED VIEW {option} tv_{document.entity}")
         elif self.kind in PG_TVIEWS:
+            committed = self.bench.now()
             run(self.connection, "SELECT pg_tviews_wait()")
+            return {"seconds after the commit": self.bench.now() - committed}
         elif self.kind == "floor":
             self.bulk_by_hand(source, statement, where)
+        return {}
 
     def bulk_by_hand(self, source, statement, where):
         run(self.connection, "BEGIN")
@@ -147,6 +151,7 @@ class Contender:
 
     def bulk_alone(self, statement):
         run(self.connection, statement)
+        return {}
 
     def create_again(self):
         """Seconds that creating all documents with their indexes takes, of the same rows."""

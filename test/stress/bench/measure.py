@@ -24,17 +24,18 @@ def ended_children_cpu_seconds(pid):
 
 
 def cost(contender, action):
-    """Runs action(): what it cost, per document where pg_tviews says how many there were."""
+    """Runs action(): the figures that it returns, and what it cost, per document where pg_tviews says how many
+    there were."""
     pids = contender.processes()
     updates, documents = contender.updates(), contender.written()[0]
     wal = value(contender.connection, "SELECT pg_current_wal_insert_lsn()")
     cpu = sum(map(cpu_seconds, pids))
     began = time.monotonic()
-    action()
+    figures = action()
     elapsed = time.monotonic() - began
     cpu = sum(map(cpu_seconds, pids)) - cpu
     wal = value(contender.connection, "SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", (wal,))
-    figures = {"seconds": elapsed, "CPU seconds": cpu, "WAL MB": float(wal) / 1e6}
+    figures |= {"seconds": elapsed, "CPU seconds": cpu, "WAL MB": float(wal) / 1e6}
     updated, hot = (float(a - b) for a, b in zip(contender.updates(), updates))
     if contender.kind not in ("bare", "refresh", "concurrently") and updated:
         figures["HOT %"] = 100 * hot / updated
