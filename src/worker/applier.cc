@@ -97,6 +97,12 @@ void GiveSlotBack(Oid database) {
   if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot, false);
 }
 
+// Gives the slot back, unless something has come in since we looked (ATTACKS B10).
+absl::StatusOr<bool> LeaveIfIdle(pg::DatabaseSlot* slot) {
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_release"));
+  return pg::ReleaseIfIdle(slot);
+}
+
 absl::Status Connect(Oid database) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     before_shmem_exit(OnExit, Datum{0});
@@ -154,7 +160,9 @@ absl::StatusOr<int> Main(Oid database) {
 
 absl::Status Applier::Loop() {
   idle_since_ = began_at_ = GetCurrentTimestamp();
-  while (!ShouldEnd()) {
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool should_end, ShouldEnd());
+    if (should_end) return absl::OkStatus();
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
     if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
     const bool is_due =
@@ -163,7 +171,6 @@ absl::Status Applier::Loop() {
     if (versions_agree_ && !again_) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
-  return absl::OkStatus();
 }
 
 absl::Status Applier::Housekeeping() {
@@ -274,17 +281,17 @@ absl::Status Applier::Wait() {
   });
 }
 
-bool Applier::ShouldEnd() const {
+absl::StatusOr<bool> Applier::ShouldEnd() const {
   const Timestamp now = GetCurrentTimestamp();
   const bool is_in_the_way = pg::Slots()->turned_away_at.Load() > began_at_;
   if (is_in_the_way && now - began_at_ >= kLongTurn) {
     return pg::ReleaseSlot(slot_, batch_.PreparedUpTo());
   }
   if (again_ || batch_.HasWork() || batch_.has_behind()) return false;
-  if (is_in_the_way && now - began_at_ >= kShortTurn) return pg::ReleaseIfIdle(slot_);
+  if (is_in_the_way && now - began_at_ >= kShortTurn) return LeaveIfIdle(slot_);
   if (adoption_.is_pending()) return false;
   if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
-  return pg::ReleaseIfIdle(slot_);
+  return LeaveIfIdle(slot_);
 }
 
 }  // namespace tviews::worker

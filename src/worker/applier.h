@@ -19,6 +19,7 @@
 #define PG_TVIEWS_WORKER_APPLIER_H_
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "shared/pg/database_slot.h"
 #include "worker/adoption.h"
 #include "worker/batch.h"
@@ -39,7 +40,7 @@ class Applier {
   absl::Status Wait();
   absl::Status Housekeeping();
   absl::Status CheckVersions();
-  bool ShouldEnd() const;
+  absl::StatusOr<bool> ShouldEnd() const;
 
   pg::DatabaseSlot* slot_;
   BatchRunner batch_;
