@@ -85,7 +85,9 @@ BEGIN ATOMIC
     FROM blocker
     CROSS JOIN waiting
     LEFT JOIN pg_stat_activity AS activity ON activity.pid = blocker.pid
-    WHERE (waiting.since IS NOT NULL OR EXISTS (SELECT FROM @extschema@.pg_tview_behind)) AND blocker.pid IS DISTINCT FROM (SELECT slot.pid FROM slot)
+    WHERE (waiting.since < now() - patience
+           OR EXISTS (SELECT FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - patience))
+      AND blocker.pid IS DISTINCT FROM (SELECT slot.pid FROM slot)
     GROUP BY blocker.pid, activity.application_name, activity.backend_type, activity.state, activity.xact_start
     UNION ALL
     SELECT 'workers', 'warning',
@@ -116,7 +118,7 @@ BEGIN ATOMIC
     SELECT 'queue and lag', 'warning',
            format('TVIEW %s is behind the others since %s: %s. It catches up when the lock is released; see who blocks.',
                   behind.tview, behind.since::timestamptz(0), behind.reason)
-    FROM @extschema@.pg_tview_behind AS behind
+    FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - patience
     UNION ALL
     SELECT 'spill', CASE WHEN queue.spilled > 0 THEN 'warning' ELSE 'info' END,
            CASE WHEN queue.spilled > 0

@@ -190,8 +190,9 @@ def check_work(server, connection):
     run(holder, "LOCK TABLE tb_lamp IN ACCESS EXCLUSIVE MODE")
     run(connection, "UPDATE tb_maker SET name = 'y' WHERE pk_maker = 2")
     wait_for(connection, "blocked applier", "warning", f"Process {holder.get_backend_pid()} (forgotten session, idle in transaction",
-             "tb_lamp", f"pg_terminate_backend({holder.get_backend_pid()})")
-    wait_for(connection, "queue and lag", "warning", "TVIEW public.tv_lamp is behind the others since", "lock")
+             "tb_lamp", f"pg_terminate_backend({holder.get_backend_pid()})", patience="0")
+    wait_for(connection, "queue and lag", "warning", "TVIEW public.tv_lamp is behind the others since", "lock", patience="0")
+    expect_well(connection)  # nobody waits for a lock in vain before the patience ends
     run(connection, "SELECT pg_terminate_backend(%s, 10000)", (holder.get_backend_pid(),))
     check_equal(connection, "after the lock")
     expect_well(connection)
