@@ -88,8 +88,12 @@ class Bench:
         cpu = ended_children_cpu_seconds(postmaster)
         result = action()
         # A session is counted when its process has ended, which is a little after its client's end.
-        wait_until(lambda: before >= set(children(postmaster)), "the end of the sessions")
+        wait_until(lambda: before | self.workers() >= set(children(postmaster)), "the end of the sessions")
         return result, ended_children_cpu_seconds(postmaster) - cpu
+
+    def workers(self):
+        """The processes of the server that are no sessions: an applier may have come."""
+        return {pid for (pid,) in run(self.control, "SELECT pid FROM pg_stat_activity WHERE backend_type <> 'client backend'")}
 
     def set_synchronous_commit(self, mode):
         run(self.control, f"ALTER SYSTEM SET synchronous_commit = {mode}")
