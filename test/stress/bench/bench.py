@@ -1,9 +1,7 @@
 """The benchmark: see test/stress/bench.sh for how to run it."""
 import argparse
 import contextlib
-import pathlib
 import sys
-import threading
 import time
 
 import contenders
@@ -19,7 +17,7 @@ full_page_writes = on
 shared_buffers = {buffers}MB
 max_wal_size = 16GB
 checkpoint_timeout = 1h
-autovacuum = {autovacuum}
+autovacuum = off
 track_functions = none
 max_connections = 120
 max_worker_processes = 24
@@ -27,6 +25,11 @@ pg_tviews.max_databases = 16
 pg_tviews.max_workers = 16
 log_min_messages = warning
 log_checkpoints = off
+"""
+# Thirty minutes are not measured between two checkpoints.
+SOAK_CONF = """
+checkpoint_timeout = 5min
+autovacuum = on
 """
 
 
@@ -177,42 +180,6 @@ INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (:tid, :bid, :a
 END;
 """
 
-    def watch(self, contender, action):
-        """Samples outbox, lag and memory every 10 seconds while action() runs."""
-        done = threading.Event()
-        began = self.now()
-
-        def sample(turn):
-            connection = self.server.connect(contender.database)
-            outbox, lag = run(connection, """SELECT pg_total_relation_size('pg_tview_outbox') / 1e6,
-                extract(epoch FROM clock_timestamp() - applied_at) * 1000 FROM pg_tview_frontier""")[0]
-            (applier,) = [pid for (pid,) in run(connection, """SELECT pid FROM pg_stat_activity
-                WHERE backend_type = 'pg_tviews applier' AND datname = current_database()""")][:1] or (0,)
-            connection.close()
-            memory = 0
-            if applier:
-                for line in pathlib.Path(f"/proc/{applier}/status").read_text().splitlines():
-                    if line.startswith("RssAnon"):
-                        memory = int(line.split()[1]) / 1000
-            for metric, figure in (("outbox MB", outbox), ("lag ms", lag), ("applier memory MB", memory)):
-                self.record(f"soak at {int(self.now() - began)} s", contender.kind, metric, float(figure), turn)
-            print(f"soak at {int(self.now() - began)} s: outbox {outbox:.1f} MB, lag {lag:.0f} ms,"
-                  f" applier memory {memory:.1f} MB", flush=True)
-
-        def sampling():
-            turn = 0
-            while not done.wait(10):
-                sample(turn)
-                turn += 1
-
-        thread = threading.Thread(target=sampling)
-        thread.start()
-        try:
-            self.record("soak", contender.kind, "transactions per second", action(), 0)
-        finally:
-            done.set()
-            thread.join()
-
     def check(self, workload):
         """TVIEWs that differ from their query raise; what else differs is a result like others."""
         for contender in self.made.values():
@@ -239,7 +206,7 @@ def options_of(arguments):
     parser.add_argument("--soak-seconds", type=int, default=1800)
     parser.add_argument("--budget", type=float, help="seconds; when they are over no further round or case begins")
     parser.add_argument("--contenders", type=lambda text: text.split(","), default=list(contenders.NAMES))
-    parser.add_argument("--output", help="directory for results.csv, results.md and plots")
+    parser.add_argument("--output", help="directory for results.csv, results.md, soak.csv and plots")
     parser.add_argument("--no-fsync", action="store_true", help="for tests: the figures mean less")
     parser.add_argument("--prefix", default="", help="of the lines with results")
     return parser.parse_args(arguments)
@@ -261,8 +228,9 @@ def main(arguments, server_name="bench"):
     names = options.workloads or list(workloads.ALL)
     # Room for every contender's tables: which of them are in memory must not depend on whose turn it is.
     buffers = max(128, int(8192 * min(1, options.scale)))
-    conf = CONF.format(buffers=buffers, fsync="off" if options.no_fsync else "on",
-                       autovacuum="on" if "soak" in names else "off")
+    conf = CONF.format(buffers=buffers, fsync="off" if options.no_fsync else "on")
+    if "soak" in names:
+        conf += SOAK_CONF
     with Server(server_name, conf) as server:
         bench = Bench(server, options)
         title = f"{value(bench.control, 'SHOW server_version')}, scale {options.scale:g}"

@@ -3,6 +3,7 @@ one value per contender, round and metric; bench.py checks every document agains
 """
 import collections
 
+from curve import Curve
 from measure import commit_until_visible, cost, pgbench
 
 Script = collections.namedtuple("Script", "name text clients contenders")
@@ -30,7 +31,7 @@ def record(bench, case, kind, figures, turn):
 def statement_alone(bench, schema, label, statement, where):
     """What capture adds to one large statement: the statement until its commit, applier paused."""
     for turn in bench.rounds(f"{schema} {label}, statement alone"):
-        for contender in bench.contenders(schema, ("bare", "row", "stmt")):
+        for contender in bench.contenders(schema, rotated(("bare", "row", "stmt"), turn)):
             contender.settle()
             text = statement.format(turn=bench.turn(), where=where)
             with bench.paused(contender):
@@ -221,7 +222,11 @@ def soak(bench):
     items = int(10000000 * bench.scale)
     for contender in bench.contenders("soak", ("row",)):
         text = f"\\set item random(1, {items})\nUPDATE tb_stress_item SET amount = amount + 1 WHERE pk_item = :item;"
-        bench.watch(contender, lambda: pgbench(bench, contender, text, 4, bench.soak_seconds)[0])
+        curve = Curve(bench.server, contender)
+        with curve.drawn():
+            bench.record("soak", contender.kind, "transactions per second", pgbench(bench, contender, text, 4, bench.soak_seconds)[0], 0)
+        if bench.options.output:
+            curve.write(bench.options.output)
 
 
 ALL = {function.__name__: function for function in (
