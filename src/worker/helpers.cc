@@ -49,6 +49,7 @@ struct Group {
   _DestReceiver* destination;
   dsm_segment* segment;
   HelperShared* shared;
+  BackgroundWorkerHandle* handles[kMaxHelpers];
   TupleQueueReader* readers[kMaxHelpers];
   int open_readers;
   TupleTableSlot* slot;  // of a helper's row
@@ -103,7 +104,8 @@ void StartReceiving(DestReceiver* self, int operation, TupleDesc descriptor) {
 void StopReceiving(DestReceiver*) {}
 
 Group* MakeGroup(_DestReceiver* destination) {
-  auto* const group = static_cast<Group*>(palloc0(sizeof(Group)));
+  auto* const group =
+      static_cast<Group*>(MemoryContextAllocZero(TopTransactionContext, sizeof(Group)));
   group->receiver.receiveSlot = ReceiveOwnRow;
   group->receiver.rStartup = StartReceiving;
   group->receiver.rShutdown = StopReceiving;
@@ -111,6 +113,15 @@ Group* MakeGroup(_DestReceiver* destination) {
   group->receiver.mydest = DestNone;
   group->destination = destination;
   return group;
+}
+
+// Called where a failed batch is rolled back: a helper that sends nothing for long would go on, and
+// hold its locks. No such call after Finish.
+void EndHelpers(dsm_segment*, Datum argument) {
+  for (BackgroundWorkerHandle* const handle :
+       reinterpret_cast<Group*>(DatumGetPointer(argument))->handles) {
+    if (handle != nullptr) TerminateBackgroundWorker(handle);
+  }
 }
 
 // A piece of the segment, known by `key`.
@@ -172,16 +183,20 @@ BackgroundWorkerHandle* StartHelper(Group* group, int number) {
 // Starts the helpers and listens to them. False: there is none.
 bool Launch(Group* group, int helpers, const char* task, std::size_t task_size,
             std::size_t slices) {
+  MemoryContext const previous = MemoryContextSwitchTo(GetMemoryChunkContext(group));
   BecomeLockGroupLeader();
   char* const queues = FillSegment(group, helpers, task, task_size, slices);
+  on_dsm_detach(group->segment, EndHelpers, PointerGetDatum(group));
   for (int i = 0; i < helpers; ++i) {
     shm_mq* const queue = shm_mq_create(queues + i * kQueueSize, kQueueSize);
     shm_mq_set_receiver(queue, MyProc);
-    BackgroundWorkerHandle* const handle = StartHelper(group, i);
-    if (handle == nullptr) break;
-    group->readers[i] = CreateTupleQueueReader(shm_mq_attach(queue, group->segment, handle));
+    group->handles[i] = StartHelper(group, i);
+    if (group->handles[i] == nullptr) break;
+    group->readers[i] =
+        CreateTupleQueueReader(shm_mq_attach(queue, group->segment, group->handles[i]));
     ++group->open_readers;
   }
+  MemoryContextSwitchTo(previous);
   if (group->open_readers > 0) {
     elog(DEBUG1, "pg_tviews: %d helpers recompute %zu slices", group->open_readers, slices);
     return true;
@@ -203,6 +218,7 @@ void Finish(Group* group) {
     ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
                     errmsg("a helper ended before its part of a batch was computed")));
   }
+  cancel_on_dsm_detach(group->segment, EndHelpers, PointerGetDatum(group));
   dsm_detach(group->segment);
   group->destination->rShutdown(group->destination);
   ExecDropSingleTupleTableSlot(group->slot);

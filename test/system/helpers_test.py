@@ -36,6 +36,12 @@ CREATE FUNCTION slowly(pk int, n int) RETURNS int IMMUTABLE PARALLEL SAFE COST 1
     PERFORM pg_sleep(0.002);
   END IF;
   RETURN n; END$$;
+-- A helper stops in it while somebody holds the lock.
+CREATE FUNCTION stopped(n int) RETURNS int IMMUTABLE PARALLEL SAFE LANGUAGE plpgsql AS $$BEGIN
+  IF n = 2000 AND current_setting('application_name') = 'pg_tviews helper' AND NOT pg_try_advisory_xact_lock_shared(2000) THEN
+    PERFORM pg_sleep(120);
+  END IF;
+  RETURN n; END$$;
 
 CREATE TABLE tv_item AS SELECT i.pk_item, i.fk_group, jsonb_build_object('n', i.n, 'group', g.name,
   'others', (SELECT count(*) FROM tb_group o WHERE o.pk_group < g.pk_group)) AS data
@@ -160,8 +166,12 @@ def helpers(connection):
         AND h.query = 'pg_tviews helper'""")]
 
 
-def test_disturbed(server, connection):
+def create_slow(connection):
     run(connection, "CREATE TABLE tv_slow AS SELECT i.pk_item AS pk_slow, slowly(i.pk_item, i.n) AS n FROM tb_item i")
+
+
+def test_disturbed(server, connection):
+    create_slow(connection)
     for number, how in enumerate(("pg_cancel_backend", "pg_terminate_backend"), start=1000):
         batch(connection, number)
         pids = wait_until(lambda: helpers(connection), "helpers at work")
@@ -177,7 +187,24 @@ def test_disturbed(server, connection):
     other.close()
 
 
+def test_batch_fails(server, connection):
+    """Helpers of a batch that fails end at once, whatever they are doing."""
+    run(connection, "DROP TABLE tv_slow; CREATE TABLE tv_stopped AS SELECT pk_item AS pk_stopped, stopped(n) AS n FROM tb_item")
+    holder = server.connect("test")
+    run(holder, "SELECT pg_advisory_lock(2000)")
+    batch(connection, 2000)
+    stuck = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_tviews helper' AND wait_event = 'PgSleep'"
+    ((pid,),) = wait_until(lambda: run(holder, stuck), "a helper that sends nothing")
+    run(holder, "SELECT pg_advisory_unlock(2000)")
+    run(holder, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_tviews applier'")
+    wait_until(lambda: not run(holder, "SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)), "its end")
+    check_equal(connection, "after a batch that failed")
+    run(connection, "DROP TABLE tv_stopped")
+    holder.close()
+
+
 def test_killed(server, connection):
+    create_slow(connection)
     batch(connection, 1003)
     pids = wait_until(lambda: helpers(connection), "helpers at work")
     os.kill(pids[0], signal.SIGKILL)
@@ -207,5 +234,5 @@ if os.cpu_count() < 2:
 with Server("helpers", CONF) as server:
     connection = server.prepare("test", "SET pg_tviews.notice_lineage = off;" + SOURCES)
     run(connection, "SELECT pg_tviews_wait()")
-    for test in (test_equal, test_no_helpers, test_error, test_owner, test_unmarked, test_cheap, test_disturbed, test_killed):
+    for test in (test_equal, test_no_helpers, test_error, test_owner, test_unmarked, test_cheap, test_disturbed, test_batch_fails, test_killed):
         test(server, connection)

@@ -64,7 +64,7 @@ class Curve:
         return now, changes
 
     def write(self, directory):
-        """The samples as soak.csv, and soak.svg where there is gnuplot: each column in parts of its largest value."""
+        """The samples as soak.csv, and soak.svg where there is gnuplot: a panel for each column."""
         path = pathlib.Path(directory) / "soak.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="") as file:
@@ -73,12 +73,11 @@ class Curve:
             out.writerows([f"{figure:.4g}" for figure in sample] for sample in self.samples)
         if shutil.which("gnuplot") is None:
             return
-        largest = [max(max(figures), 1e-9) for figures in zip(*self.samples)]
-        lines = ", ".join(f"'{path}' using 1:(${i + 1}/{largest[i]}) title '{COLUMNS[i]}, up to {largest[i]:.4g}' lw 2"
-                          for i in range(1, len(COLUMNS)))
-        subprocess.run(["gnuplot", "-e", f"""set terminal svg size 1100,520 font 'sans,11'; set output '{path.with_suffix(".svg")}';
-            set datafile separator ','; set style data lines; set key outside right; set grid; set yrange [0:1.05];
-            set xlabel 'seconds'; set ylabel 'part of the largest value'; plot {lines}"""], check=True)
+        panels = "".join(f"set title '{name}'; plot '{path}' using 1:{i} with lines lw 2 notitle; "
+                         for i, name in enumerate(COLUMNS[1:], start=2))
+        subprocess.run(["gnuplot", "-e", f"""set terminal svg size 1100,900 font 'sans,11'; set output '{path.with_suffix(".svg")}';
+            set datafile separator ','; set key autotitle columnhead; set grid; set yrange [0:*]; set xlabel 'seconds';
+            set multiplot layout 4,2; {panels}"""], check=True)
 
 
 def applied(connection):
