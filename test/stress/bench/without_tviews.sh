@@ -49,6 +49,7 @@ per_transaction() { # DATABASE STATEMENT
 
 declare -A found
 measure() { # DATABASE
+  session "$1" 'SELECT $1::int' 1 >/dev/null  # the first session of a database fills the server's files of its catalog
   found[select:$1]=$(per_transaction "$1" 'SELECT name FROM tb_plain WHERE pk_plain = $1')
   found[update:$1]=$(per_transaction "$1" "UPDATE tb_plain SET name = name || '.' WHERE pk_plain = \$1")
 }
