@@ -1,6 +1,7 @@
 #include "backend/cascade_analysis.h"
 
 #include <limits>
+#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,7 @@
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/key_planner.h"
+#include "shared/pg/page_costs.h"
 #include "shared/pg/reader_bypass.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
@@ -107,6 +109,8 @@ absl::Status AppendSteps(const TviewImpact& impact, std::vector<std::string>* li
     lines->push_back("Refresh of " + name + ": permission denied");
     return absl::OkStatus();
   }
+  std::optional<pg::PageCostsOfBatch> page_costs;
+  page_costs.emplace();
   for (const KeyQuery& query : impact.queries) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string source, RelationDisplayName(query.source));
     lines->push_back("Lookup of keys of " + name + " from " + source + " by " + query.description);
@@ -119,6 +123,7 @@ absl::Status AppendSteps(const TviewImpact& impact, std::vector<std::string>* li
     return absl::OkStatus();
   }
   const pg::KeyPlanning planning;
+  if (impact.strategy == Strategy::kFull) page_costs.reset();
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
   TVIEWS_ASSIGN_OR_RETURN(const ChosenStatement chosen, ChooseStatement(impact));
   lines->push_back(

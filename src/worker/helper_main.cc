@@ -8,6 +8,7 @@
 #include "shared/pg/export.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/key_planner.h"
+#include "shared/pg/page_costs.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/transaction_scope.h"
 #include "shared/pg/user_scope.h"
@@ -126,6 +127,7 @@ absl::Status Help(Station* station) {
       DecodeHelperTask(std::string_view(bytes, shared->task_size));
   if (!task.has_value()) return absl::InternalError("a helper was given an unreadable task");
   const pg::KeyPlanning planning;
+  const pg::PageCostsOfBatch page_costs;
   StatementCache statements;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(task->tview.owner));

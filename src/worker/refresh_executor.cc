@@ -9,6 +9,7 @@
 #include "shared/pg/error.h"
 #include "shared/pg/guard.h"
 #include "shared/pg/key_planner.h"
+#include "shared/pg/page_costs.h"
 #include "shared/pg/snapshot.h"
 #include "shared/pg/spi.h"
 #include "shared/pg/user_scope.h"
@@ -119,6 +120,7 @@ absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceL
   };
   absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = emit_key;
   FunctionReceiver receiver = MakeReceiver(&visit);
+  const pg::PageCostsOfBatch page_costs;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
   return pg::WithSpi([&]() -> absl::Status {
     TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
@@ -182,6 +184,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshSlices(const TviewDefinition
                                                            const ReaderColumns& readers,
                                                            WriteMode mode, SnapshotData* snapshot,
                                                            ChangeFeed* feed, DeltaSet* changes) {
+  const pg::PageCostsOfBatch page_costs;
   WriteCounts total{};
   for (std::size_t begin = 0; begin < keys.size(); begin += kKeysPerStatement) {
     const std::size_t end = std::min(keys.size(), begin + kKeysPerStatement);
