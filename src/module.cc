@@ -4,28 +4,28 @@
 // Sharing: runs once, in the postmaster
 // Errors:  raises through Enter
 
-#include "backend/database_ddl.h"
-#include "backend/executor_hook.h"
-#include "backend/object_access.h"
-#include "backend/restore_session.h"
-#include "backend/transaction.h"
-#include "backend/tview_label.h"
-#include "backend/utility_hook.h"
-#include "shared/pg/capture_config.h"
-#include "shared/pg/catalog.h"
-#include "shared/pg/error.h"
-#include "shared/pg/export.h"
-#include "shared/pg/guard.h"
-#include "shared/pg/key_planner.h"
-#include "shared/pg/settings.h"
-#include "shared/pg/shmem.h"
+#include "backend/capture/transaction.h"
+#include "backend/ddl/database_ddl.h"
+#include "backend/ddl/object_access.h"
+#include "backend/ddl/utility_hook.h"
+#include "backend/reading/executor_hook.h"
+#include "backend/tview/label.h"
+#include "backend/tview/restore_session.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/planner/key_planner.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/pg/tables/capture_config.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
-#include "worker/launcher.h"
+#include "worker/launcher/launcher.h"
 
-#include "shared/pg/postgres_begin.h"
+#include "shared/pg/boundary/postgres_begin.h"
 #include <miscadmin.h>
 PG_MODULE_MAGIC;
-#include "shared/pg/postgres_end.h"
+#include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews {
 namespace {

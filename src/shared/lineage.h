@@ -4,8 +4,8 @@
 // Sharing: private to one process
 // Errors:  cannot fail
 //
-// Derived from the analysed query tree (backend/query_analysis.h), stored in pg_tview_lineage, used
-// by the capture trigger (which columns) and by the cascade (which keys).
+// Derived from the analysed query tree (backend/lineage/query_analysis.h), stored in
+// pg_tview_lineage, used by the capture trigger (which columns) and by the cascade (which keys).
 
 #ifndef PG_TVIEWS_SHARED_LINEAGE_H_
 #define PG_TVIEWS_SHARED_LINEAGE_H_

@@ -5,9 +5,9 @@
 // Errors:  cannot fail; malformed bytes end the reading early
 //
 // One field per captured column, in the layout's order: a base-128 varint holding 0 for NULL or
-// size + 1, then `size` bytes, the column's value image (shared/pg/datum_image.h). Fields describe
-// themselves, so keys are projected and compared without knowing the types. Two keys are the same
-// source key exactly if their bytes are the same.
+// size + 1, then `size` bytes, the column's value image (shared/pg/server/datum_image.h). Fields
+// describe themselves, so keys are projected and compared without knowing the types. Two keys are
+// the same source key exactly if their bytes are the same.
 
 #ifndef PG_TVIEWS_SHARED_SOURCE_KEY_H_
 #define PG_TVIEWS_SHARED_SOURCE_KEY_H_

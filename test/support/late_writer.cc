@@ -3,15 +3,15 @@
 // Loaded before pg_tviews, its callback runs after that of pg_tviews (the server calls the newest
 // first): what it writes comes after the transaction's change record (ATTACKS A17).
 
-#include "shared/pg/export.h"
+#include "shared/pg/boundary/export.h"
 
-#include "shared/pg/postgres_begin.h"
+#include "shared/pg/boundary/postgres_begin.h"
 #include <access/xact.h>
 #include <executor/spi.h>
 #include <utils/guc.h>
 #include <utils/snapmgr.h>
 PG_MODULE_MAGIC;
-#include "shared/pg/postgres_end.h"
+#include "shared/pg/boundary/postgres_end.h"
 
 namespace {
 

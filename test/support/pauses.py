@@ -1,4 +1,4 @@
-"""Stops processes at the pause points of src/shared/pg/pause_point.h."""
+"""Stops processes at the pause points of src/shared/pg/common/pause_point.h."""
 import contextlib
 
 from tviews_server import run, value, wait_until

@@ -8,7 +8,7 @@ import psycopg2
 import pauses
 from tviews_server import Server, check_equal, run, value, wait_until
 
-PLACES = 8  # kRefreshRequests in src/shared/pg/database_slot.h
+PLACES = 8  # kRefreshRequests in src/shared/pg/shmem/database_slot.h
 SCRIPT = """
 CREATE TABLE tb_cup (pk_cup int PRIMARY KEY, size int NOT NULL);
 CREATE TABLE tb_jug (pk_jug int PRIMARY KEY, size int NOT NULL);

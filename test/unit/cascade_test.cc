@@ -1,4 +1,4 @@
-#include "worker/cascade.h"
+#include "worker/core/cascade.h"
 
 #include <cstdint>
 #include <cstring>

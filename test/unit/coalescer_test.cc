@@ -1,4 +1,4 @@
-#include "worker/coalescer.h"
+#include "worker/core/coalescer.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "worker/key_checklist.h"
+#include "worker/core/key_checklist.h"
 
 #include <string>
 #include <vector>

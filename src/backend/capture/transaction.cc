@@ -1,0 +1,271 @@
+#include "backend/capture/transaction.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "shared/change_record.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/pause_point.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/shmem/cache_stats.h"
+#include "shared/pg/shmem/session_notes.h"
+#include "shared/pg/tables/capture_config.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/outbox.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/transam.h>
+#include <access/xact.h>
+#include <access/xlog.h>
+#include <miscadmin.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr int kTopLevel = 1;
+// A record is one value of the outbox and has to stay below the server's limit of 1 GB.
+constexpr std::size_t kLargestRecord = std::size_t{512} * 1024 * 1024;
+
+void AtTransactionEvent(XactEvent event, void*) {
+  switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+    case XACT_EVENT_PRE_PREPARE:
+      pg::Enter<bool>([]() -> absl::StatusOr<bool> {
+        TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().AtPreCommit());
+        return true;
+      });
+      break;
+    case XACT_EVENT_COMMIT:
+      pg::EnterQuietly([] { TransactionBuffer::Instance().AtCommit(); });
+      break;
+    case XACT_EVENT_ABORT:
+      pg::EnterQuietly([] { TransactionBuffer::Instance().AtAbort(); });
+      break;
+    case XACT_EVENT_PREPARE:
+      pg::EnterQuietly([] { TransactionBuffer::Instance().AtPrepare(); });
+      break;
+    case XACT_EVENT_PARALLEL_PRE_COMMIT:
+    case XACT_EVENT_PARALLEL_COMMIT:
+    case XACT_EVENT_PARALLEL_ABORT:
+      break;  // parallel workers do not write
+  }
+}
+
+void AtSubtransactionEvent(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
+  const int nest_level = GetCurrentTransactionNestLevel();
+  if (event == SUBXACT_EVENT_COMMIT_SUB) {
+    pg::Enter<bool>([nest_level]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().AtSubtransactionCommit(nest_level));
+      return true;
+    });
+  } else if (event == SUBXACT_EVENT_ABORT_SUB) {
+    pg::EnterQuietly(
+        [nest_level] { TransactionBuffer::Instance().AtSubtransactionAbort(nest_level); });
+  }
+}
+
+absl::Status TooLate() {
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "source tables of TVIEWs cannot be changed this late in a commit",
+       .detail = "The transaction's change record has been written already.",
+       .hint = "An extension changes tables in its own commit callback: too many of "
+               "them, or in a subtransaction."});
+}
+
+}  // namespace
+
+void RegisterTransactionCallbacks() {
+  RegisterXactCallback(AtTransactionEvent, nullptr);
+  RegisterSubXactCallback(AtSubtransactionEvent, nullptr);
+}
+
+absl::Status NoteWholeRelation(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
+  for (const pg::CaptureTarget& target : config->targets) {
+    TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
+  }
+  return absl::OkStatus();
+}
+
+FullXid LastRecordedXid() { return TransactionBuffer::Instance().last_recorded_xid_; }
+void SetLastRecordedXid(FullXid xid) { TransactionBuffer::Instance().last_recorded_xid_ = xid; }
+
+TransactionBuffer& TransactionBuffer::Instance() {
+  static NoDestructor<TransactionBuffer> instance;
+  return *instance;
+}
+
+absl::Status TransactionBuffer::Add(RelationId source, const Layout& layout, std::string_view key) {
+  if (state_ != State::kCollecting && record_count_ >= kRecordsWithKeys) return MarkWhole(source);
+  DeltaSet& deltas = CurrentLevel(GetCurrentTransactionNestLevel());
+  if (levels_.size() > 1 && IsWholeBelow(source)) return absl::OkStatus();
+  if (!deltas.Add(source, layout, key)) return absl::OkStatus();
+  ++key_count_;
+  return AfterAdding(source);
+}
+
+absl::Status TransactionBuffer::MarkWhole(RelationId source) {
+  if (state_ != State::kCollecting) {
+    if (recorded_whole_.Find(source) != nullptr) return absl::OkStatus();
+    recorded_whole_.MarkWhole(source);
+  }
+  CurrentLevel(GetCurrentTransactionNestLevel()).MarkWhole(source);
+  key_count_ = CountKeys();
+  return AfterAdding(source);
+}
+
+DeltaSet& TransactionBuffer::CurrentLevel(int nest_level) {
+  if (levels_.empty() || levels_.back().nest_level < nest_level) {
+    if (!levels_.empty()) lower_bytes_ += levels_.back().deltas.bytes();
+    levels_.push_back({.nest_level = nest_level, .deltas = {}});
+  }
+  return levels_.back().deltas;
+}
+
+bool TransactionBuffer::IsWholeBelow(RelationId source) const {
+  return std::any_of(levels_.begin(), levels_.end() - 1, [source](const Level& level) {
+    const RelationDelta* const delta = level.deltas.Find(source);
+    return delta != nullptr && delta->is_whole();
+  });
+}
+
+std::size_t TransactionBuffer::CountKeys() const {
+  std::size_t count = 0;
+  for (const Level& level : levels_) count += level.deltas.key_count();
+  return count;
+}
+
+absl::Status TransactionBuffer::AfterAdding(RelationId source) {
+  KeepWithinMemoryLimit();
+  if (state_ == State::kCollecting) {
+    pg::session_notes::NoteChange(source, key_count_);
+    return absl::OkStatus();
+  }
+  if (levels_.back().nest_level > kTopLevel) return TooLate();
+  return WriteRecord();
+}
+
+void TransactionBuffer::KeepWithinMemoryLimit() {
+  const std::size_t limit = static_cast<std::size_t>(pg::settings::transaction_memory) * 1024;
+  const std::size_t bytes = lower_bytes_ + levels_.back().deltas.bytes();
+  if (bytes <= limit) return;
+  std::size_t excess = bytes - limit;
+  // The outer levels last: what is in them has lasted longer.
+  for (auto level = levels_.rbegin(); level != levels_.rend() && excess > 0; ++level) {
+    const std::size_t before = level->deltas.bytes();
+    level->deltas.DegradeTo(before > excess ? before - excess : 0);
+    const std::size_t freed = before - level->deltas.bytes();
+    if (level != levels_.rbegin()) lower_bytes_ -= freed;
+    excess -= std::min(freed, excess);
+  }
+  key_count_ = CountKeys();
+}
+
+absl::Status TransactionBuffer::WriteRecord() {
+  // A failure below leaves the buffer without them, and the transaction aborts.
+  DeltaSet deltas = std::move(levels_.front().deltas);
+  levels_.clear();
+  lower_bytes_ = 0;
+  key_count_ = 0;
+  deltas.DegradeTo(kLargestRecord);
+  // Dropped in this transaction after the changes: nobody is left to tell.
+  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
+  if (schema == 0) return absl::OkStatus();
+
+  const Origin origin{.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId};
+  const Timestamp now = GetCurrentTimestamp();
+  std::string payload;
+  SerializeChangeRecord(origin, now, deltas, &payload);
+  TVIEWS_ASSIGN_OR_RETURN(const RowPointer row, pg::Outbox::Insert(payload));
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_outbox"));
+
+  if (record_count_ == kMaxRecords) return TooLate();
+  // The row has given the transaction its id.
+  const FullXid xid = U64FromFullTransactionId(GetTopFullTransactionIdIfAny());
+  const FrameContent content{.xid = xid,
+                             .outbox_row = row,
+                             .published_at = now,
+                             .pid = MyProcPid,
+                             .source_keys = static_cast<std::uint32_t>(deltas.key_count()),
+                             .record_bytes = static_cast<std::uint32_t>(payload.size()),
+                             .payload = payload};
+  records_[record_count_++] = pg::change_queue::Publish(MyDatabaseId, content);
+  return absl::OkStatus();
+}
+
+absl::Status TransactionBuffer::AtPreCommit() {
+  state_ = State::kSealed;
+  if (levels_.empty()) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(WriteRecord());
+  pg::session_notes::Clear();
+  return pg::PausePoint("after_publish");
+}
+
+void TransactionBuffer::AtCommit() noexcept {
+  if (record_count_ > 0) pg::PausePointInCommit("after_commit");
+  for (std::size_t i = 0; i < record_count_; ++i) {
+    last_recorded_xid_ = records_[i].xid;
+    pg::change_queue::AtEnd(&records_[i], true);
+  }
+  Reset();
+}
+
+void TransactionBuffer::AtAbort() noexcept {
+  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtEnd(&records_[i], false);
+  Reset();
+}
+
+void TransactionBuffer::AtPrepare() noexcept {
+  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtEnd(&records_[i], true);
+  Reset();
+}
+
+absl::Status TransactionBuffer::AtSubtransactionCommit(int nest_level) {
+  if (levels_.empty() || levels_.back().nest_level < nest_level) return absl::OkStatus();
+  const int parent = nest_level - 1;
+  if (levels_.size() == 1 || levels_[levels_.size() - 2].nest_level < parent) {
+    levels_.back().nest_level = parent;
+    return absl::OkStatus();
+  }
+  DeltaSet released = std::move(levels_.back().deltas);
+  levels_.pop_back();
+  DeltaSet& kept = levels_.back().deltas;
+  lower_bytes_ -= kept.bytes();
+  kept.Merge(std::move(released));
+  NoteKeyCount();
+  return absl::OkStatus();
+}
+
+void TransactionBuffer::AtSubtransactionAbort(int nest_level) noexcept {
+  while (!levels_.empty() && levels_.back().nest_level >= nest_level) {
+    levels_.pop_back();
+    if (!levels_.empty()) lower_bytes_ -= levels_.back().deltas.bytes();
+  }
+  NoteKeyCount();
+}
+
+// Savepoints have come together, or one is gone.
+void TransactionBuffer::NoteKeyCount() noexcept {
+  key_count_ = CountKeys();
+  pg::session_notes::NoteKeys(key_count_);
+}
+
+void TransactionBuffer::Reset() noexcept {
+  state_ = State::kCollecting;
+  levels_.clear();
+  lower_bytes_ = 0;
+  key_count_ = 0;
+  pg::session_notes::Clear();
+  pg::cache_stats::Flush();
+  record_count_ = 0;
+  recorded_whole_.Clear();
+}
+
+}  // namespace tviews::backend

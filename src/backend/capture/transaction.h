@@ -1,0 +1,100 @@
+// What the current transaction has changed, until its change record is written.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status; the commit and abort callbacks cannot fail
+//
+// Deltas are held per subtransaction level: a rolled-back savepoint drops its level, a released one
+// folds it upwards. At PRE_COMMIT, after the deferred triggers, the deltas become one change
+// record: an outbox row, and an entry of the change queue published with the transaction's id. At
+// PRE_PREPARE only the outbox row is written. COMMIT wakes the applier, ABORT voids the entry.
+//
+// Collecting -> sealed (PRE_COMMIT or PRE_PREPARE has run) -> collecting (the transaction ended).
+//
+// (1) Deltas of aborted levels never reach a record.
+// (2) Records are written at the top level only, so a row's xmin is the transaction's own id.
+// (3) A sealed transaction that changes sources nevertheless (another extension's PRE_COMMIT
+//     callback, ATTACKS A17) writes a supplementary record at once.
+// (4) Nothing after PRE_COMMIT allocates or raises.
+
+#ifndef PG_TVIEWS_BACKEND_CAPTURE_TRANSACTION_H_
+#define PG_TVIEWS_BACKEND_CAPTURE_TRANSACTION_H_
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "shared/delta.h"
+#include "shared/pg/shmem/change_queue.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Called once, from _PG_init.
+void RegisterTransactionCallbacks();
+
+// Notes that `relation` changed in a way that no row trigger sees: for it, and for each of its
+// ancestors, that a TVIEW reads. Nothing is noted for other relations.
+absl::Status NoteWholeRelation(RelationId relation);
+
+// The last committed transaction of this session that wrote a change record; 0 if none.
+FullXid LastRecordedXid();
+// For COMMIT PREPARED of a transaction that wrote one.
+void SetLastRecordedXid(FullXid xid);
+
+class TransactionBuffer {
+ public:
+  // The buffer of this process.
+  static TransactionBuffer& Instance();
+
+  // Adds a source key of `source` at the current subtransaction level.
+  absl::Status Add(RelationId source, const Layout& layout, std::string_view key);
+  absl::Status MarkWhole(RelationId source);
+
+  // True if the transaction has changes that are not in a record yet.
+  bool has_changes() const { return !levels_.empty(); }
+
+  absl::Status AtPreCommit();  // or PRE_PREPARE
+  void AtCommit() noexcept;
+  void AtAbort() noexcept;
+  void AtPrepare() noexcept;
+  absl::Status AtSubtransactionCommit(int nest_level);
+  void AtSubtransactionAbort(int nest_level) noexcept;
+
+ private:
+  struct Level {
+    int nest_level;
+    DeltaSet deltas;
+  };
+  enum class State { kCollecting, kSealed };
+
+  // The first of a sealed transaction's records keep their keys, later ones name whole relations.
+  static constexpr std::size_t kRecordsWithKeys = 32;
+  static constexpr std::size_t kMaxRecords = 128;
+
+  DeltaSet& CurrentLevel(int nest_level);
+  bool IsWholeBelow(RelationId source) const;
+  absl::Status AfterAdding(RelationId source);
+  std::size_t CountKeys() const;
+  void KeepWithinMemoryLimit();
+  absl::Status WriteRecord();
+  void NoteKeyCount() noexcept;
+  void Reset() noexcept;
+
+  State state_ = State::kCollecting;
+  std::vector<Level> levels_;     // ascending
+  std::size_t lower_bytes_ = 0;   // of all levels but the last
+  std::size_t key_count_ = 0;     // of all levels, for monitoring
+  std::size_t record_count_ = 0;  // in records_
+  std::array<pg::PublishedRecord, kMaxRecords> records_;
+  DeltaSet recorded_whole_;  // relations that a sealed transaction's records name as a whole
+  FullXid last_recorded_xid_ = 0;
+  friend FullXid LastRecordedXid();
+  friend void SetLastRecordedXid(FullXid xid);
+};
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_CAPTURE_TRANSACTION_H_

@@ -1,0 +1,451 @@
+#include "backend/ddl/aftermath.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/capture/transaction.h"
+#include "backend/capture/trigger_installation.h"
+#include "backend/ddl/internal_ddl.h"
+#include "backend/tview/facts.h"
+#include "backend/tview/label.h"
+#include "backend/tview/metadata.h"
+#include "backend/tview/names.h"
+#include "backend/tview/restore_session.h"
+#include "backend/tview/stored_lineage.h"
+#include "backend/tview/uses.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/htup_details.h>
+#include <access/xact.h>
+#include <catalog/namespace.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_inherits.h>
+#include <miscadmin.h>
+#include <nodes/makefuncs.h>
+#include <nodes/parsenodes.h>
+#include <parser/parse_type.h>
+#include <storage/lmgr.h>
+#include <utils/acl.h>
+#include <utils/lsyscache.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// --- Before the command. What follows up to PlanAftermath runs inside Call.
+
+void AddRelation(const RangeVar* name, Aftermath* aftermath) {
+  if (name == nullptr) return;
+  const Oid relation = RangeVarGetRelid(name, NoLock, true);
+  if (relation == InvalidOid) return;
+  aftermath->relations = list_append_unique_oid(aftermath->relations, relation);
+}
+
+Oid FileNodeOf(Oid relation) {
+  HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(row)) return InvalidOid;
+  const Oid node = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relfilenode;
+  ReleaseSysCache(row);
+  return node;
+}
+
+List* FileNodes(const List* relations) {
+  List* nodes = nullptr;
+  for (int i = 0; i < list_length(relations); ++i) {
+    List* const members = find_all_inheritors(list_nth_oid(relations, i), NoLock, nullptr);
+    for (int k = 0; k < list_length(members); ++k) {
+      nodes = lappend_oid(nodes, FileNodeOf(list_nth_oid(members, k)));
+    }
+  }
+  return nodes;
+}
+
+void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
+  AddRelation(statement->relation, aftermath);
+  for (int i = 0; i < list_length(statement->cmds); ++i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
+    switch (command->subtype) {
+      case AT_AttachPartition:
+      case AT_DetachPartition:
+      case AT_DetachPartitionFinalize:
+        AddRelation(reinterpret_cast<const PartitionCmd*>(command->def)->name, aftermath);
+        aftermath->changes_tree = true;
+        aftermath->rows_may_differ = true;
+        break;
+      case AT_GenericOptions:
+      case AT_AlterColumnGenericOptions:
+        aftermath->rows_may_differ = true;  // a foreign table may stand for another one now
+        break;
+      case AT_AddInherit:
+      case AT_DropInherit:
+        AddRelation(reinterpret_cast<const RangeVar*>(command->def), aftermath);
+        aftermath->changes_tree = true;
+        aftermath->rows_may_differ = true;
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+// Foreign tables have no TRUNCATE triggers.
+void PlanTruncate(const TruncateStmt* statement, Aftermath* aftermath) {
+  for (int i = 0; i < list_length(statement->relations); ++i) {
+    const auto* const name = static_cast<RangeVar*>(list_nth(statement->relations, i));
+    const Oid relation = RangeVarGetRelid(name, NoLock, true);
+    if (relation == InvalidOid) continue;
+    List* const members =
+        name->inh ? find_all_inheritors(relation, NoLock, nullptr) : list_make1_oid(relation);
+    for (int k = 0; k < list_length(members); ++k) {
+      const Oid member = list_nth_oid(members, k);
+      if (get_rel_relkind(member) != RELKIND_FOREIGN_TABLE) continue;
+      aftermath->unseen_changes = lappend_oid(aftermath->unseen_changes, member);
+    }
+  }
+}
+
+// True for objects whose names the text of a lookup may contain, besides relations and columns.
+bool IsNamedInLookups(ObjectType type) {
+  switch (type) {
+    case OBJECT_AGGREGATE:
+    case OBJECT_ATTRIBUTE:
+    case OBJECT_COLLATION:
+    case OBJECT_DOMAIN:
+    case OBJECT_EXTENSION:
+    case OBJECT_FUNCTION:
+    case OBJECT_OPERATOR:
+    case OBJECT_PROCEDURE:
+    case OBJECT_ROUTINE:
+    case OBJECT_SCHEMA:
+    case OBJECT_TYPE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The name of what is renamed or moved, without its schema; null where many objects move.
+const char* LastName(const Node* object, const char* subname) {
+  if (object == nullptr) return subname;  // a schema
+  if (IsA(object, ObjectWithArgs)) {
+    object =
+        reinterpret_cast<const Node*>(reinterpret_cast<const ObjectWithArgs*>(object)->objname);
+  }
+  return IsA(object, List) ? strVal(llast(reinterpret_cast<const List*>(object))) : nullptr;
+}
+
+// All functions with this name: those that the command has written are found out afterwards.
+void AddFunctions(List* name, Aftermath* aftermath) {
+  FuncCandidateList candidate = FuncnameGetCandidates(name, -1, NIL, false, false, false, true);
+  for (; candidate != nullptr; candidate = candidate->next) {
+    aftermath->functions = lappend_oid(aftermath->functions, candidate->oid);
+  }
+}
+
+Oid RowTypeOf(const RangeVar* name) {
+  const Oid relation = RangeVarGetRelid(name, NoLock, true);
+  return relation == InvalidOid ? InvalidOid : get_rel_type_id(relation);
+}
+
+// Commands that change what an object means, but neither a relation nor a row.
+void PlanMeaning(const Node* statement, Aftermath* aftermath) {
+  switch (nodeTag(statement)) {
+    case T_AlterEnumStmt: {
+      const auto* alter = reinterpret_cast<const AlterEnumStmt*>(statement);
+      if (alter->oldVal == nullptr) break;
+      const TypeName* const name = makeTypeNameFromNameList(alter->typeName);
+      aftermath->type = LookupTypeNameOid(nullptr, name, true);
+      break;
+    }
+    case T_AlterTableStmt: {
+      const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
+      if (alter->objtype == OBJECT_TYPE) aftermath->type = RowTypeOf(alter->relation);
+      break;
+    }
+    case T_RenameStmt: {
+      const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
+      if (rename->renameType == OBJECT_ATTRIBUTE) aftermath->type = RowTypeOf(rename->relation);
+      break;
+    }
+    case T_CreateFunctionStmt: {
+      const auto* create = reinterpret_cast<const CreateFunctionStmt*>(statement);
+      if (create->replace) AddFunctions(create->funcname, aftermath);
+      break;
+    }
+    case T_AlterFunctionStmt:
+      AddFunctions(reinterpret_cast<const AlterFunctionStmt*>(statement)->func->objname, aftermath);
+      break;
+    case T_DefineStmt: {
+      const auto* define = reinterpret_cast<const DefineStmt*>(statement);
+      if (define->kind == OBJECT_AGGREGATE && define->replace) {
+        AddFunctions(define->defnames, aftermath);
+      }
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+void Plan(const Node* statement, Aftermath* aftermath) {
+  PlanMeaning(statement, aftermath);
+  switch (nodeTag(statement)) {
+    case T_AlterTableStmt:
+      PlanAlterTable(reinterpret_cast<const AlterTableStmt*>(statement), aftermath);
+      break;
+    case T_RenameStmt: {
+      const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
+      AddRelation(rename->relation, aftermath);
+      aftermath->is_rename_elsewhere = IsNamedInLookups(rename->renameType);
+      aftermath->renamed = LastName(rename->object, rename->subname);
+      break;
+    }
+    case T_AlterObjectSchemaStmt: {
+      const auto* move = reinterpret_cast<const AlterObjectSchemaStmt*>(statement);
+      AddRelation(move->relation, aftermath);
+      aftermath->is_rename_elsewhere = IsNamedInLookups(move->objectType);
+      aftermath->renamed = LastName(move->object, nullptr);
+      break;
+    }
+    case T_ViewStmt: {
+      const auto* view = reinterpret_cast<const ViewStmt*>(statement);
+      if (!view->replace) break;
+      AddRelation(view->view, aftermath);
+      aftermath->rows_may_differ = true;
+      break;
+    }
+    case T_RefreshMatViewStmt: {
+      const auto* refresh = reinterpret_cast<const RefreshMatViewStmt*>(statement);
+      const Oid relation = RangeVarGetRelid(refresh->relation, NoLock, true);
+      if (relation != InvalidOid) aftermath->unseen_changes = list_make1_oid(relation);
+      break;
+    }
+    case T_TruncateStmt:
+      PlanTruncate(reinterpret_cast<const TruncateStmt*>(statement), aftermath);
+      break;
+    case T_CreateForeignTableStmt:
+    case T_CreateStmt: {
+      // A foreign table's statement begins like a table's.
+      const List* const parents = reinterpret_cast<const CreateStmt*>(statement)->inhRelations;
+      for (int i = 0; i < list_length(parents); ++i) {
+        AddRelation(static_cast<RangeVar*>(list_nth(parents, i)), aftermath);
+        aftermath->changes_tree = true;
+      }
+      break;
+    }
+    default:
+      break;
+  }
+  if (aftermath->relations != nullptr) aftermath->file_nodes = FileNodes(aftermath->relations);
+}
+
+// --- After the command.
+
+struct Place {
+  const char* schema;
+  const char* name;
+  Oid owner;
+};
+
+absl::StatusOr<Place> PlaceOf(RelationId relation) {
+  return pg::CallFor([&] {
+    HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", relation);
+    Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(row));
+    const Place place{.schema = get_namespace_name(form->relnamespace),
+                      .name = pstrdup(NameStr(form->relname)),
+                      .owner = form->relowner};
+    ReleaseSysCache(row);
+    return place;
+  });
+}
+
+absl::Status AlterView(RelationId view, const std::string& action) {
+  const InternalDdlScope internal;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(view));
+  return pg::ExecuteSql("ALTER VIEW " + name + " " + action).status();
+}
+
+// Gives the backing view the schema, the owner and the name that go with the table's.
+absl::Status FollowTable(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const Place table, PlaceOf(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const Place view, PlaceOf(facts.backing_view));
+  {
+    // The user may have given the table away and have no rights on its view any more.
+    TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+    if (std::string_view(table.schema) != view.schema) {
+      TVIEWS_RETURN_IF_ERROR(
+          AlterView(facts.backing_view, "SET SCHEMA " + QuoteIdentifier(table.schema)));
+    }
+    if (table.owner != view.owner) {
+      TVIEWS_ASSIGN_OR_RETURN(const char* owner,
+                              pg::CallFor([&] { return GetUserNameFromId(table.owner, false); }));
+      TVIEWS_RETURN_IF_ERROR(AlterView(facts.backing_view, "OWNER TO " + QuoteIdentifier(owner)));
+    }
+  }
+  if (!HasTviewPrefix(table.name)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const TviewName wanted, ParseTviewName(QuoteIdentifier(table.name)));
+  if (wanted.entity == facts.entity) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(RenameEntity(tview, wanted.entity));
+  if (wanted.view == view.name) return absl::OkStatus();
+  return AlterView(facts.backing_view, "RENAME TO " + QuoteIdentifier(wanted.view));
+}
+
+absl::StatusOr<bool> HasRows(RelationId relation) {
+  return pg::CallFor([&] {
+    const char kind = get_rel_relkind(relation);
+    return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+           kind == RELKIND_FOREIGN_TABLE || kind == RELKIND_MATVIEW;
+  });
+}
+
+// A nested view was replaced: every row of its readers may differ.
+absl::Status NoteReaders(const std::vector<RelationId>& readers) {
+  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(NoteTview(reader));
+  return absl::OkStatus();
+}
+
+absl::Status LockOutAppliers(const std::vector<RelationId>& readers) {
+  for (RelationId reader : readers) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([reader] { LockRelationOid(reader, ShareLock); }));
+  }
+  return absl::OkStatus();
+}
+
+// A view that a restore replaces may read what others restore: the applier adopts its readers
+// again.
+absl::Status FollowSource(RelationId reader, bool has_rows) {
+  if (!IsRestoring()) return RederiveLineage(reader);
+  return has_rows ? RederiveOrDisown(reader) : Disown(reader);
+}
+
+absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  if (is_tview) TVIEWS_RETURN_IF_ERROR(FollowTable(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_rows, HasRows(relation));
+  if (has_rows && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
+  if (changes_tree) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
+  for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(FollowSource(reader, has_rows));
+  if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  if (is_tview) TVIEWS_RETURN_IF_ERROR(WriteLabel(relation));
+  if (readers.empty()) return absl::OkStatus();
+  if (!rows_may_differ) {
+    TVIEWS_ASSIGN_OR_RETURN(rows_may_differ, IsReadAsWholeRow(relation));
+  }
+  if (!rows_may_differ) return absl::OkStatus();
+  return has_rows ? NoteWholeRelation(relation) : NoteReaders(readers);
+}
+
+// Of `functions` those that this transaction has written.
+absl::StatusOr<std::vector<Oid32>> Written(const List* functions) {
+  std::vector<Oid32> written;
+  for (int i = 0; i < list_length(functions); ++i) {
+    const Oid function = list_nth_oid(functions, i);
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_written, pg::CallFor([function] {
+                              HeapTuple row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+                              if (!HeapTupleIsValid(row)) return false;
+                              const bool ours = TransactionIdIsCurrentTransactionId(
+                                  HeapTupleHeaderGetXmin(row->t_data));
+                              ReleaseSysCache(row);
+                              return ours;
+                            }));
+    if (is_written) written.push_back(function);
+  }
+  return written;
+}
+
+absl::Status CompareUsers(const std::vector<RelationId>& users) {
+  TVIEWS_RETURN_IF_ERROR(LockOutAppliers(users));
+  for (const RelationId user : users) {
+    TVIEWS_RETURN_IF_ERROR(RederiveLineage(user));
+    TVIEWS_RETURN_IF_ERROR(NoteTview(user));
+  }
+  return absl::OkStatus();
+}
+
+// The rows of TVIEWs that use what now means something else may differ.
+absl::Status FollowMeaning(const Aftermath& aftermath) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Oid32> functions, Written(aftermath.functions));
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<RelationId> users, UsersOfFunctions(functions));
+  TVIEWS_RETURN_IF_ERROR(CompareUsers(users));
+  if (aftermath.type == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(users, UsersOfType(aftermath.type));
+  return CompareUsers(users);
+}
+
+// Of TVIEWs whose lookups may hold the name; others would only be in the way of other commands.
+absl::Status RederiveLookups(const char* name) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> tviews,
+                          TviewsWithLookup(name == nullptr ? "" : name));
+  for (const RelationId tview : tviews) TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
+  Aftermath aftermath{};
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { Plan(statement, &aftermath); }));
+  return aftermath;
+}
+
+absl::Status PrepareForCommand(const Node* statement) {
+  if (!IsA(statement, AlterTableStmt)) return absl::OkStatus();
+  const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
+  for (int i = 0; i < list_length(alter->cmds); ++i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(alter->cmds, i));
+    const bool attaches = command->subtype == AT_AttachPartition;
+    if (!attaches && command->subtype != AT_AddInherit) continue;
+    Oid altered = InvalidOid;
+    Oid child = InvalidOid;
+    bool is_owner = false;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      altered = RangeVarGetRelid(alter->relation, NoLock, true);
+      child = !attaches
+                  ? altered
+                  : RangeVarGetRelid(reinterpret_cast<const PartitionCmd*>(command->def)->name,
+                                     NoLock, true);
+      is_owner = altered != InvalidOid && child != InvalidOid &&
+                 pg::compat::OwnsRelation(child, GetUserId());
+    }));
+    if (!is_owner) continue;  // the command fails
+    if (!attaches) {
+      TVIEWS_RETURN_IF_ERROR(MakeRoomForInherit(child));
+      continue;
+    }
+    TVIEWS_RETURN_IF_ERROR(MakeRoomForAttach(altered, child));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunAftermath(const Aftermath& aftermath) {
+  for (int i = 0; i < list_length(aftermath.unseen_changes); ++i) {
+    TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(list_nth_oid(aftermath.unseen_changes, i)));
+  }
+  TVIEWS_RETURN_IF_ERROR(FollowMeaning(aftermath));
+  if (aftermath.is_rename_elsewhere) {
+    TVIEWS_RETURN_IF_ERROR(RederiveLookups(aftermath.renamed));
+  }
+  if (aftermath.relations == nullptr) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_rewritten, pg::CallFor([&] {
+                            return !equal(FileNodes(aftermath.relations), aftermath.file_nodes);
+                          }));
+  for (int i = 0; i < list_length(aftermath.relations); ++i) {
+    TVIEWS_RETURN_IF_ERROR(Follow(list_nth_oid(aftermath.relations, i), aftermath.changes_tree,
+                                  aftermath.rows_may_differ || is_rewritten));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,69 @@
+#include "backend/ddl/object_access.h"
+
+#include "backend/tview/drop.h"
+#include "backend/tview/label.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/shmem/worker_slots.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xact.h>
+#include <catalog/objectaccess.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_extension.h>
+#include <commands/extension.h>
+#include <miscadmin.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+object_access_hook_type previous_hook = nullptr;
+
+// Set while the transaction has dropped the extension: the applier is to learn of it.
+bool has_dropped_extension = false;
+
+// Also DROP SCHEMA ... CASCADE and DROP OWNED may drop the extension.
+absl::Status NoteExtensionDrop(Oid extension) {
+  TVIEWS_ASSIGN_OR_RETURN(const Oid ours,
+                          pg::CallFor([] { return get_extension_oid("pg_tviews", true); }));
+  if (extension != ours) return absl::OkStatus();
+  has_dropped_extension = true;
+  TVIEWS_RETURN_IF_ERROR(RemoveLabels());
+  return pg::InvalidateInstallation();
+}
+
+// An applier that is woken up without need finds nothing to do, so a rolled-back subtransaction
+// makes no difference.
+void OnTransactionEnd(XactEvent event, void*) {
+  pg::EnterQuietly([event] {
+    if (event == XACT_EVENT_COMMIT && has_dropped_extension) {
+      if (pg::DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId); slot != nullptr) {
+        pg::WakeApplierOf(slot);
+      }
+    }
+    if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT) has_dropped_extension = false;
+  });
+}
+
+void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_id, void* argument) {
+  if (previous_hook != nullptr) previous_hook(access, class_id, object, sub_id, argument);
+  if (access != OAT_DROP || sub_id != 0) return;
+  if (class_id != RelationRelationId && class_id != ExtensionRelationId) return;
+  pg::Enter<bool>([class_id, object]() -> absl::StatusOr<bool> {
+    TVIEWS_RETURN_IF_ERROR(class_id == RelationRelationId ? NoteDrop(object)
+                                                          : NoteExtensionDrop(object));
+    return true;
+  });
+}
+
+}  // namespace
+
+void RegisterObjectAccessHook() {
+  previous_hook = object_access_hook;
+  object_access_hook = OnObjectAccess;
+  RegisterXactCallback(OnTransactionEnd, nullptr);
+}
+
+}  // namespace tviews::backend

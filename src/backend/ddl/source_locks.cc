@@ -1,0 +1,252 @@
+#include "backend/ddl/source_locks.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/htup_details.h>
+#include <access/table.h>
+#include <catalog/catalog.h>
+#include <catalog/dependency.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_inherits.h>
+#include <commands/extension.h>
+#include <miscadmin.h>
+#include <storage/lmgr.h>
+#include <storage/proc.h>
+#include <utils/acl.h>
+#include <utils/guc.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/rls.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr int kPatientRounds = 10;
+
+struct RelationFacts {
+  bool exists = false;
+  char kind = 0;
+  char persistence = 0;
+  bool is_catalog = false;
+  bool is_ours = false;
+  bool may_read = false;
+  bool may_trigger = false;
+  bool has_row_security = false;
+};
+
+absl::StatusOr<RelationFacts> ReadFacts(RelationId relation) {
+  return pg::CallFor([&] {
+    RelationFacts facts;
+    HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(row)) return facts;
+    Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(row));
+    facts.exists = true;
+    facts.kind = form->relkind;
+    facts.persistence = form->relpersistence;
+    ReleaseSysCache(row);
+    facts.is_catalog = IsCatalogRelationOid(relation);
+    facts.is_ours =
+        getExtensionOfObject(RelationRelationId, relation) == get_extension_oid("pg_tviews", false);
+    facts.may_read = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+    facts.may_trigger = pg_class_aclcheck(relation, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK;
+    facts.has_row_security = check_enable_rls(relation, GetUserId(), true) == RLS_ENABLED;
+    return facts;
+  });
+}
+
+absl::Status Refuse(const std::string& name, const std::string& reason, const std::string& hint) {
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "relation " + name + " cannot be the source of a TVIEW",
+                        .detail = reason,
+                        .hint = hint,
+                        .sqlstate = "42809"});
+}
+
+// The kind of relation; null if it may be a source.
+const char* RefusedKind(const RelationFacts& facts) {
+  if (facts.is_ours) return "It belongs to the extension pg_tviews.";
+  if (facts.is_catalog) return "It is a system catalog.";
+  switch (facts.kind) {
+    case RELKIND_RELATION:
+    case RELKIND_PARTITIONED_TABLE:
+    case RELKIND_MATVIEW:
+    case RELKIND_FOREIGN_TABLE:
+      return nullptr;
+    case RELKIND_SEQUENCE:
+      return "It is a sequence.";
+    default:
+      return "It is not a table.";
+  }
+}
+
+absl::Status CheckSource(RelationId relation, bool is_new) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationFacts facts, ReadFacts(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
+  if (const char* reason = RefusedKind(facts); reason != nullptr) {
+    return Refuse(name, reason,
+                  "Use tables, materialized views and TVIEWs, directly or through views.");
+  }
+  if (facts.persistence == RELPERSISTENCE_TEMP) {
+    return Refuse(name, "It is a temporary table.", "Use a permanent table.");
+  }
+  if (facts.persistence == RELPERSISTENCE_UNLOGGED) {
+    return Refuse(name, "It is unlogged: crash recovery empties it without a trace.",
+                  "Run ALTER TABLE " + name + " SET LOGGED.");
+  }
+  // Materialized views have no triggers.
+  const bool may_follow = facts.may_trigger || facts.kind == RELKIND_MATVIEW;
+  if (is_new && (!facts.may_read || !may_follow)) {
+    const std::string missing = facts.may_read ? "TRIGGER" : "SELECT";
+    return pg::MakeError(absl::StatusCode::kPermissionDenied,
+                         {.message = "permission denied for table " + name,
+                          .detail = "Creating a TVIEW needs SELECT and TRIGGER on each source; " +
+                                    missing + " is missing."});
+  }
+  if (facts.has_row_security) {
+    return Refuse(name, "Row-level security policies hide some of its rows from the TVIEW's owner.",
+                  "Create the TVIEW as a role that policies do not apply to.");
+  }
+  return absl::OkStatus();
+}
+
+// `sources` and everything that inherits from them, in the order of ids.
+absl::StatusOr<std::set<RelationId>> WithInheritors(const std::vector<RelationId>& sources) {
+  std::set<RelationId> all;
+  for (RelationId source : sources) {
+    List* inheritors = nullptr;
+    TVIEWS_RETURN_IF_ERROR(
+        pg::Call([&] { inheritors = find_all_inheritors(source, NoLock, nullptr); }));
+    for (int i = 0; i < list_length(inheritors); ++i) all.insert(list_nth_oid(inheritors, i));
+  }
+  return all;
+}
+
+absl::Status CheckNotInUse(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_in_use, pg::CallFor([&] {
+                            Relation table = table_open(relation, NoLock);
+                            const bool used = table->rd_refcnt > 1;
+                            table_close(table, NoLock);
+                            return used;
+                          }));
+  if (!is_in_use) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "cannot create a TVIEW over " + name +
+                                   " because it is being used by active queries in this session",
+                        .sqlstate = "55006"});
+}
+
+absl::Status LockAll(const std::vector<RelationId>& sources,
+                     absl::FunctionRef<absl::Status(RelationId)> lock) {
+  std::set<RelationId> locked;
+  // Again while waiting for a lock has let the tree grow.
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+    if (all == locked) break;
+    for (RelationId relation : all) {
+      if (!locked.contains(relation)) TVIEWS_RETURN_IF_ERROR(lock(relation));
+    }
+    locked = all;
+  }
+  for (RelationId relation : locked) TVIEWS_RETURN_IF_ERROR(CheckNotInUse(relation));
+  return absl::OkStatus();
+}
+
+absl::Status LockOne(RelationId relation) {
+  return pg::Call([relation] { LockRelationOid(relation, ShareRowExclusiveLock); });
+}
+
+// How long a round waits for each lock while it holds others: longer each time, but too short for a
+// writer that waits for them to look for deadlocks.
+int PatienceMs(int round) { return std::max(1, std::min(1 << round, DeadlockTimeout / 2)); }
+
+// Fails with 55P03, and names the relation, if a lock takes longer.
+absl::Status LockAllWithin(int milliseconds, const std::vector<RelationId>& sources,
+                           RelationId* busy) {
+  int nest = 0;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    nest = NewGUCNestLevel();
+    if (LockTimeout > 0 && LockTimeout < milliseconds) return;
+    char text[16];
+    pg_snprintf(text, sizeof(text), "%d", milliseconds);
+    set_config_option("lock_timeout", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                      false);
+  }));
+  TVIEWS_RETURN_IF_ERROR(LockAll(sources, [busy](RelationId relation) {
+    *busy = relation;
+    return LockOne(relation);
+  }));
+  return pg::Call([nest] { AtEOXact_GUC(true, nest); });
+}
+
+}  // namespace
+
+absl::Status CheckSources(const std::vector<RelationId>& sources,
+                          const std::vector<RelationId>& former) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> old, WithInheritors(former));
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+  for (RelationId relation : all) {
+    TVIEWS_RETURN_IF_ERROR(CheckSource(relation, !old.contains(relation)));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<RelationId>& sources) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+  std::vector<RelationId> foreign;
+  for (RelationId relation : all) {
+    TVIEWS_ASSIGN_OR_RETURN(const char kind,
+                            pg::CallFor([relation] { return get_rel_relkind(relation); }));
+    if (kind == RELKIND_FOREIGN_TABLE) foreign.push_back(relation);
+  }
+  return foreign;
+}
+
+absl::Status LockSources(const std::vector<RelationId>& sources) {
+  for (int round = 0; round < kPatientRounds; ++round) {
+    RelationId busy = 0;
+    const absl::Status status =
+        pg::RunSubtransaction([&] { return LockAllWithin(PatienceMs(round), sources, &busy); });
+    if (!pg::HasSqlState(status, "55P03")) return status;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([busy] {
+      LockRelationOid(busy, ShareRowExclusiveLock);
+      UnlockRelationOid(busy, ShareRowExclusiveLock);
+    }));
+  }
+  return LockAll(sources, LockOne);
+}
+
+absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources) {
+  return LockAll(sources, [](RelationId relation) -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([relation] {
+                              return ConditionalLockRelationOid(relation, ShareRowExclusiveLock);
+                            }));
+    if (is_locked) return absl::OkStatus();
+    return pg::MakeError(absl::StatusCode::kUnavailable,
+                         {.message = "a source is locked", .sqlstate = "55P03"});
+  });
+}
+
+absl::Status LockForRemoval(const std::vector<RelationId>& relations) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(relations));
+  for (RelationId relation : all) {
+    TVIEWS_RETURN_IF_ERROR(
+        pg::Call([relation] { LockRelationOid(relation, AccessExclusiveLock); }));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

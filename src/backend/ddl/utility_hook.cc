@@ -1,0 +1,250 @@
+#include "backend/ddl/utility_hook.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "absl/strings/numbers.h"
+#include "backend/capture/transaction.h"
+#include "backend/ddl/aftermath.h"
+#include "backend/ddl/audit_log.h"
+#include "backend/ddl/database_ddl.h"
+#include "backend/ddl/extension_ddl.h"
+#include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/refusals.h"
+#include "backend/reading/reader_snapshot.h"
+#include "backend/reading/reading.h"
+#include "backend/tview/create_table_as.h"
+#include "backend/tview/drop.h"
+#include "backend/tview/label.h"
+#include "backend/tview/metadata.h"
+#include "backend/tview/options.h"
+#include "backend/tview/restore_session.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/server/snapshot.h"
+#include "shared/pg/shmem/change_queue.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xact.h>
+#include <catalog/namespace.h>
+#include <miscadmin.h>
+#include <nodes/parsenodes.h>
+#include <tcop/cmdtag.h>
+#include <tcop/utility.h>
+#include <utils/snapmgr.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+ProcessUtility_hook_type previous_hook = nullptr;
+
+std::string_view TextOf(const PlannedStmt* planned, const char* source) {
+  const int start = planned->stmt_location < 0 ? 0 : planned->stmt_location;
+  const std::size_t rest = std::strlen(source + start);
+  const std::size_t length = planned->stmt_len > 0 ? planned->stmt_len : rest;
+  return std::string_view(source + start, length < rest ? length : rest);
+}
+
+// True if the statement was a CREATE TABLE ... AS that creates a TVIEW, which it then has done.
+absl::StatusOr<bool> CreateInstead(const PlannedStmt* planned, const char* source,
+                                   QueryCompletion* completion) {
+  if (!IsA(planned->utilityStmt, CreateTableAsStmt)) return false;
+  const auto* statement = reinterpret_cast<const CreateTableAsStmt*>(planned->utilityStmt);
+  TVIEWS_ASSIGN_OR_RETURN(const bool creates, CreatesTview(statement));
+  if (!creates) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const CreateTableAsResult result,
+                          RunCreateTableAs(statement, TextOf(planned, source)));
+  if (completion != nullptr && result.has_rows) {
+    SetQueryCompletion(completion, CMDTAG_SELECT, result.rows);
+  }
+  return true;
+}
+
+// True if the statement was one for us alone, which is then done.
+absl::StatusOr<bool> DoInstead(const PlannedStmt* planned, const char* source,
+                               QueryCompletion* completion) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_created, CreateInstead(planned, source, completion));
+  if (is_created) return true;
+  return AlterTviewOptions(planned->utilityStmt);
+}
+
+// EXPLAIN ANALYZE would run the statement past this hook.
+absl::Status CheckExplain(const Node* statement) {
+  if (!IsA(statement, ExplainStmt)) return absl::OkStatus();
+  const auto* explain = reinterpret_cast<const ExplainStmt*>(statement);
+  const Query* const query = castNode(Query, explain->query);
+  if (query->commandType != CMD_UTILITY || !IsA(query->utilityStmt, CreateTableAsStmt)) {
+    return absl::OkStatus();
+  }
+  TVIEWS_ASSIGN_OR_RETURN(
+      const bool creates,
+      CreatesTview(reinterpret_cast<const CreateTableAsStmt*>(query->utilityStmt)));
+  if (!creates) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kUnimplemented,
+                       {.message = "EXPLAIN cannot run the creation of a TVIEW",
+                        .hint = "Explain its query instead."});
+}
+
+absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
+  TVIEWS_RETURN_IF_ERROR(CheckExplain(statement));
+  TVIEWS_RETURN_IF_ERROR(CheckExtensionCommand(statement));
+  TVIEWS_RETURN_IF_ERROR(PrepareExtensionDrop(statement));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews || InternalDdlScope::IsOpen()) return Aftermath{};
+  TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
+  TVIEWS_RETURN_IF_ERROR(PrepareForCommand(statement));
+  return PlanAftermath(statement);
+}
+
+// A restored table gets the primary key that its adoption waits for.
+absl::Status WakeForAdoption(const Node* statement) {
+  if (!IsA(statement, AlterTableStmt)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([statement]() -> RelationId {
+                            return RangeVarGetRelid(
+                                reinterpret_cast<const AlterTableStmt*>(statement)->relation,
+                                NoLock, true);
+                          }));
+  if (relation == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool waits, AwaitsAdoption(relation));
+  return waits ? NoteMetadataChange() : absl::OkStatus();
+}
+
+absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
+  if (IsExtensionCommand(statement)) {
+    TVIEWS_RETURN_IF_ERROR(pg::InvalidateInstallation());
+  }
+  TVIEWS_RETURN_IF_ERROR(FinishDrops(statement));
+  TVIEWS_RETURN_IF_ERROR(WakeForAdoption(statement));
+  TVIEWS_RETURN_IF_ERROR(RunAftermath(aftermath));
+  return RecordDdl(statement, aftermath);
+}
+
+// Parts of a command come here too, in the middle of it; and transaction statements, which may have
+// no transaction before or after.
+bool IsWholeCommand(const Node* statement, ProcessUtilityContext context) {
+  return context != PROCESS_UTILITY_SUBCOMMAND && !IsA(statement, TransactionStmt) &&
+         IsTransactionState();
+}
+
+absl::StatusOr<DatabaseId> Park(const Node* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const DatabaseId database, DatabaseToPark(statement));
+  if (database != 0) TVIEWS_RETURN_IF_ERROR(ParkDatabase(database));
+  return database;
+}
+
+const TransactionStmt* AsTransaction(const Node* statement) {
+  return IsA(statement, TransactionStmt) ? reinterpret_cast<const TransactionStmt*>(statement)
+                                         : nullptr;
+}
+
+bool IsCommitPrepared(const Node* statement) {
+  const TransactionStmt* const transaction = AsTransaction(statement);
+  return transaction != nullptr && transaction->kind == TRANS_STMT_COMMIT_PREPARED;
+}
+
+bool IsBegin(const Node* statement) {
+  const TransactionStmt* const transaction = AsTransaction(statement);
+  return transaction != nullptr &&
+         (transaction->kind == TRANS_STMT_BEGIN || transaction->kind == TRANS_STMT_START);
+}
+
+// The transaction that COMMIT PREPARED is about to end, for which this session's reads wait then; 0
+// for one of another database, or none.
+absl::StatusOr<FullXid> PreparedXid(const Node* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return FullXid{0};
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT p.transaction FROM pg_catalog.pg_prepared_xact() p WHERE p.gid "
+                           "= $1 AND p.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE "
+                           "d.datname = pg_catalog.current_database())",
+                           {std::string(AsTransaction(statement)->gid)}));
+  std::uint32_t xid = 0;
+  if (found.rows.empty() || !absl::SimpleAtoi(*found.rows[0][0], &xid)) return FullXid{0};
+  return pg::WidenXid(xid);
+}
+
+// What a COPY that reads a relation runs under counts as a running statement's snapshot.
+void RunAsReader(const Node* statement) {
+  if (!IsA(statement, CopyStmt)) return;
+  const auto* const copy = reinterpret_cast<const CopyStmt*>(statement);
+  if (MayHaveToWait()) {
+    pg::Enter<bool>([copy]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(PrepareToCopy(copy));
+      return true;
+    });
+  }
+  if (!copy->is_from && copy->relation != nullptr && ActiveSnapshotSet()) {
+    SetRunningSnapshot(GetActiveSnapshot());
+  }
+}
+
+// After a transaction statement.
+absl::Status NoteTransaction(const Node* statement, FullXid prepared) {
+  if (prepared != 0) SetLastRecordedXid(prepared);
+  if (IsBegin(statement) && MayHaveToWait()) return AfterBegin();
+  return absl::OkStatus();
+}
+
+void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_tree,
+                      ProcessUtilityContext context, ParamListInfo parameters,
+                      QueryEnvironment* environment, DestReceiver* destination,
+                      QueryCompletion* completion) {
+  const Node* const statement = planned->utilityStmt;
+  const bool is_whole = IsWholeCommand(statement, context);
+  Aftermath aftermath{};
+  DatabaseId parked = 0;
+  if (is_whole) {
+    const bool is_done = pg::Enter<bool>(
+        [planned, source, completion] { return DoInstead(planned, source, completion); });
+    if (is_done) return;
+    const RestoreStatement restore = pg::Enter<RestoreStatement>(
+        [planned]() -> absl::StatusOr<RestoreStatement> { return AdaptRestore(planned); });
+    if (restore.is_redundant) return;
+    planned = restore.planned;
+    aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
+    parked = pg::Enter<DatabaseId>([statement] { return Park(statement); });
+  }
+  FullXid prepared = 0;
+  if (IsCommitPrepared(statement) && IsTransactionState()) {
+    prepared = pg::Enter<FullXid>([statement] { return PreparedXid(statement); });
+  }
+  SnapshotData* const running = RunningSnapshot();
+  if (is_whole) RunAsReader(statement);
+  if (previous_hook != nullptr) {
+    previous_hook(planned, source, read_only_tree, context, parameters, environment, destination,
+                  completion);
+  } else {
+    standard_ProcessUtility(planned, source, read_only_tree, context, parameters, environment,
+                            destination, completion);
+  }
+  SetRunningSnapshot(running);
+  if (IsCommitPrepared(statement)) pg::change_queue::WakeApplier(MyDatabaseId);
+  if (AsTransaction(statement) != nullptr && IsTransactionState()) {
+    pg::Enter<bool>([statement, prepared]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(NoteTransaction(statement, prepared));
+      return true;
+    });
+  }
+  // VACUUM and the like end with another transaction than they began with.
+  if (!is_whole || !IsTransactionState()) return;
+  pg::Enter<bool>([statement, aftermath, parked]() -> absl::StatusOr<bool> {
+    if (parked != 0) TVIEWS_RETURN_IF_ERROR(UnparkDatabase(parked));
+    NoteCreateDatabase(statement);
+    TVIEWS_RETURN_IF_ERROR(AfterCommand(statement, aftermath));
+    return true;
+  });
+}
+
+}  // namespace
+
+void RegisterUtilityHook() {
+  previous_hook = ProcessUtility_hook;
+  ProcessUtility_hook = OnProcessUtility;
+}
+
+}  // namespace tviews::backend

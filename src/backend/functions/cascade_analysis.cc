@@ -1,0 +1,158 @@
+#include "backend/functions/cascade_analysis.h"
+
+#include <limits>
+#include <optional>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "backend/functions/change_impact.h"
+#include "backend/functions/session_graph.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/common/reader_bypass.h"
+#include "shared/pg/planner/key_planner.h"
+#include "shared/pg/planner/page_costs.h"
+#include "shared/refresh_plan.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include <utils/acl.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+absl::StatusOr<bool> MayRead(RelationId relation) {
+  return pg::CallFor(
+      [&] { return pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK; });
+}
+
+// A refresh statement with its keys written into it.
+absl::StatusOr<std::string> WithKeys(const TviewDefinition& tview, RefreshShape shape,
+                                     const std::string& values) {
+  std::string statement = RefreshStatement(tview, shape);
+  if (shape == RefreshShape::kWhole) return statement;
+  if (shape == RefreshShape::kLateral || shape == RefreshShape::kJoin) {
+    return "WITH pg_tviews_keys (key) AS MATERIALIZED (" + values + ") " + statement;
+  }
+  // "VALUES (a), (b)" -> "a" or "ARRAY[(a), (b)]".
+  const std::string list = values.substr(std::string("VALUES ").size());
+  const std::string keys = shape == RefreshShape::kSingle ? list : "ARRAY[" + list + "]";
+  return statement.replace(statement.rfind("$1"), 2, keys);
+}
+
+// The planner's total cost, from the first line of EXPLAIN: "... (cost=0.15..8.17 rows=...".
+absl::StatusOr<double> CostOf(const std::string& statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult plan, pg::ExecuteSql("EXPLAIN " + statement));
+  const std::string& line = *plan.rows.at(0).at(0);
+  const std::size_t cost = line.find("(cost=");
+  const std::size_t total = cost == std::string::npos ? cost : line.find("..", cost);
+  double value = std::numeric_limits<double>::max();
+  if (total != std::string::npos) {
+    const std::size_t end = line.find(' ', total);
+    const std::string number = line.substr(total + 2, end - total - 2);
+    if (!absl::SimpleAtod(number, &value)) value = std::numeric_limits<double>::max();
+  }
+  return value;
+}
+
+struct ChosenStatement {
+  RefreshShape shape = RefreshShape::kWhole;
+  std::string text;
+};
+
+// As the refresh executor chooses: by the planner's cost, if there is more than one key.
+absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact) {
+  const TviewDefinition& tview = *impact.tview;
+  if (impact.strategy == Strategy::kFull) {
+    return ChosenStatement{RefreshShape::kWhole, RefreshStatement(tview, RefreshShape::kWhole)};
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, impact.keys));
+  ChosenStatement best;
+  if (impact.keys.size() == 1) {
+    best.shape = RefreshShape::kSingle;
+    TVIEWS_ASSIGN_OR_RETURN(best.text, WithKeys(tview, best.shape, values));
+    return best;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_array,
+                          pg::CallFor([&] { return OidIsValid(get_array_type(tview.key_type)); }));
+  double lowest = std::numeric_limits<double>::infinity();
+  for (const RefreshShape shape :
+       {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
+    if (shape == RefreshShape::kArray && !has_array) continue;
+    TVIEWS_ASSIGN_OR_RETURN(std::string text, WithKeys(tview, shape, values));
+    TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(text));
+    if (cost >= lowest) continue;
+    lowest = cost;
+    best = {shape, std::move(text)};
+  }
+  return best;
+}
+
+absl::Status AppendPlan(const std::string& statement, std::vector<std::string>* lines) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult plan,
+                          pg::ExecuteSql("EXPLAIN (ANALYZE, BUFFERS) " + statement));
+  for (const pg::SqlRow& row : plan.rows) lines->push_back("  " + row[0].value_or(""));
+  return absl::OkStatus();
+}
+
+absl::Status AppendSteps(const TviewImpact& impact, std::vector<std::string>* lines) {
+  const TviewDefinition& tview = *impact.tview;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview.relation));
+  TVIEWS_ASSIGN_OR_RETURN(const bool may_read, MayRead(tview.relation));
+  if (!may_read) {
+    lines->push_back("Refresh of " + name + ": permission denied");
+    return absl::OkStatus();
+  }
+  std::optional<pg::PageCostsOfBatch> page_costs;
+  page_costs.emplace();
+  for (const KeyQuery& query : impact.queries) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string source, RelationDisplayName(query.source));
+    lines->push_back("Lookup of keys of " + name + " from " + source + " by " + query.description);
+    TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner,
+                            pg::UserScope::AsDefinitionOwner(tview.owner));
+    TVIEWS_RETURN_IF_ERROR(AppendPlan(query.statement, lines));
+  }
+  if (impact.keys.empty() && impact.strategy != Strategy::kFull) {
+    lines->push_back("Refresh of " + name + ": no keys");
+    return absl::OkStatus();
+  }
+  const pg::KeyPlanning planning;
+  if (impact.strategy == Strategy::kFull) page_costs.reset();
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const ChosenStatement chosen, ChooseStatement(impact));
+  lines->push_back(
+      absl::StrCat("Refresh of ", name, ": ",
+                   impact.strategy == Strategy::kFull ? "all" : absl::StrCat(impact.keys.size()),
+                   impact.keys.size() == 1 ? " key" : " keys", ", statement shape ",
+                   RefreshShapeName(chosen.shape)));
+  return AppendPlan(chosen.text, lines);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> AnalyzeCascade(RelationId tview, const std::string& key) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool may_read, MayRead(tview));
+  if (!may_read) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
+    return pg::MakeError(absl::StatusCode::kPermissionDenied,
+                         {.message = "permission denied for table " + name});
+  }
+  const pg::ReaderBypass bypass;
+  TVIEWS_ASSIGN_OR_RETURN(const DependencyGraph graph, LoadSessionGraph());
+  ChangeImpact change(graph);
+  change.BeginWithKey(tview, key);
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<TviewImpact> impacts, change.Follow());
+  std::vector<std::string> lines;
+  for (const TviewImpact& impact : impacts) {
+    TVIEWS_RETURN_IF_ERROR(AppendSteps(impact, &lines));
+  }
+  return lines;
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,161 @@
+#include "backend/functions/change_impact.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/capture_config.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_type.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+absl::StatusOr<std::string> ColumnOf(RelationId relation, AttributeNumber attribute) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* name,
+                          pg::CallFor([&] { return get_attname(relation, attribute, false); }));
+  return "t." + QuoteIdentifier(name);
+}
+
+// Integers of the delta that the key's type cannot hold equal no key.
+std::string RangeOf(TypeId from, TypeId to) {
+  if (from == to || to == INT8OID) return {};
+  if (to == INT4OID) return " BETWEEN -2147483648 AND 2147483647";
+  return " BETWEEN -32768 AND 32767";
+}
+
+absl::StatusOr<std::string> DirectStatement(const TviewDefinition& tview,
+                                            const SourceLineage& source, const LineagePath& path,
+                                            const std::string& delta) {
+  const CapturedColumn& captured = path.captured[0];
+  TVIEWS_ASSIGN_OR_RETURN(const std::string column, ColumnOf(source.source, captured.attribute));
+  const std::string range = RangeOf(captured.type, tview.key_type);
+  return absl::StrCat("SELECT DISTINCT d.key::text FROM (SELECT ", column, " ", delta,
+                      ") AS d (key) WHERE num_nonnulls(d.key) > 0",
+                      range.empty() ? "" : " AND d.key", range);
+}
+
+absl::StatusOr<std::string> LookupStatement(const SourceLineage& source, const LineagePath& path,
+                                            const std::string& delta) {
+  std::string names;
+  std::string columns;
+  for (const CapturedColumn& captured : path.captured) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string column, ColumnOf(source.source, captured.attribute));
+    absl::StrAppend(&names, names.empty() ? "" : ", ", "c", captured.attribute);
+    absl::StrAppend(&columns, columns.empty() ? "" : ", ", column);
+  }
+  if (!names.empty()) names = " (" + names + ")";
+  return absl::StrCat("WITH pg_tviews_delta", names, " AS MATERIALIZED (SELECT ", columns, " ",
+                      delta, ") SELECT DISTINCT l.key::text FROM (", path.lookup,
+                      ") AS l (key) WHERE num_nonnulls(l.key) > 0");
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> KeysAsValues(const TviewDefinition& tview,
+                                         const std::set<std::string>& keys) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string type, TypeNameForCast(tview.key_type));
+  std::string values = "VALUES ";
+  for (const std::string& key : keys) {
+    absl::StrAppend(&values, values.back() == ' ' ? "(" : ", (", QuoteLiteral(key), "::", type,
+                    ")");
+  }
+  return values;
+}
+
+absl::Status ChangeImpact::BeginWithRows(const std::vector<FoundRow>& rows) {
+  for (const FoundRow& row : rows) {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config,
+                            pg::CaptureConfigOf(row.relation));
+    const std::string is_row =
+        absl::StrCat("(t.tableoid = ", row.relation, " AND t.ctid = '", row.place, "'::tid)");
+    for (const pg::CaptureTarget& target : config->targets) {
+      std::string& delta = deltas_[target.source];
+      if (!delta.empty()) {
+        delta += " OR " + is_row;
+        continue;
+      }
+      TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(target.source));
+      delta = "FROM " + name + " AS t WHERE " + is_row;
+    }
+  }
+  return absl::OkStatus();
+}
+
+void ChangeImpact::BeginWithKey(RelationId tview, const std::string& key) { begin_[tview] = key; }
+
+absl::StatusOr<std::vector<TviewImpact>> ChangeImpact::Follow() {
+  std::vector<TviewImpact> reached;
+  for (const TviewDefinition& tview : graph_.order()) {
+    TviewImpact impact;
+    impact.tview = &tview;
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_reached, Visit(tview, &impact));
+    if (!is_reached) continue;
+    TVIEWS_RETURN_IF_ERROR(AddToDeltas(impact));
+    reached.push_back(std::move(impact));
+  }
+  return reached;
+}
+
+// False if no source of `tview` has changed.
+absl::StatusOr<bool> ChangeImpact::Visit(const TviewDefinition& tview, TviewImpact* impact) {
+  const auto begin = begin_.find(tview.relation);
+  if (begin != begin_.end()) impact->keys.insert(begin->second);
+  bool is_reached = begin != begin_.end();
+  for (const SourceLineage& source : tview.sources) {
+    const auto delta = deltas_.find(source.source);
+    if (delta == deltas_.end()) continue;
+    is_reached = true;
+    if (delta->second.empty()) impact->strategy = Strategy::kFull;
+    if (source.paths.empty()) impact->strategy = Strategy::kFull;
+    for (const LineagePath& path : source.paths) {
+      impact->paths.insert(path.description);
+      impact->strategy = std::max(impact->strategy, path.strategy);
+      if (impact->strategy == Strategy::kFull) continue;
+      TVIEWS_RETURN_IF_ERROR(FollowPath(source, path, impact));
+    }
+  }
+  if (impact->strategy == Strategy::kFull) impact->keys.clear();
+  return is_reached;
+}
+
+absl::Status ChangeImpact::FollowPath(const SourceLineage& source, const LineagePath& path,
+                                      TviewImpact* impact) {
+  const std::string& delta = deltas_[source.source];
+  std::string statement;
+  if (path.strategy == Strategy::kDirect) {
+    TVIEWS_ASSIGN_OR_RETURN(statement, DirectStatement(*impact->tview, source, path, delta));
+  } else {
+    TVIEWS_ASSIGN_OR_RETURN(statement, LookupStatement(source, path, delta));
+    impact->queries.push_back({source.source, path.description, statement});
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner,
+                          pg::UserScope::AsDefinitionOwner(impact->tview->owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result, pg::ExecuteSql(statement, {}, true));
+  for (const pg::SqlRow& row : result.rows) impact->keys.insert(*row[0]);
+  return absl::OkStatus();
+}
+
+// What is recomputed counts as changed, for the TVIEWs that read it.
+absl::Status ChangeImpact::AddToDeltas(const TviewImpact& impact) {
+  const TviewDefinition& tview = *impact.tview;
+  if (impact.strategy == Strategy::kFull) {
+    deltas_[tview.relation].clear();
+  } else if (!impact.keys.empty()) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, impact.keys));
+    deltas_[tview.relation] = absl::StrCat(
+        "FROM ONLY ", tview.qualified_name, " AS t JOIN (", values, ") AS k (key) ON t.",
+        QuoteIdentifier(tview.key_column), " ", tview.key_equality, " k.key");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

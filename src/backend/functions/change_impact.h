@@ -1,0 +1,73 @@
+// What a change would reach: the keys of every affected TVIEW, found as the applier finds them.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+//
+// The walk goes through the TVIEWs in refresh order. A delta is a FROM clause: of the changed rows
+// of a source table, or of the stored rows of the affected keys of a TVIEW. Lookups run over it as
+// the owner of the TVIEW whose keys they return, under the active snapshot. Every column counts as
+// changed, and every recomputed document as different: the answer is the most that can happen.
+
+#ifndef PG_TVIEWS_BACKEND_FUNCTIONS_CHANGE_IMPACT_H_
+#define PG_TVIEWS_BACKEND_FUNCTIONS_CHANGE_IMPACT_H_
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "backend/functions/row_by_key.h"
+#include "shared/dependency_graph.h"
+
+namespace tviews::backend {
+
+// One query that names keys.
+struct KeyQuery {
+  RelationId source = 0;
+  std::string description;  // the path, for people
+  std::string statement;
+};
+
+struct TviewImpact {
+  const TviewDefinition* tview = nullptr;
+  Strategy strategy = Strategy::kDirect;  // the weakest that was used
+  std::vector<KeyQuery> queries;          // those that lookups need
+  std::set<std::string> paths;            // descriptions of all paths that were used
+  std::set<std::string> keys;             // as text; empty if `strategy` is full
+};
+
+class ChangeImpact {
+ public:
+  // The graph must outlive the object.
+  explicit ChangeImpact(const DependencyGraph& graph) : graph_(graph) {}
+
+  // Begins with a change of these rows.
+  absl::Status BeginWithRows(const std::vector<FoundRow>& rows);
+
+  // Begins with the document of `tview` whose key is `key`.
+  void BeginWithKey(RelationId tview, const std::string& key);
+
+  // Everything that is reached, in refresh order.
+  absl::StatusOr<std::vector<TviewImpact>> Follow();
+
+ private:
+  absl::StatusOr<bool> Visit(const TviewDefinition& tview, TviewImpact* impact);
+  absl::Status FollowPath(const SourceLineage& source, const LineagePath& path,
+                          TviewImpact* impact);
+  absl::Status AddToDeltas(const TviewImpact& impact);
+
+  const DependencyGraph& graph_;
+  std::map<RelationId, std::string> deltas_;  // FROM clauses over t; empty: changed as a whole
+  std::map<RelationId, std::string> begin_;   // TVIEWs with a key to begin with
+};
+
+// "VALUES (...), (...)": the keys, cast to their type.
+absl::StatusOr<std::string> KeysAsValues(const TviewDefinition& tview,
+                                         const std::set<std::string>& keys);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_FUNCTIONS_CHANGE_IMPACT_H_

@@ -1,0 +1,111 @@
+// pg_tviews_explain_query(query, key): the lineage that a query would have as a TVIEW.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  raise through pg::Enter
+
+#include <string>
+#include <vector>
+
+#include "backend/lineage/query_analysis.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_type.h>
+#include <funcapi.h>
+#include <nodes/execnodes.h>
+#include <nodes/parsenodes.h>
+#include <parser/analyze.h>
+#include <parser/parser.h>
+#include <tcop/tcopprot.h>
+#include <utils/array.h>
+#include <utils/builtins.h>
+
+PG_FUNCTION_INFO_V1(tviews_explain_query);
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// The one SELECT that `text` is, analysed; raises.
+Query* ParseSelect(const char* text) {
+  List* statements = pg_parse_query(text);
+  if (list_length(statements) != 1) {
+    ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("one query is expected")));
+  }
+  Query* query =
+      parse_analyze_fixedparams(linitial_node(RawStmt, statements), text, nullptr, 0, nullptr);
+  if (query->commandType != CMD_SELECT || query->utilityStmt != nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("a SELECT is expected")));
+  }
+  return query;
+}
+
+// The number of the output column `name`, or 0.
+AttrNumber FindColumn(const Query* query, const char* name) {
+  ListCell* cell;
+  foreach (cell, query->targetList) {
+    auto* entry = static_cast<TargetEntry*>(lfirst(cell));
+    if (!entry->resjunk && strcmp(entry->resname, name) == 0) return entry->resno;
+  }
+  return 0;
+}
+
+Datum NumberArray(const std::int16_t* numbers, int count) {
+  auto* items = static_cast<Datum*>(palloc(sizeof(Datum) * static_cast<std::size_t>(count + 1)));
+  for (int i = 0; i < count; ++i) items[i] = Int16GetDatum(numbers[i]);
+  return PointerGetDatum(construct_array(items, count, INT2OID, 2, true, TYPALIGN_SHORT));
+}
+
+absl::Status PutRow(ReturnSetInfo* result, const SourceLineage& source, const LineagePath& path) {
+  std::vector<AttributeNumber> captured;
+  for (const CapturedColumn& column : path.captured) captured.push_back(column.attribute);
+  const char* strategy = StrategyName(path.strategy);
+  return pg::Call([&] {
+    Datum values[6] = {ObjectIdGetDatum(source.source),
+                       CStringGetTextDatum(strategy),
+                       NumberArray(captured.data(), static_cast<int>(captured.size())),
+                       NumberArray(path.relevant.data(), static_cast<int>(path.relevant.size())),
+                       CStringGetTextDatum(path.lookup.c_str()),
+                       CStringGetTextDatum(path.description.c_str())};
+    bool nulls[6] = {false, false, false, false, path.lookup.empty(), false};
+    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+  });
+}
+
+absl::StatusOr<Datum> ExplainQuery(FunctionCallInfo fcinfo) {
+  Query* query = nullptr;
+  AttrNumber key = 0;
+  const char* key_name = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    InitMaterializedSRF(fcinfo, 0);
+    query = ParseSelect(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+    key_name = text_to_cstring(PG_GETARG_TEXT_PP(1));
+    key = FindColumn(query, key_name);
+  }));
+  if (key == 0) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = "the query has no column \"" + std::string(key_name) + "\"",
+                          .hint = "Name one of the columns of its SELECT list.",
+                          .sqlstate = "42703"});
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeQuery(query, key, pg::IsTview));
+  auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  for (const SourceLineage& source : analysis.sources) {
+    for (const LineagePath& path : source.paths) {
+      TVIEWS_RETURN_IF_ERROR(PutRow(result, source, path));
+    }
+  }
+  return Datum{0};
+}
+
+}  // namespace
+}  // namespace tviews::backend
+
+TVIEWS_EXPORT Datum tviews_explain_query(PG_FUNCTION_ARGS) {
+  return tviews::pg::Enter<Datum>([fcinfo] { return tviews::backend::ExplainQuery(fcinfo); });
+}

@@ -1,0 +1,167 @@
+// What the appliers do, and how far long work is: the functions below the monitoring views.
+//
+// Layer:   backend
+// Sharing: reads shared memory, atomics
+// Errors:  raise through pg::Enter
+
+#include "backend/functions/row_output.h"
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/shmem/session_notes.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <fmgr.h>
+
+PG_FUNCTION_INFO_V1(tviews_progress);
+PG_FUNCTION_INFO_V1(tviews_server_state);
+PG_FUNCTION_INFO_V1(tviews_slots);
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace backend = tviews::backend;
+namespace pg = tviews::pg;
+
+namespace {
+
+using backend::Row;
+using backend::RowOutput;
+
+const char* StateName(const pg::DatabaseSlot& slot) {
+  const auto state = static_cast<pg::ApplierState>(slot.activity.state.Load());
+  if (slot.paused.Load() != 0 && state != pg::ApplierState::kApplying) return "paused";
+  switch (state) {
+    case pg::ApplierState::kNone:
+      return "none";
+    case pg::ApplierState::kIdle:
+      return "idle";
+    case pg::ApplierState::kApplying:
+      return "applying";
+    case pg::ApplierState::kBackingOff:
+      return "backing off";
+  }
+  return "unknown";
+}
+
+void PutSlot(const RowOutput& output, const pg::DatabaseSlot& slot) {
+  const pg::ApplierActivity& activity = slot.activity;
+  Row row;
+  row.PutIntUnlessZero(slot.applier_pid.Load());
+  row.PutOid(slot.database.Load());
+  row.PutText(StateName(slot));
+  row.PutOidUnlessZero(activity.tview.Load());
+  row.PutNumber(activity.keys_done);
+  row.PutNumber(activity.keys_total);
+  row.PutTime(activity.batch_started.Load());
+  for (const tviews::SharedCounter* counter :
+       {&activity.batches, &activity.records, &activity.rows_written, &activity.rows_unchanged,
+        &activity.full_refreshes, &activity.scans, &activity.retries, &activity.starts}) {
+    row.PutNumber(*counter);
+  }
+  row.PutTime(activity.last_batch_at.Load());
+  row.PutMilliseconds(static_cast<double>(activity.last_batch_us.Load()));
+  row.PutInt(pg::Slots()->launcher_pid.Load());
+  row.Store(output);
+}
+
+void PutServer(const RowOutput& output) {
+  const pg::SlotTable& table = *pg::Slots();
+  std::int32_t used = 0;
+  for (int i = 0; i < table.slot_count; ++i) used += table.slots[i].database.Load() != 0 ? 1 : 0;
+  Row row;
+  row.PutIntUnlessZero(table.launcher_pid.Load());
+  row.PutNumber(table.launches_failed);
+  row.PutInt(used);
+  row.PutInt(table.slot_count);
+  row.PutTime(table.turned_away_at.Load());
+  row.PutNumber(pg::Stats()->evicted);
+  row.PutNumber(table.quiet_failures);
+  row.Store(output);
+}
+
+// What an applier refreshes now; nothing between TVIEWs. The estimate of a full refresh is for the
+// view to add, unless the TVIEW is being filled.
+void PutRefresh(const RowOutput& output, const pg::DatabaseSlot& slot) {
+  const pg::ApplierActivity& activity = slot.activity;
+  const tviews::RelationId tview = activity.tview.Load();
+  if (slot.database.Load() == 0 || tview == 0) return;
+  const bool is_full = activity.is_full.Load() != 0;
+  Row row;
+  row.PutIntUnlessZero(slot.applier_pid.Load());
+  row.PutOid(slot.database.Load());
+  row.PutOid(tview);
+  row.PutNull();
+  row.PutText(is_full ? "full refresh" : "refresh");
+  row.PutText("refreshing");
+  row.PutNumber(activity.keys_done);
+  row.PutNumberUnlessZero(activity.keys_total.Load());
+  row.PutTime(activity.tview_started.Load());
+  row.Store(output);
+}
+
+const char* PhaseName(std::int32_t phase) {
+  switch (static_cast<pg::CreationPhase>(phase)) {
+    case pg::CreationPhase::kLocking:
+      return "locking sources";
+    case pg::CreationPhase::kFilling:
+      return "filling";
+    case pg::CreationPhase::kIndexing:
+      return "creating indexes";
+    case pg::CreationPhase::kAnalyzing:
+      return "analyzing";
+  }
+  return "unknown";
+}
+
+void PutCreation(const RowOutput& output, const pg::CreationNote& note) {
+  Row row;
+  row.PutInt(note.pid.Load());
+  row.PutOid(note.database.Load());
+  row.PutNull();
+  row.PutText(note.entity);
+  row.PutText("creation");
+  row.PutText(PhaseName(note.phase.Load()));
+  row.PutNumber(note.rows_done);
+  row.PutNumberUnlessZero(note.rows_expected.Load());
+  row.PutTime(note.started_at.Load());
+  row.Store(output);
+}
+
+}  // namespace
+
+TVIEWS_EXPORT Datum tviews_slots(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
+    pg::SlotTable* const table = pg::Slots();
+    for (int i = 0; i < table->slot_count; ++i) {
+      if (table->slots[i].database.Load() == 0) continue;
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutSlot(output, table->slots[i]); }));
+    }
+    return Datum{0};
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_server_state(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutServer(output); }));
+    return Datum{0};
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_progress(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
+    pg::SlotTable* const table = pg::Slots();
+    for (int i = 0; i < table->slot_count; ++i) {
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutRefresh(output, table->slots[i]); }));
+    }
+    pg::CreationNote note;
+    for (int i = 0; i < pg::session_notes::size(); ++i) {
+      if (!pg::session_notes::Copy(i, &note)) continue;
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutCreation(output, note); }));
+    }
+    return Datum{0};
+  });
+}

@@ -1,0 +1,114 @@
+#include "backend/functions/pausing.h"
+
+#include <cstdint>
+
+#include "backend/ddl/audit_log.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/wait_events.h"
+#include "shared/pg/shmem/worker_slots.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xlog.h>
+#include <fmgr.h>
+#include <miscadmin.h>
+#include <pgstat.h>
+#include <storage/condition_variable.h>
+
+PG_FUNCTION_INFO_V1(tviews_pause);
+PG_FUNCTION_INFO_V1(tviews_resume);
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+using pg::DatabaseSlot;
+
+// A batch that fails signals nobody.
+constexpr long kRecheckMs = 100;
+
+absl::Status CheckNotStandby() {
+  if (!RecoveryInProgress()) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "a standby has no applier to pause"});
+}
+
+// Sets the flag and returns what it was before; false if the slot has been freed meanwhile.
+bool SetPaused(DatabaseSlot* slot, std::uint32_t paused, std::uint32_t* before) {
+  pg::ExclusiveHolder holder(slot->queue_lock);
+  if (slot->database.Load() != MyDatabaseId) return false;
+  *before = slot->paused.Exchange(paused);
+  return true;
+}
+
+bool IsApplying(const DatabaseSlot& slot) {
+  return slot.activity.state.Load() == static_cast<std::int32_t>(pg::ApplierState::kApplying);
+}
+
+absl::Status AwaitEndOfBatch(DatabaseSlot* slot) {
+  return pg::Call([slot] {
+    auto* const progress = reinterpret_cast<ConditionVariable*>(slot->progress);
+    ConditionVariablePrepareToSleep(progress);
+    while (slot->paused.Load() != 0 && IsApplying(*slot)) {
+      ConditionVariableTimedSleep(progress, kRecheckMs, pg::WaitEvent(pg::Wait::kEndOfBatch));
+    }
+    ConditionVariableCancelSleep();
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<bool> PauseApplying() {
+  TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(RecordAction("PAUSE", "", {}));
+  DatabaseSlot* slot = nullptr;
+  std::uint32_t before = 0;
+  do {
+    slot = pg::ClaimSlot(MyDatabaseId);
+    if (slot == nullptr) {
+      return pg::MakeError(absl::StatusCode::kResourceExhausted,
+                           {.message = "every slot serves another database",
+                            .hint = "Raise pg_tviews.max_databases."});
+    }
+  } while (!SetPaused(slot, 1, &before));
+  TVIEWS_RETURN_IF_ERROR(AwaitEndOfBatch(slot));
+  return before == 0;
+}
+
+absl::StatusOr<bool> ResumeApplying() {
+  TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(RecordAction("RESUME", "", {}));
+  DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
+  std::uint32_t before = 0;
+  if (slot == nullptr || !SetPaused(slot, 0, &before)) return false;
+  pg::WakeApplierOf(slot);
+  return before != 0;
+}
+
+void WarnIfPaused(const DatabaseSlot& slot) {
+  if (slot.paused.Load() == 0) return;
+  ereport(WARNING, (errmsg("the applier of this database is paused"),
+                    errdetail("This session waits until it goes on."),
+                    errhint("Call pg_tviews_resume() in another session.")));
+}
+
+}  // namespace tviews::backend
+
+TVIEWS_EXPORT Datum tviews_pause(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return tviews::pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_new, tviews::backend::PauseApplying());
+    return BoolGetDatum(is_new);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_resume(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return tviews::pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const bool was_paused, tviews::backend::ResumeApplying());
+    return BoolGetDatum(was_paused);
+  });
+}

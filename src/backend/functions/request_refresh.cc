@@ -1,0 +1,113 @@
+#include "backend/functions/request_refresh.h"
+
+#include "backend/reading/slot_wait.h"
+#include "backend/reading/waiting.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include <storage/ipc.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+using pg::DatabaseSlot;
+using pg::RefreshRequest;
+
+// How often a waiter looks by itself: a batch that fails wakes nobody.
+constexpr long kRecheckMs = 100;
+
+// Where this session's refresh request stands; released when the session stops waiting.
+struct RequestPlace {
+  DatabaseSlot* slot;
+  std::uint32_t generation;
+  int index;
+};
+RequestPlace my_request = {nullptr, 0, 0};
+
+void AbandonRequest() {
+  if (my_request.slot == nullptr) return;
+  pg::ExclusiveHolder holder(my_request.slot->queue_lock);
+  RefreshRequest& request = my_request.slot->requests[my_request.index];
+  if (my_request.slot->generation.Load() == my_request.generation) {
+    request.state = request.state == RefreshRequest::kTaken ? RefreshRequest::kAbandoned
+                                                            : RefreshRequest::kFree;
+  }
+  my_request.slot = nullptr;
+}
+
+void AbandonAtExit(int, Datum) { AbandonRequest(); }
+
+// Puts the request into a free place; false if there is none or the slot has been freed.
+bool PlaceRequest(DatabaseSlot* slot, RelationId tview) {
+  pg::ExclusiveHolder holder(slot->queue_lock);
+  if (slot->database.Load() != MyDatabaseId) return false;
+  for (int i = 0; i < pg::kRefreshRequests; ++i) {
+    if (slot->requests[i].state != RefreshRequest::kFree) continue;
+    slot->requests[i] = RefreshRequest{};
+    slot->requests[i].state = RefreshRequest::kWaiting;
+    slot->requests[i].tview = tview;
+    my_request = {slot, slot->generation.Load(), i};
+    return true;
+  }
+  return false;
+}
+
+bool IsAnswered() {
+  pg::SharedHolder holder(my_request.slot->queue_lock);
+  const std::uint32_t state = my_request.slot->requests[my_request.index].state;
+  return state == RefreshRequest::kDone || state == RefreshRequest::kFailed;
+}
+
+absl::StatusOr<RefreshOutcome> TakeAnswer() {
+  RefreshRequest answer;
+  {
+    pg::SharedHolder holder(my_request.slot->queue_lock);
+    answer = my_request.slot->requests[my_request.index];
+  }
+  if (answer.state == RefreshRequest::kFailed) {
+    return pg::MakeError(absl::StatusCode::kAborted,
+                         {.message = answer.error, .sqlstate = answer.sqlstate});
+  }
+  return RefreshOutcome{answer.inserted, answer.updated, answer.deleted};
+}
+
+absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
+  const Deadline forever{Timeout()};
+  const Concerned concerned{.tviews = {tview}, .all = false};
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(forever));
+    const std::uint32_t generation = slot->generation.Load();
+    if (!PlaceRequest(slot, tview)) {
+      // All places are taken: the next batch frees some.
+      TVIEWS_RETURN_IF_ERROR(WaitForBatch(Timeout()));
+      continue;
+    }
+    TVIEWS_ASSIGN_OR_RETURN(const bool answered, SleepUntil(slot, generation,
+                                                            {.deadline = forever,
+                                                             .concerned = concerned,
+                                                             .recheck_ms = kRecheckMs,
+                                                             .leave_at_standstill = false},
+                                                            [] { return IsAnswered(); }));
+    if (answered) return TakeAnswer();
+    AbandonRequest();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<RefreshOutcome> RequestRefresh(RelationId tview) {
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { before_shmem_exit(AbandonAtExit, Datum{0}); }));
+  absl::StatusOr<RefreshOutcome> outcome = PlaceAndAwait(tview);
+  AbandonRequest();
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { cancel_before_shmem_exit(AbandonAtExit, Datum{0}); }));
+  return outcome;
+}
+
+}  // namespace tviews::backend

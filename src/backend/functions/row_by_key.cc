@@ -1,0 +1,105 @@
+#include "backend/functions/row_by_key.h"
+
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/genam.h>
+#include <access/relation.h>
+#include <catalog/pg_class.h>
+#include <lib/stringinfo.h>
+#include <utils/builtins.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/relcache.h>
+#include <utils/typcache.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// These raise.
+
+const char* CastName(Oid type) {
+  return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+void AppendComparison(StringInfo text, const FormData_pg_attribute& column, const char* literal,
+                      int element) {
+  const Oid type = column.atttypid;
+  const TypeCacheEntry* const entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
+  const char* const left = psprintf("t.%s", quote_identifier(NameStr(column.attname)));
+  const char* const right = element < 0
+                                ? psprintf("%s::%s", literal, CastName(type))
+                                : psprintf("(%s::pg_catalog.jsonb OPERATOR(pg_catalog.->>) %d)::%s",
+                                           literal, element, CastName(type));
+  generate_operator_clause(text, left, type, entry->eq_opr, right, type);
+}
+
+// A condition on the primary key of `table`, which is called t.
+const char* KeyCondition(RelationId table, const char* literal) {
+  StringInfoData text;
+  initStringInfo(&text);
+  Relation const relation = try_relation_open(table, AccessShareLock);
+  if (relation == nullptr) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("relation with OID %u does not exist", table)));
+  }
+  const char kind = relation->rd_rel->relkind;
+  if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE) {
+    ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                    errmsg("\"%s\" is not a table", RelationGetRelationName(relation))));
+  }
+  const Oid primary_key = pg::compat::PrimaryKeyOf(relation);
+  if (!OidIsValid(primary_key)) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("table \"%s\" has no primary key", RelationGetRelationName(relation)),
+                    errhint("Rows are named by their primary key.")));
+  }
+  Relation const index = index_open(primary_key, AccessShareLock);
+  const int count = index->rd_index->indnkeyatts;
+  for (int i = 0; i < count; ++i) {
+    const AttrNumber number = index->rd_index->indkey.values[i];
+    if (i > 0) appendStringInfoString(&text, " AND ");
+    AppendComparison(&text, *TupleDescAttr(RelationGetDescr(relation), number - 1), literal,
+                     count == 1 ? -1 : i);
+  }
+  index_close(index, AccessShareLock);
+  relation_close(relation, AccessShareLock);
+  return text.data;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std::string& key) {
+  const std::string literal = QuoteLiteral(key);
+  TVIEWS_ASSIGN_OR_RETURN(const char* condition,
+                          pg::CallFor([&] { return KeyCondition(table, literal.c_str()); }));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(table));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
+                          pg::ExecuteSql("SELECT t.tableoid::pg_catalog.oid, t.ctid FROM " + name +
+                                             " AS t WHERE " + condition,
+                                         {}, true));
+  std::vector<FoundRow> rows;
+  for (const pg::SqlRow& row : result.rows) {
+    rows.push_back({static_cast<RelationId>(std::stoul(*row[0])), *row[1]});
+  }
+  if (!rows.empty()) return rows;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string display, RelationDisplayName(table));
+  return pg::MakeError(absl::StatusCode::kNotFound,
+                       {.message = "table " + display + " has no row whose primary key is " + key,
+                        .hint = "A key of several columns is written as a JSON array: [1, \"a\"].",
+                        .sqlstate = "P0002"});
+}
+
+absl::StatusOr<std::string> TypeNameForCast(TypeId type) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* name, pg::CallFor([&] { return CastName(type); }));
+  return std::string(name);
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,34 @@
+// Rows of a table by their primary key, as a user writes it.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status; NotFound where there is no such row
+
+#ifndef PG_TVIEWS_BACKEND_FUNCTIONS_ROW_BY_KEY_H_
+#define PG_TVIEWS_BACKEND_FUNCTIONS_ROW_BY_KEY_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Where a row stands: in a partition or an inheritance child, perhaps.
+struct FoundRow {
+  RelationId relation = 0;
+  std::string place;  // its ctid as text
+};
+
+// The rows of `table` whose primary key is `key`, under the active snapshot and with the caller's
+// privileges: the text of the value, or a JSON array where the key has several columns. More than
+// one only among inheritance children. Fails if there is none.
+absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std::string& key);
+
+// The name of a type for a cast, whatever the search_path.
+absl::StatusOr<std::string> TypeNameForCast(TypeId type);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_FUNCTIONS_ROW_BY_KEY_H_

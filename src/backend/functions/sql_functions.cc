@@ -1,0 +1,148 @@
+// The SQL-callable functions of a session: arguments in, one call, result out.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  raise through pg::Enter
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backend/capture/trigger_installation.h"
+#include "backend/ddl/audit_log.h"
+#include "backend/functions/function_values.h"
+#include "backend/tview/adopt.h"
+#include "backend/tview/create.h"
+#include "backend/tview/drop.h"
+#include "backend/tview/names.h"
+#include "backend/tview/redefine.h"
+#include "backend/tview/verify.h"
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/htup_details.h>
+#include <fmgr.h>
+#include <funcapi.h>
+#include <utils/builtins.h>
+
+PG_FUNCTION_INFO_V1(tviews_adopt);
+PG_FUNCTION_INFO_V1(tviews_convert_table);
+PG_FUNCTION_INFO_V1(tviews_create);
+PG_FUNCTION_INFO_V1(tviews_drop);
+PG_FUNCTION_INFO_V1(tviews_install_statement_triggers);
+PG_FUNCTION_INFO_V1(tviews_reinstall_triggers);
+PG_FUNCTION_INFO_V1(tviews_replace);
+PG_FUNCTION_INFO_V1(tviews_table);
+PG_FUNCTION_INFO_V1(tviews_verify);
+PG_FUNCTION_INFO_V1(tviews_uninstall_statement_triggers);
+PG_FUNCTION_INFO_V1(tviews_version);
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace backend = tviews::backend;
+namespace pg = tviews::pg;
+
+using backend::ReturnRows;
+using backend::TextArgument;
+using backend::TextResult;
+
+TVIEWS_EXPORT Datum tviews_version(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return pg::Enter<Datum>(
+      [] { return pg::CallFor([] { return CStringGetTextDatum(TVIEWS_VERSION); }); });
+}
+
+TVIEWS_EXPORT Datum tviews_create(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    backend::TviewRequest request;
+    TVIEWS_ASSIGN_OR_RETURN(request.name, backend::ParseTviewName(entity));
+    TVIEWS_ASSIGN_OR_RETURN(request.query, TextArgument(fcinfo, 1));
+    TVIEWS_ASSIGN_OR_RETURN(const backend::CreatedTview created,
+                            backend::CreateTview(std::move(request)));
+    return TextResult(created.name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_drop(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string dropped,
+                            backend::DropTview(entity, PG_GETARG_BOOL(1)));
+    return TextResult(dropped);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_table(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const tviews::RelationId tview, backend::FindTview(entity));
+    return ObjectIdGetDatum(tview);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_verify(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::SqlRow> differences,
+                            backend::VerifyTview(entity));
+    TVIEWS_RETURN_IF_ERROR(ReturnRows(fcinfo, differences));
+    return Datum{0};
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_replace(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string query, TextArgument(fcinfo, 1));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ReplaceTview(entity, query));
+    return TextResult(name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_convert_table(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string table, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ConvertTable(table));
+    return TextResult(name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_reinstall_triggers(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(backend::RecordAction("REINSTALL TRIGGERS", "", {}));
+    TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::ReinstallCaptureTriggers());
+    return Int32GetDatum(tables);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_install_statement_triggers(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::InstallStatementTriggers());
+    return Int32GetDatum(tables);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_uninstall_statement_triggers(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::UninstallStatementTriggers());
+    return Int32GetDatum(tables);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_adopt(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const backend::Adoption adoption, backend::AdoptTviews());
+    return pg::CallFor([&] {
+      TupleDesc descriptor = nullptr;
+      get_call_result_type(fcinfo, nullptr, &descriptor);
+      Datum values[] = {Int32GetDatum(adoption.adopted), Int32GetDatum(adoption.pending)};
+      bool nulls[] = {false, false};
+      return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
+    });
+  });
+}

@@ -1,0 +1,416 @@
+#include "backend/lineage/exits.h"
+
+#include "backend/lineage/joins.h"
+#include "backend/lineage/recursion.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/sysattr.h>
+#include <nodes/makefuncs.h>
+#include <nodes/nodeFuncs.h>
+#include <optimizer/clauses.h>
+#include <optimizer/optimizer.h>
+#include <optimizer/tlist.h>
+#include <parser/parse_coerce.h>
+#include <parser/parsetree.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend::lineage {
+namespace {
+
+Node* AsNode(Expr* expr) { return reinterpret_cast<Node*>(expr); }
+
+// The expressions of GROUP BY, PARTITION BY or DISTINCT (a list of SortGroupClause).
+MatesBlock ClauseOf(const Scope* scope, List* clauses, const char* name) {
+  MatesBlock block;
+  block.name = name;
+  ListCell* cell;
+  foreach (cell, clauses) {
+    auto* clause = static_cast<SortGroupClause*>(lfirst(cell));
+    TargetEntry* entry = get_sortgroupclause_tle(clause, scope->query->targetList);
+    block.expressions.Add(
+        reinterpret_cast<Expr*>(Globalize(scope, reinterpret_cast<Node*>(entry->expr))));
+    block.equalities.Add(clause->eqop);
+  }
+  return block;
+}
+
+// LINEAGE F6: under an equality that is not image equality the use above must be the same one.
+bool EqualityFits(Node* expr, Oid clause_equality, const ExitColumn& column) {
+  if (IsImageEqual(exprType(expr), exprCollation(expr))) return true;
+  return OidIsValid(column.equality) &&
+         equality_ops_are_compatible(column.equality, clause_equality) &&
+         column.equality_collation == exprCollation(expr);
+}
+
+struct Coverage {
+  const MatesBlock* block;
+  const ExitColumn* column;
+  const Expr* whole;
+  bool allow_dependent;
+};
+
+// WalkChildren stops at true: "not covered".
+bool IsUncovered(Node* node, void* context) {
+  if (node == nullptr) return false;
+  const auto* coverage = static_cast<const Coverage*>(context);
+  for (int i = 0; i < coverage->block->expressions.size(); ++i) {
+    Node* clause = AsNode(coverage->block->expressions[i]);
+    if (!equal(node, clause)) continue;
+    ExitColumn column = *coverage->column;
+    if (AsNode(const_cast<Expr*>(coverage->whole)) != node) column.equality = InvalidOid;
+    return !EqualityFits(clause, coverage->block->equalities[i], column);
+  }
+  // GROUP BY: the parser lets a bare variable through only if it depends on a grouped primary key
+  // of the same relation.
+  if (IsA(node, Var)) return !coverage->allow_dependent;
+  return WalkChildren(node, IsUncovered, context);
+}
+
+bool IsCovered(Expr* expr, const MatesBlock& block, const ExitColumn& column,
+               bool allow_dependent) {
+  Coverage coverage = {&block, &column, expr, allow_dependent};
+  return !IsUncovered(AsNode(expr), &coverage);
+}
+
+bool AreCovered(const PlainArray<Expr*>& expressions, const MatesBlock& block,
+                const ExitRequest& request, bool allow_dependent = false) {
+  for (int i = 0; i < expressions.size(); ++i) {
+    if (!IsCovered(expressions[i], block, request.columns[i], allow_dependent)) return false;
+  }
+  return true;
+}
+
+bool IsNullConstant(Node* node) {
+  return node == nullptr || (IsA(node, Const) && reinterpret_cast<Const*>(node)->constisnull);
+}
+
+bool IsZeroConstant(Node* node) {
+  return IsA(node, Const) && DatumGetInt64(reinterpret_cast<Const*>(node)->constvalue) == 0;
+}
+
+bool HasLimit(const Query* query) {
+  return !IsNullConstant(query->limitCount) ||
+         !(IsNullConstant(query->limitOffset) || IsZeroConstant(query->limitOffset));
+}
+
+// LINEAGE F1-F4, F6 for one plain SELECT.
+void CheckBlocks(const Scope* scope, const ExitRequest& request,
+                 const PlainArray<Expr*>& expressions, Exit* exit) {
+  const Query* query = scope->query;
+  if (HasLimit(query)) {
+    exit->why_not = "rows are cut by LIMIT or OFFSET";
+    return;
+  }
+  if (query->groupingSets != NIL) {
+    exit->why_not = "rows are grouped by several grouping sets";
+    return;
+  }
+  if (query->groupClause != NIL) {
+    if (!AreCovered(expressions, ClauseOf(scope, query->groupClause, "GROUP BY"), request, true)) {
+      exit->why_not = "the column does not follow from GROUP BY";
+      return;
+    }
+  } else if (query->hasAggs || query->havingQual != nullptr) {
+    exit->why_not = "all rows are aggregated into one";
+    return;
+  }
+  ListCell* cell;
+  if (query->hasWindowFuncs) {
+    foreach (cell, query->windowClause) {
+      auto* window = static_cast<WindowClause*>(lfirst(cell));
+      MatesBlock block = ClauseOf(scope, window->partitionClause, "PARTITION BY");
+      if (!AreCovered(expressions, block, request)) exit->mates.Add(block);
+    }
+  }
+  if (query->distinctClause == NIL) return;
+  MatesBlock distinct = ClauseOf(scope, query->distinctClause, "DISTINCT ON");
+  if (AreCovered(expressions, distinct, request)) return;
+  if (query->hasDistinctOn) {
+    exit->mates.Add(distinct);
+  } else {
+    exit->why_not = "DISTINCT unites values that the use above tells apart";
+  }
+}
+
+const char* WhyImpure(Node* expr) {
+  if (contain_agg_clause(expr)) return "the column is an aggregate";
+  if (contain_window_function(expr)) return "the column is a window function";
+  if (expression_returns_set(expr)) return "the column is a set-returning function";
+  if (contain_subplans(expr)) return "the column is a subquery";
+  if (HasSpecialVars(expr)) return "the column is a whole row or a system column";
+  if (NamesForeignOperator(expr)) return "the column compares by an operator that has no name";
+  if (DependsOnSettings(expr)) return "the column depends on settings";
+  return nullptr;
+}
+
+// LINEAGE C4: the leaves of a merged column, coalesce(x.k, y.k) over FULL JOIN ON x.k = y.k.
+const JoinItem* MergingJoin(const JoinItem* item, Node* left, Node* right) {
+  if (item->leaf != nullptr) return nullptr;
+  for (Expr* conjunct : item->conjuncts) {
+    if (!item->is_full || !IsA(conjunct, OpExpr)) continue;
+    auto* operation = reinterpret_cast<OpExpr*>(conjunct);
+    if (list_length(operation->args) != 2 || !IsEqualityOperator(operation->opno)) continue;
+    Node* first = static_cast<Node*>(linitial(operation->args));
+    Node* second = static_cast<Node*>(lsecond(operation->args));
+    if ((equal(first, left) && equal(second, right)) ||
+        (equal(first, right) && equal(second, left))) {
+      return operation->opno == EqualityOperatorOf(exprType(left)) ? item : nullptr;
+    }
+  }
+  for (const JoinItem* child : item->children) {
+    const JoinItem* found = MergingJoin(child, left, right);
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
+bool AddMerged(const Scope* scope, Node* expr, PlainArray<Var*>* leaves) {
+  if (IsA(expr, Var)) {
+    leaves->Add(reinterpret_cast<Var*>(expr));
+    return true;
+  }
+  if (!IsA(expr, CoalesceExpr)) return false;
+  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
+  if (list_length(arguments) != 2) return false;
+  Node* left = static_cast<Node*>(linitial(arguments));
+  Node* right = static_cast<Node*>(lsecond(arguments));
+  return scope->joins != nullptr && MergingJoin(scope->joins, left, right) != nullptr &&
+         AddMerged(scope, left, leaves) && AddMerged(scope, right, leaves);
+}
+
+void AddMergedTargets(const Scope* scope, Expr* expr, Exit* exit) {
+  PlainArray<Var*> leaves;
+  if (!AddMerged(scope, AsNode(expr), &leaves)) {
+    exit->why_not = "the column is computed from several tables";
+    return;
+  }
+  for (Var* leaf : leaves) {
+    ExitTarget target;
+    target.member = MemberWithId(scope, leaf->varno);
+    if (target.member == nullptr) {
+      exit->why_not = "the column belongs to a query around";
+      return;
+    }
+    target.expressions.Add(reinterpret_cast<Expr*>(leaf));
+    exit->targets.Add(target);
+  }
+}
+
+void AddTarget(const Scope* scope, const ExitRequest& request, const PlainArray<Expr*>& expressions,
+               int id, Exit* exit) {
+  ExitTarget target;
+  target.member = MemberWithId(scope, id);
+  if (target.member == nullptr) {
+    exit->why_not = "the column belongs to a query around";
+    return;
+  }
+  target.expressions = expressions;
+  for (int i = 0; i < expressions.size(); ++i) {
+    if (request.columns[i].is_strict && IsStrictExpression(AsNode(expressions[i])) &&
+        !bms_is_empty(OccurrencesIn(AsNode(expressions[i])))) {
+      exit->target_is_nonnull = true;
+    }
+  }
+  if (!exit->target_is_nonnull && bms_is_member(id, ReduceJoins(scope, nullptr)->nullable)) {
+    exit->why_not = "the column can hide that its row is missing (outer join)";
+    return;
+  }
+  exit->targets.Add(target);
+}
+
+Exit* FindSelectExit(const Scope* scope, const ExitRequest& request) {
+  auto* exit = MakePlain<Exit>();
+  PlainArray<Expr*> expressions;
+  Bitmapset* ids = nullptr;
+  for (const ExitColumn& column : request.columns) {
+    Expr* expr = OutputOf(scope, column.number);
+    if (expr == nullptr) {
+      exit->why_not = "the column is a whole row or a system column";
+      return exit;
+    }
+    exit->why_not = WhyImpure(AsNode(expr));
+    if (exit->why_not != nullptr) return exit;
+    ids = bms_add_members(ids, OccurrencesIn(AsNode(expr)));
+    expressions.Add(expr);
+  }
+  if (bms_is_empty(ids)) {
+    exit->is_constant = true;
+    exit->constants = expressions;
+    return exit;
+  }
+  CheckBlocks(scope, request, expressions, exit);
+  if (exit->why_not != nullptr) return exit;
+  if (bms_num_members(ids) == 1) {
+    AddTarget(scope, request, expressions, bms_singleton_member(ids), exit);
+  } else if (expressions.size() == 1) {
+    AddMergedTargets(scope, expressions[0], exit);
+  } else {
+    exit->why_not = "the columns come from several tables";
+  }
+  return exit;
+}
+
+// Column `column` of a branch as the set operation returns it; null if that needs a cast that
+// depends on settings.
+Expr* BranchColumn(const Occurrence* branch, const SetOperationStmt* operation, int column) {
+  auto* entry = static_cast<TargetEntry*>(list_nth(branch->child->query->targetList, column - 1));
+  Node* expr = AsNode(entry->expr);
+  Node* var =
+      reinterpret_cast<Node*>(makeVar(branch->id, static_cast<AttrNumber>(column), exprType(expr),
+                                      exprTypmod(expr), exprCollation(expr), 0));
+  const Oid wanted = list_nth_oid(operation->colTypes, column - 1);
+  if (exprType(expr) == wanted) return reinterpret_cast<Expr*>(var);
+  Node* cast = coerce_to_target_type(nullptr, var, exprType(expr), wanted, -1, COERCION_IMPLICIT,
+                                     COERCE_IMPLICIT_CAST, -1);
+  if (cast == nullptr || DependsOnSettings(cast)) return nullptr;
+  return reinterpret_cast<Expr*>(cast);
+}
+
+// LINEAGE F6 for UNION, INTERSECT and EXCEPT, which compare whole rows.
+bool SetEqualityFits(Node* node, const ExitRequest& request) {
+  if (!IsA(node, SetOperationStmt)) return true;
+  auto* operation = reinterpret_cast<SetOperationStmt*>(node);
+  if (operation->op != SETOP_UNION || !operation->all) {
+    for (const ExitColumn& column : request.columns) {
+      const Oid type = list_nth_oid(operation->colTypes, column.number - 1);
+      const Oid collation = list_nth_oid(operation->colCollations, column.number - 1);
+      if (IsImageEqual(type, collation)) continue;
+      if (!OidIsValid(column.equality) || column.equality_collation != collation ||
+          !equality_ops_are_compatible(column.equality, EqualityOperatorOf(type))) {
+        return false;
+      }
+    }
+  }
+  return SetEqualityFits(operation->larg, request) && SetEqualityFits(operation->rarg, request);
+}
+
+Exit* FindSetOperationExit(const Scope* scope, const ExitRequest& request) {
+  auto* exit = MakePlain<Exit>();
+  auto* operation = reinterpret_cast<SetOperationStmt*>(scope->query->setOperations);
+  if (HasLimit(scope->query)) {
+    exit->why_not = "rows are cut by LIMIT or OFFSET";
+    return exit;
+  }
+  if (!SetEqualityFits(scope->query->setOperations, request)) {
+    exit->why_not = "the set operation unites values that the use above tells apart";
+    return exit;
+  }
+  for (Occurrence* branch : scope->members) {
+    if (branch->kind != OccurrenceKind::kDerived) continue;
+    ExitTarget target;
+    target.member = branch;
+    for (const ExitColumn& column : request.columns) {
+      Expr* expr = column.number > 0 ? BranchColumn(branch, operation, column.number) : nullptr;
+      if (expr == nullptr) {
+        exit->why_not = "a branch's column must be cast in a way that depends on settings";
+        return exit;
+      }
+      target.expressions.Add(expr);
+    }
+    exit->targets.Add(target);
+  }
+  return exit;
+}
+
+}  // namespace
+
+namespace {
+
+bool IsMemberColumnNeverNull(const Occurrence* member, AttributeNumber column) {
+  if (member->kind == OccurrenceKind::kDerived) return IsOutputNeverNull(member->child, column);
+  return member->kind == OccurrenceKind::kRelation && IsDeclaredNotNull(member->rte->relid, column);
+}
+
+// True if every row of `item` is in the result of `top`, which puts no NULLs in its place.
+bool IsKept(const JoinItem* top, const JoinItem* item) {
+  if (top == item) return true;
+  if (top->leaf != nullptr || top->is_full) return false;
+  if (top->is_left) return IsKept(top->children[0], item);
+  for (const JoinItem* child : top->children) {
+    if (IsKept(child, item)) return true;
+  }
+  return false;
+}
+
+// True if `expr` is a column of `item` that is not null in its rows, or merges two such.
+bool IsNeverNullIn(const JoinItem* item, Node* expr) {
+  if (item->leaf != nullptr) {
+    if (!IsA(expr, Var)) return false;
+    auto* var = reinterpret_cast<Var*>(expr);
+    return static_cast<int>(var->varno) == item->leaf->id &&
+           IsMemberColumnNeverNull(item->leaf, var->varattno);
+  }
+  if (!item->is_full || !IsA(expr, CoalesceExpr)) return false;
+  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
+  if (list_length(arguments) != 2) return false;
+  Node* left = static_cast<Node*>(linitial(arguments));
+  Node* right = static_cast<Node*>(lsecond(arguments));
+  // A row of a full join has at least one of its sides.
+  return MergingJoin(item, left, right) == item && IsNeverNullIn(item->children[0], left) &&
+         IsNeverNullIn(item->children[1], right);
+}
+
+bool IsMergedNeverNull(const Scope* scope, Node* expr) {
+  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
+  if (list_length(arguments) != 2 || scope->joins == nullptr) return false;
+  const JoinItem* join = MergingJoin(scope->joins, static_cast<Node*>(linitial(arguments)),
+                                     static_cast<Node*>(lsecond(arguments)));
+  return join != nullptr && IsKept(scope->joins, join) && IsNeverNullIn(join, expr);
+}
+
+}  // namespace
+
+bool IsOutputNeverNull(const Scope* scope, AttributeNumber number) {
+  if (scope->query->setOperations != nullptr) {
+    for (const Occurrence* branch : scope->members) {
+      if (branch->kind == OccurrenceKind::kDerived && !IsOutputNeverNull(branch->child, number)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  Node* node = StripRelabel(AsNode(OutputOf(scope, number)));
+  if (node == nullptr || scope->query->groupingSets != NIL) return false;
+  if (IsA(node, Const)) return !reinterpret_cast<Const*>(node)->constisnull;
+  if (IsA(node, CoalesceExpr)) return IsMergedNeverNull(scope, node);
+  if (!IsA(node, Var)) return false;
+  auto* var = reinterpret_cast<Var*>(node);
+  const Occurrence* member = MemberWithId(scope, var->varno);
+  if (member == nullptr) return false;
+  for (Expr* conjunct : scope->joins->conjuncts) {
+    if (IsStrictInColumn(conjunct, member, var->varattno)) return true;
+  }
+  if (bms_is_member(member->id, ReduceJoins(scope, nullptr)->nullable)) return false;
+  return IsMemberColumnNeverNull(member, var->varattno);
+}
+
+Exit* FindExit(const Scope* scope, const ExitRequest& request) {
+  if (request.columns.empty()) {
+    auto* exit = MakePlain<Exit>();
+    exit->is_constant = true;
+    return exit;
+  }
+  return scope->query->setOperations == nullptr ? FindSelectExit(scope, request)
+                                                : FindSetOperationExit(scope, request);
+}
+
+bool CanLeave(const Scope* scope, const ExitRequest& request) {
+  const Exit* exit = FindExit(scope, request);
+  if (exit->why_not != nullptr) return false;
+  for (const ExitTarget& target : exit->targets) {
+    if (target.member->kind == OccurrenceKind::kDerived &&
+        !CanLeave(target.member->child, RequestOf(target.member, request, target.expressions))) {
+      return false;
+    }
+    if (target.member->kind == OccurrenceKind::kOpaque &&
+        (scope->recursions.empty() ||
+         !CanLeaveRecursion(scope->recursions[0],
+                            RequestOf(target.member, request, target.expressions)))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace tviews::backend::lineage

@@ -1,0 +1,49 @@
+// Leaving a query level by its output columns (LINEAGE F), and what stands in the way (LINEAGE G).
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  raises; only for use inside pg::Call
+
+#ifndef PG_TVIEWS_BACKEND_LINEAGE_EXITS_H_
+#define PG_TVIEWS_BACKEND_LINEAGE_EXITS_H_
+
+#include "backend/lineage/columns.h"
+#include "backend/lineage/scope.h"
+
+namespace tviews::backend::lineage {
+
+// A member of the level whose rows determine the columns: expressions[i] is column i of the request
+// over that member, in global form.
+struct ExitTarget {
+  Occurrence* member = nullptr;
+  PlainArray<Expr*> expressions;
+};
+
+// A window or DISTINCT ON whose rows influence each other across keys.
+struct MatesBlock {
+  PlainArray<Expr*> expressions;  // PARTITION BY or DISTINCT ON, in global form
+  PlainArray<Oid32> equalities;
+  const char* name = nullptr;
+};
+
+struct Exit {
+  const char* why_not = nullptr;  // set: there is no exit
+  bool is_constant = false;       // the same values whatever the rows: every member is a target
+  PlainArray<Expr*> constants;
+  // Rows in which the only target is NULL-extended do not matter.
+  bool target_is_nonnull = false;
+  PlainArray<ExitTarget> targets;
+  PlainArray<MatesBlock> mates;  // LINEAGE G applies to each
+};
+
+Exit* FindExit(const Scope* scope, const ExitRequest& request);
+
+// True if the path can leave `scope` and every level below it that the columns come from.
+bool CanLeave(const Scope* scope, const ExitRequest& request);
+
+// True if output column `number` cannot be NULL, by declared constraints and conditions.
+bool IsOutputNeverNull(const Scope* scope, AttributeNumber number);
+
+}  // namespace tviews::backend::lineage
+
+#endif  // PG_TVIEWS_BACKEND_LINEAGE_EXITS_H_

@@ -1,0 +1,321 @@
+#include "backend/lineage/path_sql.h"
+
+#include <cstring>
+
+#include "backend/lineage/route.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <nodes/makefuncs.h>
+#include <nodes/nodeFuncs.h>
+#include <parser/parse_clause.h>
+#include <utils/guc.h>
+#include <utils/ruleutils.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend::lineage {
+namespace {
+
+Node* AsNode(Expr* expr) { return reinterpret_cast<Node*>(expr); }
+
+struct DeltaColumns {
+  Bitmapset* attributes = nullptr;
+  List* vars = NIL;  // one per attribute, ascending
+};
+
+bool CollectDeltaVars(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, Var)) {
+    auto* var = reinterpret_cast<Var*>(node);
+    auto* columns = static_cast<DeltaColumns*>(context);
+    if (var->varno != 1 || bms_is_member(var->varattno, columns->attributes)) return false;
+    columns->attributes = bms_add_member(columns->attributes, var->varattno);
+    columns->vars = lappend(columns->vars, var);
+    return false;
+  }
+  if (IsA(node, Query)) return false;
+  return WalkChildren(node, CollectDeltaVars, context);
+}
+
+int CompareAttributes(const ListCell* left, const ListCell* right) {
+  return static_cast<Var*>(left->ptr_value)->varattno -
+         static_cast<Var*>(right->ptr_value)->varattno;
+}
+
+// Numbers the variables of the delta by their place in it, and makes deparsing see varno.
+Node* RenumberDelta(Node* node, void* context) {
+  if (node == nullptr) return nullptr;
+  if (IsA(node, Var)) {
+    Var* var = static_cast<Var*>(copyObjectImpl(node));
+    if (var->varno == 1 && context != nullptr) {
+      const auto* attributes = static_cast<const Bitmapset*>(context);
+      int place = 1;
+      for (int i = -1; (i = bms_next_member(attributes, i)) >= 0 && i < var->varattno;) ++place;
+      var->varattno = static_cast<AttrNumber>(place);
+    }
+    var->varnosyn = static_cast<Index>(var->varno);
+    var->varattnosyn = var->varattno;
+    return reinterpret_cast<Node*>(var);
+  }
+  if (IsA(node, Query)) return node;
+  return MutateChildren(node, RenumberDelta, context);
+}
+
+constexpr char kDeltaName[] = "pg_tviews_delta";
+
+RangeTblEntry* DeltaEntry(const DeltaColumns& columns) {
+  RangeTblEntry* rte = makeNode(RangeTblEntry);
+  rte->rtekind = RTE_CTE;
+  rte->ctename = pstrdup(kDeltaName);
+  rte->inFromCl = true;
+  List* names = NIL;
+  ListCell* cell;
+  foreach (cell, columns.vars) {
+    auto* var = static_cast<Var*>(lfirst(cell));
+    names = lappend(names, makeString(psprintf("c%d", var->varattno)));
+    rte->coltypes = lappend_oid(rte->coltypes, var->vartype);
+    rte->coltypmods = lappend_int(rte->coltypmods, var->vartypmod);
+    rte->colcollations = lappend_oid(rte->colcollations, var->varcollid);
+  }
+  rte->eref = makeAlias(kDeltaName, names);
+  return rte;
+}
+
+void AddToFrom(Query* query, RangeTblEntry* rte) {
+  query->rtable = lappend(query->rtable, rte);
+  RangeTblRef* reference = makeNode(RangeTblRef);
+  reference->rtindex = list_length(query->rtable);
+  query->jointree->fromlist = lappend(query->jointree->fromlist, reference);
+}
+
+enum class Purpose { kLookup, kRecursion, kDescription };
+
+// A subquery's name alone, for a description: its text would be long, and is not looked at.
+RangeTblEntry* NameOnly(const RangeTblEntry* subquery) {
+  RangeTblEntry* rte = makeNode(RangeTblEntry);
+  rte->rtekind = RTE_CTE;
+  rte->ctename = subquery->eref->aliasname;
+  rte->eref = subquery->eref;
+  rte->inFromCl = true;
+  return rte;
+}
+
+RangeTblEntry* FlatCopy(const RangeTblEntry* original) {
+  RangeTblEntry* rte = makeNode(RangeTblEntry);
+  *rte = *original;
+  return rte;
+}
+
+// The route as a query. Without `delta` its first instance stands for itself.
+Query* RouteQuery(const Route& route, const DeltaColumns* delta, Purpose purpose) {
+  void* attributes = delta == nullptr ? nullptr : delta->attributes;
+  Query* query = makeNode(Query);
+  query->commandType = CMD_SELECT;
+  query->canSetTag = true;
+  query->jointree = makeFromExpr(NIL, nullptr);
+  List* quals = NIL;
+  for (int i = 0; i < route.instances.size(); ++i) {
+    RangeTblEntry* rte = FlatCopy(route.instances[i].rte);
+    if (purpose == Purpose::kDescription && rte->rtekind == RTE_SUBQUERY) rte = NameOnly(rte);
+    if (i == 0 && delta != nullptr) rte = DeltaEntry(*delta);
+    rte->functions =
+        reinterpret_cast<List*>(RenumberDelta(reinterpret_cast<Node*>(rte->functions), attributes));
+    rte->values_lists = reinterpret_cast<List*>(
+        RenumberDelta(reinterpret_cast<Node*>(rte->values_lists), attributes));
+    rte->tablefunc = reinterpret_cast<TableFunc*>(
+        RenumberDelta(reinterpret_cast<Node*>(rte->tablefunc), attributes));
+    if (route.instances[i].uses != 0) rte->lateral = true;
+    AddToFrom(query, rte);
+    quals = list_concat(quals, reinterpret_cast<List*>(RenumberDelta(
+                                   reinterpret_cast<Node*>(route.conditions[i]), attributes)));
+  }
+  if (quals != NIL) query->jointree->quals = AsNode(make_ands_explicit(quals));
+  for (int i = 0; i < route.outputs.size(); ++i) {
+    Node* output = RenumberDelta(AsNode(route.outputs[i]), attributes);
+    query->targetList = lappend(
+        query->targetList,
+        makeTargetEntry(reinterpret_cast<Expr*>(output), static_cast<AttrNumber>(i + 1),
+                        purpose == Purpose::kRecursion ? psprintf("k%d", i + 1) : pstrdup("key"),
+                        false));
+  }
+  if (purpose == Purpose::kLookup && !route.instances.empty()) {
+    query->distinctClause =
+        addTargetToSortList(nullptr, static_cast<TargetEntry*>(linitial(query->targetList)), NIL,
+                            query->targetList, makeNode(SortBy));
+  }
+  return query;
+}
+
+// The text under an empty search_path, so that every name in it is qualified.
+char* QualifiedText(Query* query) {
+  const int nest = NewGUCNestLevel();
+  set_config_option("search_path", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  char* text = pg_get_querydef(query, false);
+  AtEOXact_GUC(false, nest);
+  return text;
+}
+
+// "tb_comment.fk_post = tb_post.pk_post": the conditions alone.
+const char* DescribeConditions(const Route& route) {
+  Query* query = RouteQuery(route, nullptr, Purpose::kDescription);
+  const char* with = pg_get_querydef(query, false);
+  query->jointree->quals = nullptr;
+  const char* without = pg_get_querydef(query, false);
+  const char* rest = strstr(with + strlen(without), "WHERE ");
+  return rest == nullptr ? nullptr : rest + strlen("WHERE ");
+}
+
+void AppendDescription(const Route& route, const char* before, StringInfo text) {
+  const char* conditions = DescribeConditions(route);
+  if (conditions == nullptr) return;
+  appendStringInfo(text, "%s%s%s", text->len > 0 ? ", " : "", before, conditions);
+}
+
+const char* Describe(const Route& route) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (const Recurring& recursion : route.recursions) {
+    AppendDescription(*recursion.first, "", &text);
+    AppendDescription(*recursion.step, "repeatedly ", &text);
+  }
+  AppendDescription(route, "", &text);
+  return text.len > 0 ? text.data : "its own column is the key";
+}
+
+// The comparison in "a = b", or in "a = b OR a IS NULL AND b IS NULL", which leads to mates. Null:
+// `condition` is something else.
+OpExpr* EqualityIn(Node* condition) {
+  if (is_orclause(condition)) {
+    List* const sides = reinterpret_cast<BoolExpr*>(condition)->args;
+    if (list_length(sides) != 2 || !is_andclause(lsecond(sides))) return nullptr;
+    ListCell* cell;
+    foreach (cell, static_cast<BoolExpr*>(lsecond(sides))->args) {
+      if (!IsA(lfirst(cell), NullTest)) return nullptr;
+    }
+    condition = static_cast<Node*>(linitial(sides));
+  }
+  if (!IsA(condition, OpExpr)) return nullptr;
+  auto* const operation = reinterpret_cast<OpExpr*>(condition);
+  return IsEqualityOperator(operation->opno) ? operation : nullptr;
+}
+
+// The columns that equality conditions compare.
+void CollectProbes(const Route& route, PlainArray<ProbedColumn>* probed) {
+  for (const Recurring& recursion : route.recursions) {
+    CollectProbes(*recursion.first, probed);
+    CollectProbes(*recursion.step, probed);
+  }
+  for (List* conditions : route.conditions) {
+    ListCell* cell;
+    foreach (cell, conditions) {
+      const OpExpr* const operation = EqualityIn(static_cast<Node*>(lfirst(cell)));
+      if (operation == nullptr) continue;
+      ListCell* argument;
+      foreach (argument, operation->args) {
+        Node* side = StripRelabel(static_cast<Node*>(lfirst(argument)));
+        if (!IsA(side, Var)) continue;
+        auto* var = reinterpret_cast<Var*>(side);
+        const Instance& instance = route.instances[static_cast<int>(var->varno) - 1];
+        if (instance.occurrence == nullptr ||
+            instance.occurrence->kind != OccurrenceKind::kRelation) {
+          continue;
+        }
+        probed->Add({instance.occurrence->rte->relid, var->varattno});
+      }
+    }
+  }
+}
+
+DeltaColumns ColumnsOfDelta(const Route& route) {
+  DeltaColumns delta;
+  for (Expr* output : route.outputs) CollectDeltaVars(AsNode(output), &delta);
+  for (int i = 0; i < route.instances.size(); ++i) {
+    CollectDeltaVars(reinterpret_cast<Node*>(route.conditions[i]), &delta);
+    if (i == 0) continue;
+    const RangeTblEntry* rte = route.instances[i].rte;
+    CollectDeltaVars(reinterpret_cast<Node*>(rte->functions), &delta);
+    CollectDeltaVars(reinterpret_cast<Node*>(rte->values_lists), &delta);
+    CollectDeltaVars(reinterpret_cast<Node*>(rte->tablefunc), &delta);
+  }
+  list_sort(delta.vars, CompareAttributes);
+  return delta;
+}
+
+// Appends the text of `route`; false if it cannot be written.
+bool AppendQuery(const Route& route, const DeltaColumns* delta, Purpose purpose, StringInfo text) {
+  Query* query = RouteQuery(route, delta, purpose);
+  if (NamesForeignOperator(reinterpret_cast<Node*>(query))) return false;
+  appendStringInfoString(text, QualifiedText(query));
+  return true;
+}
+
+bool AppendRecursion(const Recurring& recursion, int number, const DeltaColumns* delta,
+                     StringInfo text) {
+  appendStringInfo(text, "%s %s%d(", number == 1 ? "WITH RECURSIVE" : ",", kNodeName, number);
+  for (int i = 0; i < recursion.first->outputs.size(); ++i) {
+    appendStringInfo(text, "%sk%d", i == 0 ? "" : ", ", i + 1);
+  }
+  appendStringInfoString(text, ") AS (");
+  if (!AppendQuery(*recursion.first, delta, Purpose::kRecursion, text)) return false;
+  appendStringInfoString(text, " UNION ");
+  if (!AppendQuery(*recursion.step, nullptr, Purpose::kRecursion, text)) return false;
+  appendStringInfoString(text, ")");
+  return true;
+}
+
+// The lookup as text, or null if it cannot be written.
+const char* LookupText(const Route& route, const DeltaColumns& delta) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (int i = 0; i < route.recursions.size(); ++i) {
+    if (!AppendRecursion(route.recursions[i], i + 1, i == 0 ? &delta : nullptr, &text)) {
+      return nullptr;
+    }
+  }
+  const DeltaColumns* final_delta = route.recursions.empty() ? &delta : nullptr;
+  return AppendQuery(route, final_delta, Purpose::kLookup, &text) ? text.data : nullptr;
+}
+
+// Fills in the query and the columns that it needs; or the path stays full.
+void WriteLookup(const Route& route, PlainPath* path) {
+  const DeltaColumns delta =
+      ColumnsOfDelta(route.recursions.empty() ? route : *route.recursions[0].first);
+  path->lookup = LookupText(route, delta);
+  if (path->lookup == nullptr) {
+    path->description = "a subquery on the path compares by an operator that has no name";
+    return;
+  }
+  path->strategy = Strategy::kLookup;
+  ListCell* cell;
+  foreach (cell, delta.vars) {
+    auto* var = static_cast<Var*>(lfirst(cell));
+    path->captured.Add({var->varattno, var->vartype});
+  }
+}
+
+}  // namespace
+
+PlainPath* WritePath(const PathStart& start) {
+  auto* path = MakePlain<PlainPath>();
+  path->source = start.occurrence->rte->relid;
+  path->strategy = Strategy::kFull;
+  path->relevant = start.occurrence->columns;
+  Route route;
+  FollowPath(start, &route);
+  if (route.why_not != nullptr) {
+    path->description = route.why_not;
+    return path;
+  }
+  CollectProbes(route, &path->probed);
+  const char* description = Describe(route);
+  Var* direct = ShortenRoute(&route);
+  path->description = description;
+  if (direct != nullptr) {
+    path->strategy = Strategy::kDirect;
+    path->captured.Add({direct->varattno, direct->vartype});
+    return path;
+  }
+  WriteLookup(route, path);
+  return path;
+}
+
+}  // namespace tviews::backend::lineage

@@ -1,0 +1,494 @@
+#include "backend/lineage/paths.h"
+
+#include <climits>
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include <nodes/bitmapset.h>
+#include <nodes/nodeFuncs.h>
+#include <nodes/pg_list.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend::lineage {
+namespace {
+
+// The price of a hop; only their order matters.
+constexpr int kHopCost = 10;
+constexpr int kComputedCost = 5;    // more, for a function or VALUES
+constexpr int kDerivedCost = 40;    // more, for joining a whole subquery
+constexpr int kUnequalCost = 90;    // more, for a condition that is no equality
+constexpr int kDeadEndCost = 5000;  // more, for leaving a subquery whose inside cannot follow
+
+struct Candidate {
+  int cost = INT_MAX;
+  Occurrence* from = nullptr;
+  Occurrence* to = nullptr;
+  Level* to_level = nullptr;
+  bool assumes_goal = false;
+};
+
+class PathFinder {
+ public:
+  explicit PathFinder(Forest* forest) : forest_(forest) {}
+
+  // `request` null: the level is left only by conditions on levels around it.
+  Level* MakeLevel(Scope* scope, Level* outer, const ExitRequest* request, int base_cost) {
+    CHECK_FOR_INTERRUPTS();
+    Level* level = NewLevel(scope, outer);
+    Exit* exit = nullptr;
+    if (request != nullptr) {
+      level->request = *request;
+      exit = FindExit(scope, *request);
+      level->why_not = exit->why_not;
+      if (exit->why_not == nullptr) SetGoals(level, *exit, base_cost);
+    }
+    Settle(level);
+    VisitInside(level);
+    if (exit != nullptr && exit->why_not == nullptr) {
+      for (const MatesBlock& block : exit->mates) MakeMatesLevel(level, block);
+    }
+    return level;
+  }
+
+ private:
+  Level* NewLevel(Scope* scope, Level* outer) {
+    auto* level = MakePlain<Level>();
+    level->scope = scope;
+    level->outer = outer;
+    level->plain = ReduceJoins(scope, nullptr);
+    level->for_goal = level->plain;
+    for (int i = 0; i < scope->members.size(); ++i) level->states.Add(MemberState());
+    return level;
+  }
+
+  static void SetGoal(Level* level, Occurrence* member, const PlainArray<Expr*>& columns,
+                      bool assumes_goal, int cost) {
+    MemberState& state = level->states[member->position];
+    state.step = Step::kExit;
+    state.cost = cost;
+    state.assumes_goal = assumes_goal;
+    state.columns = columns;
+  }
+
+  void SetGoals(Level* level, const Exit& exit, int base_cost) {
+    if (exit.is_constant) {
+      for (Occurrence* member : level->scope->members) {
+        SetGoal(level, member, exit.constants, false, base_cost + 1);
+      }
+      return;
+    }
+    for (const ExitTarget& target : exit.targets) {
+      SetGoal(level, target.member, target.expressions, exit.target_is_nonnull, base_cost + 1);
+    }
+    if (exit.target_is_nonnull) {
+      level->for_goal = ReduceJoins(level->scope, bms_make_singleton(exit.targets[0].member->id));
+    }
+  }
+
+  // Gives every member that it can a way to the goal, always towards one that has one already
+  // (LINEAGE I1): by the cheapest hop as long as there is one, else into a subquery by the rows
+  // that its columns come from, and only if nothing else leads on by joining a subquery as a whole.
+  void Settle(Level* level) {
+    for (;;) {
+      while (TakeCheapest(level, false)) {
+      }
+      if (!EnterSubqueries(level, false) && !TakeCheapest(level, true) &&
+          !EnterSubqueries(level, true)) {
+        return;
+      }
+    }
+  }
+
+  // Dijkstra's step. `joins_subqueries`: hops to subqueries are allowed. False: no hop was found.
+  bool TakeCheapest(Level* level, bool joins_subqueries) {
+    Candidate best;
+    for (Occurrence* member : level->scope->members) {
+      if (!IsWaiting(level, member)) continue;
+      ConsiderHops(level, member, joins_subqueries, &best);
+      ConsiderWayOut(level, member, joins_subqueries, &best);
+    }
+    if (best.from == nullptr) return false;
+    Take(level, best);
+    return true;
+  }
+
+  // Has no way to the goal yet, and may still get one.
+  static bool IsWaiting(const Level* level, const Occurrence* member) {
+    const MemberState& state = level->states[member->position];
+    return state.step == Step::kNone && state.inside == nullptr &&
+           member->kind != OccurrenceKind::kSublink;
+  }
+
+  static bool CanJoin(const Occurrence* member, bool joins_subqueries) {
+    return member->can_stand_alone &&
+           (joins_subqueries || member->kind != OccurrenceKind::kDerived);
+  }
+
+  // Hops within the level.
+  void ConsiderHops(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
+    for (Occurrence* to : level->scope->members) {
+      const MemberState& state = level->states[to->position];
+      if (state.step == Step::kNone || to == from || !CanJoin(to, joins_subqueries)) continue;
+      const ReducedJoins* joins = state.assumes_goal ? level->for_goal : level->plain;
+      for (const PlacedConjunct& conjunct : joins->conjuncts) {
+        if (!LeadsTo(conjunct, from, to)) continue;
+        Offer({state.cost + HopCost(conjunct.expr, from, to), from, to, level, state.assumes_goal},
+              best);
+      }
+    }
+  }
+
+  // Hops to members of levels around.
+  void ConsiderWayOut(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
+    for (const PlacedConjunct& conjunct : level->plain->conjuncts) {
+      for (Level* outer = level->outer; outer != nullptr; outer = outer->outer) {
+        for (Occurrence* to : outer->scope->members) {
+          const MemberState& state = outer->states[to->position];
+          if (state.step == Step::kNone || !CanJoin(to, joins_subqueries)) continue;
+          if (!LeadsOut(conjunct, from, to, IsNullable(outer, to))) continue;
+          Offer({state.cost + HopCost(conjunct.expr, from, to), from, to, outer, false}, best);
+        }
+      }
+    }
+  }
+
+  static bool IsNullable(const Level* level, const Occurrence* member) {
+    const ReducedJoins* joins =
+        level->states[member->position].assumes_goal ? level->for_goal : level->plain;
+    return bms_is_member(member->id, joins->nullable);
+  }
+
+  static void Offer(const Candidate& candidate, Candidate* best) {
+    if (candidate.cost < best->cost) *best = candidate;
+  }
+
+  int HopCost(Expr* conjunct, Occurrence* from, const Occurrence* to) {
+    int cost = kHopCost;
+    if (to->kind == OccurrenceKind::kDerived) cost += kDerivedCost;
+    if (to->kind == OccurrenceKind::kComputed) cost += kComputedCost;
+    if (conjunct != nullptr && !IsEquality(conjunct)) cost += kUnequalCost;
+    if (from->child != nullptr && !CanFollow(from, conjunct)) cost += kDeadEndCost;
+    return cost;
+  }
+
+  static bool IsEquality(Expr* conjunct) {
+    return IsA(conjunct, OpExpr) && IsEqualityOperator(reinterpret_cast<OpExpr*>(conjunct)->opno);
+  }
+
+  // True if the sources inside the subquery `from` can leave it by `conjunct`.
+  static bool CanFollow(Occurrence* from, Expr* conjunct) {
+    if (conjunct == nullptr) return false;
+    for (Expr* known : from->followable) {
+      if (known == conjunct) return true;
+    }
+    for (Expr* known : from->dead_ends) {
+      if (known == conjunct) return false;
+    }
+    PlainArray<Expr*> conjuncts;
+    conjuncts.Add(conjunct);
+    const bool result = CanLeave(from->child, RequestOf(from, conjuncts));
+    (result ? from->followable : from->dead_ends).Add(conjunct);
+    return result;
+  }
+
+  void Take(Level* level, const Candidate& best) {
+    MemberState& state = level->states[best.from->position];
+    state.step = Step::kHop;
+    state.cost = best.cost;
+    state.assumes_goal = best.assumes_goal;
+    state.next = best.to;
+    state.next_level = best.to_level;
+    const bool is_inside = best.to_level == level;
+    const ReducedJoins* joins = best.assumes_goal ? level->for_goal : level->plain;
+    for (const PlacedConjunct& conjunct : joins->conjuncts) {
+      const bool leads =
+          is_inside ? LeadsTo(conjunct, best.from, best.to)
+                    : LeadsOut(conjunct, best.from, best.to, IsNullable(best.to_level, best.to));
+      if (!leads) continue;
+      if (conjunct.expr == nullptr) {
+        state.is_lateral = true;
+      } else {
+        state.conjuncts.Add(conjunct.expr);
+      }
+    }
+    if (best.from->child != nullptr) KeepFollowable(best.from, &state.conjuncts);
+  }
+
+  // Of the conditions that lead from the subquery `from`, keeps as many as its inside can follow
+  // together; all if it can follow none.
+  static void KeepFollowable(const Occurrence* from, PlainArray<Expr*>* conjuncts) {
+    PlainArray<Expr*> kept;
+    for (Expr* conjunct : *conjuncts) {
+      kept.Add(conjunct);
+      if (!CanLeave(from->child, RequestOf(from, kept))) kept.Truncate(kept.size() - 1);
+    }
+    if (!kept.empty()) *conjuncts = kept;
+  }
+
+  // A row of a subquery takes its columns from rows inside, so a condition on them leads to those,
+  // and on by their own paths: that costs less than joining the subquery as a whole, and where it
+  // is LATERAL nothing else is possible.
+  // `waiting`: also into LATERAL ones without a way of their own.
+  bool EnterSubqueries(Level* level, bool waiting) {
+    for (Occurrence* subquery : level->scope->members) {
+      const MemberState& state = level->states[subquery->position];
+      const bool is_settled = state.step != Step::kNone || (waiting && !subquery->can_stand_alone);
+      if (subquery->kind != OccurrenceKind::kDerived || !is_settled) continue;
+      if (state.inside == nullptr) VisitDerived(level, subquery);
+      for (Occurrence* from : level->scope->members) {
+        if (IsWaiting(level, from) && EnterSubquery(level, from, subquery)) return true;
+      }
+    }
+    return false;
+  }
+
+  bool EnterSubquery(Level* level, Occurrence* from, Occurrence* subquery) {
+    Level* inside = level->states[subquery->position].inside;
+    for (const PlacedConjunct& conjunct : level->plain->conjuncts) {
+      if (conjunct.expr == nullptr || !LeadsTo(conjunct, from, subquery)) continue;
+      PlainArray<Expr*> conjuncts;
+      PlainArray<Expr*> columns;
+      conjuncts.Add(conjunct.expr);
+      const ExitRequest request = RequestOf(subquery, conjuncts);
+      Occurrence* carrier = FindCarrier(subquery->child, request, &columns);
+      if (carrier == nullptr || inside->states[carrier->position].step == Step::kNone) continue;
+      MemberState& state = level->states[from->position];
+      state.step = Step::kHop;
+      state.cost = inside->states[carrier->position].cost + HopCost(conjunct.expr, from, carrier);
+      state.next = carrier;
+      state.next_level = inside;
+      state.conjuncts.Add(ReplaceColumns(conjunct.expr, subquery, request, columns));
+      return true;
+    }
+    return false;
+  }
+
+  // Starts paths at the level's relations, and makes the levels below.
+  void VisitInside(Level* level) {
+    for (Occurrence* member : level->scope->members) {
+      switch (member->kind) {
+        case OccurrenceKind::kRelation:
+          forest_->starts.Add({member, level});
+          break;
+        case OccurrenceKind::kDerived:
+          if (level->states[member->position].inside == nullptr) VisitDerived(level, member);
+          break;
+        case OccurrenceKind::kSublink:
+          VisitSublink(level, member);
+          break;
+        default:
+          break;
+      }
+    }
+    for (Scope* cte : level->scope->recursions) VisitRecursion(level, cte);
+  }
+
+  void VisitRecursion(Level* level, Scope* cte) {
+    const MemberState& state = level->states[cte->owner->position];
+    ExitRequest request;
+    bool is_left_by_start = false;
+    if (state.step == Step::kExit) {
+      request = RequestOf(cte->owner, level->request, state.columns);
+      is_left_by_start = PassesThrough(cte, request);
+      ExitRequest carried = request;
+      const bool is_constant = request.columns.empty();
+      Recursion* forward = is_constant ? nullptr : PlanForward(cte, &carried);
+      if (is_constant || forward != nullptr) {
+        MakeLevel(cte, level, &carried, state.cost)->forward = forward;
+        return;
+      }
+    }
+    VisitBackward(level, cte, is_left_by_start ? &request : nullptr, state.cost);
+  }
+
+  // By way of the start: it is left by the columns of `request`, or, without, by conditions on
+  // levels around.
+  void VisitBackward(Level* level, Scope* cte, const ExitRequest* request, int cost) {
+    Level* inside = NewLevel(cte, level);
+    Recursion* backward = PlanBackward(cte);
+    Occurrence* term = RecursiveTerm(cte);
+    if (request != nullptr) {
+      inside->request = *request;
+      SetGoals(inside, *FindExit(cte, *request), cost);
+    }
+    for (Occurrence* branch : cte->members) {
+      if (branch->kind != OccurrenceKind::kDerived) continue;
+      if (branch == term && backward != nullptr) {
+        MakeBackwardLevel(branch->child, inside, backward);
+        continue;
+      }
+      ExitRequest of_branch;
+      if (request != nullptr && branch != term) {
+        of_branch = RequestOf(branch, *request, inside->states[branch->position].columns);
+      }
+      Level* made = MakeLevel(branch->child, inside,
+                              of_branch.columns.empty() ? nullptr : &of_branch, cost + 1);
+      if (made->why_not == nullptr) made->why_not = "the steps of a recursion cannot be followed";
+      if (backward != nullptr) backward->start_level = made;
+    }
+  }
+
+  // The recursive term, with the step's rows as its goal.
+  void MakeBackwardLevel(Scope* term, Level* outer, Recursion* backward) {
+    Level* level = NewLevel(term, outer);
+    level->why_not = "the start of the recursion has no way to the key";
+    const MemberState& start = backward->start_level->states[backward->start->position];
+    if (start.step != Step::kNone) {
+      level->backward = backward;
+      level->request = backward->carried;
+      SetGoal(level, backward->step, backward->carried_in_step, false, start.cost + kDeadEndCost);
+    }
+    Settle(level);
+    VisitInside(level);
+  }
+
+  // The columns of `from` that its hop needs: those of the conditions, and, where it leads to a
+  // function or VALUES over `from`, those that this is computed from.
+  static ExitRequest RequestOfHop(const Occurrence* from, const MemberState& state) {
+    PlainArray<Expr*> needing = state.conjuncts;
+    if (state.next->kind == OccurrenceKind::kComputed &&
+        bms_is_member(from->id, state.next->uses)) {
+      const RangeTblEntry* rte = state.next->rte;
+      needing.Add(reinterpret_cast<Expr*>(rte->functions));
+      needing.Add(reinterpret_cast<Expr*>(rte->values_lists));
+      needing.Add(reinterpret_cast<Expr*>(rte->tablefunc));
+    }
+    return RequestOf(from, needing);
+  }
+
+  void VisitDerived(Level* level, Occurrence* member) {
+    MemberState& state = level->states[member->position];
+    if (state.step == Step::kNone || state.is_lateral) {
+      state.inside = MakeLevel(member->child, level, nullptr, 0);
+      return;
+    }
+    const ExitRequest request = state.step == Step::kExit
+                                    ? RequestOf(member, level->request, state.columns)
+                                    : RequestOfHop(member, state);
+    state.inside = MakeLevel(member->child, level, &request, state.cost);
+  }
+
+  // LINEAGE D4, else D1.
+  void VisitSublink(Level* level, Occurrence* member) {
+    MemberState& state = level->states[member->position];
+    if (state.step == Step::kNone && member->test != nullptr) FindTestHop(level, member);
+    if (state.step == Step::kNone) {
+      MakeLevel(member->child, level, nullptr, 0);
+      return;
+    }
+    const ExitRequest request = state.step == Step::kExit
+                                    ? RequestOf(member, level->request, state.columns)
+                                    : RequestOf(member, state.conjuncts);
+    MakeLevel(member->child, level, &request, state.cost);
+  }
+
+  void FindTestHop(Level* level, Occurrence* member) {
+    PlacedConjunct test = {};
+    test.expr = member->test;
+    test.uses = OccurrencesIn(reinterpret_cast<Node*>(test.expr));
+    test.join = JoinKind::kInner;
+    test.can_lead = IsPureExpression(reinterpret_cast<Node*>(test.expr)) &&
+                    !HasSpecialVars(reinterpret_cast<Node*>(test.expr)) &&
+                    !NamesForeignOperator(reinterpret_cast<Node*>(test.expr));
+    for (Level* around = level; around != nullptr; around = around->outer) {
+      for (Occurrence* to : around->scope->members) {
+        const MemberState& goal = around->states[to->position];
+        if (goal.step == Step::kNone || !to->can_stand_alone) continue;
+        const bool to_nullable = IsNullable(around, to);
+        if (!LeadsOut(test, member, to, to_nullable)) continue;
+        if (member->test_needs_not_null && (to_nullable || !IsNeverNull(member, to))) continue;
+        MemberState& state = level->states[member->position];
+        state.step = Step::kHop;
+        state.cost = goal.cost + HopCost(test.expr, member, to);
+        state.next = to;
+        state.next_level = around;
+        state.conjuncts.Add(test.expr);
+        return;
+      }
+    }
+  }
+
+  // The test compares two columns that are never NULL.
+  static bool IsNeverNull(const Occurrence* member, const Occurrence* to) {
+    ListCell* cell;
+    foreach (cell, reinterpret_cast<OpExpr*>(member->test)->args) {
+      Node* side = StripRelabel(static_cast<Node*>(lfirst(cell)));
+      if (!IsA(side, Var)) return false;
+      auto* var = reinterpret_cast<Var*>(side);
+      const bool never = var->varno == to->id ? to->kind == OccurrenceKind::kRelation &&
+                                                    IsDeclaredNotNull(to->rte->relid, var->varattno)
+                                              : IsOutputNeverNull(member->child, var->varattno);
+      if (!never) return false;
+    }
+    return true;
+  }
+
+  // LINEAGE G: the level of `rows`' scope that leads to the mates by `block`.
+  void MakeMatesLevel(Level* rows, const MatesBlock& block) {
+    Occurrence* best = nullptr;
+    int best_missing = INT_MAX;
+    const int starts = forest_->starts.size();
+    for (Occurrence* member : rows->scope->members) {
+      const Level* level = TryAnchor(rows, block, member);
+      forest_->starts.Truncate(starts);  // of a trial
+      if (level == nullptr) continue;
+      int missing = 0;
+      for (const MemberState& state : level->states) missing += state.step == Step::kNone;
+      if (missing >= best_missing) continue;
+      best = member;
+      best_missing = missing;
+    }
+    Level* level = best == nullptr ? nullptr : TryAnchor(rows, block, best);
+    if (level == nullptr) {
+      level = NewLevel(rows->scope, rows->outer);
+      level->why_not =
+          psprintf("no %s column belongs to one table that leads to the key", block.name);
+      Settle(level);
+    }
+    VisitInside(level);
+  }
+
+  Level* TryAnchor(Level* rows, const MatesBlock& block, Occurrence* member) {
+    if (rows->states[member->position].step == Step::kNone || !member->can_stand_alone ||
+        bms_is_member(member->id, rows->plain->nullable)) {
+      return nullptr;
+    }
+    auto* mates = MakePlain<Mates>();
+    mates->anchor = member;
+    mates->rows = rows;
+    Level* level = NewLevel(rows->scope, rows->outer);
+    for (int i = 0; i < block.expressions.size(); ++i) {
+      Node* expr = reinterpret_cast<Node*>(block.expressions[i]);
+      Bitmapset* uses = OccurrencesIn(expr);
+      if (bms_num_members(uses) != 1 || !bms_is_member(member->id, uses) ||
+          !IsPureExpression(expr) || HasSpecialVars(expr) || NamesForeignOperator(expr)) {
+        continue;
+      }
+      ExitColumn column;
+      column.number = static_cast<AttrNumber>(i + 1);
+      column.equality = block.equalities[i];
+      column.equality_collation = exprCollation(expr);
+      level->request.columns.Add(column);
+      mates->columns.Add(block.expressions[i]);
+      mates->equalities.Add(block.equalities[i]);
+    }
+    if (mates->columns.empty()) return nullptr;
+    level->mates = mates;
+    SetGoal(level, member, mates->columns, false, 1);
+    Settle(level);
+    return level;
+  }
+
+  Forest* forest_;
+};
+
+}  // namespace
+
+Forest* FindPaths(Tree* tree, const ExitRequest& key) {
+  auto* forest = MakePlain<Forest>();
+  forest->top = PathFinder(forest).MakeLevel(tree->top, nullptr, &key, 0);
+  return forest;
+}
+
+}  // namespace tviews::backend::lineage

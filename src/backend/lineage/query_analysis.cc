@@ -1,0 +1,171 @@
+#include "backend/lineage/query_analysis.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "backend/lineage/checks.h"
+#include "backend/lineage/exits.h"
+#include "backend/lineage/expand.h"
+#include "backend/lineage/path_sql.h"
+#include "backend/lineage/paths.h"
+#include "backend/lineage/scope.h"
+#include "backend/lineage/trim.h"
+#include "backend/lineage/undetermined.h"
+#include "backend/tview/leading_index.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/memory.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/sysattr.h>
+#include <nodes/bitmapset.h>
+#include <nodes/nodeFuncs.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+using lineage::PlainArray;
+using lineage::PlainPath;
+
+// The analysis as plain data in PostgreSQL's memory.
+struct PlainAnalysis {
+  PlainArray<lineage::ReadColumns> reads;
+  PlainArray<PlainPath*> paths;
+  PlainArray<RelationId> views;
+  PlainArray<const char*> undetermined;
+  PlainArray<lineage::ProbedColumn> unindexed;
+  PlainArray<const char*> unindexed_reasons;
+  bool key_is_not_null = false;
+};
+
+void FindUnindexed(PlainAnalysis* analysis) {
+  for (const PlainPath* path : analysis->paths) {
+    for (const lineage::ProbedColumn& probed : path->probed) {
+      bool known = false;
+      for (const lineage::ProbedColumn& other : analysis->unindexed) {
+        known = known || (other.relation == probed.relation && other.attribute == probed.attribute);
+      }
+      if (known || HasLeadingIndex(probed.relation, probed.attribute)) continue;
+      analysis->unindexed.Add(probed);
+      analysis->unindexed_reasons.Add(path->description);
+    }
+  }
+}
+
+lineage::ExitRequest KeyRequest(const lineage::Scope* top, AttributeNumber key_attribute) {
+  const auto* entry =
+      static_cast<const TargetEntry*>(list_nth(top->query->targetList, key_attribute - 1));
+  Node* key = reinterpret_cast<Node*>(entry->expr);
+  lineage::ExitColumn column;
+  column.number = key_attribute;
+  column.is_strict = true;
+  column.equality = lineage::EqualityOperatorOf(exprType(key));
+  column.equality_collation = exprCollation(key);
+  lineage::ExitRequest request;
+  request.columns.Add(column);
+  return request;
+}
+
+// Runs inside pg::Call.
+void AnalyzePlain(const Query* query, AttributeNumber key_attribute, PlainAnalysis* analysis) {
+  Query* expanded = lineage::ExpandQuery(query, &analysis->views);
+  lineage::RefuseUntrackable(expanded);
+  lineage::TrimUnreadColumns(expanded);
+  lineage::Tree* tree = lineage::BuildTree(expanded);
+  analysis->reads = tree->reads;
+  lineage::FindUndetermined(tree, &analysis->undetermined);
+  const lineage::ExitRequest key = KeyRequest(tree->top, key_attribute);
+  analysis->key_is_not_null = lineage::IsOutputNeverNull(tree->top, key_attribute);
+  lineage::Forest* forest = lineage::FindPaths(tree, key);
+  for (const lineage::PathStart& start : forest->starts) {
+    analysis->paths.Add(lineage::WritePath(start));
+  }
+  FindUnindexed(analysis);
+}
+
+std::vector<AttributeNumber> RelevantColumns(const Bitmapset* columns) {
+  std::vector<AttributeNumber> relevant;
+  for (int i = -1; (i = bms_next_member(columns, i)) >= 0;) {
+    const int attribute = i + FirstLowInvalidHeapAttributeNumber;
+    if (attribute >= 0) relevant.push_back(static_cast<AttributeNumber>(attribute));
+  }
+  return relevant;
+}
+
+LineagePath CopyPath(const PlainPath& plain) {
+  LineagePath path;
+  path.strategy = plain.strategy;
+  for (const lineage::PlainColumn& column : plain.captured) {
+    path.captured.push_back({column.attribute, column.type});
+  }
+  path.relevant = RelevantColumns(plain.relevant);
+  if (plain.lookup != nullptr) path.lookup = plain.lookup;
+  path.description = plain.description;
+  return path;
+}
+
+std::vector<AttributeNumber> Union(const std::vector<AttributeNumber>& left,
+                                   const std::vector<AttributeNumber>& right) {
+  std::vector<AttributeNumber> united;
+  std::set_union(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(united));
+  return united;
+}
+
+// Adds a path, or unites it with the same one that the source has already. A full path makes the
+// others pointless: it stands for all that is read of the source.
+void AddPath(LineagePath path, SourceLineage* source) {
+  for (LineagePath& known : source->paths) {
+    if (known.strategy == Strategy::kFull) return;
+    if (known.strategy == path.strategy && known.captured == path.captured &&
+        known.lookup == path.lookup) {
+      known.relevant = Union(known.relevant, path.relevant);
+      return;
+    }
+  }
+  if (path.strategy == Strategy::kFull) {
+    source->paths.clear();
+    path.relevant = source->relevant;
+  }
+  source->paths.push_back(std::move(path));
+}
+
+absl::StatusOr<Analysis> CopyAnalysis(
+    const PlainAnalysis& plain, absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview) {
+  Analysis analysis;
+  for (const lineage::ReadColumns& reads : plain.reads) {
+    SourceLineage source;
+    source.source = reads.relation;
+    TVIEWS_ASSIGN_OR_RETURN(source.source_is_tview, is_tview(reads.relation));
+    source.relevant = RelevantColumns(reads.columns);
+    for (const PlainPath* path : plain.paths) {
+      if (path->source == reads.relation) AddPath(CopyPath(*path), &source);
+    }
+    analysis.sources.push_back(std::move(source));
+  }
+  std::sort(analysis.sources.begin(), analysis.sources.end(),
+            [](const SourceLineage& a, const SourceLineage& b) { return a.source < b.source; });
+  analysis.nested_views.assign(plain.views.begin(), plain.views.end());
+  analysis.undetermined.assign(plain.undetermined.begin(), plain.undetermined.end());
+  for (int i = 0; i < plain.unindexed.size(); ++i) {
+    analysis.suggested_indexes.push_back(
+        {plain.unindexed[i].relation, plain.unindexed[i].attribute, plain.unindexed_reasons[i]});
+  }
+  analysis.key_is_not_null = plain.key_is_not_null;
+  return analysis;
+}
+
+}  // namespace
+
+absl::StatusOr<Analysis> AnalyzeQuery(
+    const Query* query, AttributeNumber key_attribute,
+    absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview) {
+  TVIEWS_ASSIGN_OR_RETURN(pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews lineage"));
+  PlainAnalysis plain;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { AnalyzePlain(query, key_attribute, &plain); }));
+  return CopyAnalysis(plain, is_tview);
+}
+
+}  // namespace tviews::backend

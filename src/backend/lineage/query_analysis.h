@@ -1,0 +1,53 @@
+// From the analysed query of a TVIEW's backing view to its lineage.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status; a query that cannot be a TVIEW is refused with detail and hint
+//
+// In order: expand views and CTEs (lineage_expand), refuse what cannot be tracked (lineage_checks),
+// drop what nobody reads (lineage_trim),
+// number the occurrences of every level (lineage_scope), reduce outer joins and see where
+// conditions lead (lineage_joins), find how levels are left (lineage_exits), give every occurrence
+// one path towards the key (lineage_paths), follow and shorten it (lineage_route), and write it as
+// a query (lineage_sql).
+
+#ifndef PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
+#define PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "shared/lineage.h"
+#include "shared/types.h"
+
+struct Query;
+
+namespace tviews::backend {
+
+// A column by which refresh or a lookup finds rows, and which no index leads with.
+struct SuggestedIndex {
+  RelationId relation = 0;
+  AttributeNumber column = 0;
+  std::string reason;  // the condition that looks rows up
+};
+
+struct Analysis {
+  std::vector<SourceLineage> sources;    // by relation id
+  std::vector<RelationId> nested_views;  // plain views that the query reads, at any depth
+  bool key_is_not_null = false;
+  // Why the same rows may give different documents, for a NOTICE; empty if they cannot.
+  std::vector<std::string> undetermined;
+  std::vector<SuggestedIndex> suggested_indexes;
+};
+
+// `query` is the view's query as parse analysis leaves it (or as pg_rewrite holds it), and
+// `key_attribute` the number of the key in its target list. `is_tview` tells whether a relation is
+// a TVIEW.
+absl::StatusOr<Analysis> AnalyzeQuery(const Query* query, AttributeNumber key_attribute,
+                                      absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_

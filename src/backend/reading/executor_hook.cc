@@ -1,0 +1,119 @@
+#include "backend/reading/executor_hook.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "backend/reading/plan_reads.h"
+#include "backend/reading/reader_snapshot.h"
+#include "backend/reading/reading.h"
+#include "backend/tview/facts.h"
+#include "backend/tview/names.h"
+#include "backend/tview/restore_session.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <executor/executor.h>
+#include <nodes/parsenodes.h>
+#include <nodes/pg_list.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+ExecutorCheckPerms_hook_type previous_check = nullptr;
+ExecutorStart_hook_type previous_start = nullptr;
+ExecutorRun_hook_type previous_run = nullptr;
+
+// Only described, not run.
+constexpr int kNotRun = EXEC_FLAG_EXPLAIN_ONLY | EXEC_FLAG_WITH_NO_DATA;
+
+absl::Status RefuseChange(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* name, pg::CallFor([&] { return get_rel_name(tview); }));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, SourceTables(tview));
+  std::vector<std::string> names;
+  for (RelationId source : sources) {
+    TVIEWS_ASSIGN_OR_RETURN(names.emplace_back(), RelationDisplayName(source));
+  }
+  std::sort(names.begin(), names.end());
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "cannot change TVIEW \"" + std::string(name != nullptr ? name : "") + "\"",
+       .detail = "Its rows follow from its query; only background workers write them.",
+       .hint = "Change its source tables instead: " + absl::StrJoin(names, ", ") + ".",
+       .sqlstate = "42809"});
+}
+
+bool OnCheckPermissions(TVIEWS_CHECK_PERMS_PARAMETERS) {
+  if (previous_check != nullptr && !previous_check(TVIEWS_CHECK_PERMS_ARGUMENTS)) return false;
+  for (int i = 0; i < list_length(checked); ++i) {
+    const auto* const entry = static_cast<pg::compat::CheckedRelation*>(list_nth(checked, i));
+    if (entry->relid == InvalidOid) continue;
+    if ((entry->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)) == 0) continue;
+    // The rows of a restore's INSERT and COPY are left out (restore_session.h).
+    if (IsRestoring() &&
+        (entry->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)) == ACL_INSERT) {
+      continue;
+    }
+    const Oid relation = entry->relid;
+    pg::Enter<bool>([relation]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckMayChange(relation));
+      return true;
+    });
+  }
+  return true;
+}
+
+void OnExecutorStart(QueryDesc* query, int flags) {
+  if (MayHaveToWait() && (flags & kNotRun) == 0) {
+    pg::Enter<bool>([query]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(PrepareToRead(query));
+      return true;
+    });
+  }
+  if (previous_start != nullptr) {
+    previous_start(query, flags);
+  } else {
+    standard_ExecutorStart(query, flags);
+  }
+}
+
+void OnExecutorRun(QueryDesc* query, ScanDirection direction,
+                   uint64 count TVIEWS_EXECUTE_ONCE_PARAMETER) {
+  SnapshotData* const outer = RunningSnapshot();
+  SetRunningSnapshot(query->snapshot);
+  if (previous_run != nullptr) {
+    previous_run(query, direction, count TVIEWS_EXECUTE_ONCE);
+  } else {
+    standard_ExecutorRun(query, direction, count TVIEWS_EXECUTE_ONCE);
+  }
+  SetRunningSnapshot(outer);
+}
+
+}  // namespace
+
+absl::Status CheckMayChange(RelationId relation) {
+  if (!pg::settings::protect) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  return is_tview ? RefuseChange(relation) : absl::OkStatus();
+}
+
+void RegisterExecutorHooks() {
+  previous_check = ExecutorCheckPerms_hook;
+  ExecutorCheckPerms_hook = OnCheckPermissions;
+  previous_start = ExecutorStart_hook;
+  ExecutorStart_hook = OnExecutorStart;
+  previous_run = ExecutorRun_hook;
+  ExecutorRun_hook = OnExecutorRun;
+  InitializePlanReads();
+  RegisterReaderSnapshot();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,122 @@
+#include "backend/reading/standby_wait.h"
+
+#include <string>
+#include <vector>
+
+#include "backend/reading/reader_snapshot.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/common/awaiting_adoption.h"
+#include "shared/pg/server/snapshot.h"
+#include "shared/pg/shmem/wait_events.h"
+#include "shared/pg/tables/frontier.h"
+#include "shared/pg/tables/outbox.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/transam.h>
+#include <access/xact.h>
+#include <executor/execdesc.h>
+#include <miscadmin.h>
+#include <nodes/plannodes.h>
+#include <nodes/primnodes.h>
+#include <pgstat.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
+#include <tcop/pquery.h>
+#include <utils/portal.h>
+#include <utils/snapmgr.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr long kRecheckMs = 20;
+
+// REQUIRES: `snapshot` is registered.
+absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
+  // Not yet known here: the primary is ahead.
+  if (xid >= U64FromFullTransactionId(ReadNextFullTransactionId())) return false;
+  bool forgotten = false;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::Outcome outcome, pg::OutcomeUnder(snapshot, xid, &forgotten));
+  if (outcome == pg::Outcome::kInProgress) return false;
+  if (outcome == pg::Outcome::kAborted && !forgotten) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult any,
+                          pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind, {}));
+  if (any.processed > 0) return false;  // left aside for a lock on the primary
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> unadopted,
+                          pg::WaitingForAdoption(snapshot));
+  if (!unadopted.empty()) return false;
+  if (frontier.Includes(xid)) return true;
+  bool waits = false;
+  TVIEWS_RETURN_IF_ERROR(
+      pg::Outbox::Scan(snapshot, [&](RowPointer, FullXid writer, std::string_view) {
+        waits = waits || writer == xid;
+        return absl::OkStatus();
+      }));
+  return !waits;
+}
+
+absl::Status TimedOutHere() {
+  return pg::MakeError(
+      absl::StatusCode::kDeadlineExceeded,
+      {.message = "timed out while waiting for the TVIEWs of this standby to catch up",
+       .hint = "See pg_stat_replication on the primary for how far the standby is behind, and "
+               "pg_tviews_lag there for the TVIEWs.",
+       .sqlstate = "57014"});
+}
+
+// True if the session's statement is `SELECT function(...)` and nothing else, outside cursors and
+// older snapshots: then nobody reads under its snapshot once the function has been called.
+// To be called within pg::Call.
+bool IsOnlyCall(Oid function) {
+  if (IsolationUsesXactSnapshot()) return false;
+  Portal const portal = ActivePortal;
+  if (portal == nullptr || portal->strategy != PORTAL_ONE_SELECT) return false;
+  if (portal->queryDesc == nullptr || portal->portalSnapshot != nullptr) return false;
+  if (portal->queryDesc->snapshot != RunningSnapshot()) return false;
+  const Plan* const plan = portal->queryDesc->plannedstmt->planTree;
+  if (!IsA(plan, Result) || plan->lefttree != nullptr || list_length(plan->targetlist) != 1) {
+    return false;
+  }
+  const auto* entry = static_cast<const TargetEntry*>(linitial(plan->targetlist));
+  if (!IsA(entry->expr, FuncExpr)) return false;
+  if (reinterpret_cast<const FuncExpr*>(entry->expr)->funcid != function) return false;
+  InvalidateCatalogSnapshot();
+  return ThereAreNoPriorRegisteredSnapshots();
+}
+
+// While the session sleeps, rows that only its statement's snapshot could see may go: replay waits
+// for whoever needs them, and the session for replay. To be called within pg::Call.
+void LetRowsGo() {
+  InvalidateCatalogSnapshot();
+  MyProc->xmin = InvalidTransactionId;
+}
+
+}  // namespace
+
+absl::Status WaitOnStandby(FullXid xid, RelationId function, const Deadline& deadline) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_only_call,
+                          pg::CallFor([function] { return IsOnlyCall(function); }));
+  for (;;) {
+    SnapshotData* snapshot = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrived(xid, snapshot));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { UnregisterSnapshot(snapshot); }));
+    if (has_arrived) return absl::OkStatus();
+    if (deadline.has_passed()) return TimedOutHere();
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      if (is_only_call) LetRowsGo();
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                deadline.NapMs(kRecheckMs), pg::WaitEvent(pg::Wait::kFrontier));
+      ResetLatch(MyLatch);
+      CHECK_FOR_INTERRUPTS();
+    }));
+  }
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,184 @@
+#include "backend/reading/waiting.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "backend/reading/standby_wait.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/lag.h"
+#include "shared/pg/server/snapshot.h"
+#include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/worker_slots.h"
+#include "shared/record_ring.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/transam.h>
+#include <access/xact.h>
+#include <access/xlog.h>
+#include <miscadmin.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+using pg::DatabaseSlot;
+
+// How often a waiter looks again by itself: a worker may have died, a slot may have moved, the
+// applier may have begun to wait for this session.
+constexpr long kRecheckMs = 50;
+constexpr long kTransactionRecheckMs = 20;  // whether a transaction is still in progress
+
+bool FrontierIncludes(DatabaseSlot* slot, FullXid xid) {
+  pg::SharedHolder holder(slot->frontier_lock);
+  if (xid < slot->frontier_xmin) return true;
+  if (xid >= slot->frontier_xmax) return false;
+  return !std::binary_search(slot->frontier_in_progress,
+                             slot->frontier_in_progress + slot->frontier_count, xid);
+}
+
+absl::Status CheckXid(FullXid xid) {
+  if (xid < FirstNormalTransactionId) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = absl::StrCat("invalid transaction ID: ", xid)});
+  }
+  if (xid >= U64FromFullTransactionId(ReadNextFullTransactionId())) {
+    return pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = absl::StrCat("transaction ID ", xid, " is in the future"),
+         .hint = "Pass the value that pg_current_xact_id() returned in the transaction."});
+  }
+  if (xid == U64FromFullTransactionId(GetTopFullTransactionIdIfAny())) {
+    return pg::MakeError(
+        absl::StatusCode::kFailedPrecondition,
+        {.message = "a transaction cannot wait for itself", .hint = "Commit it first."});
+  }
+  return absl::OkStatus();
+}
+
+Concerned Everything() { return {.tviews = {}, .all = true}; }
+Concerned Nothing() { return {.tviews = {}, .all = false}; }
+
+Waited Done(const DatabaseSlot& slot) {
+  return slot.behind_count.Load() == 0 ? Waited::kDone : Waited::kDoneForThese;
+}
+
+// Nothing that a batch could take: what had committed before is applied, and its batch committed.
+bool IsIdle(DatabaseSlot* slot) {
+  pg::SharedHolder holder(slot->queue_lock);
+  return slot->database.Load() == MyDatabaseId && RecordRing(slot->ring).empty() &&
+         slot->kept.Load() == 0 && slot->overflow.started.Load() == slot->clean.Load() &&
+         pg::Slots()->unslotted.started.Load() == slot->clean_unslotted.Load();
+}
+
+Waited HowItEnded(const DatabaseSlot& slot) {
+  switch (StandstillOf(slot)) {
+    case Standstill::kPaused:
+      return Waited::kPaused;
+    case Standstill::kDisabled:
+      return Waited::kDisabled;
+    case Standstill::kNone:
+      break;
+  }
+  return Waited::kTimedOut;
+}
+
+absl::StatusOr<Waited> TicketServed(const Concerned& concerned, const Deadline& deadline,
+                                    bool leave_at_standstill) {
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
+    if (slot == nullptr) return Waited::kTimedOut;
+    const std::uint32_t generation = slot->generation.Load();
+    const std::uint64_t ticket = TakeTicket(slot);
+    if (ticket == 0) continue;
+    TVIEWS_ASSIGN_OR_RETURN(
+        const bool served,
+        SleepUntil(slot, generation,
+                   {.deadline = deadline,
+                    .concerned = concerned,
+                    .recheck_ms = kRecheckMs,
+                    .leave_at_standstill = leave_at_standstill},
+                   [&] { return slot->served.Load() >= ticket && !IsBehind(slot, concerned); }));
+    if (served) return Done(*slot);
+    if (deadline.has_passed()) return Waited::kTimedOut;
+    if (leave_at_standstill && StandstillOf(*slot) != Standstill::kNone) return HowItEnded(*slot);
+  }
+}
+
+// A transaction without a record, or one that aborts, wakes nobody when it ends. So this looks
+// whether it has ended, and only then asks for a batch, whose frontier then includes it. For one
+// whose commit has woken the applier, asking would only cost a batch: it waits a little before.
+absl::StatusOr<Waited> Included(FullXid xid, const Concerned& concerned, const Deadline& deadline,
+                                bool is_announced, bool leave_at_standstill) {
+  int looks = is_announced ? 0 : 1;
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
+    if (slot == nullptr) return Waited::kTimedOut;
+    const std::uint32_t generation = slot->generation.Load();
+    bool has_ticket = false;
+    const auto is_included = [&] {
+      if (FrontierIncludes(slot, xid)) return !IsBehind(slot, concerned);
+      if (looks++ > 0 && !has_ticket && !pg::IsInProgress(xid)) has_ticket = TakeTicket(slot) != 0;
+      return false;
+    };
+    TVIEWS_ASSIGN_OR_RETURN(const bool included,
+                            SleepUntil(slot, generation,
+                                       {.deadline = deadline,
+                                        .concerned = concerned,
+                                        .recheck_ms = kTransactionRecheckMs,
+                                        .leave_at_standstill = leave_at_standstill},
+                                       is_included));
+    if (included) return Done(*slot);
+    if (deadline.has_passed()) return Waited::kTimedOut;
+    if (leave_at_standstill && StandstillOf(*slot) != Standstill::kNone) return HowItEnded(*slot);
+  }
+}
+
+}  // namespace
+
+absl::Status TimedOut() {
+  return pg::MakeError(
+      absl::StatusCode::kDeadlineExceeded,
+      {.message = "timed out while waiting for the TVIEWs of this database to catch up",
+       .detail = pg::DescribeLag(pg::MeasureLag(pg::FindSlot(MyDatabaseId))),
+       .hint = "See pg_tviews_workers for what the applier does, and pg_tviews_lag for how far it "
+               "is behind.",
+       .sqlstate = "57014"});
+}
+
+absl::Status WaitForBatch(Timeout timeout) {
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, TicketServed(Nothing(), Deadline(timeout), false));
+  return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
+}
+
+absl::Status WaitForEverything(Timeout timeout) {
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
+                          TicketServed(Everything(), Deadline(timeout), false));
+  return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
+}
+
+absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeout) {
+  if (RecoveryInProgress()) return WaitOnStandby(xid, function, Deadline(timeout));
+  TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
+  TVIEWS_RETURN_IF_ERROR(CheckXid(xid));
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
+                          Included(xid, Everything(), Deadline(timeout), false, false));
+  return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
+}
+
+absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, Timeout timeout) {
+  return Included(xid, concerned, Deadline(timeout), true, true);
+}
+
+absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout) {
+  DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
+  if (slot != nullptr && IsIdle(slot) && !IsBehind(slot, concerned)) return Waited::kDone;
+  return TicketServed(concerned, Deadline(timeout), true);
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,276 @@
+#include "backend/tview/adopt.h"
+#include "backend/ddl/audit_log.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/source_locks.h"
+#include "backend/tview/create.h"
+#include "backend/tview/facts.h"
+#include "backend/tview/label.h"
+#include "backend/tview/metadata.h"
+#include "backend/tview/names.h"
+#include "backend/tview/stored_lineage.h"
+#include "backend/tview/table_checks.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/memory.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xlog.h>
+#include <miscadmin.h>
+#include <storage/lmgr.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// A TVIEW that came from elsewhere.
+struct Foundling {
+  RelationId table = 0;
+  RoleId owner = 0;
+  std::string entity;
+  std::string key_column;
+  std::string view;        // as the label names it
+  std::string definition;  // as the user gave it; empty if only the view knows it
+  std::string options;     // members of a JSON object
+  bool is_copy = false;    // it has a row in pg_tview_meta, of another database
+};
+
+// The identity under which OIDs and snapshots mean something.
+pg::SqlRow Identity() {
+  return {std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
+          std::to_string(MyDatabaseId)};
+}
+
+constexpr char kIsOfHere[] = "m.system_identifier = $1::bigint AND m.database_oid = $2::oid";
+
+std::string Labels() {
+  return absl::StrCat("(SELECT objoid, label::jsonb AS j FROM pg_seclabel WHERE provider = '",
+                      kLabelProvider, "' AND classoid = 'pg_class'::regclass AND objsubid = 0)");
+}
+
+absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          absl::StrCat("SELECT c.oid, c.relowner, coalesce(m.entity, l.j ->> 'entity'),"
+                       " coalesce(m.key_column, l.j ->> 'key'),"
+                       " coalesce(m.backing_view::text, l.j ->> 'view'),"
+                       " coalesce(m.definition, ''), m.tview IS NOT NULL,"
+                       " trim('{}' FROM coalesce(m.options, CASE jsonb_typeof(l.j -> 'options')"
+                       " WHEN 'object' THEN l.j -> 'options' END, '{}')::text)"
+                       " FROM ",
+                       Labels(), " AS l FULL JOIN ", meta,
+                       " AS m ON m.tview = l.objoid"
+                       " JOIN pg_class AS c ON c.oid = coalesce(l.objoid, m.tview)"
+                       " WHERE (",
+                       kIsOfHere, ") IS NOT TRUE ORDER BY c.oid"),
+          Identity()));
+  std::vector<Foundling> foundlings;
+  for (const pg::SqlRow& row : found.rows) {
+    foundlings.push_back({.table = static_cast<RelationId>(std::stoul(*row[0])),
+                          .owner = static_cast<RoleId>(std::stoul(*row[1])),
+                          .entity = *row[2],
+                          .key_column = *row[3],
+                          .view = *row[4],
+                          .definition = *row[5],
+                          .options = *row[7],
+                          .is_copy = row[6] == "t"});
+  }
+  return foundlings;
+}
+
+// TVIEWs of before there were labels.
+absl::Status LabelWhatHasNone() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  std::vector<RelationId> unlabelled;
+  {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+    TVIEWS_ASSIGN_OR_RETURN(
+        const pg::SqlResult found,
+        pg::ExecuteSqlLatest(absl::StrCat("SELECT m.tview::oid FROM ", meta, " AS m JOIN pg_class",
+                                          " AS c ON c.oid = m.tview WHERE ", kIsOfHere,
+                                          " AND NOT EXISTS (SELECT FROM ", Labels(),
+                                          " AS l WHERE l.objoid = m.tview)"),
+                             Identity()));
+    unlabelled = RelationIds(found);
+  }
+  for (const RelationId tview : unlabelled) TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
+  return absl::OkStatus();
+}
+
+// The view; 0 while it, or the primary key, is not there. A dump creates the key after the rows.
+absl::StatusOr<RelationId> ViewIfReady(const Foundling& foundling) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "SELECT coalesce(to_regclass($2)::oid, 0) WHERE EXISTS"
+          " (SELECT FROM pg_index i JOIN pg_attribute a"
+          " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
+          " WHERE i.indrelid = $1::oid AND i.indisprimary AND i.indnatts = 1"
+          " AND a.attname = $3)",
+          {std::to_string(foundling.table), foundling.view, foundling.key_column}));
+  return found.rows.empty() ? RelationId{0} : RelationIds(found).front();
+}
+
+absl::Status CheckView(const Foundling& foundling, RelationId view) {
+  TVIEWS_RETURN_IF_ERROR(CheckOwner(view));
+  TVIEWS_RETURN_IF_ERROR(CheckSameColumns(foundling.table, view));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId other, pg::TviewOfBackingView(view));
+  if (other == 0 || other == foundling.table) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "view " + foundling.view + " belongs to another TVIEW"});
+}
+
+absl::StatusOr<bool> IsBound(RelationId view, RelationId table) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT FROM pg_catalog.pg_depend WHERE classid ="
+                           " 'pg_catalog.pg_class'::pg_catalog.regclass AND objid = $1::oid"
+                           " AND refobjid = $2::oid AND deptype = 'i'",
+                           {std::to_string(view), std::to_string(table)}));
+  return !found.rows.empty();
+}
+
+bool ReadsOneOf(const std::vector<RelationId>& sources, const std::vector<RelationId>& waiting) {
+  return std::any_of(sources.begin(), sources.end(), [&waiting](RelationId source) {
+    return std::find(waiting.begin(), waiting.end(), source) != waiting.end();
+  });
+}
+
+// A restore that replaces or drops the view goes on to its table. Whoever held the table's lock and
+// waited for the view would be in a deadlock with it: so the view comes first, and without waiting.
+absl::StatusOr<bool> LockViewNoWait(RelationId view) {
+  return pg::CallFor([view] {
+    return ConditionalLockRelationOid(view, AccessShareLock) &&
+           SearchSysCacheExists1(RELOID, ObjectIdGetDatum(view));
+  });
+}
+
+// Runs as the table's owner, who then is the owner of the TVIEW. False: not ready yet.
+absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<RelationId>& waiting) {
+  const InternalDdlScope internal;
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId view, ViewIfReady(foundling));
+  if (view == 0) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(foundling.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, LockViewNoWait(view));
+  if (!is_locked) return false;
+  TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
+  TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(foundling.table));
+  TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeView(view, foundling.key_column));
+  const std::vector<RelationId> sources = SourcesOf(analysis);
+  // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
+  if (sources.empty() && !foundling.is_copy) return false;
+  if (ReadsOneOf(sources, waiting)) return false;
+  TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait(sources));
+  TVIEWS_RETURN_IF_ERROR(DeleteMetadata(foundling.table).status());
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_bound, IsBound(view, foundling.table));
+  if (!is_bound) TVIEWS_RETURN_IF_ERROR(BindView(view, foundling.table));
+  TVIEWS_RETURN_IF_ERROR(
+      InsertMetadata({.tview = foundling.table,
+                      .backing_view = view,
+                      .entity = foundling.entity,
+                      .key_column = foundling.key_column,
+                      .definition = foundling.definition.empty() ? text : foundling.definition,
+                      .fill_snapshot = "",
+                      .fill_creator = "",
+                      .options = foundling.options,
+                      .analysis = analysis}));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", foundling.table, {{"definition", text}}));
+  TVIEWS_RETURN_IF_ERROR(CheckForCycles());
+  TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
+  TVIEWS_RETURN_IF_ERROR(NoteTview(foundling.table));
+  return true;
+}
+
+// Why a table cannot be adopted is to be seen where every other failing TVIEW is.
+absl::Status NoteFailure(const Foundling& foundling, const absl::Status& error) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_dead_letter"));
+  std::string text(error.message());
+  if (!pg::ErrorDetail(error).empty()) absl::StrAppend(&text, "\n", pg::ErrorDetail(error));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult noted,
+      pg::ExecuteSqlLatest(
+          "INSERT INTO " + table +
+              " AS d (tview, key, sqlstate, error, first_seen, last_seen)"
+              " VALUES ($1::oid, NULL, $2, $3, clock_timestamp(), clock_timestamp())"
+              " ON CONFLICT (tview, (coalesce(key, '')), (key IS NULL)) DO UPDATE SET"
+              " sqlstate = excluded.sqlstate, error = excluded.error, attempts = d.attempts + 1,"
+              " last_seen = excluded.last_seen RETURNING attempts",
+          {std::to_string(foundling.table), pg::SqlState(error), text}));
+  if (noted.rows[0][0] == "1") {
+    pg::LogFailure(error, ("table of TVIEW \"" + foundling.entity +
+                           "\" cannot be adopted yet and is tried again")
+                              .c_str());
+  }
+  return absl::OkStatus();
+}
+
+// Until the first TVIEW is one of here, the frontier's snapshot is another database's.
+absl::Status ForgetFrontier() {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_frontier"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  return pg::ExecuteSqlLatest(
+             absl::StrCat("UPDATE ", table, " SET snapshot = NULL, applied_at = NULL",
+                          " WHERE NOT EXISTS (SELECT FROM ", meta, " AS m WHERE ", kIsOfHere, ")"),
+             Identity())
+      .status();
+}
+
+}  // namespace
+
+absl::StatusOr<Adoption> AdoptTviews() {
+  TVIEWS_RETURN_IF_ERROR(LabelWhatHasNone());
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<Foundling> foundlings, FindFoundlings());
+  const bool has_copies = std::any_of(foundlings.begin(), foundlings.end(),
+                                      [](const Foundling& found) { return found.is_copy; });
+  if (has_copies) TVIEWS_RETURN_IF_ERROR(ForgetFrontier());
+  Adoption result;
+  // Those that read TVIEWs come after what they read.
+  for (bool has_progressed = true; has_progressed && !foundlings.empty();) {
+    has_progressed = false;
+    std::vector<RelationId> waiting;
+    for (const Foundling& foundling : foundlings) waiting.push_back(foundling.table);
+    std::vector<Foundling> left;
+    for (const Foundling& foundling : foundlings) {
+      bool is_adopted = false;
+      const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
+        TVIEWS_ASSIGN_OR_RETURN(is_adopted, Adopt(foundling, waiting));
+        return absl::OkStatus();
+      });
+      if (!status.ok() && !pg::IsTransient(status)) {
+        TVIEWS_RETURN_IF_ERROR(NoteFailure(foundling, status));
+      }
+      if (status.ok() && is_adopted) {
+        has_progressed = true;
+        ++result.adopted;
+      } else {
+        left.push_back(foundling);
+      }
+    }
+    foundlings = std::move(left);
+  }
+  result.pending = static_cast<int>(foundlings.size());
+  return result;
+}
+
+}  // namespace tviews::backend

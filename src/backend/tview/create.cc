@@ -1,0 +1,223 @@
+#include "backend/tview/create.h"
+
+#include <utility>
+
+#include "backend/ddl/audit_log.h"
+#include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/source_locks.h"
+#include "backend/tview/defining_query.h"
+#include "backend/tview/fill.h"
+#include "backend/tview/metadata.h"
+#include "backend/tview/report.h"
+#include "backend/tview/stored_lineage.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/shmem/session_notes.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xact.h>
+#include <catalog/dependency.h>
+#include <catalog/namespace.h>
+#include <catalog/pg_am.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_type.h>
+#include <commands/defrem.h>
+#include <miscadmin.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// Room on each page for a new version of every row: a batch that changes all of them stays HOT.
+constexpr char kDefaultFillfactor[] = "fillfactor = 50";
+
+absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
+
+absl::StatusOr<RelationId> FindRelation(const std::string& schema, const std::string& name) {
+  return pg::CallFor([&]() -> RelationId {
+    const Oid id = get_namespace_oid(schema.c_str(), false);
+    return get_relname_relid(name.c_str(), id);
+  });
+}
+
+absl::Status CheckNamesAreFree(const TviewName& name) {
+  for (const std::string& relation : {name.table, name.view}) {
+    TVIEWS_ASSIGN_OR_RETURN(const RelationId existing, FindRelation(name.schema, relation));
+    if (existing == 0) continue;
+    return pg::MakeError(absl::StatusCode::kAlreadyExists,
+                         {.message = "relation \"" + relation + "\" already exists",
+                          .detail = "TVIEW \"" + name.entity + "\" consists of the table \"" +
+                                    name.table + "\" and the view \"" + name.view + "\".",
+                          .hint = "Drop or rename it, or choose another entity name.",
+                          .sqlstate = "42P07"});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CreateBackingView(const TviewRequest& request, const DefiningQuery& query) {
+  std::string columns;
+  for (const std::string& column : request.column_names) {
+    columns += (columns.empty() ? " (" : ", ") + QuoteIdentifier(column);
+  }
+  if (!columns.empty()) columns += ')';
+  // On a line of its own, because the query may end with a comment.
+  return Run("CREATE VIEW " + request.name.QualifiedView() + columns + " AS\n" + query.text + "\n");
+}
+
+#ifdef USE_LZ4
+constexpr bool kHasLz4 = true;
+#else
+constexpr bool kHasLz4 = false;
+#endif
+
+bool IsDocument(const OutputColumn& column) {
+  return column.name == "data" &&
+         (column.type == JSONBOID || column.type == JSONOID || column.type == TEXTOID);
+}
+
+std::string StorageClauses(const TableStorage& storage) {
+  std::string options = storage.has_fillfactor ? "" : kDefaultFillfactor;
+  for (const std::string& option : storage.options) {
+    options += (options.empty() ? "" : ", ") + option;
+  }
+  std::string clauses;
+  if (!storage.access_method.empty()) {
+    clauses += " USING " + QuoteIdentifier(storage.access_method);
+  }
+  clauses += " WITH (" + options + ")";
+  if (!storage.tablespace.empty()) clauses += " TABLESPACE " + QuoteIdentifier(storage.tablespace);
+  return clauses;
+}
+
+absl::Status CreateEmptyTable(const TviewRequest& request, const DefiningQuery& query) {
+  const std::string table = request.name.QualifiedTable();
+  TVIEWS_RETURN_IF_ERROR(Run("CREATE TABLE " + table + StorageClauses(request.storage) +
+                             " AS SELECT * FROM " + request.name.QualifiedView() +
+                             " WITH NO DATA"));
+  for (const OutputColumn& column : query.columns) {
+    if (!kHasLz4 || !IsDocument(column)) continue;
+    TVIEWS_RETURN_IF_ERROR(Run("ALTER TABLE " + table + " ALTER COLUMN " +
+                               QuoteIdentifier(column.name) + " SET COMPRESSION lz4"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CreatePrimaryKey(const TviewName& name, const std::string& key) {
+  absl::Status status = Run("ALTER TABLE " + name.QualifiedTable() + " ADD PRIMARY KEY (" +
+                            QuoteIdentifier(key) + ")");
+  // Still a failure that ends the work, in words that fit what the user asked for.
+  if (!pg::HasSqlState(status, "23505")) return status;
+  return pg::MakeError(absl::StatusCode::kAlreadyExists,
+                       {.message = "the query of TVIEW \"" + name.entity +
+                                   "\" returns several rows with the same key",
+                        .detail = pg::ErrorDetail(status),
+                        .hint = "Each row needs a key of its own: group or filter the query, or "
+                                "choose another key column.",
+                        .sqlstate = "23505"});
+}
+
+// On `id` and on every fk_*: how documents are looked up besides by key.
+absl::Status CreateIndexes(const TviewName& name, const DefiningQuery& query, AttributeNumber key) {
+  for (std::size_t i = 0; i < query.columns.size(); ++i) {
+    const OutputColumn& column = query.columns[i];
+    if (column.name != "id" && column.name.rfind("fk_", 0) != 0) continue;
+    if (static_cast<AttributeNumber>(i + 1) == key) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_order, pg::CallFor([&] {
+                              return GetDefaultOpClass(column.type, BTREE_AM_OID) != InvalidOid;
+                            }));
+    if (!has_order) continue;
+    TVIEWS_RETURN_IF_ERROR(Run("CREATE INDEX ON " + name.QualifiedTable() + " (" +
+                               QuoteIdentifier(column.name) + ")"));
+  }
+  return absl::OkStatus();
+}
+
+// The texts of lookups must not depend on the user's search path.
+absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(GetUserId()));
+  return DeriveLineage(tree, key);
+}
+
+// Shows the creation in pg_tviews_progress until it ends, in whatever way: where the stack is not
+// unwound, the end of the transaction ends it.
+class CreationProgress {
+ public:
+  explicit CreationProgress(const std::string& entity) {
+    pg::session_notes::BeginCreation(entity.c_str());
+  }
+  ~CreationProgress() { pg::session_notes::EndCreation(); }
+  CreationProgress(const CreationProgress&) = delete;
+  CreationProgress& operator=(const CreationProgress&) = delete;
+};
+
+}  // namespace
+
+absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
+  const InternalDdlScope internal;
+  TVIEWS_RETURN_IF_ERROR(ResolveCreationSchema(&request.name));
+  const TviewName& name = request.name;
+  TVIEWS_RETURN_IF_ERROR(CheckNamesAreFree(name));
+  TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query,
+                          ParseDefiningQuery(request.query, request.column_names));
+  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, request.key));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(query.tree, key));
+  const CreationProgress progress(name.entity);
+  TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
+  // Again: whoever held the locks may have created it.
+  TVIEWS_RETURN_IF_ERROR(CheckNamesAreFree(name));
+
+  TVIEWS_RETURN_IF_ERROR(CreateBackingView(request, query));
+  TVIEWS_RETURN_IF_ERROR(CreateEmptyTable(request, query));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId view, FindRelation(name.schema, name.view));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, FindRelation(name.schema, name.table));
+  TVIEWS_RETURN_IF_ERROR(BindView(view, table));
+
+  FillResult fill;
+  if (!request.with_no_data) {
+    pg::session_notes::SetPhase(pg::CreationPhase::kFilling);
+    TVIEWS_ASSIGN_OR_RETURN(fill, FillTview({.table = table,
+                                             .query = "SELECT * FROM " + name.QualifiedView(),
+                                             .owner = GetUserId(),
+                                             .key = key}));
+  }
+  const std::string& key_column = query.columns[key - 1].name;
+  pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
+  TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_column));
+  TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, query, key));
+  pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
+  if (!request.with_no_data) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
+
+  TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
+                                         .backing_view = view,
+                                         .entity = name.entity,
+                                         .key_column = key_column,
+                                         .definition = query.text,
+                                         .fill_snapshot = fill.snapshot,
+                                         .fill_creator = fill.creator,
+                                         .options = request.options,
+                                         .analysis = analysis}));
+  TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
+  if (request.with_no_data) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn(
+      "CREATE", table,
+      {{"definition", query.text}, {"key", key_column}, {"options", "{" + request.options + "}"}}));
+  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
+  return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};
+}
+
+absl::Status BindView(RelationId view, RelationId table) {
+  return pg::Call([&] {
+    const ObjectAddress dependent = {RelationRelationId, view, 0};
+    const ObjectAddress owner = {RelationRelationId, table, 0};
+    recordDependencyOn(&dependent, &owner, DEPENDENCY_INTERNAL);
+    CommandCounterIncrement();
+  });
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,218 @@
+#include "backend/tview/defining_query.h"
+
+#include <cstddef>
+#include <utility>
+
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/htup_details.h>
+#include <catalog/pg_am.h>
+#include <commands/defrem.h>
+#include <nodes/nodeFuncs.h>
+#include <nodes/parsenodes.h>
+#include <parser/analyze.h>
+#include <parser/parser.h>
+#include <parser/scanner.h>
+#include <tcop/tcopprot.h>
+#include <utils/builtins.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr std::string_view kKeyPrefix = "pk_";
+
+// Where the query stands in the text of a CREATE TABLE ... AS; end is 0 if it was not found.
+struct TextRange {
+  int start = 0;
+  int end = 0;
+};
+
+// The scanner's number for a keyword; the grammar's own names for them are not installed since 16.
+int TokenOf(const char* keyword) {
+  return ScanKeywordTokens[ScanKeywordLookup(keyword, &ScanKeywords)];
+}
+
+// The query follows the first AS outside parentheses (a reserved word, so nothing else can be) and
+// ends before the last WITH, if that begins WITH [NO] DATA.
+TextRange FindQuery(const char* statement) {
+  core_yy_extra_type extra;
+  core_YYSTYPE value;
+  YYLTYPE location = 0;
+  core_yyscan_t scanner = scanner_init(statement, &extra, &ScanKeywords, ScanKeywordTokens);
+  const int as = TokenOf("as"), with = TokenOf("with"), no = TokenOf("no"), data = TokenOf("data");
+  TextRange range;
+  int depth = 0;
+  int with_at = -1;  // of a WITH after which only NO came so far
+  bool ends_with_data = false;
+  for (int token = core_yylex(&value, &location, scanner); token != 0;
+       token = core_yylex(&value, &location, scanner)) {
+    if (token == ';') continue;
+    if (token == '(') ++depth;
+    if (token == ')') --depth;
+    if (range.start == 0) {
+      if (token == as && depth == 0) range.start = location + 2;
+      continue;
+    }
+    ends_with_data = token == data && with_at >= 0;
+    if (token == with) {
+      with_at = location;
+    } else if (token != no && !ends_with_data) {
+      with_at = -1;
+    }
+  }
+  if (range.start > 0) range.end = ends_with_data ? with_at : static_cast<int>(strlen(statement));
+  scanner_finish(scanner);
+  return range;
+}
+
+// Reports positions in our text as positions in an inner query, as SPI does.
+void MovePosition(void* text) {
+  const int position = geterrposition();
+  if (position <= 0) return;
+  errposition(0);
+  internalerrposition(position);
+  internalerrquery(static_cast<const char*>(text));
+}
+
+absl::Status NotOneSelect() {
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "the query of a TVIEW must be one SELECT", .sqlstate = "42601"});
+}
+
+bool IsPlainSelect(RawStmt* statement) {
+  return IsA(statement->stmt, SelectStmt) &&
+         reinterpret_cast<SelectStmt*>(statement->stmt)->intoClause == nullptr;
+}
+
+absl::Status CheckTree(const Query& tree) {
+  if (tree.hasModifyingCTE) {
+    return pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = "the query of a TVIEW cannot change data", .sqlstate = "0A000"});
+  }
+  if (tree.rowMarks != nullptr) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = "the query of a TVIEW cannot lock rows", .sqlstate = "0A000"});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<OutputColumn>> OutputColumns(
+    const Query& tree, const std::vector<std::string>& column_names) {
+  std::vector<OutputColumn> columns;
+  for (int i = 0; i < list_length(tree.targetList); ++i) {
+    const TargetEntry* const entry = static_cast<TargetEntry*>(list_nth(tree.targetList, i));
+    if (entry->resjunk) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const Oid type, pg::CallFor([&] {
+                              return exprType(reinterpret_cast<Node*>(entry->expr));
+                            }));
+    const std::size_t number = columns.size();
+    columns.push_back(
+        {.name = number < column_names.size() ? column_names[number] : std::string(entry->resname),
+         .type = type});
+  }
+  if (column_names.size() > columns.size()) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = "too many column names were specified", .sqlstate = "42601"});
+  }
+  return columns;
+}
+
+absl::Status CheckKeyType(const OutputColumn& key) {
+  bool has_order = false;
+  const char* type = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    has_order = GetDefaultOpClass(key.type, BTREE_AM_OID) != InvalidOid;
+    if (!has_order) type = format_type_be(key.type);
+  }));
+  if (has_order) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.message = "key column \"" + key.name + "\" has type " + type + ", which has no order",
+       .detail = "The key becomes the primary key of the TVIEW.",
+       .hint = "Use a key of a type with a default btree operator class, such as bigint or uuid.",
+       .sqlstate = "42704"});
+}
+
+absl::Status NoKey(const std::string& entity, int candidates) {
+  const std::string wanted = std::string(kKeyPrefix) + entity;
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "the query of TVIEW \"" + entity + "\" has no key column",
+                        .detail = candidates == 0 ? "No output column is called \"" + wanted +
+                                                        "\", or has a name that begins "
+                                                        "with \"pk_\"."
+                                                  : "No output column is called \"" + wanted +
+                                                        "\", and several have names that "
+                                                        "begin with \"pk_\".",
+                        .hint = "Give the column that identifies a row the name \"" + wanted +
+                                "\", or name it with WITH (pg_tviews.key = '...').",
+                        .sqlstate = "42P16"});
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> QueryTextOfCreateTableAs(std::string_view statement) {
+  const std::string text(statement);
+  TVIEWS_ASSIGN_OR_RETURN(const TextRange range,
+                          pg::CallFor([&] { return FindQuery(text.c_str()); }));
+  if (range.end <= range.start) return std::string();
+  return text.substr(range.start, range.end - range.start);
+}
+
+absl::StatusOr<DefiningQuery> ParseDefiningQuery(const std::string& text,
+                                                 const std::vector<std::string>& column_names) {
+  DefiningQuery query;
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  const std::size_t last = text.find_last_not_of(" \t\r\n;");
+  if (first == std::string::npos || last == std::string::npos) return NotOneSelect();
+  query.text = text.substr(first, last - first + 1);
+
+  bool is_select = false;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    // Nodes of the tree point into their text.
+    char* const copy = pstrdup(query.text.c_str());
+    ErrorContextCallback position = {error_context_stack, MovePosition, copy};
+    error_context_stack = &position;
+    List* const statements = raw_parser(copy, RAW_PARSE_DEFAULT);
+    is_select = list_length(statements) == 1 && IsPlainSelect(linitial_node(RawStmt, statements));
+    if (is_select) {
+      query.tree =
+          parse_analyze_fixedparams(linitial_node(RawStmt, statements), copy, nullptr, 0, nullptr);
+    }
+    error_context_stack = position.previous;
+  }));
+  if (!is_select || query.tree->commandType != CMD_SELECT) return NotOneSelect();
+  TVIEWS_RETURN_IF_ERROR(CheckTree(*query.tree));
+  TVIEWS_ASSIGN_OR_RETURN(query.columns, OutputColumns(*query.tree, column_names));
+  return query;
+}
+
+absl::StatusOr<AttributeNumber> ChooseKey(const DefiningQuery& query, const std::string& entity,
+                                          const std::string& wanted) {
+  const std::string preferred = wanted.empty() ? std::string(kKeyPrefix) + entity : wanted;
+  std::size_t chosen = 0;
+  int candidates = 0;
+  bool is_preferred = false;
+  for (std::size_t i = 0; i < query.columns.size() && !is_preferred; ++i) {
+    const std::string& name = query.columns[i].name;
+    is_preferred = name == preferred;
+    if (!is_preferred && (!wanted.empty() || name.rfind(kKeyPrefix, 0) != 0)) continue;
+    ++candidates;
+    chosen = i;
+  }
+  if (!wanted.empty() && !is_preferred) {
+    return pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = "the query has no output column \"" + wanted + "\" to be the key",
+         .sqlstate = "42703"});
+  }
+  if (!is_preferred && candidates != 1) return NoKey(entity, candidates);
+  TVIEWS_RETURN_IF_ERROR(CheckKeyType(query.columns[chosen]));
+  return static_cast<AttributeNumber>(chosen + 1);
+}
+
+}  // namespace tviews::backend

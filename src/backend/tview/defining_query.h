@@ -1,0 +1,48 @@
+// The defining query of a TVIEW: its text, its analysed tree, its key column.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_DEFINING_QUERY_H_
+#define PG_TVIEWS_BACKEND_TVIEW_DEFINING_QUERY_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+struct Query;
+
+namespace tviews::backend {
+
+struct OutputColumn {
+  std::string name;
+  TypeId type = 0;
+};
+
+struct DefiningQuery {
+  std::string text;
+  Query* tree = nullptr;  // in the memory context that was current
+  std::vector<OutputColumn> columns;
+};
+
+// The query of a CREATE TABLE ... AS statement as it was written, without WITH [NO] DATA. Empty if
+// the text is not of that form (SELECT INTO).
+absl::StatusOr<std::string> QueryTextOfCreateTableAs(std::string_view statement);
+
+// Parses and analyses `text` as one SELECT without parameters. `column_names`, where given, replace
+// the names of the first output columns.
+absl::StatusOr<DefiningQuery> ParseDefiningQuery(const std::string& text,
+                                                 const std::vector<std::string>& column_names);
+
+// The number of the key column: `wanted` if not empty, else pk_<entity>, else the only pk_*.
+absl::StatusOr<AttributeNumber> ChooseKey(const DefiningQuery& query, const std::string& entity,
+                                          const std::string& wanted);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_DEFINING_QUERY_H_

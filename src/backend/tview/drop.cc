@@ -1,0 +1,142 @@
+#include "backend/tview/drop.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "backend/capture/transaction.h"
+#include "backend/capture/trigger_installation.h"
+#include "backend/ddl/audit_log.h"
+#include "backend/tview/metadata.h"
+#include "backend/tview/names.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xact.h>
+#include <catalog/dependency.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_inherits.h>
+#include <tcop/utility.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+struct Note {
+  RelationId tview;
+  std::string table;  // qualified: after the drop nobody knows it
+
+  bool operator<(const Note& other) const { return tview < other.tview; }
+  bool operator==(const Note& other) const { return tview == other.tview; }
+};
+
+std::vector<Note>& Notes() {
+  static NoDestructor<std::vector<Note>> notes;
+  return *notes;
+}
+
+absl::StatusOr<bool> Exists(RelationId relation) {
+  return pg::CallFor([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)); });
+}
+
+absl::Status Forget(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, DeleteMetadata(tview));
+  for (RelationId source : sources) {
+    TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
+  }
+  return absl::OkStatus();
+}
+
+// REQUIRES: its metadata is still there.
+absl::Status RecordDrop(const Note& note, const char* command) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult known,
+      pg::ExecuteSqlLatest("SELECT entity, definition FROM " + meta + " WHERE tview = $1::oid",
+                           {std::to_string(note.tview)}));
+  if (known.rows.empty()) return absl::OkStatus();
+  return RecordAction(
+      "DROP", *known.rows[0][0],
+      {{"definition", known.rows[0][1].value_or("")}, {"command", command}, {"table", note.table}});
+}
+
+// Adds the sources of a TVIEW that is gone to `sources`.
+absl::Status FinishDrop(const Note& note, const char* command, std::set<RelationId>* sources) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(note.tview));
+  if (exists) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(RecordDrop(note, command));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> own, DeleteMetadata(note.tview));
+  sources->insert(own.begin(), own.end());
+  return absl::OkStatus();
+}
+
+// False after DROP EXTENSION, or where its tables are gone by other means.
+bool IsInstalled() {
+  return pg::CatalogTableId(pg::CatalogTable::kMeta).ok() &&
+         pg::CatalogTableId(pg::CatalogTable::kLineage).ok() &&
+         pg::CatalogTableId(pg::CatalogTable::kDeadLetter).ok();
+}
+
+}  // namespace
+
+absl::Status NoteDrop(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  if (is_tview) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string table, QualifiedRelationName(relation));
+    Notes().push_back({relation, table});
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  // Its rows vanish from its ancestors without a trigger.
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_ancestor,
+                          pg::CallFor([&] { return has_superclass(relation); }));
+  return has_ancestor ? NoteWholeRelation(relation) : absl::OkStatus();
+}
+
+absl::Status ReleaseTview(RelationId tview, RelationId view) {
+  TVIEWS_RETURN_IF_ERROR(Forget(tview));
+  return pg::Call([&] {
+    deleteDependencyRecordsForSpecific(RelationRelationId, view, DEPENDENCY_INTERNAL,
+                                       RelationRelationId, tview);
+    CommandCounterIncrement();
+  });
+}
+
+absl::Status FinishDrops(const Node* statement) {
+  if (Notes().empty()) return absl::OkStatus();
+  std::vector<Note> notes = std::exchange(Notes(), {});
+  std::sort(notes.begin(), notes.end());
+  notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+  if (!IsInstalled()) return absl::OkStatus();
+  const char* const command = GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
+  std::set<RelationId> sources;
+  for (const Note& note : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(note, command, &sources));
+  // In the order of ids, because this locks them.
+  for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> DropTview(const std::string& text, bool if_exists) {
+  absl::StatusOr<RelationId> tview = FindTview(text);
+  if (!tview.ok()) {
+    // Found out by us, without a failed call: nothing to roll back.
+    if (!if_exists || !pg::HasSqlState(tview.status(), "42P01")) return tview.status();
+    TVIEWS_RETURN_IF_ERROR(pg::Call(
+        [&] { ereport(NOTICE, (errmsg("TVIEW \"%s\" does not exist, skipping", text.c_str()))); }));
+    return text;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(*tview));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(*tview));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSql((if_exists ? "DROP TABLE IF EXISTS " : "DROP TABLE ") + name).status());
+  return display_name;
+}
+
+}  // namespace tviews::backend

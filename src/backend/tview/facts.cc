@@ -1,0 +1,147 @@
+#include "backend/tview/facts.h"
+
+#include <sstream>
+#include <utility>
+
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/status_macros.h"
+
+namespace tviews::backend {
+namespace {
+
+// WITH: the relation $1, its ancestors and its inheritors.
+constexpr char kFamily[] =
+    "WITH RECURSIVE above (relation) AS (SELECT $1::oid UNION SELECT inhparent"
+    " FROM pg_inherits JOIN above ON inhrelid = relation),"
+    " below (relation) AS (SELECT $1::oid UNION SELECT inhrelid"
+    " FROM pg_inherits JOIN below ON inhparent = relation),"
+    " family AS (TABLE above UNION TABLE below)";
+
+// `edges` returns a relation's name, its id and the id of something that it reads, or null.
+absl::StatusOr<std::vector<TviewDefinition>> ReadGraph(const std::string& edges) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found, pg::ExecuteSqlLatest(edges + " ORDER BY 2"));
+  std::vector<TviewDefinition> nodes;
+  for (const pg::SqlRow& row : found.rows) {
+    const RelationId relation = static_cast<RelationId>(std::stoul(*row[1]));
+    if (nodes.empty() || nodes.back().relation != relation) {
+      nodes.emplace_back();
+      nodes.back().relation = relation;
+      nodes.back().qualified_name = *row[0];
+    }
+    if (!row[2].has_value()) continue;
+    SourceLineage source;
+    source.source = static_cast<RelationId>(std::stoul(*row[2]));
+    nodes.back().sources.push_back(std::move(source));
+  }
+  return nodes;
+}
+
+}  // namespace
+
+std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
+  std::vector<RelationId> ids;
+  for (const pg::SqlRow& row : result.rows) {
+    ids.push_back(static_cast<RelationId>(std::stoul(*row[0])));
+  }
+  return ids;
+}
+
+absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
+                           " array_to_string(m.dependencies, ' ') FROM " +
+                               meta +
+                               " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
+                           {std::to_string(tview)}));
+  if (found.rows.empty()) {
+    return pg::MakeError(absl::StatusCode::kNotFound,
+                         {.message = "relation " + std::to_string(tview) + " is not a TVIEW"});
+  }
+  const pg::SqlRow& row = found.rows.front();
+  TviewFacts facts;
+  facts.relation = tview;
+  facts.backing_view = static_cast<RelationId>(std::stoul(*row[0]));
+  facts.entity = *row[1];
+  facts.key_column = *row[2];
+  facts.owner = static_cast<RoleId>(std::stoul(*row[3]));
+  std::istringstream dependencies(*row[4]);
+  for (RelationId source = 0; dependencies >> source;) facts.dependencies.push_back(source);
+  TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));
+  TVIEWS_ASSIGN_OR_RETURN(facts.view, QualifiedRelationName(facts.backing_view));
+  return facts;
+}
+
+absl::StatusOr<std::vector<TviewDefinition>> ReadDependencies() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  return ReadGraph("SELECT m.tview, m.tview::oid, d.source FROM " + meta +
+                   " m LEFT JOIN unnest(m.dependencies) AS d (source) ON true");
+}
+
+absl::StatusOr<std::vector<TviewDefinition>> ReadDependenciesThroughViews() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  return ReadGraph(
+      "SELECT DISTINCT n.node::regclass, n.node::oid, d.refobjid FROM (SELECT tview::oid, "
+      "backing_view::oid FROM " +
+      meta + " UNION SELECT v::oid, v::oid FROM " + meta +
+      ", unnest(nested_views) AS v) AS n (node, view)"
+      " JOIN pg_rewrite r ON r.ev_class = n.view"
+      " JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+      " AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> n.view");
+}
+
+absl::StatusOr<std::vector<RelationId>> SourceTables(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("WITH RECURSIVE read (source) AS (SELECT source::oid FROM " + lineage +
+                               " WHERE tview = $1::oid UNION SELECT l.source::oid FROM " + lineage +
+                               " l JOIN read ON l.tview = read.source)"
+                               " SELECT source FROM read WHERE NOT EXISTS"
+                               " (SELECT FROM " +
+                               lineage + " l WHERE l.tview = read.source) ORDER BY 1",
+                           {std::to_string(tview)}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<std::vector<RelationId>> NestedViews(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT unnest(nested_views) FROM " + table + " WHERE tview = $1::oid",
+                           {std::to_string(tview)}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(std::string(kFamily) + " SELECT tview::oid FROM " + table +
+                               " WHERE backing_view = $1::oid OR $1::oid = ANY (nested_views) OR"
+                               " EXISTS (SELECT FROM family WHERE relation = ANY (dependencies))"
+                               " ORDER BY 1",
+                           {std::to_string(relation)}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<bool> IsReadAsWholeRow(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(std::string(kFamily) + " SELECT FROM " + table +
+                               " JOIN family ON source = relation WHERE 0 = ANY (relevant) LIMIT 1",
+                           {std::to_string(relation)}));
+  return !found.rows.empty();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,258 @@
+#include "backend/tview/metadata.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "absl/strings/str_join.h"
+#include "backend/capture/transaction.h"
+#include "backend/tview/facts.h"
+#include "backend/tview/label.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xlog.h>
+#include <miscadmin.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// An array constant: {1,2} of numbers, {"a","b"} of texts.
+template <typename Number>
+std::string NumberArray(const std::vector<Number>& numbers) {
+  std::string text = "{";
+  for (const Number number : numbers) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(number);
+  }
+  return text + '}';
+}
+
+std::string TextArray(const std::vector<std::string>& texts) {
+  std::string result = "{";
+  for (const std::string& text : texts) {
+    if (result.size() > 1) result += ',';
+    result += '"';
+    for (const char c : text) {
+      if (c == '"' || c == '\\') result += '\\';
+      result += c;
+    }
+    result += '"';
+  }
+  return result + '}';
+}
+
+pg::SqlValue OrNull(const std::string& text) {
+  return text.empty() ? pg::SqlValue() : pg::SqlValue(text);
+}
+
+std::vector<RelationId> Dependencies(const Analysis& analysis) {
+  std::vector<RelationId> dependencies;
+  for (const SourceLineage& source : analysis.sources) dependencies.push_back(source.source);
+  return dependencies;
+}
+
+// One text per source, its paths joined.
+std::vector<std::string> DependencyPaths(const Analysis& analysis) {
+  std::vector<std::string> texts;
+  for (const SourceLineage& source : analysis.sources) {
+    std::string text;
+    for (const LineagePath& path : source.paths) {
+      if (!text.empty()) text += "; ";
+      text += std::string(StrategyName(path.strategy)) + ": " + path.description;
+    }
+    texts.push_back(text);
+  }
+  return texts;
+}
+
+std::vector<AttributeNumber> CapturedAttributes(const LineagePath& path) {
+  std::vector<AttributeNumber> attributes;
+  for (const CapturedColumn& column : path.captured) attributes.push_back(column.attribute);
+  return attributes;
+}
+
+absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
+  const std::string sql =
+      "INSERT INTO " + table +
+      " (tview, source, path, strategy, captured, relevant, lookup, description) VALUES"
+      " ($1::oid, $2::oid, $3::integer, $4, $5::smallint[], $6::smallint[], $7, $8)";
+  for (const SourceLineage& source : analysis.sources) {
+    for (std::size_t i = 0; i < source.paths.size(); ++i) {
+      const LineagePath& path = source.paths[i];
+      TVIEWS_RETURN_IF_ERROR(
+          pg::ExecuteSqlLatest(
+              sql,
+              {std::to_string(tview), std::to_string(source.source), std::to_string(i + 1),
+               StrategyName(path.strategy), NumberArray(CapturedAttributes(path)),
+               NumberArray(path.relevant),
+               path.lookup.empty() ? pg::SqlValue() : pg::SqlValue(path.lookup), path.description})
+              .status());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The text of a DELETE of the rows of $1.
+// As a JSON object. The auditor leaves such TVIEWs out.
+const char* UndeterminedOption(const Analysis& analysis) {
+  return analysis.undetermined.empty() ? "{}" : R"({"undetermined": true})";
+}
+
+absl::StatusOr<std::string> DeleteFrom(const char* table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, ExtensionObject(table));
+  return "DELETE FROM " + name + " WHERE tview = $1::oid";
+}
+
+}  // namespace
+
+absl::Status NoteMetadataChange() {
+  TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
+  return TransactionBuffer::Instance().MarkWhole(meta);
+}
+
+absl::Status InsertMetadata(const TviewMetadata& metadata) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest(
+          "INSERT INTO " + table +
+              " (tview, entity, backing_view, key_column, definition, dependencies,"
+              " dependency_paths, nested_views, key_is_not_null, fill_snapshot, fill_creator,"
+              " system_identifier, database_oid, options) VALUES ($1::oid, $2, $3::oid,"
+              " $4::name, $5, $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot,"
+              " $11::xid8, $12::bigint, $13::oid, $14::jsonb - 'undetermined' || $15::jsonb)",
+          {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
+           metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
+           TextArray(DependencyPaths(metadata.analysis)),
+           NumberArray(metadata.analysis.nested_views),
+           metadata.analysis.key_is_not_null ? "true" : "false", OrNull(metadata.fill_snapshot),
+           OrNull(metadata.fill_creator),
+           std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
+           std::to_string(MyDatabaseId), "{" + metadata.options + "}",
+           UndeterminedOption(metadata.analysis)})
+          .status());
+  TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
+  TVIEWS_RETURN_IF_ERROR(WriteLabel(metadata.tview));
+  return NoteMetadataChange();
+}
+
+absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest(
+          "UPDATE " + table +
+              " SET dependencies = $2::oid[], dependency_paths = $3::text[],"
+              " nested_views = $4::oid[], key_is_not_null = $5::boolean,"
+              " options = options - 'undetermined' || $6::jsonb WHERE tview = $1::oid",
+          {std::to_string(tview), NumberArray(Dependencies(analysis)),
+           TextArray(DependencyPaths(analysis)), NumberArray(analysis.nested_views),
+           analysis.key_is_not_null ? "true" : "false", UndeterminedOption(analysis)})
+          .status());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom("pg_tview_lineage"));
+  TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(old_lineage, {std::to_string(tview)}).status());
+  TVIEWS_RETURN_IF_ERROR(InsertLineage(tview, analysis));
+  return NoteMetadataChange();
+}
+
+std::string CaptureShape(const std::vector<SourceLineage>& sources) {
+  std::vector<std::string> shapes;
+  for (const SourceLineage& source : sources) {
+    for (const LineagePath& path : source.paths) {
+      shapes.push_back(std::to_string(source.source) + NumberArray(CapturedAttributes(path)) +
+                       NumberArray(path.relevant));
+    }
+  }
+  std::sort(shapes.begin(), shapes.end());
+  return absl::StrJoin(shapes, " ");
+}
+
+absl::StatusOr<std::string> StoredCaptureShape(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT source::oid::text || captured::text || relevant::text FROM " +
+                               table + " WHERE tview = $1::oid",
+                           {std::to_string(tview)}));
+  std::vector<std::string> shapes;
+  for (const pg::SqlRow& row : found.rows) shapes.push_back(*row[0]);
+  std::sort(shapes.begin(), shapes.end());
+  return absl::StrJoin(shapes, " ");
+}
+
+absl::Status ReplaceDefinition(RelationId tview, const std::string& definition) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table + " SET definition = $2 WHERE tview = $1::oid",
+                           {std::to_string(tview), definition})
+          .status());
+  return NoteMetadataChange();
+}
+
+absl::Status Disown(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table + " SET database_oid = 0 WHERE tview = $1::oid",
+                           {std::to_string(tview)})
+          .status());
+  // An adoption that has failed may succeed now: readers wait for it again.
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters, DeleteFrom("pg_tview_dead_letter"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest(letters + " AND key IS NULL", {std::to_string(tview)}).status());
+  return NoteMetadataChange();
+}
+
+absl::Status RenameEntity(RelationId tview, const std::string& entity) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table + " SET entity = $2 WHERE tview = $1::oid",
+                           {std::to_string(tview), entity})
+          .status());
+  return NoteMetadataChange();
+}
+
+absl::Status ChangeOptions(RelationId tview, const std::string& set, const std::string& reset) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table +
+                               " SET options = (options || $2::jsonb) - $3::text[]"
+                               " WHERE tview = $1::oid",
+                           {std::to_string(tview), set, reset})
+          .status());
+  TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
+  return NoteMetadataChange();
+}
+
+absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  const pg::SqlRow id = {std::to_string(tview)};
+  for (const char* table : {"pg_tview_meta", "pg_tview_dead_letter"}) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(table));
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(sql, id).status());
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult deleted,
+                          pg::ExecuteSqlLatest("WITH deleted AS (" + sql +
+                                                   " RETURNING source) SELECT DISTINCT source::oid"
+                                                   " FROM deleted ORDER BY 1",
+                                               id));
+  TVIEWS_RETURN_IF_ERROR(NoteMetadataChange());
+  return RelationIds(deleted);
+}
+
+}  // namespace tviews::backend

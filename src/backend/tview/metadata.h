@@ -1,0 +1,66 @@
+// The rows of pg_tview_meta and pg_tview_lineage: written and deleted here.
+//
+// Layer:   backend
+// Sharing: private to one process; tables
+// Errors:  returns Status
+//
+// Users have no privileges on these tables: they are written as the extension's owner, under the
+// latest snapshot whatever the isolation level. Every function moves the catalog's generation on.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_METADATA_H_
+#define PG_TVIEWS_BACKEND_TVIEW_METADATA_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "backend/lineage/query_analysis.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+struct TviewMetadata {
+  RelationId tview = 0;
+  RelationId backing_view = 0;
+  std::string entity;
+  std::string key_column;
+  std::string definition;
+  std::string fill_snapshot;  // empty: the first batch fills it
+  std::string fill_creator;
+  std::string options = {};  // members of a JSON object
+  Analysis analysis;
+};
+
+// Tells every process that metadata changed, or is about to: caches by invalidation, the applier by
+// a change record, so that exactly the batches that see this transaction use the new graph.
+absl::Status NoteMetadataChange();
+
+absl::Status InsertMetadata(const TviewMetadata& metadata);
+
+// Replaces what was derived from the backing view's query.
+absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis);
+
+// Text that is the same exactly if the same columns of the same sources are captured and relevant.
+std::string CaptureShape(const std::vector<SourceLineage>& sources);
+absl::StatusOr<std::string> StoredCaptureShape(RelationId tview);
+
+// Gives `tview` another defining query, as text.
+absl::Status ReplaceDefinition(RelationId tview, const std::string& definition);
+
+// Leaves `tview` to be adopted again, by the applier (tview/adopt.h). Until then it does not follow
+// its sources; readers wait.
+absl::Status Disown(RelationId tview);
+
+// Gives `tview` another entity name.
+absl::Status RenameEntity(RelationId tview, const std::string& entity);
+
+// Sets members of the TVIEW's options, as a JSON object, and removes others, as an array of texts.
+absl::Status ChangeOptions(RelationId tview, const std::string& set, const std::string& reset);
+
+// Deletes all that is known of `tview` and returns the sources that it read.
+absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_METADATA_H_

@@ -1,0 +1,181 @@
+#include "backend/tview/names.h"
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/extension_version.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/namespace.h>
+#include <nodes/makefuncs.h>
+#include <utils/builtins.h>
+#include <utils/fmgrprotos.h>
+#include <utils/lsyscache.h>
+#include <utils/varlena.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr std::string_view kTablePrefix = "tv_";
+constexpr std::string_view kViewPrefix = "v_";
+
+std::string WithoutPrefix(const std::string& name) {
+  return HasTviewPrefix(name) ? name.substr(kTablePrefix.size()) : name;
+}
+
+// A possibly qualified name as the user wrote it.
+struct WrittenName {
+  std::string schema;
+  std::string name;
+};
+
+absl::StatusOr<WrittenName> SplitName(const std::string& text) {
+  const char* schema = nullptr;
+  const char* name = nullptr;
+  int count = 0;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    List* const names = textToQualifiedNameList(cstring_to_text(text.c_str()));
+    count = list_length(names);
+    if (count >= 2) schema = strVal(linitial(names));
+    name = strVal(llast(names));
+  }));
+  if (count > 2) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = "improper TVIEW name: " + text,
+                          .hint = "Write the entity, its table, or either after a schema.",
+                          .sqlstate = "42602"});
+  }
+  return WrittenName{.schema = schema != nullptr ? schema : "", .name = name};
+}
+
+// The relation called `name`; 0 if there is none, also where the schema is missing.
+absl::StatusOr<RelationId> FindRelation(const std::string& schema, const std::string& name) {
+  return pg::CallFor([&]() -> RelationId {
+    if (schema.empty()) return RelnameGetRelid(name.c_str());
+    const Oid id = LookupExplicitNamespace(schema.c_str(), true);
+    return id != InvalidOid ? get_relname_relid(name.c_str(), id) : InvalidOid;
+  });
+}
+
+// The TVIEW of an entity whose table has another name than tv_<entity>.
+absl::StatusOr<RelationId> FindByEntity(const std::string& schema, const std::string& entity) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "SELECT m.tview::pg_catalog.oid FROM " + meta +
+              " m JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) m.tview"
+              " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+              " WHERE m.entity OPERATOR(pg_catalog.=) $1"
+              " AND CASE WHEN $2 OPERATOR(pg_catalog.=) '' THEN"
+              " pg_catalog.pg_table_is_visible(c.oid)"
+              " ELSE n.nspname OPERATOR(pg_catalog.=) $2::pg_catalog.name END",
+          {entity, schema}));
+  if (found.rows.size() != 1) return RelationId{0};
+  return static_cast<RelationId>(std::stoul(*found.rows[0][0]));
+}
+
+}  // namespace
+
+std::string TviewName::QualifiedTable() const { return QuoteQualified(schema, table); }
+std::string TviewName::QualifiedView() const { return QuoteQualified(schema, view); }
+
+bool HasTviewPrefix(std::string_view table) {
+  return table.size() > kTablePrefix.size() && table.substr(0, kTablePrefix.size()) == kTablePrefix;
+}
+
+absl::StatusOr<TviewName> MakeTviewName(const std::string& schema, const std::string& entity) {
+  TviewName name{.schema = schema,
+                 .entity = entity,
+                 .table = std::string(kTablePrefix) + entity,
+                 .view = std::string(kViewPrefix) + entity};
+  if (entity.empty()) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = "entity name is empty", .sqlstate = "42602"});
+  }
+  if (name.table.size() >= NAMEDATALEN) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = "TVIEW name \"" + name.table + "\" is too long",
+                          .detail = "Names have at most " + std::to_string(NAMEDATALEN - 1) +
+                                    " bytes; this one has " + std::to_string(name.table.size()) +
+                                    " with its prefix.",
+                          .hint = "Use an entity name of at most " +
+                                  std::to_string(NAMEDATALEN - 1 - kTablePrefix.size()) + " bytes.",
+                          .sqlstate = "42622"});
+  }
+  return name;
+}
+
+absl::StatusOr<TviewName> ParseTviewName(const std::string& text) {
+  TVIEWS_ASSIGN_OR_RETURN(const WrittenName written, SplitName(text));
+  return MakeTviewName(written.schema, WithoutPrefix(written.name));
+}
+
+absl::Status ResolveCreationSchema(TviewName* name) {
+  TVIEWS_RETURN_IF_ERROR(pg::CheckVersion());
+  if (!name->schema.empty()) return absl::OkStatus();
+  const char* schema = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    RangeVar* const range = makeRangeVar(nullptr, pstrdup(name->table.c_str()), -1);
+    schema = get_namespace_name(RangeVarGetCreationNamespace(range));
+  }));
+  if (schema != nullptr) name->schema = schema;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RelationId> FindTview(const std::string& text) {
+  TVIEWS_RETURN_IF_ERROR(pg::CheckVersion());
+  TVIEWS_ASSIGN_OR_RETURN(const WrittenName written, SplitName(text));
+  for (const std::string& table :
+       {std::string(kTablePrefix) + WithoutPrefix(written.name), written.name}) {
+    TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindRelation(written.schema, table));
+    if (relation == 0) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+    if (is_tview) return relation;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation,
+                          FindByEntity(written.schema, WithoutPrefix(written.name)));
+  if (relation != 0) return relation;
+  return pg::MakeError(absl::StatusCode::kNotFound,
+                       {.message = "TVIEW \"" + text + "\" does not exist",
+                        .hint = "pg_tview_meta lists the TVIEWs of this database.",
+                        .sqlstate = "42P01"});
+}
+
+absl::StatusOr<std::string> QualifiedRelationName(RelationId relation) {
+  const char* schema = nullptr;
+  const char* name = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    name = get_rel_name(relation);
+    if (name != nullptr) schema = get_namespace_name(get_rel_namespace(relation));
+  }));
+  if (schema == nullptr) {
+    return pg::MakeError(absl::StatusCode::kNotFound,
+                         {.message = "relation " + std::to_string(relation) + " does not exist",
+                          .sqlstate = "42P01"});
+  }
+  return QuoteQualified(schema, name);
+}
+
+absl::StatusOr<std::string> RelationDisplayName(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const char* name, pg::CallFor([&] {
+        return DatumGetCString(DirectFunctionCall1(regclassout, ObjectIdGetDatum(relation)));
+      }));
+  return std::string(name);
+}
+
+absl::StatusOr<std::string> ExtensionObject(const std::string& name) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, pg::ExtensionSchemaName());
+  return QuoteQualified(schema, name);
+}
+
+}  // namespace tviews::backend

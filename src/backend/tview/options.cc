@@ -1,0 +1,173 @@
+#include "backend/tview/options.h"
+
+#include <cstring>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "backend/ddl/audit_log.h"
+#include "backend/tview/metadata.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/namespace.h>
+#include <commands/defrem.h>
+#include <commands/tablecmds.h>
+#include <miscadmin.h>
+#include <nodes/parsenodes.h>
+#include <storage/lockdefs.h>
+#include <utils/acl.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+absl::StatusOr<std::string> Text(const DefElem* option) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* value, pg::CallFor([&]() -> const char* {
+                            if (option->arg == nullptr) return "true";
+                            return defGetString(const_cast<DefElem*>(option));
+                          }));
+  return std::string(value);
+}
+
+absl::Status InvalidValue(const std::string& name, const std::string& value,
+                          const std::string& hint) {
+  return pg::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.message = "invalid value for parameter \"pg_tviews." + name + "\": \"" + value + "\"",
+       .hint = hint});
+}
+
+absl::Status Unrecognized(const std::string& name) {
+  return pg::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
+       .hint = "The parameters that can be changed are pg_tviews.notify and pg_tviews.feed."});
+}
+
+bool IsChange(const AlterTableCmd* command) {
+  return command->subtype == AT_SetRelOptions || command->subtype == AT_ResetRelOptions;
+}
+
+List* OptionsOf(const AlterTableCmd* command) {
+  return IsChange(command) ? reinterpret_cast<List*>(command->def) : nullptr;
+}
+
+// How many options there are, and how many of them are ours.
+void CountOptions(const AlterTableStmt* statement, int* all, int* ours) {
+  *all = *ours = 0;
+  for (int i = 0; i < list_length(statement->cmds); ++i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
+    const List* const options = OptionsOf(command);
+    *all += IsChange(command) ? list_length(options) : 1;
+    for (int k = 0; k < list_length(options); ++k) {
+      *ours += IsTviewOption(static_cast<DefElem*>(list_nth(options, k))) ? 1 : 0;
+    }
+  }
+}
+
+// Two JSON objects: what is set, and whose members are reset.
+struct Changes {
+  std::string set;
+  std::string reset;
+};
+
+absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
+  const std::string name = option->defname;
+  if (name != "notify" && name != "feed") return Unrecognized(name);
+  if (!is_set) {
+    absl::StrAppend(&changes->reset, changes->reset.empty() ? "" : ",", name);
+    return absl::OkStatus();
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::string member, TviewOptionAsJson(option));
+  absl::StrAppend(&changes->set, changes->set.empty() ? "" : ", ", member);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Changes> ReadChanges(const AlterTableStmt* statement) {
+  Changes changes;
+  for (int i = 0; i < list_length(statement->cmds); ++i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
+    const List* const options = OptionsOf(command);
+    for (int k = 0; k < list_length(options); ++k) {
+      TVIEWS_RETURN_IF_ERROR(ReadChange(static_cast<DefElem*>(list_nth(options, k)),
+                                        command->subtype == AT_SetRelOptions, &changes));
+    }
+  }
+  return changes;
+}
+
+// The TVIEW, locked against other DDL but not against batches; 0 if it may be missing and is.
+absl::StatusOr<RelationId> LockTview(const AlterTableStmt* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([&]() -> RelationId {
+                            return RangeVarGetRelidExtended(
+                                statement->relation, ShareUpdateExclusiveLock,
+                                statement->missing_ok ? RVR_MISSING_OK : 0,
+                                RangeVarCallbackOwnsRelation, nullptr);
+                          }));
+  if (relation == 0) return relation;
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  if (is_tview) return relation;
+  return pg::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.message = absl::StrCat("\"", statement->relation->relname, "\" is not a TVIEW"),
+       .sqlstate = "42809"});
+}
+
+}  // namespace
+
+bool IsTviewOption(const DefElem* option) {
+  return option->defnamespace != nullptr && std::strcmp(option->defnamespace, "pg_tviews") == 0;
+}
+
+absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option) {
+  const std::string_view name = option->defname;
+  if (name == "notify") {
+    TVIEWS_ASSIGN_OR_RETURN(
+        const bool is_on, pg::CallFor([&] { return defGetBoolean(const_cast<DefElem*>(option)); }));
+    return std::string(is_on ? "\"notify\": true" : "\"notify\": false");
+  }
+  if (name == "feed") {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string value, Text(option));
+    if (value != "off" && value != "keys" && value != "data") {
+      return InvalidValue("feed", value, "It is off, keys or data.");
+    }
+    return "\"feed\": \"" + value + "\"";
+  }
+  return std::string();
+}
+
+absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
+  if (!IsA(statement, AlterTableStmt)) return false;
+  const auto* const alter = reinterpret_cast<const AlterTableStmt*>(statement);
+  int all = 0;
+  int ours = 0;
+  CountOptions(alter, &all, &ours);
+  if (ours == 0) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const Oid schema, pg::ExtensionSchema());
+  if (schema == InvalidOid) return false;
+  if (ours != all) {
+    return pg::MakeError(absl::StatusCode::kUnimplemented,
+                         {.message = "parameters of pg_tviews cannot be changed together with "
+                                     "other properties of the table",
+                          .hint = "Use an ALTER TABLE for each."});
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const Changes changes, ReadChanges(alter));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, LockTview(alter));
+  if (tview == 0) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      ereport(NOTICE,
+              (errmsg("relation \"%s\" does not exist, skipping", alter->relation->relname)));
+    }));
+    return true;
+  }
+  TVIEWS_RETURN_IF_ERROR(ChangeOptions(tview, "{" + changes.set + "}", "{" + changes.reset + "}"));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn(
+      "ALTER", tview,
+      {{"command", "ALTER TABLE"}, {"set", "{" + changes.set + "}"}, {"reset", changes.reset}}));
+  return true;
+}
+
+}  // namespace tviews::backend

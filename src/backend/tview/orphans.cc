@@ -1,0 +1,95 @@
+#include "backend/tview/orphans.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "backend/capture/trigger_installation.h"
+#include "backend/ddl/internal_ddl.h"
+#include "backend/functions/function_values.h"
+#include "backend/tview/metadata.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <fmgr.h>
+#include <utils/syscache.h>
+
+PG_FUNCTION_INFO_V1(tviews_drop_orphans);
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+using Rows = std::vector<pg::SqlRow>;
+
+absl::StatusOr<bool> Exists(RelationId relation) {
+  return pg::CallFor([&] { return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relation)); });
+}
+
+absl::Status DropMetadata(Rows* dropped) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters, ExtensionObject("pg_tview_dead_letter"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(absl::StrCat(
+          "SELECT known.tview, coalesce(m.entity, known.tview::text)"
+          " FROM (SELECT tview::oid FROM ",
+          meta, " UNION SELECT tview::oid FROM ", lineage, " UNION SELECT tview::oid FROM ",
+          letters, ") AS known (tview) LEFT JOIN ", meta,
+          " m ON m.tview = known.tview"
+          " WHERE m.tview IS NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = known.tview)"
+          " ORDER BY 1")));
+  for (const pg::SqlRow& row : found.rows) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources,
+                            DeleteMetadata(static_cast<RelationId>(std::stoul(*row[0]))));
+    for (const RelationId source : sources) {
+      TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(source));
+      if (exists) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
+    }
+    dropped->push_back({"metadata", row[1]});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DropTriggers(Rows* dropped) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string orphans,
+                          ExtensionObject("pg_tviews_capture_trigger_state"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(absl::StrCat(
+          "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(s.trigger) FROM ", orphans,
+          " s JOIN pg_class c ON c.oid = s.relation JOIN pg_namespace n ON n.oid = c.relnamespace"
+          " WHERE s.is_orphan ORDER BY 1, 2")));
+  for (const pg::SqlRow& row : found.rows) {
+    TVIEWS_RETURN_IF_ERROR(
+        pg::ExecuteSql(absl::StrCat("DROP TRIGGER ", *row[1], " ON ", *row[0])).status());
+    dropped->push_back({"trigger", absl::StrCat(*row[1], " on ", *row[0])});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Rows> DropOrphans() {
+  const InternalDdlScope internal;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  Rows dropped;
+  TVIEWS_RETURN_IF_ERROR(DropMetadata(&dropped));
+  TVIEWS_RETURN_IF_ERROR(DropTriggers(&dropped));
+  return dropped;
+}
+
+}  // namespace tviews::backend
+
+TVIEWS_EXPORT Datum tviews_drop_orphans(PG_FUNCTION_ARGS) {
+  return tviews::pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<tviews::pg::SqlRow> dropped,
+                            tviews::backend::DropOrphans());
+    TVIEWS_RETURN_IF_ERROR(tviews::backend::ReturnRows(fcinfo, dropped));
+    return Datum{0};
+  });
+}

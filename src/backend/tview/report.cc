@@ -1,0 +1,80 @@
+#include "backend/tview/report.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "backend/ddl/source_locks.h"
+#include "backend/tview/index_suggestions.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/settings.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <utils/elog.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+absl::Status Notice(const std::string& message, const std::string& hint = {}) {
+  return pg::Call([&] {
+    ereport(NOTICE,
+            (errmsg("%s", message.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str())));
+  });
+}
+
+// Whatever the settings: such a TVIEW may differ from its query for ever.
+absl::Status WarnOfForeignTables(const TviewName& name, const std::vector<SourceLineage>& sources) {
+  std::vector<RelationId> relations;
+  for (const SourceLineage& source : sources) relations.push_back(source.source);
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> foreign, ForeignTables(relations));
+  for (const RelationId relation : foreign) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(relation));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      ereport(WARNING,
+              (errmsg("TVIEW \"%s\" does not see remote changes of foreign table %s",
+                      name.table.c_str(), table.c_str()),
+               errdetail("Only what this server writes through the foreign table is captured, and "
+                         "its rows are read as of now, not as of the frontier."),
+               errhint("Run pg_tviews_refresh('%s') after remote changes.", name.entity.c_str())));
+    }));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReportSource(const TviewName& name, const SourceLineage& source) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(source.source));
+  std::vector<std::string> paths;
+  for (const LineagePath& path : source.paths) {
+    if (!path.description.empty()) paths.push_back(path.description);
+  }
+  return Notice("TVIEW \"" + name.table + "\" follows " + relation + " by " +
+                StrategyName(source.strategy()) + (paths.empty() ? "" : ": ") +
+                absl::StrJoin(paths, "; "));
+}
+
+absl::Status ReportIndex(const SuggestedIndex& index) {
+  TVIEWS_ASSIGN_OR_RETURN(const IndexSuggestion suggestion, DescribeSuggestion(index));
+  return Notice(suggestion.reason, suggestion.statement);
+}
+
+}  // namespace
+
+absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis) {
+  TVIEWS_RETURN_IF_ERROR(WarnOfForeignTables(name, analysis.sources));
+  if (!pg::settings::notice_lineage) return absl::OkStatus();
+  for (const SourceLineage& source : analysis.sources) {
+    TVIEWS_RETURN_IF_ERROR(ReportSource(name, source));
+  }
+  for (const std::string& reason : analysis.undetermined) {
+    TVIEWS_RETURN_IF_ERROR(Notice("the rows of TVIEW \"" + name.table +
+                                  "\" are not determined by its sources: " + reason));
+  }
+  for (const SuggestedIndex& index : analysis.suggested_indexes) {
+    TVIEWS_RETURN_IF_ERROR(ReportIndex(index));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,21 @@
+// What creating a TVIEW tells the user: how each source is followed, and what to look out for.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_REPORT_H_
+#define PG_TVIEWS_BACKEND_TVIEW_REPORT_H_
+
+#include "absl/status/status.h"
+#include "backend/lineage/query_analysis.h"
+#include "backend/tview/names.h"
+
+namespace tviews::backend {
+
+// NOTICEs, unless pg_tviews.notice_lineage is off; a WARNING for each foreign table.
+absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_REPORT_H_

@@ -1,0 +1,166 @@
+#include "backend/tview/stored_lineage.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "backend/capture/transaction.h"
+#include "backend/capture/trigger_installation.h"
+#include "backend/ddl/source_locks.h"
+#include "backend/tview/facts.h"
+#include "backend/tview/label.h"
+#include "backend/tview/metadata.h"
+#include "shared/dependency_graph.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/table.h>
+#include <nodes/parsenodes.h>
+#include <rewrite/rewriteHandler.h>
+#include <storage/lmgr.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// The query of a view, as a copy in the current memory context.
+absl::StatusOr<const Query*> ViewQuery(RelationId view) {
+  return pg::CallFor([&]() -> const Query* {
+    Relation relation = table_open(view, AccessShareLock);
+    const Query* const query = static_cast<Query*>(copyObjectImpl(get_view_query(relation)));
+    table_close(relation, NoLock);
+    return query;
+  });
+}
+
+absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(tview.owner));
+  return AnalyzeView(tview.backing_view, tview.key_column, tview.dependencies);
+}
+
+// Everything that deriving the lineage of `tview` reads.
+absl::Status LockForReadingNoWait(const TviewFacts& tview) {
+  std::vector<RelationId> relations = {tview.relation, tview.backing_view};
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> views, NestedViews(tview.relation));
+  relations.insert(relations.end(), views.begin(), views.end());
+  relations.insert(relations.end(), tview.dependencies.begin(), tview.dependencies.end());
+  for (const RelationId relation : relations) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([relation] {
+                              return ConditionalLockRelationOid(relation, AccessShareLock);
+                            }));
+    if (is_locked) continue;
+    return pg::MakeError(
+        absl::StatusCode::kUnavailable,
+        {.message = "a relation is locked by another session", .sqlstate = "55P03"});
+  }
+  return absl::OkStatus();
+}
+
+// False if a transaction that dropped `tview` has committed; waits for one that is about to.
+absl::StatusOr<bool> LockTview(RelationId tview) {
+  return pg::CallFor([&] {
+    LockRelationOid(tview, AccessShareLock);
+    return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(tview));
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+                                       const std::vector<RelationId>& former) {
+  TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, pg::IsTview));
+  TVIEWS_RETURN_IF_ERROR(CheckSources(SourcesOf(analysis), former));
+  return analysis;
+}
+
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+                                     const std::vector<RelationId>& former) {
+  TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(view));
+  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key,
+                          pg::CallFor([&] { return get_attnum(view, key_column.c_str()); }));
+  return DeriveLineage(query, key, former);
+}
+
+std::vector<RelationId> SourcesOf(const Analysis& analysis) {
+  std::vector<RelationId> sources;
+  for (const SourceLineage& source : analysis.sources) sources.push_back(source.source);
+  return sources;
+}
+
+absl::Status CaptureSources(const std::vector<SourceLineage>& sources) {
+  for (const SourceLineage& source : sources) {
+    if (source.source_is_tview) continue;
+    TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(source.source));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  return DeriveAsOwner(facts);
+}
+
+absl::Status CheckForCycles() {
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<TviewDefinition> tviews, ReadDependencies());
+  const absl::Status status = DependencyGraph::Build(std::move(tviews)).status();
+  if (status.ok()) return status;
+  // Once more, for an error that names the plain views on the way.
+  TVIEWS_ASSIGN_OR_RETURN(tviews, ReadDependenciesThroughViews());
+  TVIEWS_RETURN_IF_ERROR(DependencyGraph::Build(std::move(tviews)).status());
+  return status;
+}
+
+absl::Status NoteTview(RelationId tview) { return TransactionBuffer::Instance().MarkWhole(tview); }
+
+namespace {
+
+// `lock` makes sources that are captured in another way ours.
+absl::Status Rederive(RelationId tview,
+                      absl::FunctionRef<absl::Status(const std::vector<RelationId>&)> lock) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool exists, LockTview(tview));
+  if (!exists) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(facts));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string stored, StoredCaptureShape(tview));
+  const bool is_same = stored == CaptureShape(analysis.sources);
+  if (!is_same) TVIEWS_RETURN_IF_ERROR(lock(SourcesOf(analysis)));
+  TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
+  TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
+  if (is_same) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(CheckForCycles());
+  TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
+  const std::vector<RelationId> sources = SourcesOf(analysis);
+  for (RelationId former : facts.dependencies) {
+    if (std::find(sources.begin(), sources.end(), former) != sources.end()) continue;
+    TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(former));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RederiveLineage(RelationId tview) { return Rederive(tview, LockSources); }
+
+absl::Status RederiveOrDisown(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
+  if (state.has_value() && !state->is_adopted) return Disown(tview);
+  const absl::Status status = pg::RunSubtransaction([tview]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+    TVIEWS_RETURN_IF_ERROR(LockForReadingNoWait(facts));
+    return Rederive(tview, LockSourcesNoWait);
+  });
+  if (status.ok() || pg::HasSqlState(status, "57014")) return status;
+  return Disown(tview);
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,60 @@
+// The lineage of a TVIEW: derived at creation, and again after DDL on what it reads.
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+//
+// Lookups hold names, and the analysis relies on constraints and on the queries of nested views.
+// After DDL on one of these the lineage is derived again from the backing view's rule. Where it
+// captures other columns than before, the sources are locked as at creation, so that no writer is
+// left that captures what was needed before.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_STORED_LINEAGE_H_
+#define PG_TVIEWS_BACKEND_TVIEW_STORED_LINEAGE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "backend/lineage/query_analysis.h"
+#include "shared/types.h"
+
+struct Query;
+
+namespace tviews::backend {
+
+// Analyses `tree`, whose output column `key` identifies a row, and checks that its sources may be
+// sources for the current user; see CheckSources for `former`.
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+                                       const std::vector<RelationId>& former = {});
+
+// The analysis of the query of `view`, whose column `key_column` identifies a row.
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+                                     const std::vector<RelationId>& former = {});
+
+// Fails if TVIEWs read each other.
+absl::Status CheckForCycles();
+
+std::vector<RelationId> SourcesOf(const Analysis& analysis);
+
+// Installs the capture triggers on those of `sources` that are no TVIEWs.
+absl::Status CaptureSources(const std::vector<SourceLineage>& sources);
+
+// The analysis of the query of `tview` as it is now, made as its owner. Changes nothing.
+absl::StatusOr<Analysis> AnalyzeTview(RelationId tview);
+
+// The batch that sees this transaction compares every row of `tview` with its query.
+absl::Status NoteTview(RelationId tview);
+
+// Derives the lineage of `tview` again and stores it. Fails if TVIEWs would read each other.
+absl::Status RederiveLineage(RelationId tview);
+
+// The same for a restore, whose workers change several sources of one TVIEW at a time: deriving its
+// lineage must not wait for the others' tables, nor fail their statements. Where it would, the
+// TVIEW is left to be adopted again by the applier (tview/adopt.h).
+absl::Status RederiveOrDisown(RelationId tview);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_STORED_LINEAGE_H_

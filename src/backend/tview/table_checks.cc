@@ -1,0 +1,90 @@
+#include "backend/tview/table_checks.h"
+
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include <utils/acl.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+
+absl::Status CheckOwner(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_owner, pg::CallFor([&] {
+                            return pg::compat::OwnsRelation(relation, GetUserId());
+                          }));
+  if (is_owner) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
+  return pg::MakeError(absl::StatusCode::kPermissionDenied,
+                       {.message = "must be owner of " + name});
+}
+
+absl::Status CheckSameColumns(RelationId table, RelationId view) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "WITH columns AS (SELECT attrelid, attnum, CASE WHEN attisdropped THEN 'a dropped column'"
+          " ELSE format('%I %s%s', attname, format_type(atttypid, atttypmod),"
+          " CASE WHEN attcollation NOT IN (0, 100) THEN ' COLLATE ' ||"
+          " attcollation::regcollation::text ELSE '' END) END AS is"
+          " FROM pg_attribute WHERE attrelid IN ($1::oid, $2::oid) AND attnum > 0)"
+          " SELECT format('Column %s is %s in the table and %s in the query.', attnum,"
+          " coalesce(t.is, 'missing'), coalesce(v.is, 'missing'))"
+          " FROM (SELECT * FROM columns WHERE attrelid = $1::oid) AS t"
+          " FULL JOIN (SELECT * FROM columns WHERE attrelid = $2::oid) AS v USING (attnum)"
+          " WHERE t.is IS DISTINCT FROM v.is ORDER BY attnum",
+          {std::to_string(table), std::to_string(view)}));
+  if (found.rows.empty()) return absl::OkStatus();
+  std::vector<std::string> differences;
+  for (const pg::SqlRow& row : found.rows) differences.push_back(*row[0]);
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "the columns of the table and of the query differ",
+                        .detail = absl::StrJoin(differences, " "),
+                        .hint = "Create another TVIEW for other columns.",
+                        .sqlstate = "42P16"});
+}
+
+absl::Status CheckIsPlainTable(RelationId table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(table));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "SELECT pg_catalog.concat_ws(' ',"
+          " CASE WHEN relkind <> 'r' OR relispartition THEN 'It is not an ordinary table.' END,"
+          " CASE WHEN relpersistence <> 'p' THEN 'It is temporary or unlogged.' END,"
+          " CASE WHEN relhastriggers THEN 'It has triggers or foreign keys.' END,"
+          " CASE WHEN relhasrules THEN 'It has rules.' END,"
+          " CASE WHEN relrowsecurity THEN 'It has row-level security.' END,"
+          " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE $1::oid"
+          " IN (inhrelid, inhparent)) THEN 'It inherits, or is inherited from.' END)"
+          " FROM pg_catalog.pg_class WHERE oid = $1::oid",
+          {std::to_string(table)}));
+  const std::string reason = found.rows.empty() ? "" : found.rows[0][0].value_or("");
+  if (reason.empty()) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "table " + name + " cannot become a TVIEW",
+                        .detail = reason,
+                        .sqlstate = "42809"});
+}
+
+absl::StatusOr<std::string> ViewText(RelationId view) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT pg_catalog.pg_get_viewdef($1::oid)", {std::to_string(view)}));
+  const std::string text = found.rows[0][0].value_or("");
+  if (!text.empty()) return text;
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "the query of a TVIEW is a view", .sqlstate = "42809"});
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,113 @@
+#include "backend/tview/uses.h"
+
+#include "backend/tview/facts.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/status_macros.h"
+
+namespace tviews::backend {
+namespace {
+
+// Ends a query over `used (class, object)`: the TVIEWs with a view whose rule is among them.
+constexpr char kByRule[] =
+    " WHERE EXISTS (SELECT FROM used JOIN pg_rewrite r ON r.oid = used.object"
+    " AND used.class = 'pg_rewrite'::regclass"
+    " WHERE r.ev_class = m.backing_view OR r.ev_class = ANY (m.nested_views))";
+
+struct Tables {
+  std::string meta;
+  std::string lineage;
+};
+
+absl::StatusOr<Tables> FindTables() {
+  Tables tables;
+  TVIEWS_ASSIGN_OR_RETURN(tables.meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(tables.lineage, ExtensionObject("pg_tview_lineage"));
+  return tables;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32>& functions) {
+  if (functions.empty()) return std::vector<RelationId>();
+  std::string list = "{";
+  for (const Oid32 function : functions) {
+    if (list.size() > 1) list += ',';
+    list += std::to_string(function);
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "WITH RECURSIVE used (class, object) AS ("
+          " SELECT 'pg_proc'::regclass::oid, unnest($1::oid[]) UNION"
+          " SELECT d.classid, d.objid FROM pg_depend d"
+          " JOIN used ON d.refclassid = used.class AND d.refobjid = used.object"
+          " WHERE used.class <> 'pg_rewrite'::regclass AND d.classid IN ('pg_proc'::regclass,"
+          " 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass,"
+          " 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass,"
+          " 'pg_rewrite'::regclass))"
+          " SELECT m.tview::oid FROM " +
+              tables.meta + " m" + kByRule + " ORDER BY 1",
+          {list + '}'}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<std::vector<RelationId>> UsersOfType(Oid32 type) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "WITH RECURSIVE types (type) AS ("
+          " SELECT $1::oid UNION SELECT made.type FROM types CROSS JOIN LATERAL ("
+          " SELECT oid FROM pg_type WHERE typelem = types.type OR typbasetype = types.type"
+          " UNION ALL SELECT rngtypid FROM pg_range WHERE rngsubtype = types.type"
+          " UNION ALL SELECT rngmultitypid FROM pg_range WHERE rngtypid = types.type"
+          " UNION ALL SELECT c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+          " WHERE a.atttypid = types.type AND NOT a.attisdropped AND c.reltype <> 0)"
+          " AS made (type)),"
+          " used (class, object) AS (SELECT d.classid, d.objid FROM pg_depend d JOIN types"
+          " ON d.refclassid = 'pg_type'::regclass AND d.refobjid = types.type)"
+          " SELECT m.tview::oid FROM " +
+              tables.meta + " m" + kByRule + " OR EXISTS (SELECT FROM " + tables.lineage +
+              " l JOIN pg_attribute a ON a.attrelid = l.source AND NOT a.attisdropped"
+              " AND (a.attnum = ANY (l.relevant) OR 0 = ANY (l.relevant))"
+              " JOIN types ON types.type = a.atttypid WHERE l.tview = m.tview) ORDER BY 1",
+          {std::to_string(type)}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT DISTINCT tview::oid FROM " + tables.lineage +
+                               " WHERE strpos(lookup, replace($1, '\"', '\"\"')) > 0 ORDER BY 1",
+                           {name}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
+                                                      const std::string& column) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "WITH RECURSIVE below (relation) AS (SELECT $1::oid UNION SELECT inhrelid"
+          " FROM pg_inherits JOIN below ON inhparent = relation),"
+          " used (class, object) AS (SELECT d.classid, d.objid FROM below"
+          " JOIN pg_attribute a ON a.attrelid = relation AND a.attname = $2 AND a.attnum > 0"
+          " JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = relation"
+          " AND d.refobjsubid = a.attnum)"
+          " SELECT m.tview::oid FROM " +
+              tables.meta + " m" + kByRule + " ORDER BY 1",
+          {std::to_string(relation), column}));
+  return RelationIds(found);
+}
+
+}  // namespace tviews::backend

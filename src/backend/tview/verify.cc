@@ -1,0 +1,165 @@
+#include "backend/tview/verify.h"
+
+#include <utility>
+
+#include "backend/capture/transaction.h"
+#include "backend/reading/waiting.h"
+#include "backend/tview/facts.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/common/reader_bypass.h"
+#include "shared/pg/shmem/wait_events.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/outbox.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include <storage/latch.h>
+#include <utils/acl.h>
+#include <utils/lsyscache.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include <utils/wait_event.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// How long snapshots are tried before the answer is that the appliers are behind.
+constexpr int kPatienceMs = 30 * 1000;
+constexpr int kPauseMs = 1;
+
+// A snapshot, registered for as long as the object lives.
+class HeldSnapshot {
+ public:
+  static absl::StatusOr<HeldSnapshot> TakeLatest() {
+    Snapshot snapshot = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
+    return HeldSnapshot(snapshot);
+  }
+  HeldSnapshot(HeldSnapshot&& other) noexcept
+      : snapshot_(std::exchange(other.snapshot_, nullptr)) {}
+  HeldSnapshot& operator=(HeldSnapshot&&) = delete;
+  ~HeldSnapshot() {
+    if (snapshot_ != nullptr) UnregisterSnapshot(snapshot_);
+  }
+
+  SnapshotData* get() const { return snapshot_; }
+
+ private:
+  explicit HeldSnapshot(Snapshot snapshot) : snapshot_(snapshot) {}
+  Snapshot snapshot_;
+};
+
+// Returns at once after an interrupt that is not an error, which does no harm.
+absl::Status Pause() {
+  return pg::Call([] {
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kPauseMs,
+              pg::WaitEvent(pg::Wait::kFrontier));
+    ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  });
+}
+
+absl::Status TooFarBehind() {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, ExtensionObject("pg_tview_outbox"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult waiting,
+                          pg::ExecuteSqlLatest("SELECT count(*) FROM " + outbox));
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "could not verify the TVIEW: there was always a change not yet applied",
+       .detail = "Transactions that wait in the outbox now: " + *waiting.rows[0][0] + ".",
+       .hint = "Try again when fewer changes are written; pg_tviews_health_check() tells whether "
+               "an applier is stuck."});
+}
+
+// A snapshot at which the TVIEW contains all that the query would see.
+absl::StatusOr<bool> IsExact(RelationId tview, SnapshotData* snapshot) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_empty, pg::Outbox::IsEmpty(snapshot));
+  if (!is_empty) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind + " WHERE tview = $1::oid",
+                          {std::to_string(tview)}));
+  return found.processed == 0;
+}
+
+absl::StatusOr<HeldSnapshot> TakeExactSnapshot(RelationId tview) {
+  const TimestampTz start = GetCurrentTimestamp();
+  bool has_waited = false;
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(HeldSnapshot snapshot, HeldSnapshot::TakeLatest());
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_exact, IsExact(tview, snapshot.get()));
+    if (is_exact) return snapshot;
+    if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), kPatienceMs)) {
+      return TooFarBehind();
+    }
+    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForBatch(Timeout()));
+    has_waited = true;
+  }
+}
+
+// The query's rows are numbered within their key, so that a key that it returns twice does not hide
+// behind the row that it equals. A composite key of NULLs "is null", but is not NULL.
+std::string Comparison(const TviewFacts& tview) {
+  const std::string key = QuoteIdentifier(tview.key_column);
+  return "SELECT coalesce(e.key, s.key)::text,"
+         " CASE WHEN e.n IS NULL THEN 'extra' WHEN num_nulls(e.key) > 0 THEN 'null key'"
+         " WHEN e.n > 1 THEN 'duplicate key' WHEN s.n IS NULL THEN 'missing'"
+         " ELSE 'different' END,"
+         " to_jsonb(s.content), to_jsonb(e.content)"
+         " FROM (SELECT t." +
+         key + " AS key, 1::bigint AS n, t AS content FROM ONLY " + tview.table +
+         " AS t) AS s"
+         " FULL JOIN (SELECT v." +
+         key + " AS key, row_number() OVER (PARTITION BY v." + key + ") AS n, v AS content FROM " +
+         tview.view +
+         " AS v) AS e"
+         " ON s.key = e.key AND s.n = e.n"
+         " WHERE s.n IS NULL OR e.n IS NULL OR s.content *<> e.content"
+         " ORDER BY 1";
+}
+
+absl::Status CheckMayRead(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool may_read, pg::CallFor([&] {
+                            return pg_class_aclcheck(tview.relation, GetUserId(), ACL_SELECT) ==
+                                   ACLCHECK_OK;
+                          }));
+  if (may_read) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kPermissionDenied,
+                       {.message = "permission denied for table " + tview.table});
+}
+
+// The query would see this transaction's changes, which no TVIEW can contain yet.
+absl::Status CheckHasNotWritten() {
+  if (!TransactionBuffer::Instance().has_changes()) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "cannot verify a TVIEW in a transaction that has changed source tables",
+       .hint = "Commit the transaction first.",
+       .sqlstate = "25001"});
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
+  TVIEWS_RETURN_IF_ERROR(CheckHasNotWritten());
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindTview(text));
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
+  TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const HeldSnapshot snapshot, TakeExactSnapshot(relation));
+  const pg::ReaderBypass bypass;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
+                          pg::ExecuteSqlUnder(snapshot.get(), Comparison(tview)));
+  return std::move(result.rows);
+}
+
+}  // namespace tviews::backend

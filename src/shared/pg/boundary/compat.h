@@ -1,0 +1,201 @@
+// Every difference between PostgreSQL 15 and 18 that our sources meet, except the export macro of
+// postgres_begin.h. The only header that includes server headers: it stands last in a block of
+// them.
+//
+// Layer:   pg
+// Sharing: immutable
+// Errors:  those of the server's functions
+//
+// Each entry names the version with which its older half can go.
+
+#ifndef PG_TVIEWS_SHARED_PG_BOUNDARY_COMPAT_H_
+#define PG_TVIEWS_SHARED_PG_BOUNDARY_COMPAT_H_
+
+#include <access/genam.h>
+#include <access/tableam.h>
+#include <access/transam.h>
+#include <catalog/pg_class.h>
+#include <executor/executor.h>
+#include <nodes/nodeFuncs.h>
+#include <nodes/parsenodes.h>
+#include <optimizer/optimizer.h>
+#include <storage/proc.h>
+#include <utils/acl.h>
+#include <utils/rel.h>
+#include <utils/relcache.h>
+#if PG_VERSION_NUM >= 160000
+#include <nodes/multibitmapset.h>
+#include <parser/parse_relation.h>
+#include <varatt.h>  // 16: split from postgres.h
+#endif
+
+namespace tviews::pg::compat {
+
+// 16: what a statement may do to a relation moved from the range table to a list of its own.
+#if PG_VERSION_NUM >= 160000
+#define TVIEWS_CHECK_PERMS_PARAMETERS List *range_table, List *checked, bool raise
+#define TVIEWS_CHECK_PERMS_ARGUMENTS range_table, checked, raise
+using CheckedRelation = RTEPermissionInfo;
+#else
+#define TVIEWS_CHECK_PERMS_PARAMETERS List *checked, bool raise
+#define TVIEWS_CHECK_PERMS_ARGUMENTS checked, raise
+using CheckedRelation = RangeTblEntry;
+#endif
+
+// 16: tree walkers and mutators are declared with their parameters.
+#if PG_VERSION_NUM >= 160000
+using ServerWalker = bool (*)(Node*, void*);
+using ServerMutator = Node* (*)(Node*, void*);
+#else
+using ServerWalker = bool (*)();
+using ServerMutator = Node* (*)();
+#endif
+
+// Through void (*)(), which compilers take for "any function".
+inline ServerWalker ForServer(bool (*walker)(Node*, void*)) {
+  return reinterpret_cast<ServerWalker>(reinterpret_cast<void (*)()>(walker));
+}
+inline ServerMutator MutatorForServer(Node* (*mutator)(Node*, void*)) {
+  return reinterpret_cast<ServerMutator>(reinterpret_cast<void (*)()>(mutator));
+}
+
+// 18: an executor may be run again.
+#if PG_VERSION_NUM >= 180000
+#define TVIEWS_EXECUTE_ONCE_PARAMETER
+#define TVIEWS_EXECUTE_ONCE
+#else
+#define TVIEWS_EXECUTE_ONCE_PARAMETER , bool execute_once
+#define TVIEWS_EXECUTE_ONCE , execute_once
+#endif
+
+// 18: an executor may be run again.
+inline void RunToEnd(QueryDesc* query) {
+#if PG_VERSION_NUM >= 180000
+  ExecutorRun(query, ForwardScanDirection, 0);
+#else
+  ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
+}
+
+// 18: asks whether a deferrable one will do.
+inline Oid PrimaryKeyOf(Relation relation) {
+#if PG_VERSION_NUM >= 180000
+  return RelationGetPrimaryKeyIndex(relation, false);
+#else
+  return RelationGetPrimaryKeyIndex(relation);
+#endif
+}
+
+// 16: one function for all classes of objects.
+inline bool OwnsRelation(Oid relation, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(RelationRelationId, relation, role);
+#else
+  return pg_class_ownercheck(relation, role);
+#endif
+}
+
+// 17: renamed.
+inline TransactionId OldestClogXid() {
+#if PG_VERSION_NUM >= 170000
+  return TransamVariables->oldestClogXid;
+#else
+  return ShmemVariableCache->oldestClogXid;
+#endif
+}
+
+// 17: the number follows from the place in the array.
+inline int NumberOfMyProc() {
+#if PG_VERSION_NUM >= 170000
+  return MyProcNumber;
+#else
+  return MyProc->pgprocno;
+#endif
+}
+
+// 18: NOT NULL may be declared without being true of the rows that are there (NOT VALID).
+inline bool IsKnownNotNull(Relation relation, AttrNumber attribute) {
+  const TupleDesc columns = RelationGetDescr(relation);
+#if PG_VERSION_NUM >= 180000
+  return TupleDescCompactAttr(columns, attribute - 1)->attnullability == ATTNULLABLE_VALID;
+#else
+  return TupleDescAttr(columns, attribute - 1)->attnotnull;
+#endif
+}
+
+// 18: a generated column may be virtual: computed when it is read, and null in a trigger's rows.
+inline bool IsVirtualColumn([[maybe_unused]] Relation relation,
+                            [[maybe_unused]] AttrNumber attribute) {
+#if PG_VERSION_NUM >= 180000
+  return TupleDescAttr(RelationGetDescr(relation), attribute - 1)->attgenerated ==
+         ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+  return false;
+#endif
+}
+
+// 16: an update may concern the summarising indexes (BRIN) only, the row staying where it is.
+#if PG_VERSION_NUM >= 160000
+using UpdatedIndexes = TU_UpdateIndexes;
+#else
+using UpdatedIndexes = bool;
+#endif
+
+inline void InsertIndexEntries(ResultRelInfo* result, TupleTableSlot* row, EState* estate) {
+  if (result->ri_NumIndices == 0) return;
+#if PG_VERSION_NUM >= 160000
+  ExecInsertIndexTuples(result, row, estate, false, false, nullptr, NIL, false);
+#else
+  ExecInsertIndexTuples(result, row, estate, false, false, nullptr, NIL);
+#endif
+}
+
+inline void UpdateIndexEntries(ResultRelInfo* result, TupleTableSlot* row, EState* estate,
+                               UpdatedIndexes indexes) {
+  if (!indexes || result->ri_NumIndices == 0) return;
+#if PG_VERSION_NUM >= 160000
+  ExecInsertIndexTuples(result, row, estate, true, false, nullptr, NIL, indexes == TU_Summarizing);
+#else
+  ExecInsertIndexTuples(result, row, estate, true, false, nullptr, NIL);
+#endif
+}
+
+// 18: may count what it does for EXPLAIN.
+inline IndexScanDesc BeginIndexScan(Relation table, Relation index, Snapshot snapshot, int keys) {
+#if PG_VERSION_NUM >= 180000
+  return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+  return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+// 16: got the planner's state, which is null outside the planner.
+inline Node* FlattenJoinAliases(Query* query, Node* node) {
+#if PG_VERSION_NUM >= 160000
+  return flatten_join_alias_vars(nullptr, query, node);
+#else
+  return flatten_join_alias_vars(query, node);
+#endif
+}
+
+// 18: what follows GROUP BY reads its columns through a range table entry of its own.
+inline void FlattenGroupedColumns([[maybe_unused]] Query* query) {
+#if PG_VERSION_NUM >= 180000
+  if (!query->hasGroupRTE) return;
+  query->targetList = reinterpret_cast<List*>(
+      flatten_group_exprs(nullptr, query, reinterpret_cast<Node*>(query->targetList)));
+  query->havingQual = flatten_group_exprs(nullptr, query, query->havingQual);
+  query->hasGroupRTE = false;
+  ListCell* cell;
+  foreach (cell, query->rtable) {
+    auto* entry = static_cast<RangeTblEntry*>(lfirst(cell));
+    if (entry->rtekind != RTE_GROUP) continue;
+    entry->rtekind = RTE_RESULT;
+    entry->groupexprs = NIL;
+  }
+#endif
+}
+
+}  // namespace tviews::pg::compat
+
+#endif  // PG_TVIEWS_SHARED_PG_BOUNDARY_COMPAT_H_

@@ -1,0 +1,33 @@
+#include "shared/pg/boundary/memory.h"
+
+#include <utility>
+
+#include "shared/pg/boundary/guard.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <utils/memutils.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+
+absl::StatusOr<MemoryScope> MemoryScope::Make(const char* name) {
+  MemoryContext created = nullptr;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    created = AllocSetContextCreateInternal(CurrentMemoryContext, name, ALLOCSET_DEFAULT_SIZES);
+  }));
+  return MemoryScope(created, MemoryContextSwitchTo(created));
+}
+
+MemoryScope::MemoryScope(MemoryScope&& other) noexcept
+    : context_(std::exchange(other.context_, nullptr)), previous_(other.previous_) {}
+
+MemoryScope::~MemoryScope() {
+  if (context_ == nullptr) return;
+  if (CurrentMemoryContext == context_) MemoryContextSwitchTo(previous_);
+  MemoryContextDelete(context_);
+}
+
+void MemoryScope::Reset() { MemoryContextReset(context_); }
+
+}  // namespace tviews::pg

@@ -1,0 +1,137 @@
+#include "shared/pg/boundary/spi.h"
+
+#include <utility>
+
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/reader_bypass.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_type.h>
+#include <executor/spi.h>
+#include <utils/builtins.h>
+#include <utils/snapmgr.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+absl::Status SpiError(int code) {
+  return MakeError(absl::StatusCode::kInternal,
+                   {.message = std::string("SPI failed: ") + SPI_result_code_string(code)});
+}
+
+// Copies the rows of the last statement out of SPI's memory.
+absl::StatusOr<SqlResult> TakeRows() {
+  SqlResult result;
+  result.processed = SPI_processed;
+  SPITupleTable* const table = SPI_tuptable;
+  if (table == nullptr) return result;
+  const int columns = table->tupdesc->natts;
+  result.rows.reserve(table->numvals);
+  for (std::uint64_t i = 0; i < table->numvals; ++i) {
+    SqlRow row;
+    row.reserve(columns);
+    for (int column = 1; column <= columns; ++column) {
+      char* value = nullptr;
+      TVIEWS_RETURN_IF_ERROR(
+          Call([&] { value = SPI_getvalue(table->vals[i], table->tupdesc, column); }));
+      row.push_back(value != nullptr ? SqlValue(value) : std::nullopt);
+    }
+    result.rows.push_back(std::move(row));
+  }
+  return result;
+}
+
+}  // namespace
+
+absl::Status WithSpi(absl::FunctionRef<absl::Status()> body) {
+  int code = 0;
+  TVIEWS_RETURN_IF_ERROR(Call([&] { code = SPI_connect(); }));
+  if (code != SPI_OK_CONNECT) return SpiError(code);
+  TVIEWS_RETURN_IF_ERROR(body());
+  TVIEWS_RETURN_IF_ERROR(Call([&] { code = SPI_finish(); }));
+  return code == SPI_OK_FINISH ? absl::OkStatus() : SpiError(code);
+}
+
+namespace {
+
+// Parameters as the server takes them: text values.
+struct Parameters {
+  explicit Parameters(const SqlRow& row)
+      : types(row.size(), TEXTOID), values(row.size()), nulls(row.size(), ' ') {}
+
+  int count() const { return static_cast<int>(types.size()); }
+
+  std::vector<Oid> types;
+  std::vector<Datum> values;
+  std::vector<char> nulls;
+};
+
+// Called inside Call: makes the server's copy of `row` in the current memory context.
+void FillParameters(const SqlRow& row, Parameters* parameters) {
+  for (int i = 0; i < parameters->count(); ++i) {
+    if (row[i].has_value()) {
+      parameters->values[i] = CStringGetTextDatum(row[i]->c_str());
+    } else {
+      parameters->nulls[i] = 'n';
+    }
+  }
+}
+
+// Runs `execute` (an SPI call) in a connection of its own and takes its rows.
+absl::StatusOr<SqlResult> Execute(const SqlRow& row, absl::FunctionRef<int(Parameters*)> execute) {
+  const ReaderBypass bypass;
+  SqlResult result;
+  Parameters parameters(row);
+  TVIEWS_RETURN_IF_ERROR(WithSpi([&]() -> absl::Status {
+    int code = 0;
+    TVIEWS_RETURN_IF_ERROR(Call([&] {
+      FillParameters(row, &parameters);
+      code = execute(&parameters);
+    }));
+    if (code < 0) return SpiError(code);
+    TVIEWS_ASSIGN_OR_RETURN(result, TakeRows());
+    return absl::OkStatus();
+  }));
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& parameters,
+                                     bool read_only) {
+  return Execute(parameters, [&](Parameters* p) {
+    return SPI_execute_with_args(sql.c_str(), p->count(), p->types.data(), p->values.data(),
+                                 p->nulls.data(), read_only, 0);
+  });
+}
+
+namespace {
+
+// Called inside Call.
+int ExecuteUnder(const std::string& sql, Parameters* p, Snapshot snapshot, bool read_only) {
+  SPIPlanPtr const plan = SPI_prepare(sql.c_str(), p->count(), p->types.data());
+  if (plan == nullptr) return SPI_result;
+  return SPI_execute_snapshot(plan, p->values.data(), p->nulls.data(), snapshot, InvalidSnapshot,
+                              read_only, true, 0);
+}
+
+}  // namespace
+
+absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow& parameters) {
+  return Execute(parameters, [&](Parameters* p) {
+    Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const int code = ExecuteUnder(sql, p, snapshot, false);
+    UnregisterSnapshot(snapshot);
+    return code;
+  });
+}
+
+absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
+                                          const SqlRow& parameters) {
+  return Execute(parameters, [&](Parameters* p) { return ExecuteUnder(sql, p, snapshot, true); });
+}
+
+}  // namespace tviews::pg

@@ -1,0 +1,70 @@
+#include "shared/pg/boundary/user_scope.h"
+
+#include <utility>
+
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/namespace.h>
+#include <catalog/pg_class.h>
+#include <miscadmin.h>
+#include <utils/guc.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+constexpr char kSafePath[] = "pg_catalog, pg_temp";
+
+Oid OwnerOf(Oid relation) {
+  HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", relation);
+  const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relowner;
+  ReleaseSysCache(row);
+  return owner;
+}
+
+}  // namespace
+
+absl::StatusOr<UserScope> UserScope::Make(RoleId user, int added_context) {
+  Oid current = InvalidOid;
+  int context = 0;
+  GetUserIdAndSecContext(&current, &context);
+  UserScope scope(current, context, NewGUCNestLevel());
+  TVIEWS_RETURN_IF_ERROR(Call([] {
+    // Workers run with this path anyway; setting it again would throw away what is derived from it.
+    if (strcmp(namespace_search_path, kSafePath) == 0) return;
+    set_config_option("search_path", kSafePath, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                      0, false);
+  }));
+  SetUserIdAndSecContext(user, context | added_context);
+  return scope;
+}
+
+absl::StatusOr<UserScope> UserScope::AsDefinitionOwner(RoleId owner) {
+  return Make(owner, SECURITY_RESTRICTED_OPERATION);
+}
+
+absl::StatusOr<UserScope> UserScope::AsExtensionOwner() {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, CatalogTableId(CatalogTable::kMeta));
+  Oid owner = InvalidOid;
+  TVIEWS_RETURN_IF_ERROR(Call([&] { owner = OwnerOf(meta); }));
+  return Make(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+}
+
+UserScope::UserScope(UserScope&& other) noexcept
+    : user_(other.user_),
+      security_context_(other.security_context_),
+      guc_level_(other.guc_level_),
+      is_active_(std::exchange(other.is_active_, false)) {}
+
+UserScope::~UserScope() {
+  if (!is_active_) return;
+  AtEOXact_GUC(false, guc_level_);
+  SetUserIdAndSecContext(user_, security_context_);
+}
+
+}  // namespace tviews::pg

@@ -1,0 +1,45 @@
+// Running a piece of work as another user, for as long as an object lives.
+//
+// Layer:   pg
+// Sharing: private to one process
+// Errors:  the makers return a Status
+//
+// Scopes nest and end in reverse order. When an error travels upwards the object is destroyed
+// before any rollback; the rollback would restore the same state.
+
+#ifndef PG_TVIEWS_SHARED_PG_BOUNDARY_USER_SCOPE_H_
+#define PG_TVIEWS_SHARED_PG_BOUNDARY_USER_SCOPE_H_
+
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::pg {
+
+class UserScope {
+ public:
+  // For what a definition executes: as `owner`, in a security-restricted operation, with
+  // search_path = pg_catalog, pg_temp. Settings that the definition changes are undone at the end.
+  static absl::StatusOr<UserScope> AsDefinitionOwner(RoleId owner);
+
+  // For writes to the extension's tables and for triggers on sources, on which users need no
+  // privileges: as the owner of the extension.
+  static absl::StatusOr<UserScope> AsExtensionOwner();
+
+  UserScope(UserScope&& other) noexcept;
+  UserScope& operator=(UserScope&&) = delete;
+  ~UserScope();
+
+ private:
+  static absl::StatusOr<UserScope> Make(RoleId user, int added_context);
+  UserScope(RoleId user, int security_context, int guc_level)
+      : user_(user), security_context_(security_context), guc_level_(guc_level) {}
+
+  RoleId user_;  // to return to
+  int security_context_;
+  int guc_level_;
+  bool is_active_ = true;
+};
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_BOUNDARY_USER_SCOPE_H_

@@ -1,0 +1,67 @@
+#include "shared/pg/common/lag.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "shared/pg/server/snapshot.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/record_ring.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+// The pending frames without their payloads. All memory is taken before the lock.
+std::vector<FrameContent> PendingFrames(DatabaseSlot* slot) {
+  std::vector<FrameContent> frames;
+  frames.reserve(Slots()->ring_capacity / RecordRing::FrameSize(0) + 1);
+  SharedHolder holder(slot->queue_lock);
+  const RecordRing ring(slot->ring);
+  ring.ForEach(ring.tail(), [&](const Frame& frame) {
+    if (frame.state != FrameState::kPending) return true;
+    frames.push_back(frame.content);
+    frames.back().payload = {};
+    return true;
+  });
+  return frames;
+}
+
+}  // namespace
+
+Lag MeasureLag(DatabaseSlot* slot) {
+  Lag lag;
+  if (slot == nullptr) return lag;
+  for (const FrameContent& frame : PendingFrames(slot)) {
+    if (IsInProgress(frame.xid)) continue;  // about to commit, or being prepared to
+    if (lag.oldest_at == 0 || frame.published_at < lag.oldest_at) {
+      lag.oldest_at = frame.published_at;
+      lag.oldest_xid = frame.xid;
+    }
+    ++lag.records;
+    lag.keys += frame.source_keys;
+    lag.bytes += frame.record_bytes;
+  }
+  lag.spilled = slot->overflow.started.Load() - slot->clean.Load();
+  return lag;
+}
+
+std::string DescribeLag(const Lag& lag) {
+  if (lag.records == 0 && lag.spilled == 0) return "No change record waits.";
+  std::string text;
+  if (lag.records > 0) {
+    const double seconds = static_cast<double>(GetCurrentTimestamp() - lag.oldest_at) / 1e6;
+    text = absl::StrFormat("%d change records with %d keys wait, the oldest for %.3f s.",
+                           lag.records, lag.keys, seconds);
+  }
+  if (lag.spilled > 0) {
+    absl::StrAppend(&text, text.empty() ? "" : " ", lag.spilled,
+                    " more are in pg_tview_outbox only.");
+  }
+  return text;
+}
+
+}  // namespace tviews::pg

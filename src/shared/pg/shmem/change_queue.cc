@@ -1,0 +1,110 @@
+#include "shared/pg/shmem/change_queue.h"
+
+#include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/worker_slots.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg::change_queue {
+namespace {
+
+DatabaseSlot* SlotOf(const PublishedRecord& record) { return &Slots()->slots[record.slot]; }
+
+std::int32_t IndexOf(const DatabaseSlot* slot) {
+  return static_cast<std::int32_t>(slot - Slots()->slots);
+}
+
+// Appends the frame, without its payload where that does not fit into a quarter of the ring.
+// HOLDS: slot->queue_lock.
+std::optional<RingPosition> PublishLocked(DatabaseSlot* slot, const FrameContent& content) {
+  RecordRing ring(slot->ring);
+  if (RecordRing::FrameSize(content.payload.size()) <= ring.capacity() / 4) {
+    return ring.Publish(content);
+  }
+  FrameContent header = content;
+  header.payload = {};
+  return ring.Publish(header);
+}
+
+PublishedRecord CountUnslotted(FullXid xid) {
+  Slots()->unslotted.started.Add(1);
+  return {.place = PublishedRecord::Place::kNoSlot, .xid = xid};
+}
+
+void FinishOverflow(DatabaseSlot* slot) { slot->overflow.finished.Add(1); }
+
+// A transaction that was counted without a slot has ended: every applier scans once more, and if
+// the database has none, the launcher finds it one.
+void FinishUnslotted() {
+  Slots()->unslotted.finished.Add(1);
+  if (DatabaseSlot* slot = FindSlot(MyDatabaseId); slot != nullptr) {
+    WakeApplierOf(slot);
+  } else {
+    WakeLauncher();
+  }
+}
+
+// A paused applier would only go back to sleep, at the price of a signal per commit. The flag is
+// read after the transaction has become visible, so whoever resumes later begins a batch that sees
+// it.
+void WakeForRecord(DatabaseSlot* slot) {
+  if (slot->paused.Load() != 0 && slot->applier.Load() >= 0) return;
+  WakeApplierOf(slot);
+}
+
+}  // namespace
+
+PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexcept {
+  for (;;) {
+    DatabaseSlot* const slot = ClaimSlot(database);
+    if (slot == nullptr) return CountUnslotted(content.xid);
+    ExclusiveHolder holder(slot->queue_lock);
+    if (slot->database.Load() != database) continue;  // freed since
+    if (slot->is_closing.Load() != 0) return CountUnslotted(content.xid);
+    PublishedRecord record{.slot = IndexOf(slot), .xid = content.xid};
+    if (const auto position = PublishLocked(slot, content); position.has_value()) {
+      record.place = PublishedRecord::Place::kRing;
+      record.position = *position;
+    } else {
+      record.place = PublishedRecord::Place::kOverflow;
+      slot->overflow.started.Add(1);
+    }
+    return record;
+  }
+}
+
+void AtEnd(PublishedRecord* record, bool committed) noexcept {
+  switch (record->place) {
+    case PublishedRecord::Place::kNowhere:
+      return;
+    case PublishedRecord::Place::kRing:
+      // Gone already if the applier saw the end first.
+      if (committed) {
+        if (SlotOf(*record)->database.Load() != MyDatabaseId) record->slot = -1;
+      } else {
+        ExclusiveHolder holder(SlotOf(*record)->queue_lock);
+        RecordRing(SlotOf(*record)->ring).Void(record->position, record->xid);
+      }
+      break;
+    case PublishedRecord::Place::kOverflow:
+      FinishOverflow(SlotOf(*record));
+      break;
+    case PublishedRecord::Place::kNoSlot:
+      FinishUnslotted();
+      break;
+  }
+  if (committed && record->slot >= 0) WakeForRecord(SlotOf(*record));
+  *record = PublishedRecord{};
+}
+
+void WakeApplier(DatabaseId database) noexcept {
+  if (DatabaseSlot* slot = FindSlot(database); slot != nullptr) {
+    WakeApplierOf(slot);
+  } else {
+    WakeLauncher();
+  }
+}
+
+}  // namespace tviews::pg::change_queue

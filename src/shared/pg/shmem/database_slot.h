@@ -1,0 +1,170 @@
+// What shared memory holds for one database with TVIEWs, and the table of these slots.
+//
+// Layer:   pg
+// Sharing: shared memory
+// Errors:  cannot fail
+//
+// clang-format off
+// field                   written by            read by               under
+// SlotTable.unslotted     writers               appliers              atomic
+// SlotTable.quiet_        everybody             monitoring            atomic
+//   failures
+// SlotTable.launcher      launcher              everybody             atomic
+// database, generation    who claims or frees   everybody             table lock to write; atomic,
+//                                                                     or any slot lock
+// applier, applier_pid    the applier           everybody             atomic
+// needs_applier           everybody             launcher              atomic
+// ring                    writers, the applier  both, monitoring      queue_lock
+// overflow                writers               the applier           atomic
+// clean, clean_unslotted, the applier           the applier, readers  atomic
+//   kept
+// requested               readers               the applier           atomic
+// served                  the applier           readers               atomic
+// is_closing              the applier           writers               queue_lock
+// paused                  sessions              everybody             queue_lock to write; the
+//                                                                     applier reads under it
+// frontier_*, behind,     the applier           readers               frontier_lock
+//   busy*
+// behind_count            the applier           everybody             frontier_lock to write; atomic
+// requests                sessions, the applier both                  queue_lock
+// activity                the applier           monitoring            atomics
+// clang-format on
+//
+// A slot is freed only when no entry, no count and no request of it is in flight (ATTACKS B10). A
+// busy one is first closed: writers count themselves as without a slot until the ring is empty.
+
+#ifndef PG_TVIEWS_SHARED_PG_SHMEM_DATABASE_SLOT_H_
+#define PG_TVIEWS_SHARED_PG_SHMEM_DATABASE_SLOT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "shared/pg/shmem/lock.h"
+#include "shared/shared_counter.h"
+#include "shared/types.h"
+
+namespace tviews::pg {
+
+// Records that are in the outbox only: how many transactions began, and ended, in that way.
+struct OverflowCounters {
+  SharedCounter started;
+  SharedCounter finished;
+};
+
+enum class ApplierState : std::int32_t { kNone, kIdle, kApplying, kBackingOff };
+
+// What the applier is doing, for monitoring.
+struct ApplierActivity {
+  SharedNumber state;        // ApplierState
+  Shared<RelationId> tview;  // being refreshed; 0 between TVIEWs
+  SharedCounter
+      keys_total;      // of the current TVIEW; 0, or an estimate, if it is compared as a whole
+  SharedFlag is_full;  // it is compared as a whole
+  Shared<Timestamp> tview_started;
+  SharedCounter keys_done;
+  Shared<Timestamp> batch_started;
+  SharedCounter batches;
+  SharedCounter records;
+  SharedCounter rows_written;
+  SharedCounter rows_unchanged;
+  SharedCounter full_refreshes;
+  SharedCounter scans;    // batches that read the outbox
+  SharedCounter retries;  // batches given up and repeated
+  SharedCounter starts;   // of appliers for this slot
+  SharedCounter walked;   // position up to which the current batch has read the ring
+  Shared<Timestamp> last_batch_at;
+  SharedCounter last_batch_us;
+  SharedCounter last_batch_records;
+  SharedCounter last_batch_rows;  // written
+};
+
+// A session's request to compare a TVIEW with its query now, and the answer.
+struct RefreshRequest {
+  // kAbandoned: taken by the applier, but its session has stopped waiting.
+  enum State : std::uint32_t { kFree, kWaiting, kTaken, kDone, kFailed, kAbandoned };
+  std::uint32_t state;
+  RelationId tview;
+  std::uint64_t inserted;
+  std::uint64_t updated;
+  std::uint64_t deleted;
+  std::uint64_t unchanged;
+  char sqlstate[6];
+  char error[506];
+};
+
+inline constexpr int kRefreshRequests = 8;
+
+// So many TVIEWs that are behind the frontier have a place; if there are more, all count as behind.
+inline constexpr int kBehindPlaces = 64;
+
+// A lock that the applier has waited for in vain, or may lack to adopt a TVIEW.
+struct BusyLock {
+  RelationId relation;
+  std::int32_t mode;
+};
+inline constexpr int kBusyPlaces = 64;  // those beyond are known to the applier only
+
+struct DatabaseSlot {
+  Shared<DatabaseId> database;  // 0: free
+  SharedFlag generation;
+
+  SharedNumber applier;      // index of its PGPROC; -1: none
+  SharedNumber applier_pid;  // 0: none
+  SharedFlag needs_applier;
+  DatabaseId reserved_from;        // a free slot: not for this database
+  Timestamp reserved_until;        //   before this time
+  Shared<Timestamp> parked_until;  // no applier before; 0: at once
+
+  SharedLock queue_lock;
+  void* ring;
+
+  OverflowCounters overflow;
+  SharedCounter clean;
+  SharedCounter clean_unslotted;
+  SharedCounter kept;  // rows of the outbox whose transactions the applier waits for
+
+  SharedCounter requested;
+  SharedCounter served;
+  SharedFlag paused;                      // no batch begins; the slot is not freed
+  SharedFlag is_closing;                  // nothing is published any more; see ReleaseSlot
+  alignas(8) unsigned char progress[16];  // ConditionVariable: signalled after every batch
+
+  SharedLock frontier_lock;
+  FullXid frontier_xmin;
+  FullXid frontier_xmax;
+  std::uint32_t frontier_count;
+  FullXid* frontier_in_progress;  // room for SlotTable.max_in_progress
+  SharedNumber behind_count;      // TVIEWs that the frontier does not hold for
+  RelationId behind[kBehindPlaces];
+  std::int32_t busy_count;
+  BusyLock busy[kBusyPlaces];
+
+  RefreshRequest requests[kRefreshRequests];
+  ApplierActivity activity;
+};
+
+struct SlotTable {
+  SharedLock lock;
+  std::int32_t slot_count;
+  std::uint32_t max_in_progress;  // most transactions a snapshot can list
+  std::size_t ring_capacity;      // bytes, per slot
+  OverflowCounters unslotted;
+  SharedNumber launcher;  // index of its PGPROC; -1: none
+  SharedNumber launcher_pid;
+  SharedCounter launches_failed;     // no background worker to be had
+  SharedCounter visits;              // raised to have the launcher visit every database
+  SharedCounter new_visits;          // raised to have it visit those it has not seen
+  SharedCounter freed;               // slots given back
+  SharedCounter quiet_failures;      // exceptions that EnterQuietly dropped
+  Shared<Timestamp> turned_away_at;  // when a database last found no slot or no worker
+  DatabaseSlot slots[1];             // slot_count of them
+};
+
+static_assert(std::is_standard_layout_v<DatabaseSlot>);
+static_assert(std::is_trivially_copyable_v<DatabaseSlot>);
+static_assert(std::is_standard_layout_v<SlotTable>);
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_SHMEM_DATABASE_SLOT_H_

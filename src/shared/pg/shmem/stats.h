@@ -1,0 +1,120 @@
+// Statistics per TVIEW in shared memory, since the server started or since they were reset.
+//
+// Layer:   pg
+// Sharing: shared memory, StatsTable.lock
+// Errors:  cannot fail
+//
+// clang-format off
+// field                   written by            read by               under
+// StatsTable.ids[i]       the applier of the    everybody             lock, exclusive to write
+//                           database; reset
+// StatsTable.evicted      the same              monitoring            atomic
+// entries[i]              the applier of the    monitoring            lock, shared: atomics;
+//                           database                                    exclusive to clear
+// clang-format on
+//
+// (1) The table has pg_tviews.stats_tviews entries. When it is full, a TVIEW that has none takes
+//     the entry of the one that was refreshed longest ago, and `evicted` counts it.
+// (2) Only appliers add and count, each for its own database.
+
+#ifndef PG_TVIEWS_SHARED_PG_SHMEM_STATS_H_
+#define PG_TVIEWS_SHARED_PG_SHMEM_STATS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <vector>
+
+#include "shared/histogram.h"
+#include "shared/pg/shmem/lock.h"
+#include "shared/shared_counter.h"
+#include "shared/types.h"
+
+namespace tviews::pg {
+
+struct TviewStats {
+  SharedCounter refreshes;
+  SharedCounter full_refreshes;
+  SharedCounter errors;  // keys, or the whole TVIEW, whose refresh failed
+  SharedCounter keys;
+  SharedCounter inserted;
+  SharedCounter updated;
+  SharedCounter deleted;
+  SharedCounter unchanged;
+  SharedCounter total_us;  // of refreshes
+  SharedCounter min_us;
+  SharedCounter max_us;
+  Histogram refresh_us;
+  SharedCounter lags;  // refreshes that followed a change; the others were asked for
+  SharedCounter total_lag_us;
+  SharedCounter max_lag_us;
+  Histogram lag_us;
+  SharedCounter audited;       // keys
+  SharedCounter differences;   // rows that the audit repaired
+  SharedCounter audit_rounds;  // ends of the TVIEW reached
+  SharedCounter audits_given_up;
+  Shared<Timestamp> last_difference;
+  Shared<Timestamp> last_refresh;
+  Shared<Timestamp> since;  // when counting began
+};
+
+// One TVIEW's part of a committed batch.
+struct RefreshSample {
+  RelationId tview = 0;
+  bool is_full = false;
+  std::uint64_t keys = 0;
+  std::uint64_t inserted = 0;
+  std::uint64_t updated = 0;
+  std::uint64_t deleted = 0;
+  std::uint64_t unchanged = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t duration_us = 0;
+  // When the oldest change record was written that led to this refresh; 0 if none did.
+  Timestamp changed_at = 0;
+};
+
+// One step of the auditor.
+struct AuditSample {
+  RelationId tview = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t differences = 0;
+  std::uint64_t rounds = 0;
+  std::uint64_t given_up = 0;
+};
+
+struct StatsTable {
+  SharedLock lock;
+  std::int32_t size;
+  SharedCounter evicted;
+  SharedCounter* ids;  // database and TVIEW; 0: free
+  TviewStats* entries;
+};
+
+static_assert(std::is_trivially_copyable_v<StatsTable>);
+static_assert(std::is_standard_layout_v<TviewStats>);
+
+namespace stats {
+
+// Bytes for the table, and its initial state over zeroed memory.
+std::size_t MemorySize();
+StatsTable* Format(void* memory, struct LWLock* lock);
+
+// Counts what the batch that was committed `now` did.
+void Count(DatabaseId database, const std::vector<RefreshSample>& samples, Timestamp now) noexcept;
+
+void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) noexcept;
+
+// Copies the entry at `place` (below StatsTable.size) and returns its TVIEW; 0 if it belongs to
+// another database, or to none.
+RelationId Copy(std::int32_t place, DatabaseId database, TviewStats* copy) noexcept;
+
+// Begins again for one TVIEW, or, with 0, for all of the database.
+void Reset(DatabaseId database, RelationId tview, Timestamp now) noexcept;
+
+// Frees the entries of TVIEWs of `database` that are not among `tviews` (ascending).
+void Keep(DatabaseId database, const std::vector<RelationId>& tviews) noexcept;
+
+}  // namespace stats
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_SHMEM_STATS_H_

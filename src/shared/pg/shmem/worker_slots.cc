@@ -1,0 +1,245 @@
+#include "shared/pg/shmem/worker_slots.h"
+
+#include "shared/pg/shmem/shmem.h"
+#include "shared/record_ring.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+constexpr Timestamp kParkingTime = 30 * 1000000;
+constexpr Timestamp kReservation = 1000000;
+constexpr Timestamp kCrowdedTime = 10 * 1000000;
+
+void SetLatchOf(std::int32_t process) { SetLatch(&ProcGlobal->allProcs[process].procLatch); }
+
+DatabaseSlot* FindLocked(DatabaseId database) {
+  SlotTable* const table = Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    if (table->slots[i].database.Load() == database) return &table->slots[i];
+  }
+  return nullptr;
+}
+
+DatabaseSlot* FindFreeLocked(DatabaseId database) {
+  SlotTable* const table = Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    DatabaseSlot* const slot = &table->slots[i];
+    if (slot->database.Load() != 0) continue;
+    if (slot->reserved_from != database || slot->reserved_until <= GetCurrentTimestamp()) {
+      return slot;
+    }
+  }
+  return nullptr;
+}
+
+// The waiters see that it serves another database, or none, and look for their slot again. While
+// others look for one, the same database does not get it back at once.
+void FreeLocked(DatabaseSlot* slot) {
+  if (IsCrowded()) {
+    slot->reserved_from = slot->database.Load();
+    slot->reserved_until = GetCurrentTimestamp() + kReservation;
+  }
+  slot->applier.Store(-1);
+  slot->applier_pid.Store(0);
+  slot->database.Store(0);
+  Slots()->freed.Add(1);
+}
+
+// A new slot is dirty: started differs from clean, and the unslotted counters are taken as never
+// covered.
+void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
+  ExclusiveHolder holder(slot->queue_lock);
+  slot->overflow.started.Store(1);
+  slot->overflow.finished.Store(1);
+  slot->clean.Store(0);
+  slot->clean_unslotted.Store(~std::uint64_t{0});
+  slot->kept.Store(0);
+  slot->requested.Store(0);
+  slot->served.Store(0);
+  slot->paused.Store(0);
+  slot->is_closing.Store(0);
+  slot->applier.Store(-1);
+  slot->applier_pid.Store(0);
+  slot->needs_applier.Store(0);
+  slot->parked_until.Store(0);
+  slot->activity = ApplierActivity{};
+  for (RefreshRequest& request : slot->requests) request.state = RefreshRequest::kFree;
+  {
+    ExclusiveHolder frontier(slot->frontier_lock);
+    slot->frontier_xmin = 0;
+    slot->frontier_xmax = 0;
+    slot->frontier_count = 0;
+    slot->behind_count.Store(0);
+    slot->busy_count = 0;
+  }
+  slot->generation.Add(1);
+  slot->database.Store(database);
+}
+
+bool IsInFlightLocked(DatabaseSlot* slot) {
+  for (const RefreshRequest& request : slot->requests) {
+    if (request.state != RefreshRequest::kFree) return true;
+  }
+  return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 ||
+         !RecordRing(slot->ring).empty() || slot->kept.Load() != 0 ||
+         slot->overflow.started.Load() != slot->overflow.finished.Load() ||
+         slot->overflow.started.Load() != slot->clean.Load() ||
+         Slots()->unslotted.started.Load() != slot->clean_unslotted.Load() ||
+         slot->requested.Load() > slot->served.Load();
+}
+
+}  // namespace
+
+DatabaseSlot* FindSlot(DatabaseId database) noexcept { return FindLocked(database); }
+
+DatabaseSlot* ClaimSlot(DatabaseId database) noexcept {
+  if (DatabaseSlot* slot = FindLocked(database); slot != nullptr) return slot;
+  SlotTable* const table = Slots();
+  ExclusiveHolder holder(table->lock);
+  if (DatabaseSlot* slot = FindLocked(database); slot != nullptr) return slot;
+  DatabaseSlot* const free = FindFreeLocked(database);
+  if (free != nullptr) BeginSlotLocked(free, database);
+  return free;
+}
+
+bool AttachApplier(DatabaseSlot* slot) noexcept {
+  ExclusiveHolder holder(Slots()->lock);
+  if (slot->database.Load() != MyDatabaseId || slot->applier.Load() >= 0 || IsParked(slot)) {
+    return false;
+  }
+  slot->applier.Store(compat::NumberOfMyProc());
+  slot->applier_pid.Store(MyProcPid);
+  slot->needs_applier.Store(0);
+  slot->is_closing.Store(0);
+  slot->activity.starts.Add(1);
+  // What the previous applier left is unknown: scan once.
+  slot->clean.Store(slot->overflow.started.Load() - 1);
+  ExclusiveHolder queue(slot->queue_lock);
+  for (RefreshRequest& request : slot->requests) {
+    if (request.state == RefreshRequest::kTaken) request.state = RefreshRequest::kWaiting;
+    if (request.state == RefreshRequest::kAbandoned) request.state = RefreshRequest::kFree;
+  }
+  return true;
+}
+
+void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept {
+  {
+    ExclusiveHolder holder(Slots()->lock);
+    if (slot->applier_pid.Load() != MyProcPid) return;
+    slot->applier.Store(-1);
+    slot->applier_pid.Store(0);
+    slot->activity.state.Store(static_cast<std::int32_t>(ApplierState::kNone));
+    slot->activity.tview.Store(0);
+    if (!wanted) slot->needs_applier.Store(1);
+  }
+  if (!wanted) WakeLauncher();
+}
+
+bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {
+  ExclusiveHolder holder(Slots()->lock);
+  ExclusiveHolder queue(slot->queue_lock);
+  if (IsInFlightLocked(slot)) return false;
+  FreeLocked(slot);
+  return true;
+}
+
+bool ReleaseSlot(DatabaseSlot* slot, std::optional<RingPosition> prepared_up_to) noexcept {
+  bool has_work = false;
+  {
+    ExclusiveHolder holder(Slots()->lock);
+    ExclusiveHolder queue(slot->queue_lock);
+    for (const RefreshRequest& request : slot->requests) {
+      if (request.state != RefreshRequest::kFree) return false;
+    }
+    if (slot->paused.Load() != 0) return false;
+    if (slot->overflow.started.Load() != slot->overflow.finished.Load()) return false;
+    RecordRing ring(slot->ring);
+    if (!ring.empty() && prepared_up_to != ring.tail()) {
+      slot->is_closing.Store(1);
+      return false;
+    }
+    has_work = IsInFlightLocked(slot);
+    ring.Clear();
+    FreeLocked(slot);
+  }
+  if (has_work) VisitEveryDatabase();
+  return true;
+}
+
+void AskForRoom() noexcept {
+  SlotTable* const table = Slots();
+  table->turned_away_at.Store(GetCurrentTimestamp());
+  for (int i = 0; i < table->slot_count; ++i) {
+    const std::int32_t applier = table->slots[i].applier.Load();
+    if (applier >= 0) SetLatchOf(applier);
+  }
+}
+
+bool IsCrowded() noexcept {
+  return GetCurrentTimestamp() - Slots()->turned_away_at.Load() < kCrowdedTime;
+}
+
+void VisitEveryDatabase() noexcept {
+  Slots()->visits.Add(1);
+  WakeLauncher();
+}
+
+void VisitNewDatabases() noexcept {
+  Slots()->new_visits.Add(1);
+  WakeLauncher();
+}
+
+bool ParkSlot(DatabaseId database) noexcept {
+  DatabaseSlot* const slot = FindSlot(database);
+  if (slot == nullptr) return false;
+  slot->parked_until.Store(GetCurrentTimestamp() + kParkingTime);
+  const std::int32_t applier = slot->applier.Load();
+  if (applier < 0) return false;
+  SetLatchOf(applier);
+  return true;
+}
+
+bool IsParked(const DatabaseSlot* slot) noexcept {
+  return slot->parked_until.Load() > GetCurrentTimestamp();
+}
+
+void UnparkSlot(DatabaseId database, bool exists) noexcept {
+  {
+    ExclusiveHolder holder(Slots()->lock);
+    DatabaseSlot* const slot = FindLocked(database);
+    if (slot == nullptr) return;
+    slot->parked_until.Store(0);
+    slot->needs_applier.Store(1);
+    if (!exists) {
+      ExclusiveHolder queue(slot->queue_lock);
+      RecordRing::Format(slot->ring, Slots()->ring_capacity);
+      FreeLocked(slot);
+    }
+  }
+  WakeLauncher();
+}
+
+void WakeApplierOf(DatabaseSlot* slot) noexcept {
+  const std::int32_t applier = slot->applier.Load();
+  if (applier >= 0) {
+    SetLatchOf(applier);
+    return;
+  }
+  slot->needs_applier.Store(1);
+  WakeLauncher();
+}
+
+void WakeLauncher() noexcept {
+  const std::int32_t launcher = Slots()->launcher.Load();
+  if (launcher >= 0) SetLatchOf(launcher);
+}
+
+}  // namespace tviews::pg

@@ -1,0 +1,313 @@
+#include "shared/pg/tables/capture_config.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "shared/lru_map.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/memory.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/shmem/cache_stats.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/genam.h>
+#include <access/htup_details.h>
+#include <access/table.h>
+#include <catalog/indexing.h>
+#include <catalog/namespace.h>
+#include <catalog/pg_attribute.h>
+#include <catalog/pg_inherits.h>
+#include <catalog/pg_type.h>
+#include <utils/array.h>
+#include <utils/fmgroids.h>
+#include <utils/inval.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+constexpr AttrNumber kSource = 2;
+constexpr AttrNumber kCaptured = 5;
+constexpr AttrNumber kRelevant = 6;
+constexpr AttributeNumber kWholeRow = 0;
+
+struct Generation {
+  std::uint64_t catalog = 0;
+  std::uint64_t relations = 0;
+  friend bool operator==(const Generation&, const Generation&) = default;
+};
+
+struct Cache {
+  // Moves on when a relation that some configuration was made from may have changed.
+  std::uint64_t relation_generation = 1;
+  Generation built_at;  // of everything below
+  absl::flat_hash_set<RelationId> watched;
+  LruMap<RelationId, CaptureConfig> configs;  // at most pg_tviews.graph_cache_size
+  std::size_t bytes = 0;                      // of them, about
+};
+
+Cache& TheCache() {
+  static NoDestructor<Cache> cache;
+  return *cache;
+}
+
+// Only moves a counter: callbacks arrive in the middle of catalog access.
+void AtRelationInvalidation(Datum, Oid relation) {
+  EnterQuietly([relation] {
+    Cache& cache = TheCache();
+    if (relation == InvalidOid || cache.watched.contains(relation)) ++cache.relation_generation;
+  });
+}
+
+// What the TVIEWs that read one source need, all together.
+struct Needs {
+  bool has_reader = false;
+  std::set<AttributeNumber> captured;
+  std::set<AttributeNumber> relevant;
+};
+
+// A plain array of attribute numbers, in server memory.
+struct Numbers {
+  const std::int16_t* values = nullptr;
+  int count = 0;
+};
+
+// Inside a Call.
+Numbers NumbersOf(HeapTuple tuple, AttrNumber column, TupleDesc description) {
+  bool is_null = false;
+  const Datum value = heap_getattr(tuple, column, description, &is_null);
+  if (is_null) return {};
+  ArrayType* const array = DatumGetArrayTypeP(value);
+  if (ARR_HASNULL(array) || ARR_ELEMTYPE(array) != INT2OID) {
+    elog(ERROR, "pg_tview_lineage holds a malformed array");
+  }
+  return {.values = reinterpret_cast<const std::int16_t*>(ARR_DATA_PTR(array)),
+          .count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array))};
+}
+
+// A scan of a table by an index on an OID column, under the latest snapshot.
+struct CatalogScan {
+  Relation table = nullptr;
+  SysScanDesc scan = nullptr;
+};
+
+// Inside a Call.
+CatalogScan BeginScan(Oid table, Oid index, AttrNumber column, Oid value) {
+  CatalogScan result;
+  result.table = table_open(table, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+  result.scan = systable_beginscan(result.table, index, true, nullptr, 1, &key);
+  return result;
+}
+
+// Inside a Call.
+void EndScan(const CatalogScan& scan) {
+  systable_endscan(scan.scan);
+  table_close(scan.table, AccessShareLock);
+}
+
+absl::StatusOr<Oid> LineageIndex() {
+  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, ExtensionSchema());
+  return CallFor([schema] { return get_relname_relid("pg_tview_lineage_source", schema); });
+}
+
+absl::StatusOr<Needs> ReadNeeds(RelationId source) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kLineage));
+  TVIEWS_ASSIGN_OR_RETURN(const Oid index, LineageIndex());
+  TVIEWS_ASSIGN_OR_RETURN(const CatalogScan scan, CallFor([table, index, source] {
+                            return BeginScan(table, index, kSource, source);
+                          }));
+  Needs needs;
+  for (;;) {
+    bool found = false;
+    Numbers captured;
+    Numbers relevant;
+    TVIEWS_RETURN_IF_ERROR(Call([&] {
+      HeapTuple const tuple = systable_getnext(scan.scan);
+      if (tuple == nullptr) return;
+      found = true;
+      captured = NumbersOf(tuple, kCaptured, RelationGetDescr(scan.table));
+      relevant = NumbersOf(tuple, kRelevant, RelationGetDescr(scan.table));
+    }));
+    if (!found) break;
+    needs.has_reader = true;
+    needs.captured.insert(captured.values, captured.values + captured.count);
+    needs.relevant.insert(relevant.values, relevant.values + relevant.count);
+  }
+  TVIEWS_RETURN_IF_ERROR(Call([&] { EndScan(scan); }));
+  return needs;
+}
+
+// `relation` and everything above it, without locks: a lock on a parent could wait for DDL.
+absl::StatusOr<std::vector<RelationId>> WithAncestors(RelationId relation) {
+  std::vector<RelationId> result{relation};
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    const RelationId child = result[i];
+    TheCache().watched.insert(child);  // before anything about it is read
+    TVIEWS_ASSIGN_OR_RETURN(const CatalogScan scan, CallFor([child] {
+                              return BeginScan(InheritsRelationId, InheritsRelidSeqnoIndexId,
+                                               Anum_pg_inherits_inhrelid, child);
+                            }));
+    for (;;) {
+      RelationId parent = 0;
+      TVIEWS_RETURN_IF_ERROR(Call([&] {
+        HeapTuple const tuple = systable_getnext(scan.scan);
+        if (tuple == nullptr) return;
+        parent = reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent;
+      }));
+      if (parent == 0) break;
+      if (std::find(result.begin(), result.end(), parent) == result.end()) result.push_back(parent);
+    }
+    TVIEWS_RETURN_IF_ERROR(Call([&] { EndScan(scan); }));
+  }
+  return result;
+}
+
+// The column of `changed` that is column `attribute` of its ancestor `source`; false if there is
+// none.
+absl::StatusOr<bool> Map(RelationId source, RelationId changed, AttributeNumber attribute,
+                         MappedColumn* column) {
+  return CallFor([=] {
+    AttrNumber in_changed = attribute;
+    if (source != changed) {
+      char* const name = get_attname(source, attribute, true);
+      if (name == nullptr) return false;
+      in_changed = get_attnum(changed, name);
+      if (in_changed <= 0) return false;
+    }
+    HeapTuple const tuple =
+        SearchSysCache2(ATTNUM, ObjectIdGetDatum(changed), Int16GetDatum(in_changed));
+    if (!HeapTupleIsValid(tuple)) return false;
+    const auto* const form = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
+    const bool exists = !form->attisdropped;
+    *column = {.in_source = attribute,
+               .in_changed = in_changed,
+               .type = form->atttypid,
+               .shape = {.length = form->attlen, .by_value = form->attbyval}};
+    ReleaseSysCache(tuple);
+    return exists;
+  });
+}
+
+absl::StatusOr<std::set<AttributeNumber>> AllAttributes(RelationId relation) {
+  std::set<AttributeNumber> result;
+  for (AttributeNumber attribute = 1;; ++attribute) {
+    bool exists = false;
+    bool is_dropped = false;
+    TVIEWS_RETURN_IF_ERROR(Call([&] {
+      HeapTuple const tuple =
+          SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(attribute));
+      if (!HeapTupleIsValid(tuple)) return;
+      exists = true;
+      is_dropped = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attisdropped;
+      ReleaseSysCache(tuple);
+    }));
+    if (!exists) return result;
+    if (!is_dropped) result.insert(attribute);
+  }
+}
+
+absl::StatusOr<CaptureTarget> MakeTarget(RelationId source, RelationId changed, Needs needs) {
+  CaptureTarget target;
+  target.source = source;
+  if (needs.relevant.contains(kWholeRow)) {
+    TVIEWS_ASSIGN_OR_RETURN(needs.relevant, AllAttributes(source));
+  }
+  const auto map_all = [&](const std::set<AttributeNumber>& attributes,
+                           std::vector<MappedColumn>* columns) -> absl::Status {
+    for (const AttributeNumber attribute : attributes) {
+      MappedColumn column;
+      TVIEWS_ASSIGN_OR_RETURN(const bool is_mapped, Map(source, changed, attribute, &column));
+      target.is_unmapped = target.is_unmapped || !is_mapped;
+      columns->push_back(column);
+    }
+    return absl::OkStatus();
+  };
+  TVIEWS_RETURN_IF_ERROR(map_all(needs.captured, &target.captured));
+  TVIEWS_RETURN_IF_ERROR(map_all(needs.relevant, &target.relevant));
+  for (const MappedColumn& column : target.captured) {
+    target.layout.columns.push_back({.attribute = column.in_source, .type = column.type});
+  }
+  return target;
+}
+
+absl::StatusOr<CaptureConfig> ReadConfig(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, WithAncestors(relation));
+  CaptureConfig config;
+  for (const RelationId source : sources) {
+    TVIEWS_ASSIGN_OR_RETURN(Needs needs, ReadNeeds(source));
+    if (!needs.has_reader) continue;
+    TVIEWS_ASSIGN_OR_RETURN(CaptureTarget target, MakeTarget(source, relation, std::move(needs)));
+    for (const auto* columns : {&target.captured, &target.relevant}) {
+      for (const MappedColumn& column : *columns) {
+        config.highest_attribute = std::max(config.highest_attribute, column.in_changed);
+      }
+    }
+    config.targets.push_back(std::move(target));
+  }
+  return config;
+}
+
+std::size_t SizeOf(const CaptureConfig& config) {
+  std::size_t bytes = sizeof(config) + 64;
+  for (const CaptureTarget& target : config.targets) {
+    bytes += sizeof(target) +
+             sizeof(MappedColumn) * (target.captured.size() + target.relevant.size()) +
+             sizeof(CapturedColumn) * target.layout.columns.size();
+  }
+  return bytes;
+}
+
+const CaptureConfig* Remember(RelationId relation, CaptureConfig config, Cache* cache) {
+  cache->bytes += SizeOf(config);
+  // Reading it may have led here again.
+  CaptureConfig* kept = cache->configs.Find(relation);
+  if (kept == nullptr) kept = cache->configs.Insert(relation, {});
+  *kept = std::move(config);
+  const auto limit = static_cast<std::size_t>(settings::graph_cache_size);
+  while (const auto evicted = cache->configs.EvictBeyond(limit)) {
+    cache->bytes -= SizeOf(*evicted);
+    cache_stats::Evict(CacheKind::kGraph);
+  }
+  cache_stats::SetSize(CacheKind::kGraph, cache->configs.size(), cache->bytes);
+  return kept;
+}
+
+}  // namespace
+
+void InitializeCaptureConfig() { CacheRegisterRelcacheCallback(AtRelationInvalidation, Datum{0}); }
+
+absl::StatusOr<const CaptureConfig*> CaptureConfigOf(RelationId relation) {
+  Cache& cache = TheCache();
+  // What moves on while a configuration is read makes it stale for the next call.
+  const Generation now{.catalog = CatalogGeneration(), .relations = cache.relation_generation};
+  if (cache.built_at != now) {
+    cache.configs.Clear();
+    cache.bytes = 0;
+    cache_stats::SetSize(CacheKind::kGraph, 0, 0);
+    cache.watched.clear();
+    cache.built_at = now;
+  }
+  if (const CaptureConfig* const cached = cache.configs.Find(relation); cached != nullptr) {
+    cache_stats::Hit(CacheKind::kGraph);
+    return cached;
+  }
+  cache_stats::Miss(CacheKind::kGraph);
+  TVIEWS_ASSIGN_OR_RETURN(const MemoryScope memory, MemoryScope::Make("pg_tviews capture"));
+  TVIEWS_ASSIGN_OR_RETURN(CaptureConfig config, ReadConfig(relation));
+  return Remember(relation, std::move(config), &cache);
+}
+
+}  // namespace tviews::pg

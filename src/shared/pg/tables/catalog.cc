@@ -1,0 +1,295 @@
+#include "shared/pg/tables/catalog.h"
+
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "shared/no_destructor.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/shmem/cache_stats.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/genam.h>
+#include <access/htup_details.h>
+#include <access/relation.h>
+#include <access/table.h>
+#include <access/transam.h>
+#include <access/xlog.h>
+#include <catalog/pg_extension.h>
+#include <commands/extension.h>
+#include <miscadmin.h>
+#include <utils/builtins.h>
+#include <utils/fmgroids.h>
+#include <utils/inval.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/xid8.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+// Columns of pg_tview_meta.
+constexpr AttributeNumber kMetaTview = 1;
+constexpr AttributeNumber kMetaBackingView = 3;
+constexpr AttributeNumber kMetaState = 10;
+constexpr AttributeNumber kMetaFillCreator = 12;
+constexpr AttributeNumber kMetaSystemIdentifier = 13;
+constexpr AttributeNumber kMetaDatabaseOid = 14;
+
+constexpr const char* kTableNames[] = {
+    "pg_tview_meta",        "pg_tview_lineage",         "pg_tview_outbox", "pg_tview_frontier",
+    "pg_tview_dead_letter", "pg_tview_performance_log", "pg_tview_behind", "pg_tview_owed"};
+constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
+
+// Raised by the invalidation callback; each cache remembers the generation it was built at.
+std::uint64_t generation = 1;
+// Kept after its cache is stale, so that the callback recognises the table's invalidation.
+Oid meta_table = InvalidOid;
+
+struct Installation {
+  std::uint64_t generation = 0;
+  Oid schema = InvalidOid;
+  Oid tables[kTableCount] = {};
+
+  bool is_complete() const {
+    for (Oid table : tables) {
+      if (table == InvalidOid) return false;
+    }
+    return true;
+  }
+};
+
+struct Tviews {
+  std::uint64_t generation = 0;
+  bool has_unsettled = false;
+  absl::flat_hash_map<RelationId, TviewState> state_of;
+  absl::flat_hash_map<RelationId, RelationId> tview_of;
+};
+
+Installation installation;
+
+Tviews& CachedTviews() {
+  static NoDestructor<Tviews> tviews;
+  return *tviews;
+}
+
+// CREATE and DROP EXTENSION invalidate pg_extension (see InvalidateInstallation).
+void OnRelcacheInvalidation(Datum, Oid relation) {
+  if (relation == InvalidOid || relation == ExtensionRelationId || relation == meta_table) {
+    ++generation;
+  }
+}
+
+// The server's own get_extension_schema is not exported before 16.
+Oid SchemaOfExtension(Oid extension) {
+  Relation table = table_open(ExtensionRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(extension));
+  SysScanDesc scan = systable_beginscan(table, ExtensionOidIndexId, true, nullptr, 1, &key);
+  HeapTuple row = systable_getnext(scan);
+  const Oid schema = HeapTupleIsValid(row)
+                         ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(row))->extnamespace
+                         : InvalidOid;
+  systable_endscan(scan);
+  table_close(table, AccessShareLock);
+  return schema;
+}
+
+// While the install script runs, the tables are not all there; such an answer is not kept.
+absl::StatusOr<Installation> FindInstallation() {
+  if (installation.generation == generation) return installation;
+  Installation found;
+  found.generation = generation;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    const Oid extension = get_extension_oid("pg_tviews", true);
+    if (extension == InvalidOid) return;
+    found.schema = SchemaOfExtension(extension);
+    for (std::size_t i = 0; i < kTableCount; ++i) {
+      found.tables[i] = get_relname_relid(kTableNames[i], found.schema);
+    }
+  }));
+  if (found.schema == InvalidOid || found.is_complete()) installation = found;
+  meta_table = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
+  return found;
+}
+
+absl::Status NotInstalled() {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   {.message = "extension \"pg_tviews\" is not installed in this database",
+                    .hint = "Run CREATE EXTENSION pg_tviews."});
+}
+
+struct TviewRow {
+  Oid tview;
+  TviewState state;
+};
+
+TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns) {
+  bool is_null = false;
+  TviewRow read{};
+  read.tview = DatumGetObjectId(heap_getattr(row, kMetaTview, columns, &is_null));
+  read.state.backing_view =
+      DatumGetObjectId(heap_getattr(row, kMetaBackingView, columns, &is_null));
+  const Datum state = heap_getattr(row, kMetaState, columns, &is_null);
+  read.state.is_quarantined = std::strcmp(TextDatumGetCString(state), "quarantined") == 0;
+  const Datum creator = heap_getattr(row, kMetaFillCreator, columns, &is_null);
+  if (!is_null) read.state.creator = U64FromFullTransactionId(DatumGetFullTransactionId(creator));
+  const Datum system = heap_getattr(row, kMetaSystemIdentifier, columns, &is_null);
+  const Datum database = heap_getattr(row, kMetaDatabaseOid, columns, &is_null);
+  read.state.is_adopted =
+      static_cast<std::uint64_t>(DatumGetInt64(system)) == GetSystemIdentifier() &&
+      DatumGetObjectId(database) == MyDatabaseId;
+  return read;
+}
+
+// The rows of pg_tview_meta under the latest snapshot, as plain data in the current context. False
+// if DROP EXTENSION took the table away since it was looked up: any session may read at that
+// moment.
+bool ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
+  Relation table = try_relation_open(meta, AccessShareLock);
+  if (table == nullptr) return false;
+  std::size_t room = 64;
+  *rows = static_cast<TviewRow*>(palloc(room * sizeof(TviewRow)));
+  *count = 0;
+  SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
+  for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
+       row = systable_getnext(scan)) {
+    if (*count == room) {
+      room *= 2;
+      *rows = static_cast<TviewRow*>(repalloc(*rows, room * sizeof(TviewRow)));
+    }
+    (*rows)[(*count)++] = ReadMetaRow(row, RelationGetDescr(table));
+  }
+  systable_endscan(scan);
+  table_close(table, AccessShareLock);
+  return true;
+}
+
+absl::Status RefreshTviews() {
+  Tviews& tviews = CachedTviews();
+  if (tviews.generation == generation) {
+    cache_stats::Hit(CacheKind::kTable);
+    return absl::OkStatus();
+  }
+  cache_stats::Miss(CacheKind::kTable);
+  std::uint64_t built_at = 0;
+  Installation found;
+  TviewRow* rows = nullptr;
+  std::size_t count = 0;
+  for (bool is_read = false; !is_read;) {
+    // Taken first: an invalidation that arrives while reading makes the result stale.
+    built_at = generation;
+    TVIEWS_ASSIGN_OR_RETURN(found, FindInstallation());
+    const Oid meta = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
+    if (meta == InvalidOid) break;
+    TVIEWS_ASSIGN_OR_RETURN(is_read, CallFor([&] { return ReadMeta(meta, &rows, &count); }));
+    if (!is_read) ++generation;  // and look for the extension again
+  }
+  tviews.has_unsettled = false;
+  tviews.state_of.clear();
+  tviews.tview_of.clear();
+  for (std::size_t i = 0; i < count; ++i) {
+    tviews.state_of[rows[i].tview] = rows[i].state;
+    tviews.tview_of[rows[i].state.backing_view] = rows[i].tview;
+    const TviewState& state = rows[i].state;
+    tviews.has_unsettled = tviews.has_unsettled || state.creator != 0 || !state.is_adopted;
+  }
+  if (rows != nullptr) pfree(rows);
+  const bool keep = found.schema == InvalidOid || found.is_complete();
+  tviews.generation = keep ? built_at : 0;
+  // Two maps of pairs, half full.
+  cache_stats::SetSize(CacheKind::kTable, tviews.tview_of.size(),
+                       tviews.tview_of.size() * 4 * (sizeof(RelationId) * 2 + 1));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void InitializeCatalog() { CacheRegisterRelcacheCallback(OnRelcacheInvalidation, 0); }
+
+absl::StatusOr<Oid32> ExtensionSchema() {
+  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  return found.schema;
+}
+
+absl::StatusOr<std::string> ExtensionSchemaName() {
+  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, ExtensionSchema());
+  const char* name = nullptr;
+  // The cached one may have been dropped a moment ago.
+  if (schema != InvalidOid)
+    TVIEWS_RETURN_IF_ERROR(Call([&] { name = get_namespace_name(schema); }));
+  if (name == nullptr) return NotInstalled();
+  return std::string(name);
+}
+
+absl::StatusOr<std::string> QualifiedTable(CatalogTable table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, ExtensionSchemaName());
+  return QuoteQualified(schema, kTableNames[static_cast<std::size_t>(table)]);
+}
+
+absl::StatusOr<RelationId> CatalogTableId(CatalogTable table) {
+  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  const Oid id = found.tables[static_cast<std::size_t>(table)];
+  if (id == InvalidOid) return NotInstalled();
+  return id;
+}
+
+std::uint64_t CatalogGeneration() { return generation; }
+
+absl::Status InvalidateCatalog() {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, CatalogTableId(CatalogTable::kMeta));
+  ++generation;
+  return Call([&] { CacheInvalidateRelcacheByRelid(meta); });
+}
+
+absl::Status InvalidateInstallation() {
+  ++generation;
+  return Call([] { CacheInvalidateRelcacheByRelid(ExtensionRelationId); });
+}
+
+absl::StatusOr<bool> HasTviews() {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  return !CachedTviews().state_of.empty();
+}
+
+absl::StatusOr<bool> IsTview(RelationId relation) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  return CachedTviews().state_of.contains(relation);
+}
+
+absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  const auto& state_of = CachedTviews().state_of;
+  const auto found = state_of.find(relation);
+  if (found == state_of.end()) return std::nullopt;
+  return found->second;
+}
+
+bool MayHaveUnsettledTviews() {
+  const Tviews& tviews = CachedTviews();
+  return tviews.generation != generation || tviews.has_unsettled;
+}
+
+absl::StatusOr<RelationId> TviewOfBackingView(RelationId view) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  const auto& tview_of = CachedTviews().tview_of;
+  const auto found = tview_of.find(view);
+  return found == tview_of.end() ? RelationId{0} : found->second;
+}
+
+absl::Status ForEachTview(absl::FunctionRef<absl::Status(RelationId, RelationId)> visit) {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  const auto tviews = CachedTviews().state_of;  // a copy: `visit` may refresh the cache
+  for (const auto& [tview, state] : tviews) {
+    TVIEWS_RETURN_IF_ERROR(visit(tview, state.backing_view));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::pg

@@ -1,0 +1,20 @@
+// The dependency graph, read from pg_tview_meta and pg_tview_lineage.
+//
+// Layer:   pg
+// Sharing: private to one process
+// Errors:  returns Status
+
+#ifndef PG_TVIEWS_SHARED_PG_TABLES_GRAPH_LOADER_H_
+#define PG_TVIEWS_SHARED_PG_TABLES_GRAPH_LOADER_H_
+
+#include "absl/status/statusor.h"
+#include "shared/dependency_graph.h"
+
+namespace tviews::pg {
+
+// Every TVIEW of the database, as the active snapshot sees it.
+absl::StatusOr<DependencyGraph> LoadGraph();
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_TABLES_GRAPH_LOADER_H_

@@ -1,0 +1,303 @@
+#include "worker/batch/applier.h"
+
+#include <algorithm>
+
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/common/pause_point.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/shmem/cache_stats.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/wait_events.h"
+#include "shared/pg/shmem/worker_slots.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/extension_version.h"
+#include "shared/pg/tables/outbox.h"
+#include "shared/pg/tables/relation_watch.h"
+#include "shared/status_macros.h"
+#include "worker/batch/behind.h"
+#include "worker/batch/pinned_settings.h"
+#include "worker/batch/worker_activity.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <commands/dbcommands.h>
+#include <libpq/pqsignal.h>
+#include <miscadmin.h>
+#include <pgstat.h>
+#include <postmaster/bgworker.h>
+#include <postmaster/interrupt.h>
+#include <storage/ipc.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
+#include <tcop/tcopprot.h>
+#include <utils/guc.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+TVIEWS_EXPORT void tviews_applier_main(Datum database);
+
+namespace tviews::worker {
+namespace {
+
+constexpr int kMaxBackOffMs = 1000;
+constexpr int kPollMs = 200;        // while prepared transactions may exist, or versions differ
+constexpr int kBehindPollMs = 100;  // while TVIEWs wait for locks of sessions
+constexpr int kIdleCheckMs = 5000;
+
+// While others wait for a slot or a worker: an applier without work serves this long, one with work
+// that long.
+constexpr Timestamp kShortTurn = 1000000;
+constexpr Timestamp kLongTurn = 2000000;
+
+pg::DatabaseSlot* my_slot = nullptr;
+
+void OnExit(int code, Datum) {
+  if (my_slot != nullptr) {
+    pg::DetachApplier(my_slot, false);
+  } else if (code != 0) {
+    pg::VisitEveryDatabase();  // what waits here, nobody has seen yet
+  }
+  my_slot = nullptr;
+}
+
+absl::StatusOr<bool> ExtensionIsHere() {
+  bool is_here = false;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
+    is_here = schema != 0;
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  return is_here;
+}
+
+// True if something waits here that only an applier with a slot can do.
+absl::StatusOr<bool> OutboxHasWork() {
+  bool is_empty = true;
+  bool is_behind = false;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(is_empty, pg::Outbox::IsEmpty(GetActiveSnapshot()));
+    TVIEWS_ASSIGN_OR_RETURN(is_behind, AnythingBehind());
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  if (!is_empty || is_behind) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const bool needs_adoption, NeedsAdoption());
+  if (needs_adoption) return true;
+  return HasPreparedTransactions();
+}
+
+// The database has no extension: a slot that it has from before goes back.
+void GiveSlotBack(Oid database) {
+  pg::DatabaseSlot* const slot = pg::FindSlot(database);
+  if (slot == nullptr || !pg::AttachApplier(slot)) return;
+  if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot, false);
+}
+
+// Gives the slot back, unless something has come in since we looked (ATTACKS B10).
+absl::StatusOr<bool> LeaveIfIdle(pg::DatabaseSlot* slot) {
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_release"));
+  return pg::ReleaseIfIdle(slot);
+}
+
+absl::Status Connect(Oid database) {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    before_shmem_exit(OnExit, Datum{0});
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    PinSettings();
+    SetConfigOption("application_name", "pg_tviews applier", PGC_USERSET, PGC_S_SESSION);
+  }));
+  pg::InitializeRelationWatch();
+  return absl::OkStatus();
+}
+
+absl::Status EndProcess(const char* reason) {
+  return pg::Call([reason] {
+    elog(LOG, "pg_tviews applier ends: %s", reason);
+    proc_exit(0);
+  });
+}
+
+// Exit code.
+absl::StatusOr<int> Main(Oid database) {
+  pg::cache_stats::SetProcess(pg::Process::kApplier);
+  TVIEWS_RETURN_IF_ERROR(Connect(database));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
+  if (!is_here) {
+    GiveSlotBack(database);
+    return 0;
+  }
+  if (pg::FindSlot(database) == nullptr && pg::IsCrowded()) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+    if (!has_work) return 0;
+  }
+  pg::DatabaseSlot* const slot = pg::ClaimSlot(database);
+  if (slot == nullptr) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+    if (has_work) {
+      pg::AskForRoom();
+      pg::VisitEveryDatabase();
+    }
+    return 0;
+  }
+  if (!pg::AttachApplier(slot)) return 0;
+  my_slot = slot;
+  TVIEWS_RETURN_IF_ERROR(
+      pg::Call([database] { elog(LOG, "pg_tviews applier started for database %u", database); }));
+  Applier applier(slot);
+  TVIEWS_RETURN_IF_ERROR(applier.Loop());
+  my_slot = nullptr;
+  return 0;
+}
+
+}  // namespace
+
+absl::Status Applier::Loop() {
+  idle_since_ = began_at_ = GetCurrentTimestamp();
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool should_end, ShouldEnd());
+    if (should_end) return absl::OkStatus();
+    TVIEWS_RETURN_IF_ERROR(Housekeeping());
+    if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
+    const bool is_due =
+        again_ || batch_.HasWork() || batch_.has_behind() || batch_.AuditDueMs() == 0;
+    if (versions_agree_ && is_due && MayBeginBatch()) RunBatch();
+    if (versions_agree_ && !again_) chores_.RunDue();
+    TVIEWS_RETURN_IF_ERROR(Wait());
+  }
+}
+
+absl::Status Applier::Housekeeping() {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] {
+    CHECK_FOR_INTERRUPTS();
+    if (ConfigReloadPending) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+      PinSettings();
+    }
+  }));
+  // DROP DATABASE and the like: another applier comes when the database is free again.
+  if (pg::IsParked(slot_)) return EndProcess("the database is wanted without other sessions");
+  // An empty transaction takes in what other sessions have invalidated.
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([] { return absl::OkStatus(); }));
+  if (checked_generation_ == pg::CatalogGeneration()) return absl::OkStatus();
+  checked_generation_ = pg::CatalogGeneration();
+  // DROP EXTENSION: the slot goes back, the launcher starts another applier when it is needed.
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
+  if (is_here) return CheckVersions();
+  if (pg::ReleaseSlot(slot_, batch_.PreparedUpTo())) my_slot = nullptr;
+  return EndProcess("the extension is gone");
+}
+
+// Records wait in the outbox, and overflow the queue, while the SQL objects are of another version.
+absl::Status Applier::CheckVersions() {
+  const absl::Status agree = pg::RunTransaction([] { return pg::CheckVersion(); });
+  if (versions_agree_ && !agree.ok()) pg::LogFailure(agree, "the applier of this database waits");
+  versions_agree_ = agree.ok();
+  return absl::OkStatus();
+}
+
+// Under the lock under which sessions pause: after that no batch begins, and one that has begun is
+// seen as applying.
+bool Applier::MayBeginBatch() {
+  pg::ExclusiveHolder holder(slot_->queue_lock);
+  if (slot_->paused.Load() != 0) return false;
+  slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
+  return true;
+}
+
+void Applier::RunBatch() {
+  const std::uint64_t batches = slot_->activity.batches.Load();
+  const absl::Status status = batch_.Run(careful_ || batch_.has_quarantine());
+  pgstat_report_stat(true);
+  pg::cache_stats::Flush();
+  ShowIdle();
+  if (status.ok()) {
+    failures_ = 0;
+    careful_ = false;
+    again_ = false;
+    if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();
+    slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kIdle));
+    return;
+  }
+  again_ = true;
+  // DDL that meets the beginning of a batch is nothing to report, unless it happens again.
+  if (batch_.is_outdated() && failures_ == 0) {
+    failures_ = 1;
+    slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kIdle));
+    return;
+  }
+  slot_->activity.retries.Add(1);
+  slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kBackingOff));
+  if (batch_.lacks_lock()) {
+    const absl::Status waited = batch_.AwaitLock();
+    if (!waited.ok()) pg::LogFailure(waited, "a lock was not to be had");
+    return;
+  }
+  const bool is_transient = pg::IsTransient(status);
+  // Moved catalogs and lost races are ordinary; one line per episode says that something stays.
+  if (!is_transient || failures_ == 5) pg::LogFailure(status, "a batch failed and is tried again");
+  if (!is_transient && !careful_) {
+    careful_ = true;
+    failures_ = 0;
+  } else {
+    ++failures_;
+  }
+}
+
+absl::Status Applier::Wait() {
+  long timeout = kIdleCheckMs;
+  int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+  if (slot_->paused.Load() != 0) {
+    // pg_tviews_resume() sets the latch.
+  } else if (!versions_agree_) {
+    timeout = kPollMs;
+  } else if (again_) {
+    // The first repetitions come at once: a newer snapshot is all they need.
+    timeout = failures_ <= 1 ? 0 : std::min(kMaxBackOffMs, 5 << std::min(failures_, 8));
+    events &= ~WL_LATCH_SET;
+  } else if (batch_.has_behind()) {
+    timeout = kBehindPollMs;
+  } else if (batch_.MustPoll() || pg::Slots()->turned_away_at.Load() > began_at_) {
+    timeout = kPollMs;
+  } else {
+    timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
+    if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
+    if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
+  }
+  if (versions_agree_ && !again_) timeout = std::min(timeout, chores_.NextDueMs());
+  return pg::Call([&] {
+    const int happened =
+        WaitLatch(MyLatch, events, timeout,
+                  pg::WaitEvent(again_ ? pg::Wait::kApplierBackOff : pg::Wait::kApplierMain));
+    if ((happened & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
+    CHECK_FOR_INTERRUPTS();
+  });
+}
+
+absl::StatusOr<bool> Applier::ShouldEnd() const {
+  const Timestamp now = GetCurrentTimestamp();
+  const bool is_in_the_way = pg::Slots()->turned_away_at.Load() > began_at_;
+  if (is_in_the_way && now - began_at_ >= kLongTurn) {
+    return pg::ReleaseSlot(slot_, batch_.PreparedUpTo());
+  }
+  if (again_ || batch_.HasWork() || batch_.has_behind()) return false;
+  if (is_in_the_way && now - began_at_ >= kShortTurn) return LeaveIfIdle(slot_);
+  if (adoption_.is_pending()) return false;
+  if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
+  return LeaveIfIdle(slot_);
+}
+
+}  // namespace tviews::worker
+
+void tviews_applier_main(Datum database) {
+  const int code = tviews::pg::Enter<int>(
+      [database] { return tviews::worker::Main(DatumGetObjectId(database)); });
+  proc_exit(code);
+}

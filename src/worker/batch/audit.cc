@@ -1,0 +1,154 @@
+#include "worker/batch/audit.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/shmem/stats.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+#include "worker/batch/quarantine.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <common/pg_prng.h>
+#include <miscadmin.h>
+#include <utils/timeout.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+constexpr int kMaxKeys = 100;    // of one step
+constexpr int kMaxStepMs = 250;  // then it is given up
+constexpr Timestamp kRest = 19;  // times as long as a step took
+constexpr Timestamp kSecond = 1000000;
+
+int KeysPerStep() { return std::min(pg::settings::audit_rate, kMaxKeys); }
+
+// Once a second, or as often as so many keys take.
+Timestamp Interval() { return kSecond * KeysPerStep() / std::max(pg::settings::audit_rate, 1); }
+
+bool IsAudited(const TviewDefinition& tview) {
+  return !tview.is_quarantined && !tview.is_undetermined;
+}
+
+// The first keys after $1, or the very first, of the TVIEW and of its query together.
+std::string SampleSql(const TviewDefinition& tview, bool is_first) {
+  const std::string key = QuoteIdentifier(tview.key_column);
+  const std::string from = is_first ? absl::StrCat(" WHERE ", key, " IS NOT NULL")
+                                    : absl::StrCat(" WHERE ", key, " ", tview.key_greater, " $1");
+  const std::string end = absl::StrCat(from, " ORDER BY ", key, " LIMIT ", KeysPerStep(), ")");
+  return absl::StrCat("(SELECT ", key, " FROM ONLY ", tview.qualified_name, end, " UNION (SELECT ",
+                      key, " FROM ", tview.qualified_view, end, " ORDER BY 1 LIMIT ",
+                      KeysPerStep());
+}
+
+void LogWarning(const std::string& text) {
+  pg::Call([&] { ereport(WARNING, (errmsg_internal("%s", text.c_str()))); }).IgnoreError();
+}
+
+}  // namespace
+
+long Audit::NextDueMs() const {
+  if (pg::settings::audit_rate == 0) return -1;
+  // The setting may have changed since.
+  const Timestamp due = std::max(due_at_, began_at_ + Interval());
+  const Timestamp left = due - GetCurrentTimestamp();
+  return left <= 0 ? 0 : static_cast<long>(left / 1000 + 1);
+}
+
+// The TVIEW whose turn it is, or the next one by number. An applier begins with any.
+absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph) {
+  began_at_ = GetCurrentTimestamp();
+  step_ = Step{};
+  std::vector<RelationId> audited;
+  for (const TviewDefinition& tview : graph.order()) {
+    if (IsAudited(tview)) audited.push_back(tview.relation);
+  }
+  if (audited.empty()) return false;
+  std::sort(audited.begin(), audited.end());
+  if (tview_ == 0) {
+    tview_ = audited[pg_prng_uint64_range(&pg_global_prng_state, 0, audited.size() - 1)];
+  }
+  auto found = std::lower_bound(audited.begin(), audited.end(), tview_);
+  if (found == audited.end()) found = audited.begin();
+  if (*found != tview_) after_.reset();
+  step_.tview = tview_ = *found;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { enable_timeout_after(STATEMENT_TIMEOUT, kMaxStepMs); }));
+  return true;
+}
+
+absl::StatusOr<AffectedKeys> Audit::Sample(const TviewDefinition& tview,
+                                           RefreshExecutor* executor) {
+  AffectedKeys sampled;
+  std::size_t count = 0;
+  TVIEWS_RETURN_IF_ERROR(executor->SelectKeys(tview, SampleSql(tview, !after_.has_value()), after_,
+                                              [&](std::string_view image) {
+                                                ++count;
+                                                step_.end = std::string(image);
+                                                sampled.keys.emplace(image);
+                                              }));
+  step_.is_sampled = true;
+  step_.name = tview.qualified_name;
+  step_.is_last = count < static_cast<std::size_t>(KeysPerStep());
+  TVIEWS_RETURN_IF_ERROR(RemoveQuarantined(tview, &sampled));
+  return sampled;
+}
+
+void Audit::Note(std::size_t keys, const WriteCounts& counts) {
+  step_.keys = keys;
+  step_.counts = counts;
+  step_.differences = counts.inserted + counts.updated + counts.deleted;
+}
+
+absl::Status Audit::AfterCommit() {
+  if (step_.differences > 0) {
+    LogWarning(absl::StrCat("the audit found and repaired ", step_.differences, " rows of TVIEW ",
+                            step_.name, " that differed from its query: ", step_.counts.updated,
+                            " changed, ", step_.counts.inserted, " missing, ", step_.counts.deleted,
+                            " extra"));
+  }
+  pg::stats::CountAudit(MyDatabaseId,
+                        {.tview = step_.tview,
+                         .keys = step_.keys,
+                         .differences = step_.differences,
+                         .rounds = step_.is_sampled && step_.is_last ? 1U : 0U,
+                         .given_up = step_.is_sampled ? 0U : 1U},
+                        GetCurrentTimestamp());
+  if (step_.is_sampled && !step_.is_last) {
+    after_ = std::move(step_.end);
+  } else {
+    Advance();
+  }
+  return StopClock();
+}
+
+absl::Status Audit::AfterFailure(const absl::Status& error) {
+  // Locks of sessions and lost races are ordinary; the time limit is counted.
+  if (!pg::IsTransient(error)) pg::LogFailure(error, "an audit is given up");
+  pg::stats::CountAudit(MyDatabaseId, {.tview = step_.tview, .given_up = 1}, GetCurrentTimestamp());
+  Advance();
+  return StopClock();
+}
+
+void Audit::Advance() {
+  ++tview_;
+  after_.reset();
+}
+
+// A cancellation that came too late to matter is for nobody.
+absl::Status Audit::StopClock() {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { disable_timeout(STATEMENT_TIMEOUT, false); }));
+  QueryCancelPending = false;
+  const Timestamp now = GetCurrentTimestamp();
+  due_at_ = now + kRest * (now - began_at_);
+  step_ = Step{};
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,79 @@
+// The auditor: keys of idle moments, compared with the defining query at the frontier.
+//
+// Layer:   worker
+// Sharing: private to the applier; counts in shared memory
+// Errors:  returns Status; a failed step ends no batch for good, see BatchRunner::Run
+//
+// A batch without records stands exactly at its snapshot, so an ordinary refresh of sampled keys in
+// it is check and repair in one: what it writes is what differed. A step takes the next keys, in
+// their order, that the TVIEW or its query has; at the end of a TVIEW the next one follows, round
+// and round. pg_tviews.audit_rate says how many keys per second; a step is ended by force after a
+// quarter of a second, and the auditor rests nineteen times as long as a step took.
+//
+// Left out: TVIEWs in quarantine, those whose rows their sources do not determine, and keys in
+// quarantine.
+
+#ifndef PG_TVIEWS_WORKER_BATCH_AUDIT_H_
+#define PG_TVIEWS_WORKER_BATCH_AUDIT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/dependency_graph.h"
+#include "shared/types.h"
+#include "worker/core/cascade.h"
+#include "worker/refresh/refresh_executor.h"
+#include "worker/refresh/tview_writer.h"
+
+namespace tviews::worker {
+
+class Audit {
+ public:
+  // Milliseconds until a step is due; -1 if none will be.
+  long NextDueMs() const;
+  bool IsDue() const { return NextDueMs() == 0; }
+
+  // Begins a step: chooses a TVIEW. False if there is none to audit.
+  absl::StatusOr<bool> Begin(const DependencyGraph& graph);
+  // True between Begin and AfterCommit or AfterFailure.
+  bool is_running() const { return step_.tview != 0; }
+  bool Contains(RelationId tview) const { return is_running() && step_.tview == tview; }
+  bool has_differences() const { return step_.differences > 0; }
+
+  // The keys of this step. REQUIRES: the batch holds its locks.
+  absl::StatusOr<AffectedKeys> Sample(const TviewDefinition& tview, RefreshExecutor* executor);
+  // What refreshing them wrote.
+  void Note(std::size_t keys, const WriteCounts& counts);
+
+  // The step is over: differences are logged and counted.
+  absl::Status AfterCommit();
+  // The step is given up, and so is this TVIEW until its next turn.
+  absl::Status AfterFailure(const absl::Status& error);
+
+ private:
+  struct Step {
+    RelationId tview = 0;
+    bool is_sampled = false;
+    bool is_last = false;  // of the TVIEW's round
+    std::optional<std::string> end;
+    std::string name;
+    std::uint64_t keys = 0;
+    std::uint64_t differences = 0;
+    WriteCounts counts{};
+  };
+  void Advance();
+  absl::Status StopClock();
+
+  Step step_;
+  RelationId tview_ = 0;              // whose turn it is; 0: anybody's
+  std::optional<std::string> after_;  // image of the last key that was sampled
+  Timestamp began_at_ = 0;
+  Timestamp due_at_ = 0;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_BATCH_AUDIT_H_

@@ -1,0 +1,123 @@
+// One batch: the records visible in one snapshot S, applied in one transaction.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status; nothing is consumed then
+//
+// Counters are read, S is taken, records are collected and coalesced, the relations are locked and
+// checked, every affected TVIEW is refreshed in dependency order, the outbox rows are deleted, S is
+// stored as the frontier, the transaction commits, the queue advances.
+//
+// (1) Every TVIEW is written under S or not at all; what it owes then is kept (behind.h).
+// (2) If the catalogs moved between S and the locks, the batch fails with 40001 (ATTACKS A1).
+// (3) The graph is the one that S sees: whoever changes metadata also notes a change of
+//     pg_tview_meta in its change record.
+
+#ifndef PG_TVIEWS_WORKER_BATCH_BATCH_H_
+#define PG_TVIEWS_WORKER_BATCH_BATCH_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/change_record.h"
+#include "shared/dependency_graph.h"
+#include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/tables/frontier.h"
+#include "worker/batch/audit.h"
+#include "worker/batch/batch_locks.h"
+#include "worker/batch/behind.h"
+#include "worker/batch/dormant.h"
+#include "worker/batch/patience.h"
+#include "worker/batch/queue_reader.h"
+#include "worker/batch/refresh_log.h"
+#include "worker/batch/refresh_requests.h"
+#include "worker/batch/unadopted.h"
+#include "worker/core/coalescer.h"
+#include "worker/refresh/refresh_executor.h"
+#include "worker/refresh/tview_refresh.h"
+
+struct SnapshotData;
+
+namespace tviews::worker {
+
+// True if the database has prepared transactions now. In a transaction of its own.
+absl::StatusOr<bool> HasPreparedTransactions();
+
+class BatchRunner {
+ public:
+  explicit BatchRunner(pg::DatabaseSlot* slot)
+      : slot_(slot),
+        reader_(slot),
+        requests_(slot),
+        executor_(&slot->activity.keys_done, &slot->activity.keys_total) {}
+
+  // Runs one batch. `careful`: the one before failed for reasons of its data.
+  absl::Status Run(bool careful);
+
+  // True if another batch should follow without waiting.
+  bool HasWork() const { return reader_.HasWork() || dormant_.AnyDue(); }
+  // True while new work may come without a wake-up: from prepared transactions, or by time.
+  bool MustPoll() const { return reader_.HasUnended() || !dormant_.empty(); }
+  // See pg::ReleaseSlot.
+  std::optional<RingPosition> PreparedUpTo() const { return reader_.PreparedUpTo(); }
+  // Milliseconds until a batch should look for keys to audit; -1: never.
+  long AuditDueMs() const { return audit_.NextDueMs(); }
+  // True if the last batch left failing keys behind: the next ones are careful too.
+  bool has_quarantine() const { return has_quarantine_; }
+  // True if TVIEWs were left aside, or wait to be adopted: sessions may wait for them, and every
+  // batch looks again.
+  bool has_behind() const { return !behind_.empty() || !unadopted_.empty(); }
+  // True if the last batch was given up for a lock; AwaitLock waits for it.
+  bool lacks_lock() const { return locks_.is_contended(); }
+  absl::Status AwaitLock() { return locks_.AwaitContended(); }
+  // True if the last batch was given up because of DDL beside it: it needs a newer snapshot.
+  bool is_outdated() const { return is_outdated_; }
+
+ private:
+  absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
+  absl::Status LoadGraphIfStale();
+  absl::Status ReloadGraph();
+  void PublishFrontier(const SnapshotBounds& frontier);
+  absl::StatusOr<Coalescer> CollectRecords(SnapshotData* snapshot);
+  ChangeRecord EverythingChanged(const Origin& here) const;
+  std::vector<bool> FindReachable(const Coalescer& coalescer) const;
+  absl::Status CatalogsMoved();
+  absl::Status CheckCatalogs();
+  absl::Status RefreshAll(bool careful, std::vector<bool>* reachable, Coalescer* coalescer);
+  absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, const Coalescer& coalescer,
+                                       TviewRefresh* refresh);
+  absl::Status RefreshOne(const TviewDefinition& tview, bool careful, Coalescer* coalescer);
+  absl::Status Consume(SnapshotData* snapshot, const SnapshotBounds& bounds);
+  absl::Status ClearFills();
+  ReaderColumns ReadersOf(RelationId tview) const;
+  void Report(Timestamp begin);
+
+  pg::DatabaseSlot* slot_;
+  QueueReader reader_;
+  RefreshRequests requests_;
+  RefreshExecutor executor_;
+  BatchLocks locks_;
+  BehindTviews behind_;
+  UnadoptedTviews unadopted_;
+  DormantTviews dormant_;
+  Patience patience_;
+  Audit audit_;
+  RelationId stuck_ = 0;  // the TVIEW that is being refreshed
+  DependencyGraph graph_;
+  std::uint64_t graph_generation_ = 0;   // of the catalog when the graph was loaded; 0: never
+  std::uint64_t invalidations_ = 0;      // of watched relations, before S
+  std::uint64_t any_invalidations_ = 0;  // of any relation, before S
+  std::uint64_t generation_ = 0;         // before S
+  std::uint64_t planned_at_ = 0;         // invalidations when statements were last forgotten
+  bool has_quarantine_ = false;
+  bool is_outdated_ = false;
+  pg::BatchTotals totals_;
+  RefreshLog log_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_BATCH_BATCH_H_

@@ -1,0 +1,42 @@
+#include "worker/batch/pinned_settings.h"
+
+#include "shared/pg/server/settings.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <mb/pg_wchar.h>
+#include <utils/guc.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+
+void PinSettings() {
+  const struct {
+    const char* name;
+    const char* value;
+  } pinned[] = {
+      {"role", "none"},
+      {"client_encoding", GetDatabaseEncodingName()},
+      {"default_transaction_isolation", "repeatable read"},
+      {"default_transaction_read_only", "off"},
+      {"default_transaction_deferrable", "off"},
+      {"session_replication_role", "origin"},
+      {"statement_timeout", "0"},
+      {"idle_in_transaction_session_timeout", "0"},
+      {"search_path", "pg_catalog, pg_temp"},
+      {"synchronous_commit", "off"},
+      {"row_security", "off"},
+      {"jit", "off"},
+      {"synchronize_seqscans", "off"},
+      {"check_function_bodies", "off"},
+      {"client_min_messages", "error"},
+      {"pg_tviews.read_consistency", "eventual"},  // it would wait for itself
+  };
+  for (const auto& setting : pinned) {
+    SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
+  }
+  char timeout[32];
+  pg_snprintf(timeout, sizeof(timeout), "%d", pg::settings::lock_timeout);
+  SetConfigOption("lock_timeout", timeout, PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+}  // namespace tviews::worker

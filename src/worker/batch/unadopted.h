@@ -1,0 +1,40 @@
+// TVIEWs that the frontier does not hold for because they wait to be adopted, as a batch sees them.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status
+//
+// Sessions wait for them as for those that the batch has left aside (behind.h). Adoption takes
+// locks without waiting: so the sessions also have to know for which locks, to find out that it is
+// they who are in its way.
+
+#ifndef PG_TVIEWS_WORKER_BATCH_UNADOPTED_H_
+#define PG_TVIEWS_WORKER_BATCH_UNADOPTED_H_
+
+#include <set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "shared/pg/shmem/database_slot.h"
+#include "shared/types.h"
+
+namespace tviews::worker {
+
+class UnadoptedTviews {
+ public:
+  // Reads them under the active snapshot.
+  absl::Status Load();
+
+  bool empty() const { return tviews_.empty(); }
+  const std::set<RelationId>& all() const { return tviews_; }
+  // What their adoption locks.
+  const std::vector<pg::BusyLock>& locks() const { return locks_; }
+
+ private:
+  std::set<RelationId> tviews_;
+  std::vector<pg::BusyLock> locks_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_BATCH_UNADOPTED_H_

@@ -1,0 +1,188 @@
+#include "worker/core/cascade.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "shared/source_key.h"
+#include "shared/status_macros.h"
+
+namespace tviews::worker {
+namespace {
+
+// Object identifiers of the server's integer types; they never change.
+constexpr TypeId kInt8 = 20;
+constexpr TypeId kInt2 = 21;
+constexpr TypeId kInt4 = 23;
+
+bool IsInteger(TypeId type) { return type == kInt2 || type == kInt4 || type == kInt8; }
+
+template <typename Integer>
+std::optional<std::int64_t> Load(std::string_view image) {
+  Integer value;
+  if (image.size() != sizeof(value)) return std::nullopt;
+  std::memcpy(&value, image.data(), sizeof(value));
+  return value;
+}
+
+template <typename Integer>
+std::optional<std::string> Store(std::int64_t value) {
+  if (value < std::numeric_limits<Integer>::min() || value > std::numeric_limits<Integer>::max()) {
+    return std::nullopt;
+  }
+  const auto stored = static_cast<Integer>(value);
+  std::string image(sizeof(stored), '\0');
+  std::memcpy(image.data(), &stored, sizeof(stored));
+  return image;
+}
+
+// Where the columns of `wanted` stand in a layout; nullopt if one is missing or of another type.
+std::optional<std::vector<std::size_t>> FindColumns(const Layout& layout,
+                                                    const std::vector<CapturedColumn>& wanted) {
+  std::vector<std::size_t> positions;
+  for (const CapturedColumn& column : wanted) {
+    const auto found = std::find(layout.columns.begin(), layout.columns.end(), column);
+    if (found == layout.columns.end()) return std::nullopt;
+    positions.push_back(static_cast<std::size_t>(found - layout.columns.begin()));
+  }
+  return positions;
+}
+
+// One walk from the deltas to the keys of one TVIEW. A function that returns false has found that
+// everything is affected.
+class Walk {
+ public:
+  Walk(const TviewDefinition& tview, KeyLookup& lookup,
+       absl::FunctionRef<bool(const absl::Status&)> is_transient)
+      : tview_(tview), lookup_(lookup), is_transient_(is_transient) {}
+
+  absl::StatusOr<bool> AddSource(const SourceLineage& source, const RelationDelta& delta) {
+    if (delta.is_whole()) return Everything("a source changed as a whole", source);
+    LayoutKeys relevant;
+    for (const auto& [layout, keys] : delta.keys()) {
+      if (source.IsRelevant(layout.changed)) relevant.emplace_back(&layout, &keys);
+    }
+    if (relevant.empty()) return true;
+    result_.is_touched = true;
+    if (source.paths.empty()) return Everything("a source has no path to the key", source);
+    for (const LineagePath& path : source.paths) {
+      LayoutKeys followed;
+      for (const auto& layout_keys : relevant) {
+        if (path.IsRelevant(layout_keys.first->changed)) followed.push_back(layout_keys);
+      }
+      if (followed.empty()) continue;
+      TVIEWS_ASSIGN_OR_RETURN(const bool is_known, AddPath(source, path, followed));
+      if (!is_known) return false;
+    }
+    return true;
+  }
+
+  AffectedKeys TakeResult() { return std::move(result_); }
+
+ private:
+  using LayoutKeys = std::vector<std::pair<const Layout*, const SourceKeySet*>>;
+
+  absl::StatusOr<bool> AddPath(const SourceLineage& source, const LineagePath& path,
+                               const LayoutKeys& relevant) {
+    switch (path.strategy) {
+      case Strategy::kDirect:
+        return AddDirect(source, path, relevant);
+      case Strategy::kLookup:
+        return AddLookup(source, path, relevant);
+      case Strategy::kFull:
+        break;
+    }
+    return Everything(path.description, source);
+  }
+
+  bool AddDirect(const SourceLineage& source, const LineagePath& path, const LayoutKeys& relevant) {
+    if (path.captured.size() != 1 || !IsConvertible(path.captured[0].type, tview_.key_type)) {
+      return Everything("a direct path does not start from a column of the key's type", source);
+    }
+    for (const auto& [layout, keys] : relevant) {
+      const auto positions = FindColumns(*layout, path.captured);
+      if (!positions.has_value()) return MissingColumn(source);
+      result_.keys.reserve(result_.keys.size() + keys->size());
+      for (const std::string& key : *keys) {
+        const std::optional<std::string_view> image = FieldAt(key, (*positions)[0]);
+        if (!image.has_value()) continue;
+        auto converted = ConvertKeyImage(*image, path.captured[0].type, tview_.key_type);
+        if (converted.has_value()) result_.keys.insert(*std::move(converted));
+      }
+    }
+    return true;
+  }
+
+  absl::StatusOr<bool> AddLookup(const SourceLineage& source, const LineagePath& path,
+                                 const LayoutKeys& relevant) {
+    std::vector<std::string> source_keys;
+    for (const auto& [layout, keys] : relevant) {
+      const auto positions = FindColumns(*layout, path.captured);
+      if (!positions.has_value()) return MissingColumn(source);
+      for (const std::string& key : *keys) source_keys.push_back(ProjectFields(key, *positions));
+    }
+    std::sort(source_keys.begin(), source_keys.end());
+    source_keys.erase(std::unique(source_keys.begin(), source_keys.end()), source_keys.end());
+    if (source_keys.empty()) return true;
+
+    const absl::Status status =
+        lookup_.Lookup(tview_, source, path, source_keys, [&](std::string_view image) {
+          result_.keys.emplace(absl::string_view(image.data(), image.size()));
+        });
+    if (status.ok()) return true;
+    if (is_transient_(status)) return status;
+    return Everything("a lookup failed: " + std::string(status.message()), source);
+  }
+
+  bool MissingColumn(const SourceLineage& source) {
+    return Everything("a change was captured without a column that lineage needs", source);
+  }
+
+  // Always false.
+  bool Everything(std::string why, const SourceLineage& source) {
+    result_.everything = true;
+    result_.why = std::move(why) + " (source " + std::to_string(source.source) + ")";
+    result_.keys.clear();
+    return false;
+  }
+
+  const TviewDefinition& tview_;
+  KeyLookup& lookup_;
+  absl::FunctionRef<bool(const absl::Status&)> is_transient_;
+  AffectedKeys result_;
+};
+
+}  // namespace
+
+absl::StatusOr<AffectedKeys> FindAffectedKeys(
+    const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
+    absl::FunctionRef<bool(const absl::Status&)> is_transient) {
+  Walk walk(tview, lookup, is_transient);
+  for (const SourceLineage& source : tview.sources) {
+    const RelationDelta* const delta = deltas.Find(source.source);
+    if (delta == nullptr) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_known, walk.AddSource(source, *delta));
+    if (!is_known) break;
+  }
+  return walk.TakeResult();
+}
+
+bool IsConvertible(TypeId from, TypeId to) {
+  return from == to || (IsInteger(from) && IsInteger(to));
+}
+
+std::optional<std::string> ConvertKeyImage(std::string_view image, TypeId from, TypeId to) {
+  if (from == to) return std::string(image);
+  const std::optional<std::int64_t> value = from == kInt2   ? Load<std::int16_t>(image)
+                                            : from == kInt4 ? Load<std::int32_t>(image)
+                                                            : Load<std::int64_t>(image);
+  if (!value.has_value()) return std::nullopt;
+  return to == kInt2   ? Store<std::int16_t>(*value)
+         : to == kInt4 ? Store<std::int32_t>(*value)
+                       : Store<std::int64_t>(*value);
+}
+
+}  // namespace tviews::worker

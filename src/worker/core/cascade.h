@@ -1,0 +1,65 @@
+// Deltas + lineage -> affected keys of a TVIEW.
+//
+// Layer:   core
+// Sharing: private to the applier
+// Errors:  passes on what KeyLookup returns
+//
+// Where lineage needs a query, the cascade asks KeyLookup: the applier answers over SPI, the unit
+// tests over a map.
+
+#ifndef PG_TVIEWS_WORKER_CORE_CASCADE_H_
+#define PG_TVIEWS_WORKER_CORE_CASCADE_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/delta.h"
+#include "shared/tview_definition.h"
+
+namespace tviews::worker {
+
+// Affected keys as value images of the key's type, distinct by image.
+struct AffectedKeys {
+  bool everything = false;  // keys unknown: full differential refresh
+  std::string why;          // if everything: for people
+  bool is_touched = false;  // something relevant changed, though perhaps only rows without a key
+  absl::flat_hash_set<std::string> keys;
+
+  bool empty() const { return !everything && keys.empty(); }
+};
+
+class KeyLookup {
+ public:
+  virtual ~KeyLookup() = default;
+
+  // Runs the lookup query of `path` from `source` to `tview` over the source keys (each with the
+  // fields of path.captured, in that order) and calls `emit` with the image of every non-NULL key.
+  virtual absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
+                              const LineagePath& path, const std::vector<std::string>& source_keys,
+                              absl::FunctionRef<void(std::string_view)> emit) = 0;
+};
+
+// The keys of `tview` that `deltas` affect. A source changed as a whole, a full path, a delta whose
+// layout lacks a column that the path needs or has it under another type, and a failed lookup give
+// `everything`; transient lookup failures are returned: `is_transient` tells them apart.
+absl::StatusOr<AffectedKeys> FindAffectedKeys(
+    const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
+    absl::FunctionRef<bool(const absl::Status&)> is_transient);
+
+// True if ConvertKeyImage can convert: the types are the same, or both are int2, int4 or int8.
+bool IsConvertible(TypeId from, TypeId to);
+
+// The image of the integer `image` of type `from` in type `to`; nullopt if it does not fit, in
+// which case no key can equal it. The same image if the types are the same. REQUIRES:
+// IsConvertible(from, to).
+std::optional<std::string> ConvertKeyImage(std::string_view image, TypeId from, TypeId to);
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_CORE_CASCADE_H_

@@ -1,0 +1,80 @@
+#include "worker/feed/feed_retention.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/sql_text.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <utils/snapmgr.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+constexpr int kRowsPerStep = 5000;
+
+struct Tables {
+  std::string feed;
+  std::string horizon;
+};
+
+absl::StatusOr<Tables> FindTables() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, pg::ExtensionSchemaName());
+  return Tables{.feed = QuoteQualified(schema, "pg_tview_feed"),
+                .horizon = QuoteQualified(schema, "pg_tview_feed_horizon")};
+}
+
+// The position of the last row that is too old among the first ones; nothing is written where there
+// is none.
+absl::StatusOr<pg::SqlValue> FindLastOld(const Tables& tables) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSql(
+          absl::StrCat("SELECT max(first.position) FROM (SELECT f.position, f.changed_at FROM ",
+                       tables.feed, " f WHERE f.position > (SELECT removed_through FROM ",
+                       tables.horizon, ") ORDER BY f.position LIMIT ", kRowsPerStep,
+                       ") AS first WHERE first.changed_at < now() - make_interval(secs => ",
+                       pg::settings::feed_retention, ")"),
+          {}, true));
+  return found.rows[0][0];
+}
+
+absl::StatusOr<bool> RemoveThrough(const Tables& tables, const std::string& position) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult removed,
+      pg::ExecuteSql(absl::StrCat("DELETE FROM ", tables.feed,
+                                  " WHERE position > (SELECT removed_through FROM ", tables.horizon,
+                                  ") AND position <= $1::bigint"),
+                     {position}));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSql(absl::StrCat("UPDATE ", tables.horizon, " SET removed_through = $1::bigint"),
+                     {position})
+          .status());
+  return removed.processed == kRowsPerStep;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> RemoveOldFeedRows() {
+  bool more = false;
+  if (pg::settings::feed_retention == 0) return more;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+    TVIEWS_ASSIGN_OR_RETURN(const pg::SqlValue last, FindLastOld(tables));
+    if (last.has_value()) {
+      TVIEWS_ASSIGN_OR_RETURN(more, RemoveThrough(tables, *last));
+    }
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  return more;
+}
+
+}  // namespace tviews::worker

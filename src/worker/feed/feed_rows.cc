@@ -1,0 +1,152 @@
+#include "worker/feed/feed_rows.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/table.h>
+#include <access/tableam.h>
+#include <access/xact.h>
+#include <commands/sequence.h>
+#include <executor/executor.h>
+#include <executor/tuptable.h>
+#include <fmgr.h>
+#include <utils/builtins.h>
+#include <utils/fmgroids.h>
+#include <utils/fmgrprotos.h>
+#include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+
+struct FeedRows {
+  const FeedSource* source;
+  Relation relation;
+  Oid sequence;
+  EState* estate;
+  ResultRelInfo* result;
+  TupleTableSlot* row;
+  FmgrInfo print_key;
+  FmgrInfo print_id;
+  Datum entity;
+  Datum frontier;
+  bool any;
+};
+
+namespace {
+
+// Columns of pg_tview_feed, as 40_feed.sql lists them.
+enum Column {
+  kPosition,
+  kTview,
+  kEntity,
+  kKey,
+  kId,
+  kOperation,
+  kFrontier,
+  kChangedAt,
+  kOldData,
+  kNewData,
+  kColumns
+};
+
+constexpr const char* kOperationNames[kFeedOperations] = {"insert", "update", "delete"};
+
+void PrepareOutput(RelationId tview, AttributeNumber attribute, FmgrInfo* print) {
+  Oid function = InvalidOid;
+  bool is_varlena = false;
+  getTypeOutputInfo(get_atttype(tview, attribute), &function, &is_varlena);
+  fmgr_info(function, print);
+}
+
+Oid FindTable(const char* name, Oid schema) {
+  const Oid table = get_relname_relid(name, schema);
+  if (table == InvalidOid) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("the extension's relation \"%s\" is missing", name),
+                    errhint("Run ALTER EXTENSION pg_tviews UPDATE.")));
+  }
+  return table;
+}
+
+void Set(FeedRows* rows, Column column, Datum value) {
+  rows->row->tts_values[column] = value;
+  rows->row->tts_isnull[column] = false;
+}
+
+void SetText(FeedRows* rows, Column column, const TupleTableSlot* from, AttributeNumber attribute,
+             FmgrInfo* print) {
+  if (attribute == 0 || from->tts_isnull[attribute - 1]) return;
+  Set(rows, column,
+      CStringGetTextDatum(OutputFunctionCall(print, from->tts_values[attribute - 1])));
+}
+
+void SetDocument(FeedRows* rows, Column column, TupleTableSlot* from) {
+  if (from == nullptr) return;
+  const AttributeNumber document = rows->source->document;
+  if (document != 0) {
+    if (from->tts_isnull[document - 1]) return;
+    Set(rows, column, from->tts_values[document - 1]);
+    return;
+  }
+  const Datum row = ExecFetchSlotHeapTupleDatum(from);
+  const Datum json = OidFunctionCall1(F_ROW_TO_JSON_RECORD, row);
+  Set(rows, column, DirectFunctionCall1(jsonb_in, CStringGetDatum(TextDatumGetCString(json))));
+}
+
+}  // namespace
+
+FeedRows* OpenFeedRows(const FeedSource& source) {
+  auto* const rows = static_cast<FeedRows*>(palloc0(sizeof(FeedRows)));
+  const TviewDefinition& tview = *source.tview;
+  const Oid extension_schema = get_rel_namespace(source.extension_table);
+  rows->source = &source;
+  rows->sequence = FindTable("pg_tview_feed_position", extension_schema);
+  rows->relation = table_open(FindTable("pg_tview_feed", extension_schema), RowExclusiveLock);
+  rows->estate = CreateExecutorState();
+  rows->result = makeNode(ResultRelInfo);
+  InitResultRelInfo(rows->result, rows->relation, 0, nullptr, 0);
+  ExecOpenIndices(rows->result, false);
+  rows->row = MakeSingleTupleTableSlot(RelationGetDescr(rows->relation), &TTSOpsVirtual);
+  PrepareOutput(tview.relation, tview.key_attribute, &rows->print_key);
+  if (source.id != 0) PrepareOutput(tview.relation, source.id, &rows->print_id);
+  rows->entity = CStringGetTextDatum(tview.entity.c_str());
+  rows->frontier = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(source.frontier));
+  return rows;
+}
+
+void AddFeedRow(FeedRows* rows, const FeedChange& change) {
+  const FeedSource& source = *rows->source;
+  const TviewDefinition& tview = *source.tview;
+  ExecClearTuple(rows->row);
+  const int columns = RelationGetDescr(rows->relation)->natts;
+  for (int i = 0; i < columns; ++i) rows->row->tts_isnull[i] = true;
+  Set(rows, kPosition, Int64GetDatum(nextval_internal(rows->sequence, false)));
+  Set(rows, kTview, ObjectIdGetDatum(tview.relation));
+  Set(rows, kEntity, rows->entity);
+  SetText(rows, kKey, change.current(), tview.key_attribute, &rows->print_key);
+  SetText(rows, kId, change.current(), source.id, &rows->print_id);
+  Set(rows, kOperation, CStringGetTextDatum(kOperationNames[static_cast<int>(change.operation)]));
+  Set(rows, kFrontier, rows->frontier);
+  Set(rows, kChangedAt, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+  if (tview.feed == FeedContent::kData) {
+    SetDocument(rows, kOldData, change.old_row);
+    SetDocument(rows, kNewData, change.new_row);
+  }
+  ExecStoreVirtualTuple(rows->row);
+  table_tuple_insert(rows->relation, rows->row, GetCurrentCommandId(true), 0, nullptr);
+  pg::compat::InsertIndexEntries(rows->result, rows->row, rows->estate);
+  ResetPerTupleExprContext(rows->estate);
+  rows->any = true;
+}
+
+void CloseFeedRows(FeedRows* rows) {
+  if (rows->any) ForceSyncCommit();
+  ExecDropSingleTupleTableSlot(rows->row);
+  ExecCloseIndices(rows->result);
+  FreeExecutorState(rows->estate);
+  table_close(rows->relation, NoLock);
+  pfree(rows);
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,364 @@
+#include "worker/launcher/launcher.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/wait_events.h"
+#include "shared/pg/shmem/worker_slots.h"
+#include "shared/record_ring.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/genam.h>
+#include <access/heapam.h>
+#include <access/htup_details.h>
+#include <access/table.h>
+#include <access/tableam.h>
+#include <catalog/pg_database.h>
+#include <libpq/pqsignal.h>
+#include <miscadmin.h>
+#include <pgstat.h>
+#include <postmaster/bgworker.h>
+#include <postmaster/interrupt.h>
+#include <storage/ipc.h>
+#include <storage/latch.h>
+#include <storage/proc.h>
+#include <tcop/tcopprot.h>
+#include <utils/guc.h>
+#include <utils/memutils.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+TVIEWS_EXPORT void tviews_launcher_main(Datum argument);
+
+namespace tviews::worker {
+namespace {
+
+constexpr Timestamp kMicroseconds = 1000000;
+constexpr Timestamp kMaxBackOff = 5 * kMicroseconds;
+constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
+constexpr Timestamp kVisitTime = 2 * kMicroseconds;
+constexpr long kNapMs = 5000;
+
+// One applier that the launcher has started, or a database that waits for one.
+struct Launch {
+  DatabaseId database = 0;
+  BackgroundWorkerHandle* handle = nullptr;  // null: not running
+  Timestamp started_at = 0;
+  Timestamp not_before = 0;
+  Timestamp back_off = 0;
+  bool wanted = true;
+};
+
+class Launcher {
+ public:
+  absl::Status Loop();
+
+ private:
+  absl::Status AddEveryDatabase();
+  absl::Status AddNewDatabases();
+  int CountRunning() const;
+  bool IsVisiting() const;
+  void Want(DatabaseId database);
+  void CollectWishes();
+  absl::Status ReapEnded();
+  absl::Status StartWanted();
+  absl::Status Start(Launch* launch);
+  long NapTime() const;
+
+  std::vector<Launch> launches_;       // those that have waited longest first
+  std::vector<DatabaseId> databases_;  // as of the last look
+  Timestamp looked_at_ = 0;
+  std::uint64_t unslotted_seen_ = 0;
+  std::uint64_t visits_seen_ = 0;
+  std::uint64_t new_visits_seen_ = 0;
+  std::uint64_t freed_seen_ = 0;
+  bool log_exhausted_ = true;  // one line per episode
+};
+
+void OnExit(int, Datum) {
+  pg::Slots()->launcher.Store(-1);
+  pg::Slots()->launcher_pid.Store(0);
+}
+
+// The databases that a worker can connect to.
+absl::StatusOr<std::vector<DatabaseId>> ConnectableDatabases() {
+  List* found = NIL;
+  MemoryContext const memory = CurrentMemoryContext;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&] {
+    return pg::Call([&] {
+      PushActiveSnapshot(GetTransactionSnapshot());
+      Relation const relation = table_open(DatabaseRelationId, AccessShareLock);
+      TableScanDesc const scan = table_beginscan_catalog(relation, 0, nullptr);
+      HeapTuple tuple;
+      while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
+        const Form_pg_database form = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+        if (!form->datallowconn || form->datconnlimit == -2) continue;
+        MemoryContext const inner = MemoryContextSwitchTo(memory);
+        found = lappend_oid(found, form->oid);
+        MemoryContextSwitchTo(inner);
+      }
+      table_endscan(scan);
+      table_close(relation, AccessShareLock);
+      PopActiveSnapshot();
+    });
+  }));
+  std::vector<DatabaseId> databases;
+  ListCell* cell;
+  foreach (cell, found) databases.push_back(lfirst_oid(cell));
+  list_free(found);
+  return databases;
+}
+
+absl::Status Launcher::AddEveryDatabase() {
+  databases_.clear();
+  return AddNewDatabases();
+}
+
+// A copied database brings the outbox of its template along (ATTACKS A22).
+absl::Status Launcher::AddNewDatabases() {
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<DatabaseId> databases, ConnectableDatabases());
+  for (const DatabaseId database : databases) {
+    if (std::find(databases_.begin(), databases_.end(), database) == databases_.end()) {
+      Want(database);
+    }
+  }
+  databases_ = std::move(databases);
+  looked_at_ = GetCurrentTimestamp();
+  return absl::OkStatus();
+}
+
+void Launcher::Want(DatabaseId database) {
+  for (Launch& launch : launches_) {
+    if (launch.database == database) {
+      launch.wanted = true;
+      return;
+    }
+  }
+  launches_.push_back({.database = database});
+}
+
+// A slot with work and without an applier asks for one, whether or not somebody set its flag.
+void Launcher::CollectWishes() {
+  pg::SlotTable* const table = pg::Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    pg::DatabaseSlot& slot = table->slots[i];
+    const DatabaseId database = slot.database.Load();
+    if (database == 0 || slot.applier.Load() >= 0 || pg::IsParked(&slot)) continue;
+    bool has_work = slot.needs_applier.Exchange(0) != 0 ||
+                    slot.requested.Load() > slot.served.Load() ||
+                    slot.overflow.started.Load() != slot.clean.Load();
+    if (!has_work) {
+      pg::SharedHolder holder(slot.queue_lock);
+      has_work = !RecordRing(slot.ring).empty();
+    }
+    if (has_work) Want(database);
+  }
+}
+
+absl::Status Launcher::ReapEnded() {
+  for (Launch& launch : launches_) {
+    if (launch.handle == nullptr) continue;
+    pid_t pid = 0;
+    if (GetBackgroundWorkerPid(launch.handle, &pid) != BGWH_STOPPED) continue;
+    pfree(launch.handle);
+    launch.handle = nullptr;
+    // One that has done something has ended for a reason of its own.
+    const pg::DatabaseSlot* const slot = pg::FindSlot(launch.database);
+    const Timestamp now = GetCurrentTimestamp();
+    if (now - launch.started_at > kMicroseconds ||
+        (slot != nullptr && slot->activity.last_batch_at.Load() > launch.started_at)) {
+      launch.back_off = 0;
+    }
+    launch.not_before = now + launch.back_off;
+    launch.back_off = std::clamp(launch.back_off * 2, kMicroseconds / 10, kMaxBackOff);
+  }
+  // What ended and is not wanted again is forgotten, with its back-off.
+  std::erase_if(launches_, [](const Launch& launch) {
+    return launch.handle == nullptr && !launch.wanted &&
+           GetCurrentTimestamp() > launch.not_before + kMaxBackOff;
+  });
+  return absl::OkStatus();
+}
+
+// Appliers that an earlier launcher has started count too.
+int Launcher::CountRunning() const {
+  int running = 0;
+  for (const Launch& launch : launches_) running += launch.handle != nullptr ? 1 : 0;
+  const pg::SlotTable* const table = pg::Slots();
+  for (int i = 0; i < table->slot_count; ++i) {
+    if (table->slots[i].applier.Load() < 0) continue;
+    const DatabaseId database = table->slots[i].database.Load();
+    if (std::none_of(launches_.begin(), launches_.end(), [database](const Launch& launch) {
+          return launch.database == database && launch.handle != nullptr;
+        })) {
+      ++running;
+    }
+  }
+  return running;
+}
+
+// Somebody has just been started: it finds nothing to do and ends, or becomes an applier.
+bool Launcher::IsVisiting() const {
+  const Timestamp now = GetCurrentTimestamp();
+  return std::any_of(launches_.begin(), launches_.end(), [now](const Launch& launch) {
+    if (launch.handle == nullptr || now - launch.started_at > kVisitTime) return false;
+    const pg::DatabaseSlot* const slot = pg::FindSlot(launch.database);
+    return slot == nullptr || slot->applier.Load() < 0;
+  });
+}
+
+// In turn: who is started goes to the end.
+absl::Status Launcher::StartWanted() {
+  if (!pg::settings::enabled) return absl::OkStatus();
+  int running = CountRunning();
+  std::size_t next = 0;
+  for (std::size_t left = launches_.size(); left > 0; --left) {
+    Launch& launch = launches_[next];
+    if (!launch.wanted || launch.handle != nullptr || launch.not_before > GetCurrentTimestamp()) {
+      ++next;
+      continue;
+    }
+    if (running >= pg::settings::max_workers) {
+      if (!IsVisiting()) pg::AskForRoom();
+      break;
+    }
+    TVIEWS_RETURN_IF_ERROR(Start(&launch));
+    if (launch.handle != nullptr) ++running;
+    std::rotate(launches_.begin() + static_cast<std::ptrdiff_t>(next),
+                launches_.begin() + static_cast<std::ptrdiff_t>(next) + 1, launches_.end());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Launcher::Start(Launch* launch) {
+  bool started = false;
+  BackgroundWorkerHandle* handle = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    BackgroundWorker worker;
+    memset(&worker, 0, sizeof(worker));
+    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+    worker.bgw_restart_time = BGW_NEVER_RESTART;
+    strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
+    strlcpy(worker.bgw_function_name, "tviews_applier_main", sizeof(worker.bgw_function_name));
+    strlcpy(worker.bgw_name, "pg_tviews applier", BGW_MAXLEN);
+    strlcpy(worker.bgw_type, "pg_tviews applier", BGW_MAXLEN);
+    worker.bgw_main_arg = ObjectIdGetDatum(launch->database);
+    worker.bgw_notify_pid = MyProcPid;
+    started = RegisterDynamicBackgroundWorker(&worker, &handle);
+    if (!started && log_exhausted_) {
+      ereport(LOG, (errmsg("pg_tviews cannot start an applier: no background worker is free"),
+                    errhint("Raise max_worker_processes.")));
+    }
+  }));
+  log_exhausted_ = started;
+  if (!started) {
+    pg::Slots()->launches_failed.Add(1);
+    launch->not_before = GetCurrentTimestamp() + kMicroseconds;
+    return absl::OkStatus();
+  }
+  launch->handle = handle;
+  launch->wanted = false;
+  launch->started_at = GetCurrentTimestamp();
+  return absl::OkStatus();
+}
+
+long Launcher::NapTime() const {
+  const Timestamp now = GetCurrentTimestamp();
+  Timestamp nap = Timestamp{kNapMs} * 1000;
+  for (const Launch& launch : launches_) {
+    if (launch.wanted && launch.handle == nullptr) {
+      nap = std::min(nap, std::max<Timestamp>(launch.not_before - now, 100000));
+    }
+  }
+  return static_cast<long>(nap / 1000);
+}
+
+absl::Status Launcher::Loop() {
+  TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
+  for (;;) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] {
+      CHECK_FOR_INTERRUPTS();
+      if (ConfigReloadPending) {
+        ConfigReloadPending = false;
+        ProcessConfigFile(PGC_SIGHUP);
+      }
+    }));
+    const std::uint64_t unslotted = pg::Slots()->unslotted.finished.Load();
+    const std::uint64_t visits = pg::Slots()->visits.Load();
+    const std::uint64_t new_visits = pg::Slots()->new_visits.Load();
+    if (unslotted != unslotted_seen_ || visits != visits_seen_) {
+      TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
+    } else if (new_visits != new_visits_seen_ ||
+               GetCurrentTimestamp() - looked_at_ > kVisitInterval) {
+      TVIEWS_RETURN_IF_ERROR(AddNewDatabases());
+    }
+    const std::uint64_t freed = pg::Slots()->freed.Load();
+    if (freed != freed_seen_) {
+      for (Launch& launch : launches_) launch.not_before = 0;
+    }
+    freed_seen_ = freed;
+    unslotted_seen_ = unslotted;
+    visits_seen_ = visits;
+    new_visits_seen_ = new_visits;
+    CollectWishes();
+    TVIEWS_RETURN_IF_ERROR(ReapEnded());
+    TVIEWS_RETURN_IF_ERROR(StartWanted());
+    const long nap = NapTime();
+    TVIEWS_RETURN_IF_ERROR(pg::Call([nap] {
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
+                pg::WaitEvent(pg::Wait::kLauncherMain));
+      ResetLatch(MyLatch);
+    }));
+  }
+}
+
+absl::Status Main() {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] {
+    before_shmem_exit(OnExit, Datum{0});
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+    SetConfigOption("application_name", "pg_tviews launcher", PGC_USERSET, PGC_S_SESSION);
+    pg::Slots()->launcher_pid.Store(MyProcPid);
+    pg::Slots()->launcher.Store(pg::compat::NumberOfMyProc());
+    elog(LOG, "pg_tviews launcher started");
+  }));
+  return Launcher().Loop();
+}
+
+}  // namespace
+
+void RegisterLauncher() {
+  BackgroundWorker worker;
+  memset(&worker, 0, sizeof(worker));
+  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  worker.bgw_restart_time = 5;
+  strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
+  strlcpy(worker.bgw_function_name, "tviews_launcher_main", sizeof(worker.bgw_function_name));
+  strlcpy(worker.bgw_name, "pg_tviews launcher", BGW_MAXLEN);
+  strlcpy(worker.bgw_type, "pg_tviews launcher", BGW_MAXLEN);
+  RegisterBackgroundWorker(&worker);
+}
+
+}  // namespace tviews::worker
+
+void tviews_launcher_main(Datum) {
+  tviews::pg::Enter<bool>([]() -> absl::StatusOr<bool> {
+    TVIEWS_RETURN_IF_ERROR(tviews::worker::Main());
+    return true;
+  });
+}

@@ -1,0 +1,127 @@
+#include "worker/refresh/named_rows.h"
+
+#include <optional>
+#include <string_view>
+
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/datum_image.h"
+#include "shared/source_key.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/relation.h>
+#include <access/tupdesc.h>
+#include <executor/spi.h>
+#include <miscadmin.h>
+#include <utils/builtins.h>
+#include <utils/memutils.h>
+#include <utils/queryenvironment.h>
+#include <utils/rel.h>
+#include <utils/tuplestore.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+absl::Status RelationChanged() {
+  return pg::MakeError(
+      absl::StatusCode::kAborted,
+      {.message = "a relation changed while a batch used it", .sqlstate = "40001"});
+}
+
+// Copies column `attribute` of `relation` as column `position` of `descriptor`, under `name`.
+bool CopyColumn(TupleDesc descriptor, AttrNumber position, Relation relation, AttrNumber attribute,
+                const char* name) {
+  if (attribute < 1 || attribute > RelationGetNumberOfAttributes(relation)) return false;
+  const Form_pg_attribute from = TupleDescAttr(RelationGetDescr(relation), attribute - 1);
+  if (from->attisdropped) return false;
+  TupleDescInitEntry(descriptor, position, name, from->atttypid, from->atttypmod, from->attndims);
+  TupleDescInitEntryCollation(descriptor, position, from->attcollation);
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<TupleDescData*> DescribeDelta(RelationId source,
+                                             const std::vector<CapturedColumn>& columns) {
+  TupleDesc descriptor = nullptr;
+  bool complete = true;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Relation const relation = relation_open(source, AccessShareLock);
+    const int count = static_cast<int>(columns.size());
+    descriptor = CreateTemplateTupleDesc(count);
+    for (int i = 0; i < count && complete; ++i) {
+      char name[NAMEDATALEN];
+      pg_snprintf(name, sizeof(name), "c%d", columns[i].attribute);
+      complete = CopyColumn(descriptor, static_cast<AttrNumber>(i + 1), relation,
+                            columns[i].attribute, name);
+    }
+    relation_close(relation, NoLock);
+  }));
+  if (!complete) return RelationChanged();
+  return descriptor;
+}
+
+absl::StatusOr<TupleDescData*> DescribeKeys(RelationId tview, AttributeNumber key_attribute) {
+  TupleDesc descriptor = nullptr;
+  bool complete = true;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Relation const relation = relation_open(tview, AccessShareLock);
+    descriptor = CreateTemplateTupleDesc(1);
+    complete = CopyColumn(descriptor, 1, relation, key_attribute, "key");
+    relation_close(relation, NoLock);
+  }));
+  if (!complete) return RelationChanged();
+  return descriptor;
+}
+
+absl::Status RegisterRows(const char* name, TupleDescData* descriptor,
+                          const std::vector<std::string>& rows, std::size_t expected_rows) {
+  Tuplestorestate* store = nullptr;
+  Datum* values = nullptr;
+  bool* nulls = nullptr;
+  MemoryContext row_context = nullptr;
+  MemoryContext outer = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    store = tuplestore_begin_heap(false, false, work_mem);
+    values = static_cast<Datum*>(palloc0(sizeof(Datum) * descriptor->natts));
+    nulls = static_cast<bool*>(palloc0(sizeof(bool) * descriptor->natts));
+    row_context =
+        AllocSetContextCreate(CurrentMemoryContext, "pg_tviews rows", ALLOCSET_DEFAULT_SIZES);
+    outer = MemoryContextSwitchTo(row_context);
+  }));
+  for (const std::string& row : rows) {
+    const std::vector<std::optional<std::string_view>> fields = SplitFields(row);
+    for (int i = 0; i < descriptor->natts; ++i) {
+      const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+      nulls[i] = !fields[i].has_value();
+      if (nulls[i]) continue;
+      TVIEWS_ASSIGN_OR_RETURN(values[i],
+                              pg::DatumFromImage(*fields[i], {.length = attribute->attlen,
+                                                              .by_value = attribute->attbyval}));
+    }
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      CHECK_FOR_INTERRUPTS();
+      tuplestore_putvalues(store, descriptor, values, nulls);
+      MemoryContextReset(row_context);
+    }));
+  }
+  return pg::Call([&] {
+    MemoryContextSwitchTo(outer);
+    auto* const named =
+        static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
+    named->md.name = pstrdup(name);
+    named->md.reliddesc = InvalidOid;
+    named->md.tupdesc = descriptor;
+    named->md.enrtype = ENR_NAMED_TUPLESTORE;
+    named->md.enrtuples = static_cast<double>(expected_rows);
+    named->reldata = store;
+    const int code = SPI_register_relation(named);
+    if (code != SPI_OK_REL_REGISTER) {
+      elog(ERROR, "SPI_register_relation failed: %s", SPI_result_code_string(code));
+    }
+  });
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,107 @@
+// Brings one TVIEW up to the batch's snapshot: runs lookups, recomputes affected documents, writes
+// those that differ.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status; what it wrote is undone by the caller's rollback
+//
+// Everything the TVIEW's definition executes runs as its owner (as_owner.h). Which statement
+// recomputes the keys is for shape_chooser.h to say.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_REFRESH_EXECUTOR_H_
+#define PG_TVIEWS_WORKER_REFRESH_REFRESH_EXECUTOR_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/delta.h"
+#include "shared/refresh_plan.h"
+#include "shared/shared_counter.h"
+#include "shared/tview_definition.h"
+#include "worker/core/cascade.h"
+#include "worker/feed/change_feed.h"
+#include "worker/refresh/change_notes.h"
+#include "worker/refresh/shape_chooser.h"
+#include "worker/refresh/statement_cache.h"
+#include "worker/refresh/tview_writer.h"
+
+struct SnapshotData;
+
+namespace tviews::worker {
+
+class RefreshExecutor : public KeyLookup {
+ public:
+  // For monitoring every recomputed row is counted in `rows_done`, and the number of rows to come
+  // is written to `rows_total` where an empty TVIEW is filled.
+  RefreshExecutor(SharedCounter* rows_done, SharedCounter* rows_total)
+      : rows_done_(rows_done), rows_total_(rows_total) {}
+
+  absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
+                      const LineagePath& path, const std::vector<std::string>& source_keys,
+                      absl::FunctionRef<void(std::string_view)> emit) override;
+
+  // Runs a query that returns keys of `tview`, as its owner, with $1 = `parameter` if there is one,
+  // and calls `emit` with the image of each.
+  absl::Status SelectKeys(const TviewDefinition& tview, const std::string& sql,
+                          const std::optional<std::string>& parameter,
+                          absl::FunctionRef<void(std::string_view)> emit);
+
+  // Refreshes the affected documents under `snapshot`. What changed goes into `changes` if
+  // `readers` ask for it.
+  absl::StatusOr<WriteCounts> Refresh(const TviewDefinition& tview, const AffectedKeys& affected,
+                                      const ReaderColumns& readers, WriteMode mode,
+                                      SnapshotData* snapshot, DeltaSet* changes);
+
+  // Careful: without helper processes (helpers.h), and computing the affected keys only.
+  void SetCareful(bool careful) { is_careful_ = careful; }
+
+  // Refreshes of another batch follow; its change feed tells of this frontier, which stays in
+  // place.
+  void BeginBatch(const SnapshotBounds* frontier);
+
+  // Forgets prepared statements and chosen shapes: relations changed.
+  void ForgetStatements();
+
+  std::size_t statements() const { return statements_.size(); }
+
+ private:
+  absl::StatusOr<ChangeFeed*> OpenFeed(const TviewDefinition& tview);
+  absl::StatusOr<WriteCounts> RefreshWhole(const TviewDefinition& tview,
+                                           const ReaderColumns& readers, WriteMode mode,
+                                           SnapshotData* snapshot, ChangeFeed* feed,
+                                           DeltaSet* changes);
+  absl::StatusOr<WriteCounts> RefreshSlices(const TviewDefinition& tview,
+                                            const std::vector<std::string>& keys,
+                                            const ReaderColumns& readers, WriteMode mode,
+                                            SnapshotData* snapshot, ChangeFeed* feed,
+                                            DeltaSet* changes);
+  absl::StatusOr<WriteCounts> RefreshKeys(const TviewDefinition& tview,
+                                          const std::vector<std::string>& keys,
+                                          const ReaderColumns& readers, WriteMode mode,
+                                          SnapshotData* snapshot, ChangeFeed* feed,
+                                          DeltaSet* changes);
+  absl::Status Recompute(const TviewDefinition& tview, const std::vector<std::string>& keys,
+                         _DestReceiver* destination);
+  absl::StatusOr<int> ChooseHelpers(const TviewDefinition& tview, std::size_t keys);
+  absl::Status CheckNoNullKey(const TviewDefinition& tview);
+
+  SharedCounter* rows_done_;
+  SharedCounter* rows_total_;
+  const SnapshotBounds* frontier_ = nullptr;  // of the batch
+  std::string frontier_text_;                 // for the open change feed
+  StatementCache statements_;
+  ShapeChooser shapes_;
+  bool is_careful_ = true;
+  absl::flat_hash_set<RelationId> written_;              // TVIEWs that this batch has changed
+  absl::flat_hash_map<RelationId, bool> parallel_safe_;  // TVIEWs that were asked about
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_REFRESH_EXECUTOR_H_

@@ -1,0 +1,41 @@
+// Which rows of a table have been seen: a bitmap over their places.
+//
+// Layer:   worker
+// Sharing: private to one process
+// Errors:  MarkSeen may raise (allocation)
+//
+// One page's worth of bits per block of the table, in one array made at the start: 40 bytes per
+// 8 kB, whatever the number of rows. Rows beyond the blocks that existed then are never asked for.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_
+#define PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_
+
+#include <cstdint>
+
+#include "shared/types.h"
+
+namespace tviews::worker {
+
+struct SeenRows {
+  static constexpr std::uint32_t kWords = 5;  // 320 bits: more than a heap page holds rows
+
+  std::uint64_t* bits;
+  std::uint32_t blocks;
+
+  void Mark(RowPointer row) {
+    if (row.block < blocks) bits[WordOf(row)] |= BitOf(row);
+  }
+  bool IsMarked(RowPointer row) const {
+    return row.block < blocks && (bits[WordOf(row)] & BitOf(row)) != 0;
+  }
+
+ private:
+  static std::uint64_t WordOf(RowPointer row) {
+    return std::uint64_t{row.block} * kWords + row.offset / 64 % kWords;
+  }
+  static std::uint64_t BitOf(RowPointer row) { return std::uint64_t{1} << (row.offset % 64); }
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_

@@ -1,0 +1,115 @@
+#include "worker/refresh/statement_cache.h"
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/shmem/cache_stats.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <executor/spi.h>
+#include <nodes/params.h>
+#include <nodes/parsenodes.h>
+#include <nodes/plannodes.h>
+#include <utils/memutils.h>
+#include <utils/plancache.h>
+#include <utils/resowner.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+
+std::size_t MagnitudeOf(std::size_t count) {
+  std::size_t magnitude = 1;
+  while (magnitude < count) magnitude *= 10;
+  return magnitude;
+}
+
+absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Planning planning,
+                                                   std::size_t magnitude, TypeId parameter_type) {
+  const std::string key = absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", sql);
+  if (SPIPlanPtr* const found = plans_.Find(key); found != nullptr) {
+    pg::cache_stats::Hit(pg::CacheKind::kPlan);
+    return *found;
+  }
+  pg::cache_stats::Miss(pg::CacheKind::kPlan);
+  const int options =
+      planning == Planning::kGeneric ? CURSOR_OPT_GENERIC_PLAN : CURSOR_OPT_CUSTOM_PLAN;
+  SPIPlanPtr plan = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Oid type = parameter_type;
+    plan = SPI_prepare_cursor(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, options);
+    if (plan == nullptr) {
+      elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+    }
+    SPI_keepplan(plan);
+  }));
+  plans_.Insert(key, plan);
+  const auto limit = static_cast<std::size_t>(pg::settings::prepared_stmt_cache_size);
+  while (const std::optional<SPIPlanPtr> evicted = plans_.EvictBeyond(limit)) {
+    SPI_freeplan(*evicted);
+    pg::cache_stats::Evict(pg::CacheKind::kPlan);
+  }
+  has_new_ = true;
+  return plan;
+}
+
+absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
+                                     std::size_t magnitude, const StatementParameter& parameter,
+                                     _DestReceiver* destination) {
+  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, planning, magnitude, parameter.type));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    SPIExecuteOptions options;
+    memset(&options, 0, sizeof(options));
+    options.read_only = true;
+    options.dest = destination;
+    if (OidIsValid(parameter.type)) {
+      options.params = makeParamList(1);
+      options.params->params[0].value = parameter.value;
+      options.params->params[0].isnull = false;
+      options.params->params[0].pflags = PARAM_FLAG_CONST;
+      options.params->params[0].ptype = parameter.type;
+    }
+    const int code = SPI_execute_plan_extended(plan, &options);
+    if (code < 0) elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
+  }));
+  if (has_new_) CountSize();
+  has_new_ = false;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> StatementCache::EstimateRows(const std::string& sql) {
+  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, Planning::kGeneric, 0, InvalidOid));
+  return pg::CallFor([&] {
+    CachedPlan* const cached = SPI_plan_get_cached_plan(plan);
+    if (cached == nullptr) elog(ERROR, "one statement has several plans");
+    const double rows = linitial_node(PlannedStmt, cached->stmt_list)->planTree->plan_rows;
+    ReleaseCachedPlan(cached, CurrentResourceOwner);
+    return rows;
+  });
+}
+
+// The memory of the statements, with the plans that executing them has made.
+void StatementCache::CountSize() const {
+  std::size_t bytes = 0;
+  for (const auto& [key, plan] : plans_) {
+    const List* const sources = SPI_plan_get_plan_sources(plan);
+    for (int i = 0; i < list_length(sources); ++i) {
+      const auto* const source = static_cast<CachedPlanSource*>(list_nth(sources, i));
+      bytes += MemoryContextMemAllocated(source->context, true);
+      if (source->gplan != nullptr)
+        bytes += MemoryContextMemAllocated(source->gplan->context, true);
+    }
+  }
+  pg::cache_stats::SetSize(pg::CacheKind::kPlan, plans_.size(), bytes);
+}
+
+void StatementCache::Clear() {
+  for (const auto& [key, plan] : plans_) SPI_freeplan(plan);
+  plans_.Clear();
+  pg::cache_stats::SetSize(pg::CacheKind::kPlan, 0, 0);
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,69 @@
+// Statements that the applier executes again and again, prepared once.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status
+//
+// Keyed by text, planning mode and magnitude of the rows it reads by name. The server's plan cache
+// below re-plans what invalidation touches.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_STATEMENT_CACHE_H_
+#define PG_TVIEWS_WORKER_REFRESH_STATEMENT_CACHE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "shared/lru_map.h"
+#include "shared/types.h"
+
+struct _SPI_plan;
+struct _DestReceiver;
+
+namespace tviews::worker {
+
+enum class Planning : std::uint8_t {
+  kGeneric,  // once; for statements whose plan does not depend on the parameter
+  kCustom,   // at every execution, with the parameter known
+};
+
+// At most one parameter.
+struct StatementParameter {
+  TypeId type = 0;  // 0: the statement has none
+  std::uintptr_t value = 0;
+};
+
+class StatementCache {
+ public:
+  // Executes `sql` under the active snapshot, read-only, sending its rows to `destination`.
+  // Relations registered with the current SPI connection are visible to it. REQUIRES: an SPI
+  // connection is open.
+  absl::Status Execute(const std::string& sql, Planning planning, std::size_t magnitude,
+                       const StatementParameter& parameter, _DestReceiver* destination);
+
+  // The planner's estimate of the number of rows that `sql`, planned as kGeneric, returns.
+  // REQUIRES: an SPI connection is open.
+  absl::StatusOr<double> EstimateRows(const std::string& sql);
+
+  // Forgets every statement.
+  void Clear();
+
+  std::size_t size() const { return plans_.size(); }
+
+ private:
+  absl::StatusOr<_SPI_plan*> Prepare(const std::string& sql, Planning planning,
+                                     std::size_t magnitude, TypeId parameter_type);
+
+  void CountSize() const;
+
+  LruMap<std::string, _SPI_plan*> plans_;  // at most pg_tviews.prepared_stmt_cache_size
+  bool has_new_ = false;                   // one that has not been executed yet
+};
+
+// 1, 10, 100, ...: the smallest not below `count`.
+std::size_t MagnitudeOf(std::size_t count);
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_STATEMENT_CACHE_H_

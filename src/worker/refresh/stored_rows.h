@@ -1,0 +1,35 @@
+// Finds stored rows of a TVIEW by key, through its primary key.
+//
+// Layer:   worker
+// Sharing: private to one process
+// Errors:  every function may raise: call them inside pg::Call only
+//
+// A recomputing query mostly returns its rows in the order of their keys. Descending the index for
+// each of them costs more than stepping to the next entry of its leaf, so after a run of ascending
+// keys the finder steps, as long as the wanted entry is near. (1) Both ways find the same: the
+// version that the snapshot sees.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_STORED_ROWS_H_
+#define PG_TVIEWS_WORKER_REFRESH_STORED_ROWS_H_
+
+#include <cstdint>
+
+struct RelationData;
+struct SnapshotData;
+struct TupleTableSlot;
+
+namespace tviews::worker {
+
+struct StoredRows;
+
+// The index is closed by CloseStoredRows, the lock on it stays until the end of the transaction.
+StoredRows* OpenStoredRows(RelationData* tview, SnapshotData* snapshot);
+
+// Puts the row whose key is the datum `key` into `row`; false if there is none.
+bool FindStoredRow(StoredRows* rows, std::uintptr_t key, TupleTableSlot* row);
+
+void CloseStoredRows(StoredRows* rows);
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_STORED_ROWS_H_

@@ -1,0 +1,77 @@
+// One TVIEW's part of a batch, with what happens when it fails.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  transient failures are returned and end the batch; data failures end in quarantine
+//
+// A batch first runs in one piece. If anything in it raises, it is begun again "carefully": each
+// TVIEW in a subtransaction of its own, so that one that fails can be undone alone. The failing
+// keys are found by halving (ATTACKS A20).
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
+#define PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/delta.h"
+#include "shared/tview_definition.h"
+#include "worker/core/cascade.h"
+#include "worker/refresh/refresh_executor.h"
+
+struct SnapshotData;
+
+namespace tviews::worker {
+
+class TviewRefresh {
+ public:
+  // `is_requested`: a session asked for it and is told of a failure, which then changes nothing.
+  TviewRefresh(const TviewDefinition& tview, const ReaderColumns& readers, bool careful,
+               bool is_requested, RefreshExecutor* executor)
+      : tview_(tview),
+        readers_(readers),
+        careful_(careful),
+        is_requested_(is_requested),
+        executor_(executor) {}
+
+  // From now on every failure, also one that says nothing about the data, ends in quarantine.
+  void LosePatience() { is_patient_ = false, careful_ = true; }
+
+  // The affected keys under `deltas`.
+  absl::StatusOr<AffectedKeys> FindKeys(const DeltaSet& deltas);
+
+  // Refreshes them under the active snapshot; what changed goes into `changes`.
+  absl::StatusOr<WriteCounts> Apply(const AffectedKeys& affected, DeltaSet* changes);
+
+  // Keys that failed, or 1 if the TVIEW failed as a whole.
+  std::size_t errors() const { return failure_.ok() ? failed_keys_ : 1; }
+
+  // The failure that put the TVIEW into quarantine as a whole, or OK.
+  const absl::Status& failure() const { return failure_; }
+
+ private:
+  // True if the whole batch is to be repeated.
+  bool IsReasonToRepeat(const absl::Status& error) const;
+  absl::StatusOr<WriteCounts> Try(const AffectedKeys& affected, WriteMode mode, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyDistinct(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyCarefully(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyConflicting(DeltaSet* changes);
+  absl::Status Quarantine(const std::string& key, const absl::Status& error);
+  absl::StatusOr<WriteCounts> ApplyHalves(const std::vector<std::string>& keys,
+                                          const absl::Status& error, DeltaSet* changes);
+
+  const TviewDefinition& tview_;
+  const ReaderColumns& readers_;
+  bool careful_;
+  bool is_requested_;
+  bool is_patient_ = true;
+  RefreshExecutor* executor_;
+  std::vector<std::pair<std::string, absl::Status>> conflicting_;  // over unique columns
+  std::size_t failed_keys_ = 0;
+  absl::Status failure_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_

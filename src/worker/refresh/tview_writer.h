@@ -1,0 +1,85 @@
+// Writes the rows of one TVIEW: compares each recomputed row with the stored one and changes only
+// what differs.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  every function may raise: call them inside pg::Call only
+//
+// Written in the server's style - plain data, no destructors - because it is a DestReceiver: the
+// executor of the recomputing query hands it one row after the other. Rows go through the table
+// access method and the indexes directly, without a second query. The stored row is found by the
+// primary key, under the batch's snapshot S, so it is the version as of the previous frontier.
+//
+// (1) A row is compared by the image of every column, never by `=`.
+// (2) A key that the query returns twice raises a unique violation.
+// (3) `on_change` sees the old and the new version of every row that is written.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
+#define PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "shared/shared_counter.h"
+#include "shared/types.h"
+#include "worker/core/key_checklist.h"
+
+struct SnapshotData;
+struct TupleTableSlot;
+struct _DestReceiver;
+
+namespace tviews::worker {
+
+// How a differing row is written.
+enum class WriteMode : std::uint8_t {
+  kInPlace,  // update, insert
+  kCollect,  // only delete the old versions; keep the new ones for InsertCollected. For rows
+             // that swap values of a unique column, which row-at-a-time writing trips over.
+};
+
+struct WriteCounts {
+  std::uint64_t inserted;
+  std::uint64_t updated;
+  std::uint64_t deleted;
+  std::uint64_t unchanged;
+};
+
+// Called for every written row: `old_row` is null for an insert, `new_row` for a delete. May raise.
+// `on_key` is called for every row that the query returned, with the datum of its key; rows of keys
+// that are not listed are left alone. `rows_done` counts the rows that the query returned.
+struct WriterCallbacks {
+  void* argument;
+  void (*on_change)(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row);
+  KeyNote (*on_key)(void* argument, std::uintptr_t key);
+  SharedCounter* rows_done;
+};
+
+struct TviewWriter;
+
+// Opens the TVIEW for writing. `track_seen`: remember which stored rows the query returned, for
+// DeleteUnseen.
+TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
+                             SnapshotData* snapshot, WriteMode mode, bool track_seen,
+                             const WriterCallbacks& callbacks);
+
+// True if the TVIEW had no rows when it was opened.
+bool IsEmpty(const TviewWriter* writer);
+
+// The receiver that a query's rows are sent to.
+_DestReceiver* ReceiverOf(TviewWriter* writer);
+
+// Deletes the stored row of `key` unless the query returned it.
+void DeleteMissingKey(TviewWriter* writer, std::uintptr_t key);
+
+// REQUIRES: track_seen. Deletes every stored row that the query did not return.
+void DeleteUnseen(TviewWriter* writer);
+
+// kCollect: inserts what was kept.
+void InsertCollected(TviewWriter* writer);
+
+// Closes everything; the locks stay until the end of the transaction.
+WriteCounts CloseTviewWriter(TviewWriter* writer);
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
