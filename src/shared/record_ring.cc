@@ -5,28 +5,30 @@
 #include <new>
 #include <type_traits>
 
+#include "shared/shared_field.h"
+
 namespace tviews {
 
 // Positions are read and written through Atomic().
 struct RecordRing::Control {
-  std::uint64_t capacity;  // immutable
-  std::uint64_t head;      // written by the reader under the exclusive lock
-  std::uint64_t tail;      // written under the exclusive lock
+  std::uint64_t capacity TVIEWS_SHARED(set_at_start);
+  std::uint64_t head TVIEWS_SHARED(through_atomic);  // written by the reader, exclusive lock held
+  std::uint64_t tail TVIEWS_SHARED(through_atomic);  // written with the exclusive lock held
 };
 
 // A frame is its header, then its payload, padded to kAlignment. A skip frame is a header of which
 // only the first eight bytes are there, so that it fits into every rest of the memory.
 struct RecordRing::FrameHeader {
-  std::uint32_t words;  // size of the frame in units of kAlignment
-  std::uint32_t state;  // a FrameState, through Atomic(); the rest is immutable
-  std::uint64_t xid;
-  std::int64_t published_at;
-  std::int32_t pid;
-  std::uint32_t source_keys;
-  std::uint32_t outbox_block;
-  std::uint32_t outbox_offset;
-  std::uint32_t payload_size;
-  std::uint32_t record_bytes;
+  std::uint32_t words TVIEWS_SHARED(set_at_birth);    // size of the frame in units of kAlignment
+  std::uint32_t state TVIEWS_SHARED(through_atomic);  // a FrameState
+  std::uint64_t xid TVIEWS_SHARED(set_at_birth);
+  std::int64_t published_at TVIEWS_SHARED(set_at_birth);
+  std::int32_t pid TVIEWS_SHARED(set_at_birth);
+  std::uint32_t source_keys TVIEWS_SHARED(set_at_birth);
+  std::uint32_t outbox_block TVIEWS_SHARED(set_at_birth);
+  std::uint32_t outbox_offset TVIEWS_SHARED(set_at_birth);
+  std::uint32_t payload_size TVIEWS_SHARED(set_at_birth);
+  std::uint32_t record_bytes TVIEWS_SHARED(set_at_birth);
 };
 
 namespace {

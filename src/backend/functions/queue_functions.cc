@@ -82,7 +82,7 @@ void CopyFrames(pg::DatabaseSlot* slot, CopiedRing* copy) {
   copy->frames.reserve(capacity / RecordRing::FrameSize(0) + 1);
   copy->payloads.resize(capacity);
   std::size_t used = 0;
-  pg::SharedHolder holder(slot->queue_lock);
+  pg::ReadHolder holder(slot->queue_lock);
   RecordRing ring(slot->ring);
   ring.ForEach(ring.tail(), [&](const Frame& frame) {
     if (frame.state != FrameState::kPending) return true;

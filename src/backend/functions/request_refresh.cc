@@ -59,7 +59,7 @@ bool PlaceRequest(DatabaseSlot* slot, RelationId tview) {
 }
 
 bool IsAnswered() {
-  pg::SharedHolder holder(my_request.slot->queue_lock);
+  pg::ReadHolder holder(my_request.slot->queue_lock);
   const std::uint32_t state = my_request.slot->requests[my_request.index].state;
   return state == RefreshRequest::kDone || state == RefreshRequest::kFailed;
 }
@@ -67,7 +67,7 @@ bool IsAnswered() {
 absl::StatusOr<RefreshOutcome> TakeAnswer() {
   RefreshRequest answer;
   {
-    pg::SharedHolder holder(my_request.slot->queue_lock);
+    pg::ReadHolder holder(my_request.slot->queue_lock);
     answer = my_request.slot->requests[my_request.index];
   }
   if (answer.state == RefreshRequest::kFailed) {

@@ -88,7 +88,7 @@ bool HoldsUp(const pg::BusyLock& busy, const LockData* locks) {
 }
 
 int CopyBusyLocks(DatabaseSlot* slot, pg::BusyLock* busy) {
-  pg::SharedHolder holder(slot->frontier_lock);
+  pg::ReadHolder holder(slot->frontier_lock);
   for (int i = 0; i < slot->busy_count; ++i) busy[i] = slot->busy[i];
   return slot->busy_count;
 }
@@ -173,7 +173,7 @@ bool IsBehind(DatabaseSlot* slot, const Concerned& concerned) {
   const int count = slot->behind_count.Load();
   if (count == 0) return false;
   if (concerned.all || count > pg::kBehindPlaces) return true;
-  pg::SharedHolder holder(slot->frontier_lock);
+  pg::ReadHolder holder(slot->frontier_lock);
   const RelationId* const end = slot->behind + std::min(count, pg::kBehindPlaces);
   const RelationId* const begin = slot->behind;
   return std::any_of(concerned.tviews.begin(), concerned.tviews.end(),

@@ -33,7 +33,7 @@ constexpr long kRecheckMs = 50;
 constexpr long kTransactionRecheckMs = 20;  // whether a transaction is still in progress
 
 bool FrontierIncludes(DatabaseSlot* slot, FullXid xid) {
-  pg::SharedHolder holder(slot->frontier_lock);
+  pg::ReadHolder holder(slot->frontier_lock);
   if (xid < slot->frontier_xmin) return true;
   if (xid >= slot->frontier_xmax) return false;
   return !std::binary_search(slot->frontier_in_progress,
@@ -68,7 +68,7 @@ Waited Done(const DatabaseSlot& slot) {
 
 // Nothing that a batch could take: what had committed before is applied, and its batch committed.
 bool IsIdle(DatabaseSlot* slot) {
-  pg::SharedHolder holder(slot->queue_lock);
+  pg::ReadHolder holder(slot->queue_lock);
   return slot->database.Load() == MyDatabaseId && RecordRing(slot->ring).empty() &&
          slot->kept.Load() == 0 && slot->overflow.started.Load() == slot->clean.Load() &&
          pg::Slots()->unslotted.started.Load() == slot->clean_unslotted.Load();

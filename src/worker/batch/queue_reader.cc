@@ -16,7 +16,7 @@
 namespace tviews::worker {
 
 using pg::ExclusiveHolder;
-using pg::SharedHolder;
+using pg::ReadHolder;
 
 void QueueReader::BeforeSnapshot() {
   // `finished` before `started`: a transaction that begins to overflow in between makes them
@@ -59,7 +59,7 @@ absl::Status QueueReader::CollectRing(
     SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
   RecordRing ring(slot_->ring);
   {
-    SharedHolder holder(slot_->queue_lock);
+    ReadHolder holder(slot_->queue_lock);
     walked_ = ring.tail();
   }
   slot_->activity.walked.Store(walked_);
@@ -176,7 +176,7 @@ bool QueueReader::HasWork() const {
   if (slot_->requested.Load() > slot_->served.Load()) return true;
   if (slot_->overflow.started.Load() != slot_->clean.Load()) return true;
   if (pg::Slots()->unslotted.started.Load() != slot_->clean_unslotted.Load()) return true;
-  SharedHolder holder(slot_->queue_lock);
+  ReadHolder holder(slot_->queue_lock);
   for (const pg::RefreshRequest& request : slot_->requests) {
     if (request.state == pg::RefreshRequest::kWaiting) return true;
   }

@@ -22,7 +22,7 @@ void CopyText(const std::string& text, char* to, std::size_t room) {
 void RefreshRequests::Take() {
   taken_.reserve(pg::kRefreshRequests);  // nothing is allocated under the lock
   pg::ExclusiveHolder holder(slot_->queue_lock);
-  std::erase_if(taken_, [&](const Taken& taken) {
+  std::erase_if(taken_, [&](const Taken& taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot_->queue_lock) {
     RefreshRequest& request = slot_->requests[taken.index];
     if (request.state != RefreshRequest::kAbandoned) return false;
     request.state = RefreshRequest::kFree;

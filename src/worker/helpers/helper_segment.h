@@ -20,6 +20,7 @@
 
 #include "shared/pg/boundary/guard.h"
 #include "shared/shared_counter.h"
+#include "shared/shared_field.h"
 #include "shared/types.h"
 
 struct PGPROC;
@@ -38,12 +39,12 @@ struct HelperShared {
   SharedFlag finished;  // slices whose rows have all been sent or written
   SharedFlag failures;  // how many helpers have failed
   SharedFlag has_failure;
-  pg::Failure failure;
-  std::uint32_t slices;
-  std::uint32_t task_size;  // bytes
-  Oid32 database;
-  PGPROC* applier;
-  std::int32_t applier_pid;
+  pg::Failure failure TVIEWS_SHARED(handed_over);
+  std::uint32_t slices TVIEWS_SHARED(set_at_birth);
+  std::uint32_t task_size TVIEWS_SHARED(set_at_birth);  // bytes
+  Oid32 database TVIEWS_SHARED(set_at_birth);
+  PGPROC* applier TVIEWS_SHARED(set_at_birth);
+  std::int32_t applier_pid TVIEWS_SHARED(set_at_birth);
 
   std::uint32_t TakeSlice() { return next.Add(1) - 1; }
 };

@@ -159,7 +159,7 @@ void Launcher::CollectWishes() {
                     slot.requested.Load() > slot.served.Load() ||
                     slot.overflow.started.Load() != slot.clean.Load();
     if (!has_work) {
-      pg::SharedHolder holder(slot.queue_lock);
+      pg::ReadHolder holder(slot.queue_lock);
       has_work = !RecordRing(slot.ring).empty();
     }
     if (has_work) Want(database);

@@ -19,7 +19,7 @@ namespace {
 std::vector<FrameContent> PendingFrames(DatabaseSlot* slot) {
   std::vector<FrameContent> frames;
   frames.reserve(Slots()->ring_capacity / RecordRing::FrameSize(0) + 1);
-  SharedHolder holder(slot->queue_lock);
+  ReadHolder holder(slot->queue_lock);
   const RecordRing ring(slot->ring);
   ring.ForEach(ring.tail(), [&](const Frame& frame) {
     if (frame.state != FrameState::kPending) return true;

@@ -17,8 +17,8 @@ std::int32_t IndexOf(const DatabaseSlot* slot) {
 }
 
 // Appends the frame, without its payload where that does not fit into a quarter of the ring.
-// HOLDS: slot->queue_lock.
-std::optional<RingPosition> PublishLocked(DatabaseSlot* slot, const FrameContent& content) {
+std::optional<RingPosition> PublishLocked(DatabaseSlot* slot, const FrameContent& content)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->queue_lock) {
   RecordRing ring(slot->ring);
   if (RecordRing::FrameSize(content.payload.size()) <= ring.capacity() / 4) {
     return ring.Publish(content);

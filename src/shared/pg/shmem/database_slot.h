@@ -10,8 +10,8 @@
 // SlotTable.quiet_        everybody             monitoring            atomic
 //   failures
 // SlotTable.launcher      launcher              everybody             atomic
-// database, generation    who claims or frees   everybody             table lock to write; atomic,
-//                                                                     or any slot lock
+// database, generation    who claims or frees   everybody             table lock to write; atomic
+// reserved_*              who frees             who claims            table lock
 // applier, applier_pid    the applier           everybody             atomic
 // needs_applier           everybody             launcher              atomic
 // ring                    writers, the applier  both, monitoring      queue_lock
@@ -42,6 +42,7 @@
 
 #include "shared/pg/shmem/lock.h"
 #include "shared/shared_counter.h"
+#include "shared/shared_field.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -105,6 +106,9 @@ struct BusyLock {
 };
 inline constexpr int kBusyPlaces = 64;  // those beyond are known to the applier only
 
+// SlotTable.lock of the one table: what guards the places themselves.
+SharedLock& SlotTableLock();
+
 struct DatabaseSlot {
   Shared<DatabaseId> database;  // 0: free
   SharedFlag generation;
@@ -112,12 +116,13 @@ struct DatabaseSlot {
   SharedNumber applier;      // index of its PGPROC; -1: none
   SharedNumber applier_pid;  // 0: none
   SharedFlag needs_applier;
-  DatabaseId reserved_from;        // a free slot: not for this database
-  Timestamp reserved_until;        //   before this time
+  // A free slot: not for this database before that time.
+  DatabaseId reserved_from ABSL_GUARDED_BY(SlotTableLock());
+  Timestamp reserved_until ABSL_GUARDED_BY(SlotTableLock());
   Shared<Timestamp> parked_until;  // no applier before; 0: at once
 
-  SharedLock queue_lock;
-  void* ring;
+  SharedLock queue_lock TVIEWS_SHARED(own_locking);
+  void* ring TVIEWS_SHARED(set_at_start);  // the pointer; for its bytes see record_ring.h
 
   OverflowCounters overflow;
   SharedCounter clean;
@@ -126,29 +131,32 @@ struct DatabaseSlot {
 
   SharedCounter requested;
   SharedCounter served;
-  SharedFlag paused;                      // no batch begins; the slot is not freed
-  SharedFlag is_closing;                  // nothing is published any more; see ReleaseSlot
-  alignas(8) unsigned char progress[16];  // ConditionVariable: signalled after every batch
+  SharedFlag paused;      // no batch begins; the slot is not freed
+  SharedFlag is_closing;  // nothing is published any more; see ReleaseSlot
+  // ConditionVariable: signalled after every batch.
+  alignas(8) unsigned char progress[16] TVIEWS_SHARED(own_locking);
 
-  SharedLock frontier_lock;
-  FullXid frontier_xmin;
-  FullXid frontier_xmax;
-  std::uint32_t frontier_count;
-  FullXid* frontier_in_progress;  // room for SlotTable.max_in_progress
-  SharedNumber behind_count;      // TVIEWs that the frontier does not hold for
-  RelationId behind[kBehindPlaces];
-  std::int32_t busy_count;
-  BusyLock busy[kBusyPlaces];
+  SharedLock frontier_lock TVIEWS_SHARED(own_locking);
+  FullXid frontier_xmin ABSL_GUARDED_BY(frontier_lock);
+  FullXid frontier_xmax ABSL_GUARDED_BY(frontier_lock);
+  std::uint32_t frontier_count ABSL_GUARDED_BY(frontier_lock);
+  // Room for SlotTable.max_in_progress.
+  FullXid* frontier_in_progress TVIEWS_SHARED(set_at_start) ABSL_PT_GUARDED_BY(frontier_lock);
+  SharedNumber behind_count;  // TVIEWs that the frontier does not hold for
+  RelationId behind[kBehindPlaces] ABSL_GUARDED_BY(frontier_lock);
+  std::int32_t busy_count ABSL_GUARDED_BY(frontier_lock);
+  BusyLock busy[kBusyPlaces] ABSL_GUARDED_BY(frontier_lock);
 
-  RefreshRequest requests[kRefreshRequests];
+  RefreshRequest requests[kRefreshRequests] ABSL_GUARDED_BY(queue_lock);
   ApplierActivity activity;
 };
 
 struct SlotTable {
-  SharedLock lock;
-  std::int32_t slot_count;
-  std::uint32_t max_in_progress;  // most transactions a snapshot can list
-  std::size_t ring_capacity;      // bytes, per slot
+  SharedLock lock TVIEWS_SHARED(own_locking);
+  std::int32_t slot_count TVIEWS_SHARED(set_at_start);
+  std::uint32_t max_in_progress
+      TVIEWS_SHARED(set_at_start);                        // most transactions a snapshot can list
+  std::size_t ring_capacity TVIEWS_SHARED(set_at_start);  // bytes, per slot
   OverflowCounters unslotted;
   SharedNumber launcher;  // index of its PGPROC; -1: none
   SharedNumber launcher_pid;
@@ -158,7 +166,7 @@ struct SlotTable {
   SharedCounter freed;               // slots given back
   SharedCounter quiet_failures;      // exceptions that EnterQuietly dropped
   Shared<Timestamp> turned_away_at;  // when a database last found no slot or no worker
-  DatabaseSlot slots[1];             // slot_count of them
+  DatabaseSlot slots[1] TVIEWS_SHARED(own_locking);  // slot_count of them
 };
 
 static_assert(std::is_standard_layout_v<DatabaseSlot>);

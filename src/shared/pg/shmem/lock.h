@@ -10,6 +10,7 @@
 #define PG_TVIEWS_SHARED_PG_SHMEM_LOCK_H_
 
 #include "absl/base/thread_annotations.h"
+#include "shared/shared_field.h"
 
 struct LWLock;
 
@@ -25,7 +26,8 @@ class ABSL_LOCKABLE SharedLock {
   void Release() ABSL_UNLOCK_FUNCTION();
 
  private:
-  LWLock* lock_;  // in main shared memory: the same address in every process
+  LWLock* lock_
+      TVIEWS_SHARED(set_at_start);  // in main shared memory: the same address in every process
 };
 
 class ABSL_SCOPED_LOCKABLE ExclusiveHolder {
@@ -41,14 +43,14 @@ class ABSL_SCOPED_LOCKABLE ExclusiveHolder {
   SharedLock& lock_;
 };
 
-class ABSL_SCOPED_LOCKABLE SharedHolder {
+class ABSL_SCOPED_LOCKABLE ReadHolder {
  public:
-  explicit SharedHolder(SharedLock& lock) ABSL_SHARED_LOCK_FUNCTION(lock) : lock_(lock) {
+  explicit ReadHolder(SharedLock& lock) ABSL_SHARED_LOCK_FUNCTION(lock) : lock_(lock) {
     lock_.AcquireShared();
   }
-  ~SharedHolder() ABSL_UNLOCK_FUNCTION() { lock_.Release(); }
-  SharedHolder(const SharedHolder&) = delete;
-  SharedHolder& operator=(const SharedHolder&) = delete;
+  ~ReadHolder() ABSL_UNLOCK_FUNCTION() { lock_.Release(); }
+  ReadHolder(const ReadHolder&) = delete;
+  ReadHolder& operator=(const ReadHolder&) = delete;
 
  private:
   SharedLock& lock_;

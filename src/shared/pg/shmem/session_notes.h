@@ -23,6 +23,7 @@
 #include <type_traits>
 
 #include "shared/shared_counter.h"
+#include "shared/shared_field.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -51,7 +52,7 @@ struct CreationNote {
   SharedCounter rows_done;
   SharedCounter rows_expected;  // the planner's estimate; 0: not known yet
   Shared<Timestamp> started_at;
-  char entity[64];
+  char entity[64] TVIEWS_SHARED(versioned);
 };
 
 struct SessionNote {

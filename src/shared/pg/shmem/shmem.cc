@@ -66,7 +66,8 @@ void RequestSharedMemory() {
   RequestNamedLWLockTranche(kName, LockCount());
 }
 
-void InitializeTable(SlotTable* table) {
+// No other process is there yet.
+void InitializeTable(SlotTable* table) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   const Layout layout = ComputeLayout();
   char* const base = reinterpret_cast<char*>(table);
   LWLockPadded* locks = GetNamedLWLockTranche(kName);
@@ -120,6 +121,7 @@ void InitializeSharedMemory() {
 }
 
 SlotTable* Slots() { return slot_table; }
+SharedLock& SlotTableLock() { return slot_table->lock; }
 StatsTable* Stats() { return stats_table; }
 SessionNote* SessionNotes() { return session_note_table; }
 CacheTable* Caches() { return cache_table; }

@@ -23,7 +23,8 @@ DatabaseId DatabaseOf(std::uint64_t id) { return static_cast<DatabaseId>(id >> 3
 
 // The place of `id`, or kNone. Entries stand where their own number says, or after that: a search
 // that begins there is short.
-int FindLocked(const StatsTable& table, std::uint64_t id, std::uint64_t near) {
+int FindLocked(const StatsTable& table, std::uint64_t id, std::uint64_t near)
+    ABSL_SHARED_LOCKS_REQUIRED(table.lock) {
   const int start = static_cast<int>(near % static_cast<std::uint64_t>(table.size));
   for (int i = 0; i < table.size; ++i) {
     const int place = (start + i) % table.size;
@@ -38,7 +39,7 @@ void ClearEntry(TviewStats* entry, Timestamp now) {
 }
 
 // A free entry, or the one whose TVIEW was refreshed longest ago.
-int FindRoomLocked(StatsTable& table, std::uint64_t id) {
+int FindRoomLocked(StatsTable& table, std::uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(table.lock) {
   if (const int free = FindLocked(table, 0, id); free != kNone) return free;
   const auto* const oldest = std::min_element(
       table.entries, table.entries + table.size, [](const TviewStats& a, const TviewStats& b) {
@@ -52,7 +53,7 @@ void Raise(SharedCounter* counter, std::uint64_t to) {
   if (counter->Load() < to) counter->Store(to);
 }
 
-void CountLocked(const RefreshSample& sample, Timestamp now, TviewStats* entry) {
+void CountInto(const RefreshSample& sample, Timestamp now, TviewStats* entry) {
   const bool is_first = entry->refreshes.Load() == 0;
   if (is_first || sample.duration_us < entry->min_us.Load()) {
     entry->min_us.Store(sample.duration_us);
@@ -77,7 +78,7 @@ void CountLocked(const RefreshSample& sample, Timestamp now, TviewStats* entry) 
   Raise(&entry->max_lag_us, lag);
 }
 
-void CountAuditLocked(const AuditSample& sample, Timestamp now, TviewStats* entry) {
+void CountAuditInto(const AuditSample& sample, Timestamp now, TviewStats* entry) {
   entry->audited.Add(sample.keys);
   entry->audit_rounds.Add(sample.rounds);
   entry->audits_given_up.Add(sample.given_up);
@@ -89,7 +90,7 @@ void CountAuditLocked(const AuditSample& sample, Timestamp now, TviewStats* entr
 // Calls `count` with the entry of `id`; false if it has none yet.
 template <typename Count>
 bool CountKnown(StatsTable& table, std::uint64_t id, const Count& count) {
-  SharedHolder holder(table.lock);
+  ReadHolder holder(table.lock);
   const int place = FindLocked(table, id, id);
   if (place == kNone) return false;
   count(&table.entries[place]);
@@ -130,7 +131,7 @@ void Count(DatabaseId database, const std::vector<RefreshSample>& samples, Times
   StatsTable& table = *Stats();
   for (const RefreshSample& sample : samples) {
     const std::uint64_t id = IdOf(database, sample.tview);
-    const auto count = [&](TviewStats* entry) { CountLocked(sample, now, entry); };
+    const auto count = [&](TviewStats* entry) { CountInto(sample, now, entry); };
     const Timestamp begin = now - static_cast<Timestamp>(sample.duration_us);
     if (!CountKnown(table, id, count)) CountNew(table, id, begin, count);
   }
@@ -139,13 +140,13 @@ void Count(DatabaseId database, const std::vector<RefreshSample>& samples, Times
 void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) noexcept {
   StatsTable& table = *Stats();
   const std::uint64_t id = IdOf(database, sample.tview);
-  const auto count = [&](TviewStats* entry) { CountAuditLocked(sample, now, entry); };
+  const auto count = [&](TviewStats* entry) { CountAuditInto(sample, now, entry); };
   if (!CountKnown(table, id, count)) CountNew(table, id, now, count);
 }
 
 RelationId Copy(std::int32_t place, DatabaseId database, TviewStats* copy) noexcept {
   StatsTable& table = *Stats();
-  SharedHolder holder(table.lock);
+  ReadHolder holder(table.lock);
   const std::uint64_t id = table.ids[place].Load();
   if (id == 0 || DatabaseOf(id) != database) return 0;
   *copy = table.entries[place];

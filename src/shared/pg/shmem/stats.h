@@ -28,6 +28,7 @@
 #include "shared/histogram.h"
 #include "shared/pg/shmem/lock.h"
 #include "shared/shared_counter.h"
+#include "shared/shared_field.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -83,11 +84,12 @@ struct AuditSample {
 };
 
 struct StatsTable {
-  SharedLock lock;
-  std::int32_t size;
+  SharedLock lock TVIEWS_SHARED(own_locking);
+  std::int32_t size TVIEWS_SHARED(set_at_start);
   SharedCounter evicted;
-  SharedCounter* ids;  // database and TVIEW; 0: free
-  TviewStats* entries;
+  // Database and TVIEW; 0: free.
+  SharedCounter* ids TVIEWS_SHARED(set_at_start) ABSL_PT_GUARDED_BY(lock);
+  TviewStats* entries TVIEWS_SHARED(set_at_start) ABSL_PT_GUARDED_BY(lock);
 };
 
 static_assert(std::is_trivially_copyable_v<StatsTable>);

@@ -20,7 +20,7 @@ constexpr Timestamp kCrowdedTime = 10 * 1000000;
 
 void SetLatchOf(std::int32_t process) { SetLatch(&ProcGlobal->allProcs[process].procLatch); }
 
-DatabaseSlot* FindLocked(DatabaseId database) {
+DatabaseSlot* Find(DatabaseId database) {
   SlotTable* const table = Slots();
   for (int i = 0; i < table->slot_count; ++i) {
     if (table->slots[i].database.Load() == database) return &table->slots[i];
@@ -28,7 +28,7 @@ DatabaseSlot* FindLocked(DatabaseId database) {
   return nullptr;
 }
 
-DatabaseSlot* FindFreeLocked(DatabaseId database) {
+DatabaseSlot* FindFreeLocked(DatabaseId database) ABSL_SHARED_LOCKS_REQUIRED(SlotTableLock()) {
   SlotTable* const table = Slots();
   for (int i = 0; i < table->slot_count; ++i) {
     DatabaseSlot* const slot = &table->slots[i];
@@ -42,7 +42,7 @@ DatabaseSlot* FindFreeLocked(DatabaseId database) {
 
 // The waiters see that it serves another database, or none, and look for their slot again. While
 // others look for one, the same database does not get it back at once.
-void FreeLocked(DatabaseSlot* slot) {
+void FreeLocked(DatabaseSlot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
   if (IsCrowded()) {
     slot->reserved_from = slot->database.Load();
     slot->reserved_until = GetCurrentTimestamp() + kReservation;
@@ -55,7 +55,8 @@ void FreeLocked(DatabaseSlot* slot) {
 
 // A new slot is dirty: started differs from clean, and the unslotted counters are taken as never
 // covered.
-void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
+void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
   ExclusiveHolder holder(slot->queue_lock);
   slot->overflow.started.Store(1);
   slot->overflow.finished.Store(1);
@@ -84,7 +85,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database) {
   slot->database.Store(database);
 }
 
-bool IsInFlightLocked(DatabaseSlot* slot) {
+bool IsInFlightLocked(DatabaseSlot* slot) ABSL_SHARED_LOCKS_REQUIRED(slot->queue_lock) {
   for (const RefreshRequest& request : slot->requests) {
     if (request.state != RefreshRequest::kFree) return true;
   }
@@ -98,20 +99,19 @@ bool IsInFlightLocked(DatabaseSlot* slot) {
 
 }  // namespace
 
-DatabaseSlot* FindSlot(DatabaseId database) noexcept { return FindLocked(database); }
+DatabaseSlot* FindSlot(DatabaseId database) noexcept { return Find(database); }
 
 DatabaseSlot* ClaimSlot(DatabaseId database) noexcept {
-  if (DatabaseSlot* slot = FindLocked(database); slot != nullptr) return slot;
-  SlotTable* const table = Slots();
-  ExclusiveHolder holder(table->lock);
-  if (DatabaseSlot* slot = FindLocked(database); slot != nullptr) return slot;
+  if (DatabaseSlot* slot = Find(database); slot != nullptr) return slot;
+  ExclusiveHolder holder(SlotTableLock());
+  if (DatabaseSlot* slot = Find(database); slot != nullptr) return slot;
   DatabaseSlot* const free = FindFreeLocked(database);
   if (free != nullptr) BeginSlotLocked(free, database);
   return free;
 }
 
 bool AttachApplier(DatabaseSlot* slot) noexcept {
-  ExclusiveHolder holder(Slots()->lock);
+  ExclusiveHolder holder(SlotTableLock());
   if (slot->database.Load() != MyDatabaseId || slot->applier.Load() >= 0 || IsParked(slot)) {
     return false;
   }
@@ -132,7 +132,7 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
 
 void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept {
   {
-    ExclusiveHolder holder(Slots()->lock);
+    ExclusiveHolder holder(SlotTableLock());
     if (slot->applier_pid.Load() != MyProcPid) return;
     slot->applier.Store(-1);
     slot->applier_pid.Store(0);
@@ -144,7 +144,7 @@ void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept {
 }
 
 bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {
-  ExclusiveHolder holder(Slots()->lock);
+  ExclusiveHolder holder(SlotTableLock());
   ExclusiveHolder queue(slot->queue_lock);
   if (IsInFlightLocked(slot)) return false;
   FreeLocked(slot);
@@ -154,7 +154,7 @@ bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {
 bool ReleaseSlot(DatabaseSlot* slot, std::optional<RingPosition> prepared_up_to) noexcept {
   bool has_work = false;
   {
-    ExclusiveHolder holder(Slots()->lock);
+    ExclusiveHolder holder(SlotTableLock());
     ExclusiveHolder queue(slot->queue_lock);
     for (const RefreshRequest& request : slot->requests) {
       if (request.state != RefreshRequest::kFree) return false;
@@ -213,8 +213,8 @@ bool IsParked(const DatabaseSlot* slot) noexcept {
 
 void UnparkSlot(DatabaseId database, bool exists) noexcept {
   {
-    ExclusiveHolder holder(Slots()->lock);
-    DatabaseSlot* const slot = FindLocked(database);
+    ExclusiveHolder holder(SlotTableLock());
+    DatabaseSlot* const slot = Find(database);
     if (slot == nullptr) return;
     slot->parked_until.Store(0);
     slot->needs_applier.Store(1);
