@@ -6,8 +6,9 @@
 //
 // Deltas are held per subtransaction level: a rolled-back savepoint drops its level, a released one
 // folds it upwards. At PRE_COMMIT, after the deferred triggers, the deltas become one change
-// record: an outbox row, and an entry of the change queue published with the transaction's id. At
-// PRE_PREPARE only the outbox row is written. COMMIT wakes the applier, ABORT voids the entry.
+// record: an outbox row, and an entry of the change queue published with the transaction's id.
+// PRE_PREPARE does the same; its entry stays pending until the prepared transaction ends. COMMIT
+// wakes the applier, ABORT voids the entry, PREPARE leaves it where it is.
 //
 // Collecting -> sealed (PRE_COMMIT or PRE_PREPARE has run) -> collecting (the transaction ended).
 //

@@ -14,9 +14,9 @@
 // (1) What Collect reports is every record visible in S, no more and no less.
 // (2) Nothing is consumed before AfterCommit: a batch that fails is simply begun again.
 // (3) A scan meets every row that is not deleted. Of those in progress under S, and without an
-// entry
-//     in the queue, it keeps the places; later batches ask for them as for the queue's entries. So
-//     no prepared transaction, however old, makes a second scan necessary (ATTACKS A5, B6).
+//     entry in the queue, it keeps the places; later batches ask for them as for the queue's
+//     entries. So no prepared transaction, however old, makes a second scan necessary (ATTACKS A5,
+//     B6).
 
 #ifndef PG_TVIEWS_WORKER_BATCH_QUEUE_READER_H_
 #define PG_TVIEWS_WORKER_BATCH_QUEUE_READER_H_
@@ -44,8 +44,9 @@ class QueueReader {
 
   void BeforeSnapshot();
 
-  // Calls `visit(xid, payload)` for every record that `snapshot` sees. The payload is empty if the
-  // record's row has vanished from the outbox, which only a repair by hand can do.
+  // Calls `visit(xid, payload)` for every record that `snapshot` sees. A record whose payload is in
+  // the outbox only, and whose row is no longer there, is not visited: a batch that has applied it
+  // deleted the row (ATTACKS A15).
   absl::Status Collect(SnapshotData* snapshot,
                        absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
 

@@ -20,7 +20,8 @@ void CopyText(const std::string& text, char* to, std::size_t room) {
 }  // namespace
 
 void RefreshRequests::Take() {
-  taken_.reserve(pg::kRefreshRequests);  // nothing is allocated under the lock
+  // There are no more places than this: the list does not grow under the lock.
+  taken_.reserve(pg::kRefreshRequests);
   pg::ExclusiveHolder holder(slot_->queue_lock);
   std::erase_if(taken_, [&](const Taken& taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot_->queue_lock) {
     RefreshRequest& request = slot_->requests[taken.index];

@@ -5,8 +5,8 @@
 // Sharing: private to the applier
 // Errors:  returns Status; what it wrote is undone by the caller's rollback
 //
-// Everything the TVIEW's definition executes runs as its owner (as_owner.h). Which statement
-// recomputes the keys is for shape_chooser.h to say.
+// Everything the TVIEW's definition executes runs as its owner (boundary/user_scope.h). Which
+// statement recomputes the keys is for shape_chooser.h to say.
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_REFRESH_EXECUTOR_H_
 #define PG_TVIEWS_WORKER_REFRESH_REFRESH_EXECUTOR_H_

@@ -2,10 +2,10 @@
 //
 // Layer:   worker
 // Sharing: private to one process
-// Errors:  MarkSeen may raise (allocation)
+// Errors:  cannot fail
 //
-// One page's worth of bits per block of the table, in one array made at the start: 40 bytes per
-// 8 kB, whatever the number of rows. Rows beyond the blocks that existed then are never asked for.
+// One page's worth of bits per block of the table, in one zeroed array that the caller makes: 40
+// bytes per 8 kB, whatever the number of rows. A row beyond these blocks is never marked.
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_
 #define PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_

@@ -51,8 +51,8 @@ auto CallFor(Body body) -> absl::StatusOr<std::invoke_result_t<Body>> {
   return result;
 }
 
-// Logs the error that the last failed Call captured, or `status` itself, at WARNING. REQUIRES: the
-// transaction or subtransaction of the failure has been rolled back.
+// Logs `status` at WARNING: its SQLSTATE, detail and hint, and before its message `while_doing`, a
+// clause without a full stop. Raises nothing: where even the line cannot be formatted, it is lost.
 void LogFailure(const absl::Status& status, const char* while_doing);
 
 void Flatten(const absl::Status& status, Failure* failure) noexcept;

@@ -1,7 +1,7 @@
 // The change queue: the outbox's cache in shared memory, one per database.
 //
 // Layer:   pg
-// Sharing: shared memory; each queue under its own lock, counters are atomics (table in the .cc)
+// Sharing: shared memory; each queue under its slot's queue_lock (table in database_slot.h)
 // Errors:  cannot fail; no room is an answer (the record stays in the outbox only)
 //
 // A writer publishes before its commit; the applier takes its snapshot S first and walks the queue
