@@ -71,7 +71,7 @@ install_packages() {
 }
 
 stage 'packages' install_packages
-for check in check_layers check_schedules check_format check_sizes check_shared_fields check_sql_support check_errors_documented \
+for check in check_layers check_schedules check_format check_sizes check_shared_fields check_sql_parts check_sql_support check_errors_documented \
   check_api_documented check_settings_documented check_qualified_columns; do
   stage "$check" "$ROOT/scripts/$check"
 done

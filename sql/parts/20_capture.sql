@@ -3,7 +3,7 @@
 -- not when it fires, and whoever puts the trigger on a table of theirs captures nothing until a
 -- TVIEW reads it. No SET search_path: the function looks no name up, and the setting would cost more
 -- than the call.
-CREATE FUNCTION @extschema@.pg_tviews_capture() RETURNS trigger
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_capture() RETURNS trigger
     LANGUAGE c VOLATILE PARALLEL UNSAFE
     AS 'MODULE_PATHNAME', 'tviews_capture';
 COMMENT ON FUNCTION @extschema@.pg_tviews_capture() IS 'notes which rows of a source table a transaction changed';

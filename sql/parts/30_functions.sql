@@ -3,50 +3,50 @@
 -- their own. What they execute runs as the TVIEW's owner with search_path = pg_catalog, pg_temp.
 -- EXECUTE stays with PUBLIC: each checks the caller's rights on the relations concerned.
 
-CREATE FUNCTION @extschema@.pg_tviews_version() RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_version() RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_version';
 COMMENT ON FUNCTION @extschema@.pg_tviews_version() IS 'version of the pg_tviews module that is loaded';
 
-CREATE FUNCTION @extschema@.pg_tviews_create(entity text, query text) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_create(entity text, query text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_create';
 COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text) IS 'creates the TVIEW tv_<entity> of a query and returns its name';
 
-CREATE FUNCTION @extschema@.pg_tviews_drop(entity text, if_exists boolean DEFAULT false) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_drop(entity text, if_exists boolean DEFAULT false) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_drop';
 COMMENT ON FUNCTION @extschema@.pg_tviews_drop(text, boolean) IS 'drops a TVIEW with its backing view and returns its name';
 
-CREATE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_replace';
 COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query with the same columns; the next batch brings its rows up to date';
 
-CREATE FUNCTION @extschema@.pg_tviews_convert_table(table_name text) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_convert_table(table_name text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_convert_table';
 COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
 
 -- Not for everybody: it locks every source.
-CREATE FUNCTION @extschema@.pg_tviews_reinstall_triggers() RETURNS integer
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_reinstall_triggers() RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_reinstall_triggers';
 COMMENT ON FUNCTION @extschema@.pg_tviews_reinstall_triggers() IS 'installs capture triggers that are missing; returns the number of source tables';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_reinstall_triggers() FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.pg_tviews_table(entity text) RETURNS regclass
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_table(entity text) RETURNS regclass
 LANGUAGE c STABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tviews_table';
 COMMENT ON FUNCTION @extschema@.pg_tviews_table(text) IS 'the table of the TVIEW that is called by this entity or table name';
 
-CREATE FUNCTION @extschema@.pg_tviews_verify(entity text,
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_verify(entity text,
     OUT key text, OUT difference text, OUT stored jsonb, OUT expected jsonb) RETURNS SETOF record
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_verify';
 COMMENT ON FUNCTION @extschema@.pg_tviews_verify(text) IS 'rows in which a TVIEW differs from its query, as of one snapshot; none when all is well';
 
-CREATE FUNCTION @extschema@.pg_tviews_explain_lineage(entity text,
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_explain_lineage(entity text,
     OUT source regclass, OUT strategy text, OUT path text,
     OUT captured_columns text[], OUT relevant_columns text[], OUT lookup text)
 RETURNS SETOF record
@@ -75,7 +75,7 @@ END;
 COMMENT ON FUNCTION @extschema@.pg_tviews_explain_lineage(text) IS 'how a change of each source leads to the affected keys of a TVIEW';
 
 -- Documents are recomputed, not patched: the answer says only whether the extension is there.
-CREATE FUNCTION @extschema@.pg_tviews_check_jsonb_delta() RETURNS boolean
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_jsonb_delta() RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'jsonb_delta');

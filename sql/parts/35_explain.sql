@@ -1,4 +1,4 @@
-CREATE FUNCTION @extschema@.pg_tviews_explain_query(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_explain_query(
   query text, key text,
   OUT source regclass, OUT strategy text, OUT captured smallint[], OUT relevant smallint[],
   OUT lookup text, OUT description text) RETURNS SETOF record

@@ -1,29 +1,29 @@
 -- Waiting for the applier. VOLATILE: what they wait for happens in other processes.
-CREATE FUNCTION @extschema@.pg_tviews_wait(timeout interval DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait(timeout interval DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_wait';
 COMMENT ON FUNCTION @extschema@.pg_tviews_wait(interval) IS 'returns when everything committed before the call is in the TVIEWs';
 
-CREATE FUNCTION @extschema@.pg_tviews_wait_for(transaction_id xid8, timeout interval DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait_for(transaction_id xid8, timeout interval DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_wait_for';
 COMMENT ON FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) IS 'returns when the TVIEWs contain the transaction';
 
 -- No SET search_path: the entity is looked up in the caller's.
-CREATE FUNCTION @extschema@.pg_tviews_refresh(entity text,
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_refresh(entity text,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_refresh';
 COMMENT ON FUNCTION @extschema@.pg_tviews_refresh(text) IS 'has the applier compare a TVIEW with its query and write what differs; ends its quarantine if that succeeds';
 
-CREATE FUNCTION @extschema@.pg_tviews_retry(entity text,
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_retry(entity text,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_refresh';
 COMMENT ON FUNCTION @extschema@.pg_tviews_retry(text) IS 'tries again what is in quarantine: a full differential refresh';
 
 -- Monitoring. The functions return what shared memory holds, the views give it names.
-CREATE FUNCTION @extschema@.pg_tviews_queue_entries(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_queue_entries(
     OUT database_oid oid, OUT backend_pid integer, OUT transaction_id xid8, OUT queue_size bigint,
     OUT relations oid[], OUT last_enqueued timestamptz, OUT state text)
 RETURNS SETOF record
@@ -31,7 +31,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'tviews_queue_entries';
 COMMENT ON FUNCTION @extschema@.pg_tviews_queue_entries() IS 'the change queues of all databases, one row per record';
 
-CREATE VIEW @extschema@.pg_tviews_queue_realtime AS
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_queue_realtime AS
 SELECT pg_stat_activity.application_name AS session,
        entry.backend_pid,
        entry.transaction_id,
@@ -50,7 +50,7 @@ LEFT JOIN pg_catalog.pg_database ON pg_database.oid = entry.database_oid
 LEFT JOIN pg_catalog.pg_stat_activity ON pg_stat_activity.pid = entry.backend_pid;
 COMMENT ON VIEW @extschema@.pg_tviews_queue_realtime IS 'records that no batch has applied yet; entities are known for the current database';
 
-CREATE FUNCTION @extschema@.pg_tviews_slots(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_slots(
     OUT pid integer, OUT database_oid oid, OUT state text, OUT tview oid, OUT keys_done bigint,
     OUT keys_total bigint, OUT batch_started timestamptz, OUT batches bigint, OUT records bigint,
     OUT rows_written bigint, OUT rows_unchanged bigint, OUT full_refreshes bigint,
@@ -61,7 +61,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'tviews_slots';
 COMMENT ON FUNCTION @extschema@.pg_tviews_slots() IS 'the databases that have a change queue, and what their appliers do';
 
-CREATE VIEW @extschema@.pg_tviews_workers AS
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_workers AS
 SELECT slot.pid,
        'applier'::text AS kind,
        pg_database.datname AS database,

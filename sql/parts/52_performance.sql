@@ -1,6 +1,6 @@
 
 -- How long refreshes take, and how far TVIEWs are behind.
-CREATE FUNCTION @extschema@.pg_tviews_stats(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_stats(
     OUT tview oid, OUT total_refreshes bigint, OUT full_refreshes bigint, OUT errors bigint,
     OUT keys bigint, OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint,
     OUT rows_unchanged bigint, OUT avg_refresh_ms double precision,
@@ -16,7 +16,7 @@ AS 'MODULE_PATHNAME', 'tviews_stats';
 COMMENT ON FUNCTION @extschema@.pg_tviews_stats() IS 'what shared memory counts for each TVIEW of this database';
 
 -- A TVIEW that no batch has refreshed since counting began has zeros.
-CREATE VIEW @extschema@.pg_tviews_performance_summary AS
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_performance_summary AS
 SELECT pg_tview_meta.entity,
        pg_tview_meta.tview,
        coalesce(stats.total_refreshes, 0) AS total_refreshes,
@@ -47,31 +47,11 @@ LEFT JOIN @extschema@.pg_tviews_stats() AS stats ON stats.tview = pg_tview_meta.
 COMMENT ON VIEW @extschema@.pg_tviews_performance_summary IS 'what refreshing each TVIEW costs, and how long changes take to become visible';
 
 -- No SET search_path: the entity is looked up in the caller's.
-CREATE FUNCTION @extschema@.pg_tviews_stats_reset(entity text DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_stats_reset(entity text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tviews_stats_reset';
 COMMENT ON FUNCTION @extschema@.pg_tviews_stats_reset(text) IS 'begins the statistics of one TVIEW, or of all of this database, again';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_stats_reset(text) FROM PUBLIC;
 
--- Written by the applier in the batch's own transaction. No identifying key, because rows are never
--- addressed: retention deletes by time.
-CREATE TABLE @extschema@.pg_tview_performance_log (
-    logged_at           timestamptz NOT NULL,
-    entity              text NOT NULL,
-    tview               regclass NOT NULL,
-    refresh_duration_ms double precision NOT NULL,
-    keys                bigint NOT NULL,
-    rows_inserted       bigint NOT NULL,
-    rows_updated        bigint NOT NULL,
-    rows_deleted        bigint NOT NULL,
-    rows_unchanged      bigint NOT NULL,
-    full_refresh        boolean NOT NULL,
-    errors              bigint NOT NULL,
-    lag_ms              double precision        -- NULL: somebody asked for the refresh
-);
-CREATE INDEX pg_tview_performance_log_time ON @extschema@.pg_tview_performance_log (logged_at);
-ALTER TABLE @extschema@.pg_tview_performance_log REPLICA IDENTITY FULL;
-COMMENT ON TABLE @extschema@.pg_tview_performance_log IS 'slow refreshes, and a sample of the others';
-
 -- As public as pg_stat_all_tables is.
-GRANT SELECT ON @extschema@.pg_tviews_performance_summary, @extschema@.pg_tview_performance_log TO PUBLIC;
+GRANT SELECT ON @extschema@.pg_tviews_performance_summary TO PUBLIC;

@@ -1,7 +1,7 @@
 
 -- What takes long. Public, as pg_stat_progress_create_index is: of other databases only the name of
 -- a TVIEW that is being created.
-CREATE FUNCTION @extschema@.pg_tviews_work_in_progress(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_work_in_progress(
     OUT pid integer, OUT database_oid oid, OUT tview oid, OUT entity text, OUT operation text,
     OUT phase text, OUT rows_done bigint, OUT rows_total bigint, OUT started_at timestamptz)
 RETURNS SETOF record
@@ -9,7 +9,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'tviews_progress';
 COMMENT ON FUNCTION @extschema@.pg_tviews_work_in_progress() IS 'TVIEWs that are being created or refreshed now, in all databases';
 
-CREATE VIEW @extschema@.pg_tviews_progress AS
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_progress AS
 SELECT work.pid,
        pg_database.datname AS database,
        coalesce(work.entity, pg_tview_meta.entity) AS entity,

@@ -3,7 +3,7 @@
 -- or, as severity info, that all is well. They are run as the extension's owner, because they look
 -- at what only that one may see; no row value of a user's table is in a message.
 
-CREATE FUNCTION @extschema@.pg_tviews_server_state(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_server_state(
     OUT launcher_pid integer, OUT launches_failed bigint, OUT slots_used integer, OUT slots integer,
     OUT last_turned_away timestamptz, OUT stats_evicted bigint, OUT quiet_failures bigint)
 RETURNS SETOF record
@@ -12,7 +12,7 @@ AS 'MODULE_PATHNAME', 'tviews_server_state';
 COMMENT ON FUNCTION @extschema@.pg_tviews_server_state() IS 'what shared memory knows about the server as a whole';
 
 -- Every table that capture concerns: is each trigger there, enabled, and needed?
-CREATE VIEW @extschema@.pg_tviews_capture_trigger_state AS
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_capture_trigger_state AS
 WITH RECURSIVE captured (relation) AS (
     SELECT pg_tview_lineage.source::oid
     FROM @extschema@.pg_tview_lineage
@@ -40,7 +40,7 @@ FROM wanted
 FULL JOIN found ON found.relation = wanted.relation AND found.trigger = wanted.trigger;
 COMMENT ON VIEW @extschema@.pg_tviews_capture_trigger_state IS 'capture triggers that are there or should be';
 
-CREATE FUNCTION @extschema@.pg_tviews_check_triggers(OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_triggers(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -55,7 +55,7 @@ BEGIN ATOMIC
     ORDER BY 3;
 END;
 
-CREATE FUNCTION @extschema@.pg_tviews_check_metadata(OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_metadata(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -104,7 +104,7 @@ BEGIN ATOMIC
     ORDER BY 3;
 END;
 
-CREATE FUNCTION @extschema@.pg_tviews_check_quarantine(OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_quarantine(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

@@ -1,5 +1,5 @@
 
-CREATE FUNCTION @extschema@.pg_tviews_check_settings(OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_settings(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -38,7 +38,7 @@ BEGIN ATOMIC
 END;
 
 -- Who holds what a batch needs, or is in the way of it.
-CREATE FUNCTION @extschema@.pg_tviews_check_workers(patience interval, OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_workers(patience interval, OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -95,7 +95,7 @@ BEGIN ATOMIC
     FROM slot CROSS JOIN waiting WHERE slot.state = 'backing off' AND waiting.since < now() - patience;
 END;
 
-CREATE FUNCTION @extschema@.pg_tviews_check_queue(patience interval, OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_queue(patience interval, OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

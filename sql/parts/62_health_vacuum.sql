@@ -1,5 +1,5 @@
 
-CREATE FUNCTION @extschema@.pg_tviews_check_vacuum(patience interval, OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_vacuum(patience interval, OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -55,7 +55,7 @@ BEGIN ATOMIC
 END;
 
 -- A TVIEW whose catalogs are damaged, or whose sources somebody locks, is for the other checks.
-CREATE FUNCTION @extschema@.pg_tviews_check_indexes(OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_indexes(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '10ms'
 AS $$
@@ -90,7 +90,7 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE FUNCTION @extschema@.pg_tviews_health_check(patience interval DEFAULT '1 minute',
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_health_check(patience interval DEFAULT '1 minute',
     OUT status text, OUT component text, OUT message text, OUT severity text)
 RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
@@ -150,7 +150,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION @extschema@.pg_tviews_health_check(interval) IS 'what is not well, with its repair, and what is; delays up to patience are no finding';
 
-CREATE FUNCTION @extschema@.pg_tviews_drop_orphans(OUT kind text, OUT object text) RETURNS SETOF record
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_drop_orphans(OUT kind text, OUT object text) RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_drop_orphans';
 COMMENT ON FUNCTION @extschema@.pg_tviews_drop_orphans() IS 'removes what is left of TVIEWs that are gone: metadata, capture triggers';

@@ -86,5 +86,5 @@ def compare(found, wanted, script):
     lines = [f"  in a fresh installation only: {fact}" for fact in sorted(wanted - found)]
     lines += [f"  after the script only:        {fact}" for fact in sorted(found - wanted)]
     raise AssertionError(
-        f"sql/upgrade/{script} does not lead to what a fresh installation has. If you changed sql/parts, add your "
-        f"change to that script, and its reverse to the script the other way; new columns come last.\n" + "\n".join(lines))
+        f"sql/upgrade/{script} does not lead to what a fresh installation has. If you changed a table in sql/parts, "
+        f"add your change to that script, and its reverse to the script the other way (sql/README.md); new columns come last.\n" + "\n".join(lines))

@@ -1,5 +1,5 @@
 -- What the auditor has done (pg_tviews.audit_rate).
-CREATE FUNCTION @extschema@.pg_tviews_audit_counters(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_audit_counters(
     OUT tview oid, OUT keys_checked bigint, OUT differences bigint, OUT rounds bigint,
     OUT given_up bigint, OUT last_difference timestamptz)
 RETURNS SETOF record
@@ -7,7 +7,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'tviews_audit_counters';
 COMMENT ON FUNCTION @extschema@.pg_tviews_audit_counters() IS 'what shared memory counts of the audit of each TVIEW of this database';
 
-CREATE VIEW @extschema@.pg_tviews_audit_status AS
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_audit_status AS
 SELECT pg_tview_meta.entity,
        pg_tview_meta.tview,
        NOT pg_tview_meta.options ? 'undetermined' AND pg_tview_meta.state <> 'quarantined' AS is_audited,
@@ -21,7 +21,7 @@ LEFT JOIN @extschema@.pg_tviews_audit_counters() AS counters ON counters.tview =
 COMMENT ON VIEW @extschema@.pg_tviews_audit_status IS 'how much of each TVIEW the auditor has compared with its query, and rows that it repaired';
 GRANT SELECT ON @extschema@.pg_tviews_audit_status TO PUBLIC;
 
-CREATE FUNCTION @extschema@.pg_tviews_check_audit(OUT component text, OUT severity text, OUT message text)
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_audit(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

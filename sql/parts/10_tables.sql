@@ -38,15 +38,6 @@ CREATE TABLE @extschema@.pg_tview_lineage (
 CREATE INDEX pg_tview_lineage_source ON @extschema@.pg_tview_lineage (source);
 COMMENT ON TABLE @extschema@.pg_tview_lineage IS 'how a change of a source names the affected keys of a TVIEW';
 
--- The plain views that TVIEWs read, and by which TVIEWs.
-CREATE VIEW @extschema@.pg_tview_helpers AS
-SELECT helper.oid::regclass AS helper,
-       array_agg(pg_tview_meta.tview ORDER BY pg_tview_meta.tview::oid) AS used_by
-FROM @extschema@.pg_tview_meta
-CROSS JOIN LATERAL unnest(pg_tview_meta.nested_views) AS helper (oid)
-GROUP BY helper.oid;
-COMMENT ON VIEW @extschema@.pg_tview_helpers IS 'plain views that backing views read, and the TVIEWs that use them';
-
 -- One row per transaction that changed a source and has not been applied yet. No index: rows are
 -- found by ctid or by a scan. EXTERNAL: compressing the payload costs more than storing it.
 -- vacuum_truncate is off because truncation takes an ACCESS EXCLUSIVE lock that writers would meet.

@@ -1,5 +1,5 @@
 -- How far TVIEWs are behind their sources. VOLATILE: it reads shared memory.
-CREATE FUNCTION @extschema@.pg_tviews_lag_of_databases(
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_lag_of_databases(
     OUT database_oid oid, OUT oldest_transaction xid8, OUT oldest_commit timestamptz,
     OUT records bigint, OUT keys bigint, OUT bytes bigint, OUT spilled_records bigint,
     OUT tviews_behind integer, OUT last_batch_at timestamptz, OUT last_batch_records bigint,
@@ -9,7 +9,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'tviews_lag';
 COMMENT ON FUNCTION @extschema@.pg_tviews_lag_of_databases() IS 'what waits in the change queue of each database, and the last batch';
 
-CREATE VIEW @extschema@.pg_tviews_lag AS
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_lag AS
 SELECT pg_database.datname AS database,
        lag.oldest_transaction,
        lag.oldest_commit,

@@ -1,0 +1,20 @@
+# Usage: cmake -DPARTS=DIR -DINPUT=FILE -DOUTPUT=FILE -P AssembleUpgrade.cmake
+# Puts parts of the extension's script into an upgrade script: `@NAME.sql@` stands for that part, `@code@` for all that
+# are no tables (sql/README.md).
+cmake_minimum_required(VERSION 3.25)
+file(READ ${INPUT} text)
+file(GLOB parts RELATIVE ${PARTS} ${PARTS}/*.sql)
+list(SORT parts)
+set(code "")
+foreach(part ${parts})
+  file(READ ${PARTS}/${part} body)
+  string(REPLACE "@${part}@" "${body}" text "${text}")
+  if(NOT part MATCHES "^1")
+    string(APPEND code "${body}")
+  endif()
+endforeach()
+string(REPLACE "@code@" "${code}" text "${text}")
+if(text MATCHES "@[0-9a-z_]+\\.sql@|@code@")
+  message(FATAL_ERROR "${INPUT}: no such part: ${CMAKE_MATCH_0}")
+endif()
+file(WRITE ${OUTPUT} "${text}")
