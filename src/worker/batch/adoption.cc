@@ -21,9 +21,6 @@
 namespace tviews::worker {
 namespace {
 
-constexpr Timestamp kFirstPause = 100000;
-constexpr Timestamp kLongestPause = 3000000;
-
 // In a transaction of its own; false if the query's first column is.
 absl::StatusOr<bool> Ask(absl::FunctionRef<absl::StatusOr<pg::SqlResult>()> query) {
   bool answer = false;
@@ -62,8 +59,8 @@ absl::StatusOr<bool> NeedsAdoption() {
 absl::Status Adoption::Run() {
   const std::uint64_t generation = pg::CatalogGeneration();
   if (generation != seen_generation_) {
-    pause_ = 0;
-  } else if (!is_pending_ || GetCurrentTimestamp() < not_before_) {
+    back_off_.Reset();
+  } else if (!is_pending_ || !back_off_.IsOver(GetCurrentTimestamp())) {
     return absl::OkStatus();
   }
   seen_generation_ = generation;
@@ -77,13 +74,12 @@ absl::Status Adoption::Run() {
   is_pending_ = !left.ok() || *left;
   // What this has changed itself is no news.
   seen_generation_ = pg::CatalogGeneration();
-  pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
-  not_before_ = GetCurrentTimestamp() + pause_;
+  back_off_.NoteFailure(GetCurrentTimestamp());
   return absl::OkStatus();
 }
 
 long Adoption::NapMs() const {
-  return std::max(1L, static_cast<long>((not_before_ - GetCurrentTimestamp()) / 1000));
+  return std::max(1L, static_cast<long>((back_off_.until() - GetCurrentTimestamp()) / 1000));
 }
 
 }  // namespace tviews::worker

@@ -15,6 +15,7 @@
 
 #include "absl/status/statusor.h"
 #include "shared/types.h"
+#include "worker/core/back_off.h"
 
 namespace tviews::worker {
 
@@ -34,8 +35,7 @@ class Adoption {
  private:
   std::uint64_t seen_generation_ = 0;  // of the catalog, at the last look
   bool is_pending_ = false;
-  Timestamp not_before_ = 0;
-  Timestamp pause_ = 0;
+  BackOff back_off_{{.first = 100000, .longest = 3000000}};
 };
 
 }  // namespace tviews::worker

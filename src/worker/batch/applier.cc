@@ -42,7 +42,6 @@ TVIEWS_EXPORT void tviews_applier_main(Datum database);
 namespace tviews::worker {
 namespace {
 
-constexpr int kMaxBackOffMs = 1000;
 constexpr int kPollMs = 200;        // while prepared transactions may exist, or versions differ
 constexpr int kBehindPollMs = 100;  // while TVIEWs wait for locks of sessions
 constexpr int kIdleCheckMs = 5000;
@@ -219,7 +218,7 @@ void Applier::RunBatch() {
   pg::cache_stats::Flush();
   ShowIdle();
   if (status.ok()) {
-    failures_ = 0;
+    back_off_.Reset();
     careful_ = false;
     again_ = false;
     if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();
@@ -228,8 +227,8 @@ void Applier::RunBatch() {
   }
   again_ = true;
   // DDL that meets the beginning of a batch is nothing to report, unless it happens again.
-  if (batch_.is_outdated() && failures_ == 0) {
-    failures_ = 1;
+  if (batch_.is_outdated() && back_off_.failures() == 0) {
+    back_off_.NoteFailure(GetCurrentTimestamp());
     slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kIdle));
     return;
   }
@@ -242,12 +241,13 @@ void Applier::RunBatch() {
   }
   const bool is_transient = pg::IsTransient(status);
   // Moved catalogs and lost races are ordinary; one line per episode says that something stays.
-  if (!is_transient || failures_ == 5) pg::LogFailure(status, "a batch failed and is tried again");
+  if (!is_transient || back_off_.failures() == 5)
+    pg::LogFailure(status, "a batch failed and is tried again");
   if (!is_transient && !careful_) {
     careful_ = true;
-    failures_ = 0;
+    back_off_.Reset();
   } else {
-    ++failures_;
+    back_off_.NoteFailure(GetCurrentTimestamp());
   }
 }
 
@@ -260,7 +260,7 @@ absl::Status Applier::Wait() {
     timeout = kPollMs;
   } else if (again_) {
     // The first repetitions come at once: a newer snapshot is all they need.
-    timeout = failures_ <= 1 ? 0 : std::min(kMaxBackOffMs, 5 << std::min(failures_, 8));
+    timeout = std::max(0L, static_cast<long>((back_off_.until() - GetCurrentTimestamp()) / 1000));
     events &= ~WL_LATCH_SET;
   } else if (batch_.has_behind()) {
     timeout = kBehindPollMs;

@@ -24,6 +24,7 @@
 #include "worker/batch/adoption.h"
 #include "worker/batch/batch.h"
 #include "worker/batch/chores.h"
+#include "worker/core/back_off.h"
 
 namespace tviews::worker {
 
@@ -48,7 +49,7 @@ class Applier {
   Chores chores_;
   bool versions_agree_ = true;  // those of the library and of the SQL objects
   bool careful_ = false;
-  int failures_ = 0;   // in a row
+  BackOff back_off_{{.first = 20000, .longest = 1000000, .free = 1}};
   bool again_ = true;  // a batch is due now
   Timestamp began_at_ = 0;
   Timestamp idle_since_ = 0;

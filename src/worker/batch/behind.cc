@@ -28,8 +28,7 @@ constexpr std::size_t kOwedMemory = 1024 * 1024;
 // So many rows of one TVIEW are united into one.
 constexpr std::uint64_t kOwedRows = 64;
 
-constexpr Timestamp kFirstBackOff = 1000000;
-constexpr Timestamp kMaxBackOff = 30000000;
+constexpr BackOff kBackOff({.first = 1000000, .longest = 30 * 1000000});
 
 // The part of `deltas` that concerns `tview`.
 DeltaSet Concerning(const TviewDefinition& tview, const DeltaSet& deltas) {
@@ -100,7 +99,7 @@ absl::StatusOr<std::string> BehindTviews::ObstacleFor(const TviewDefinition& tvi
     return absl::StrCat("relation ", name, " is locked");
   }
   const auto stuck = stuck_.find(tview.relation);
-  if (stuck != stuck_.end() && stuck->second.until > GetCurrentTimestamp()) {
+  if (stuck != stuck_.end() && !stuck->second.IsOver(GetCurrentTimestamp())) {
     return std::string("a lock that its refresh needs is held by another session");
   }
   for (const SourceLineage& source : tview.sources) {
@@ -162,9 +161,7 @@ absl::StatusOr<DeltaSet> BehindTviews::CatchUp(const TviewDefinition& tview) {
 }
 
 void BehindTviews::NoteStuck(RelationId tview) {
-  Stuck& stuck = stuck_[tview];
-  stuck.back_off = std::clamp(stuck.back_off * 2, kFirstBackOff, kMaxBackOff);
-  stuck.until = GetCurrentTimestamp() + stuck.back_off;
+  stuck_.try_emplace(tview, kBackOff).first->second.NoteFailure(GetCurrentTimestamp());
 }
 
 void BehindTviews::AfterCommit() {

@@ -30,6 +30,7 @@
 #include "shared/dependency_graph.h"
 #include "shared/tview_definition.h"
 #include "worker/batch/batch_locks.h"
+#include "worker/core/back_off.h"
 
 namespace tviews::worker {
 
@@ -68,17 +69,13 @@ class BehindTviews {
   const std::set<RelationId>& all() const { return behind_; }
 
  private:
-  struct Stuck {
-    Timestamp until = 0;
-    Timestamp back_off = 0;
-  };
   absl::StatusOr<DeltaSet> TakeOwed(RelationId tview);
   absl::Status Forget(RelationId tview);
   absl::Status Owe(RelationId tview, const Origin& here, DeltaSet deltas);
 
   std::set<RelationId> behind_;
   std::set<RelationId> left_aside_;  // by this batch, and behind
-  std::map<RelationId, Stuck> stuck_;
+  std::map<RelationId, BackOff> stuck_;
   bool has_changed_ = false;
 };
 

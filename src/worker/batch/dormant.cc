@@ -10,29 +10,28 @@
 namespace tviews::worker {
 namespace {
 
-constexpr Timestamp kFirstPause = 1000000;
-constexpr Timestamp kLongestPause = 60 * kFirstPause;
+constexpr BackOff kBackOff({.first = 1000000, .longest = 60 * 1000000});
 
 }  // namespace
 
 void DormantTviews::Load(const DependencyGraph& graph) {
-  std::map<RelationId, Pause> waiting;
+  std::map<RelationId, BackOff> waiting;
   for (const TviewDefinition& tview : graph.order()) {
     if (!tview.is_quarantined) continue;
     Add(tview.relation);
-    waiting[tview.relation] = waiting_[tview.relation];
+    waiting.insert(*waiting_.find(tview.relation));
   }
   waiting_ = std::move(waiting);
 }
 
 void DormantTviews::Add(RelationId tview) {
-  waiting_.try_emplace(tview,
-                       Pause{.until = GetCurrentTimestamp() + kFirstPause, .length = kFirstPause});
+  const auto [entry, is_new] = waiting_.try_emplace(tview, kBackOff);
+  if (is_new) entry->second.NoteFailure(GetCurrentTimestamp());
 }
 
 bool DormantTviews::IsDue(RelationId tview) const {
   const auto found = waiting_.find(tview);
-  return found != waiting_.end() && found->second.until <= GetCurrentTimestamp();
+  return found != waiting_.end() && found->second.IsOver(GetCurrentTimestamp());
 }
 
 bool DormantTviews::AnyDue() const {
@@ -42,10 +41,7 @@ bool DormantTviews::AnyDue() const {
 
 void DormantTviews::Try(RelationId tview) {
   const auto found = waiting_.find(tview);
-  if (found == waiting_.end()) return;
-  Pause& pause = found->second;
-  pause.length = std::min(pause.length * 2, kLongestPause);
-  pause.until = GetCurrentTimestamp() + pause.length;
+  if (found != waiting_.end()) found->second.NoteFailure(GetCurrentTimestamp());
 }
 
 }  // namespace tviews::worker

@@ -15,6 +15,7 @@
 
 #include "shared/dependency_graph.h"
 #include "shared/types.h"
+#include "worker/core/back_off.h"
 
 namespace tviews::worker {
 
@@ -34,11 +35,7 @@ class DormantTviews {
   void Try(RelationId tview);
 
  private:
-  struct Pause {
-    Timestamp until = 0;
-    Timestamp length = 0;
-  };
-  std::map<RelationId, Pause> waiting_;
+  std::map<RelationId, BackOff> waiting_;
 };
 
 }  // namespace tviews::worker

@@ -15,6 +15,7 @@
 #include "shared/pg/shmem/worker_slots.h"
 #include "shared/record_ring.h"
 #include "shared/status_macros.h"
+#include "worker/core/back_off.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/genam.h>
@@ -45,7 +46,8 @@ namespace tviews::worker {
 namespace {
 
 constexpr Timestamp kMicroseconds = 1000000;
-constexpr Timestamp kMaxBackOff = 5 * kMicroseconds;
+constexpr BackOff kBackOff({.first = kMicroseconds / 10, .longest = 5 * kMicroseconds, .free = 1});
+constexpr Timestamp kRemembered = 5 * kMicroseconds;  // how long the pauses of a database are kept
 constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
 constexpr Timestamp kVisitTime = 2 * kMicroseconds;
 constexpr long kNapMs = 5000;
@@ -55,8 +57,7 @@ struct Launch {
   DatabaseId database = 0;
   BackgroundWorkerHandle* handle = nullptr;  // null: not running
   Timestamp started_at = 0;
-  Timestamp not_before = 0;
-  Timestamp back_off = 0;
+  BackOff back_off = kBackOff;
   bool wanted = true;
 };
 
@@ -178,15 +179,14 @@ absl::Status Launcher::ReapEnded() {
     const Timestamp now = GetCurrentTimestamp();
     if (now - launch.started_at > kMicroseconds ||
         (slot != nullptr && slot->activity.last_batch_at.Load() > launch.started_at)) {
-      launch.back_off = 0;
+      launch.back_off.Reset();
     }
-    launch.not_before = now + launch.back_off;
-    launch.back_off = std::clamp(launch.back_off * 2, kMicroseconds / 10, kMaxBackOff);
+    launch.back_off.NoteFailure(now);
   }
   // What ended and is not wanted again is forgotten, with its back-off.
   std::erase_if(launches_, [](const Launch& launch) {
     return launch.handle == nullptr && !launch.wanted &&
-           GetCurrentTimestamp() > launch.not_before + kMaxBackOff;
+           GetCurrentTimestamp() > launch.back_off.until() + kRemembered;
   });
   return absl::OkStatus();
 }
@@ -225,7 +225,8 @@ absl::Status Launcher::StartWanted() {
   std::size_t next = 0;
   for (std::size_t left = launches_.size(); left > 0; --left) {
     Launch& launch = launches_[next];
-    if (!launch.wanted || launch.handle != nullptr || launch.not_before > GetCurrentTimestamp()) {
+    if (!launch.wanted || launch.handle != nullptr ||
+        !launch.back_off.IsOver(GetCurrentTimestamp())) {
       ++next;
       continue;
     }
@@ -265,7 +266,7 @@ absl::Status Launcher::Start(Launch* launch) {
   log_exhausted_ = started;
   if (!started) {
     pg::Slots()->launches_failed.Add(1);
-    launch->not_before = GetCurrentTimestamp() + kMicroseconds;
+    launch->back_off.WaitUntil(GetCurrentTimestamp() + kMicroseconds);
     return absl::OkStatus();
   }
   launch->handle = handle;
@@ -279,7 +280,7 @@ long Launcher::NapTime() const {
   Timestamp nap = Timestamp{kNapMs} * 1000;
   for (const Launch& launch : launches_) {
     if (launch.wanted && launch.handle == nullptr) {
-      nap = std::min(nap, std::max<Timestamp>(launch.not_before - now, 100000));
+      nap = std::min(nap, std::max<Timestamp>(launch.back_off.until() - now, 100000));
     }
   }
   return static_cast<long>(nap / 1000);
@@ -306,7 +307,7 @@ absl::Status Launcher::Loop() {
     }
     const std::uint64_t freed = pg::Slots()->freed.Load();
     if (freed != freed_seen_) {
-      for (Launch& launch : launches_) launch.not_before = 0;
+      for (Launch& launch : launches_) launch.back_off.WaitUntil(0);
     }
     freed_seen_ = freed;
     unslotted_seen_ = unslotted;
