@@ -7,6 +7,8 @@
 #include "backend/capture/transaction.h"
 #include "backend/capture/trigger_installation.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/meaning_locks.h"
+#include "backend/ddl/pinned_names.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
@@ -26,7 +28,12 @@
 #include <access/xact.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
+#include <catalog/pg_collation.h>
 #include <catalog/pg_inherits.h>
+#include <catalog/pg_proc.h>
+#include <catalog/pg_ts_config.h>
+#include <catalog/pg_ts_dict.h>
+#include <catalog/pg_type.h>
 #include <miscadmin.h>
 #include <nodes/makefuncs.h>
 #include <nodes/parsenodes.h>
@@ -191,6 +198,21 @@ void PlanMeaning(const Node* statement, Aftermath* aftermath) {
       }
       break;
     }
+    case T_AlterTSConfigurationStmt:
+      aftermath->object_class = TSConfigRelationId;
+      aftermath->object = get_ts_config_oid(
+          reinterpret_cast<const AlterTSConfigurationStmt*>(statement)->cfgname, true);
+      break;
+    case T_AlterTSDictionaryStmt:
+      aftermath->object_class = TSDictionaryRelationId;
+      aftermath->object = get_ts_dict_oid(
+          reinterpret_cast<const AlterTSDictionaryStmt*>(statement)->dictname, true);
+      break;
+    case T_AlterCollationStmt:
+      aftermath->object_class = CollationRelationId;
+      aftermath->object =
+          get_collation_oid(reinterpret_cast<const AlterCollationStmt*>(statement)->collname, true);
+      break;
     default:
       break;
   }
@@ -214,13 +236,6 @@ void Plan(const Node* statement, Aftermath* aftermath) {
       AddRelation(move->relation, aftermath);
       aftermath->is_rename_elsewhere = IsNamedInLookups(move->objectType);
       aftermath->renamed = LastName(move->object, nullptr);
-      break;
-    }
-    case T_ViewStmt: {
-      const auto* view = reinterpret_cast<const ViewStmt*>(statement);
-      if (!view->replace) break;
-      AddRelation(view->view, aftermath);
-      aftermath->rows_may_differ = true;
       break;
     }
     case T_RefreshMatViewStmt: {
@@ -379,6 +394,10 @@ absl::Status FollowMeaning(const Aftermath& aftermath) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Oid32> functions, Written(aftermath.functions));
   TVIEWS_ASSIGN_OR_RETURN(std::vector<RelationId> users, UsersOfFunctions(functions));
   TVIEWS_RETURN_IF_ERROR(CompareUsers(users));
+  if (aftermath.object != 0) {
+    TVIEWS_ASSIGN_OR_RETURN(users, UsersOfObject(aftermath.object_class, aftermath.object));
+    TVIEWS_RETURN_IF_ERROR(CompareUsers(users));
+  }
   if (aftermath.type == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(users, UsersOfType(aftermath.type));
   return CompareUsers(users);
@@ -392,11 +411,34 @@ absl::Status RederiveLookups(const char* name) {
   return absl::OkStatus();
 }
 
+// A TVIEW that uses one of them may be about to be created.
+absl::Status LockMeanings(const Aftermath& aftermath) {
+  for (int i = 0; i < list_length(aftermath.functions); ++i) {
+    TVIEWS_RETURN_IF_ERROR(
+        LockToChangeMeaning(ProcedureRelationId, list_nth_oid(aftermath.functions, i)));
+  }
+  if (aftermath.type != 0) {
+    TVIEWS_RETURN_IF_ERROR(LockToChangeMeaning(TypeRelationId, aftermath.type));
+  }
+  if (aftermath.object == 0) return absl::OkStatus();
+  return LockToChangeMeaning(aftermath.object_class, aftermath.object);
+}
+
 }  // namespace
 
 absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
   Aftermath aftermath{};
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { Plan(statement, &aftermath); }));
+  aftermath.generation = pg::CatalogGeneration();
+  RelationId replaced = 0;
+  if (IsA(statement, ViewStmt)) {
+    TVIEWS_ASSIGN_OR_RETURN(replaced, ReplacedView(reinterpret_cast<const ViewStmt*>(statement)));
+  }
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    if (replaced != 0) aftermath.relations = list_make1_oid(replaced);
+    aftermath.rows_may_differ = replaced != 0;
+    Plan(statement, &aftermath);
+  }));
+  TVIEWS_RETURN_IF_ERROR(LockMeanings(aftermath));
   return aftermath;
 }
 

@@ -19,6 +19,8 @@
 #ifndef PG_TVIEWS_BACKEND_DDL_AFTERMATH_H_
 #define PG_TVIEWS_BACKEND_DDL_AFTERMATH_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/types.h"
@@ -35,13 +37,18 @@ struct Aftermath {
   List* unseen_changes;      // relations whose rows it changes without firing a trigger
   List* functions;           // that it may replace or alter, as OIDs
   Oid32 type;                // whose values or attributes it names otherwise; or 0
+  Oid32 object_class;        // of another object whose meaning it changes
+  Oid32 object;              // or 0
   const char* renamed;       // its name, if it is one
   bool is_rename_elsewhere;  // a function, type, schema, ... that lookups may name
   bool changes_tree;         // of partitions or inheritors
   bool rows_may_differ;      // in the eyes of a query, without any row having been written
+  std::uint64_t generation;  // of the metadata as it was then
 };
 
-// REQUIRES: the database has TVIEWs. The statement has not run.
+// REQUIRES: the statement has not run, and its names are pinned (ddl/pinned_names.h). It does not
+// matter whether there are TVIEWs yet: what becomes of it is decided after the command, by what is
+// true then.
 absl::StatusOr<Aftermath> PlanAftermath(const Node* statement);
 
 // What has to be out of the way of the command itself.

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "backend/capture/trigger_installation.h"
+#include "backend/ddl/pinned_names.h"
 #include "backend/reading/executor_hook.h"
 #include "backend/tview/names.h"
 #include "backend/tview/uses.h"
@@ -173,8 +174,7 @@ absl::Status CheckAlterTable(const AlterTableStmt* statement) {
 }
 
 absl::Status CheckReplaceView(const ViewStmt* statement) {
-  if (!statement->replace) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId view, Resolve(statement->view));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId view, ReplacedView(statement));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId owner, pg::TviewOfBackingView(view));
   if (owner == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(owner));

@@ -10,6 +10,7 @@
 #include "backend/ddl/database_ddl.h"
 #include "backend/ddl/extension_ddl.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/pinned_names.h"
 #include "backend/ddl/refusals.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/reading.h"
@@ -93,11 +94,28 @@ absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
   TVIEWS_RETURN_IF_ERROR(CheckExplain(statement));
   TVIEWS_RETURN_IF_ERROR(CheckExtensionCommand(statement));
   TVIEWS_RETURN_IF_ERROR(PrepareExtensionDrop(statement));
+  if (InternalDdlScope::IsOpen()) return Aftermath{};
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
-  if (!has_tviews || InternalDdlScope::IsOpen()) return Aftermath{};
-  TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
-  TVIEWS_RETURN_IF_ERROR(PrepareForCommand(statement));
+  if (has_tviews) {
+    TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
+    TVIEWS_RETURN_IF_ERROR(PrepareForCommand(statement));
+  }
   return PlanAftermath(statement);
+}
+
+// Where TVIEWs have come or changed while the command waited for locks beyond those on the
+// relations that it names. A statement that gives relations other names is not read again.
+absl::Status CheckAgain(const Node* statement, const Aftermath& aftermath) {
+  if (aftermath.generation == pg::CatalogGeneration()) return absl::OkStatus();
+  switch (nodeTag(statement)) {
+    case T_RenameStmt:
+    case T_AlterObjectSchemaStmt:
+    case T_VacuumStmt:
+    case T_ClusterStmt:
+      return absl::OkStatus();
+    default:
+      return CheckStatement(statement);
+  }
 }
 
 // A restored table gets the primary key that its adoption waits for.
@@ -119,6 +137,10 @@ absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
   }
   TVIEWS_RETURN_IF_ERROR(FinishDrops(statement));
   TVIEWS_RETURN_IF_ERROR(WakeForAdoption(statement));
+  if (InternalDdlScope::IsOpen()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(CheckAgain(statement, aftermath));
   TVIEWS_RETURN_IF_ERROR(RunAftermath(aftermath));
   return RecordDdl(statement, aftermath);
 }
@@ -194,7 +216,7 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
                       ProcessUtilityContext context, ParamListInfo parameters,
                       QueryEnvironment* environment, DestReceiver* destination,
                       QueryCompletion* completion) {
-  const Node* const statement = planned->utilityStmt;
+  const Node* statement = planned->utilityStmt;
   const bool is_whole = IsWholeCommand(statement, context);
   Aftermath aftermath{};
   DatabaseId parked = 0;
@@ -206,6 +228,8 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
         [planned]() -> absl::StatusOr<RestoreStatement> { return AdaptRestore(planned); });
     if (restore.is_redundant) return;
     planned = restore.planned;
+    planned = pg::Enter<PlannedStmt*>([planned] { return PinNames(planned); });
+    statement = planned->utilityStmt;
     aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
     parked = pg::Enter<DatabaseId>([statement] { return Park(statement); });
   }

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/create.h"
 #include "backend/tview/facts.h"
@@ -173,6 +174,7 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(foundling.table));
   TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
+  TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeView(view, foundling.key_column));
   const std::vector<RelationId> sources = SourcesOf(analysis);

@@ -1,9 +1,11 @@
 #include "backend/tview/create.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "backend/ddl/audit_log.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/defining_query.h"
 #include "backend/tview/fill.h"
@@ -143,6 +145,28 @@ absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key) {
   return DeriveLineage(tree, key);
 }
 
+// What counts is what the view reads, which the server has looked up once more.
+absl::StatusOr<Analysis> AnalyzeAsOwner(RelationId view, const std::string& key_column) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(GetUserId()));
+  return AnalyzeView(view, key_column);
+}
+
+// Locks are held on `expected`. Names may have come to mean something else while they were waited
+// for, such as that of a table created meanwhile in a schema earlier on the search path.
+absl::Status CheckReadsTheSame(const TviewName& name, const Analysis& expected,
+                               const Analysis& actual) {
+  std::vector<RelationId> locked = SourcesOf(expected);
+  std::vector<RelationId> read = SourcesOf(actual);
+  std::sort(locked.begin(), locked.end());
+  std::sort(read.begin(), read.end());
+  if (locked == read) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kAborted,
+                       {.message = "names in the query of TVIEW \"" + name.entity +
+                                   "\" changed their meaning while it was created",
+                        .hint = "Create it again.",
+                        .sqlstate = "40001"});
+}
+
 // Shows the creation in pg_tviews_progress until it ends, in whatever way: where the stack is not
 // unwound, the end of the transaction ends it.
 class CreationProgress {
@@ -165,9 +189,9 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query,
                           ParseDefiningQuery(request.query, request.column_names));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, request.key));
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(query.tree, key));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis expected, DeriveAsOwner(query.tree, key));
   const CreationProgress progress(name.entity);
-  TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
+  TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(expected)));
   // Again: whoever held the locks may have created it.
   TVIEWS_RETURN_IF_ERROR(CheckNamesAreFree(name));
 
@@ -176,6 +200,10 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId view, FindRelation(name.schema, name.view));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, FindRelation(name.schema, name.table));
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
+  TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
+  const std::string& key_column = query.columns[key - 1].name;
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeAsOwner(view, key_column));
+  TVIEWS_RETURN_IF_ERROR(CheckReadsTheSame(name, expected, analysis));
 
   FillResult fill;
   if (!request.with_no_data) {
@@ -185,7 +213,6 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                              .owner = GetUserId(),
                                              .key = key}));
   }
-  const std::string& key_column = query.columns[key - 1].name;
   pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
   TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_column));
   TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, query, key));

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "backend/ddl/audit_log.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/create.h"
 #include "backend/tview/defining_query.h"
@@ -92,6 +93,7 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(
       Run("CREATE OR REPLACE VIEW " + facts.view + " AS\n" + parsed.text + "\n"));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(tview, facts.backing_view));
+  TVIEWS_RETURN_IF_ERROR(LockMeaningOf(facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   TVIEWS_RETURN_IF_ERROR(ReplaceDefinition(tview, parsed.text));
   TVIEWS_RETURN_IF_ERROR(NoteTview(tview));
@@ -113,6 +115,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(CheckOwner(view));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(table, view));
 
+  TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string definition, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query, ParseDefiningQuery(definition, {}));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, ""));

@@ -27,6 +27,14 @@ absl::StatusOr<Tables> FindTables() {
   return tables;
 }
 
+constexpr char kUsedBy[] =
+    " SELECT d.classid, d.objid FROM pg_depend d"
+    " JOIN used ON d.refclassid = used.class AND d.refobjid = used.object"
+    " WHERE used.class <> 'pg_rewrite'::regclass AND d.classid IN ('pg_proc'::regclass,"
+    " 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass,"
+    " 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass,"
+    " 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass, 'pg_rewrite'::regclass)";
+
 }  // namespace
 
 absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32>& functions) {
@@ -41,17 +49,34 @@ absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          "WITH RECURSIVE used (class, object) AS ("
-          " SELECT 'pg_proc'::regclass::oid, unnest($1::oid[]) UNION"
-          " SELECT d.classid, d.objid FROM pg_depend d"
-          " JOIN used ON d.refclassid = used.class AND d.refobjid = used.object"
-          " WHERE used.class <> 'pg_rewrite'::regclass AND d.classid IN ('pg_proc'::regclass,"
-          " 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass,"
-          " 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass,"
-          " 'pg_rewrite'::regclass))"
-          " SELECT m.tview::oid FROM " +
-              tables.meta + " m" + kByRule + " ORDER BY 1",
+          std::string("WITH RECURSIVE used (class, object) AS ("
+                      " SELECT 'pg_proc'::regclass::oid, unnest($1::oid[]) UNION") +
+              kUsedBy + ") SELECT m.tview::oid FROM " + tables.meta + " m" + kByRule +
+              " ORDER BY 1",
           {list + '}'}));
+  return RelationIds(found);
+}
+
+// Dependencies on what initdb has pinned are not recorded: functions of text search are found in
+// the trees of the views.
+absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 object) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          std::string("WITH RECURSIVE used (class, object) AS (SELECT $1::oid, $2::oid UNION") +
+              kUsedBy +
+              "), search (funcid) AS (SELECT '%:funcid ' || p.oid || ' %' FROM pg_proc p"
+              " WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (p.prorettype IN"
+              " ('tsvector'::regtype, 'tsquery'::regtype) OR p.proname ~ '^(ts_|.*_ts)'))"
+              " SELECT m.tview::oid FROM " +
+              tables.meta + " m" + kByRule +
+              " OR $1::oid::regclass::text LIKE 'pg_ts_%' AND EXISTS (SELECT FROM pg_rewrite r"
+              " JOIN search ON r.ev_action::text LIKE search.funcid"
+              " WHERE r.ev_class = m.backing_view OR r.ev_class = ANY (m.nested_views))"
+              " ORDER BY 1",
+          {std::to_string(object_class), std::to_string(object)}));
   return RelationIds(found);
 }
 

@@ -6,7 +6,7 @@
 // Errors:  returns Status
 //
 // For DDL that changes what such an object means without changing a row: a function's body, the
-// name of an enum's value, an attribute of a composite type.
+// name of an enum's value, an attribute of a composite type, the rules of text search.
 
 #ifndef PG_TVIEWS_BACKEND_TVIEW_USES_H_
 #define PG_TVIEWS_BACKEND_TVIEW_USES_H_
@@ -21,6 +21,10 @@ namespace tviews::backend {
 
 // Also by way of operators, casts, aggregates and functions whose bodies the server has parsed.
 absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32>& functions);
+
+// A text search configuration or dictionary, or a collation; also by way of functions as above. Of
+// text search also those that leave the choice of the configuration to a setting.
+absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 object);
 
 // Also by way of arrays, domains, ranges and composite types, and of columns that they read.
 absl::StatusOr<std::vector<RelationId>> UsersOfType(Oid32 type);

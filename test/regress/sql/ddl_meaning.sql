@@ -100,6 +100,21 @@ UPDATE tb_person SET fk_boss = 1 WHERE fk_boss IS NULL;
 ALTER TABLE tb_person ALTER COLUMN fk_boss SET NOT NULL;
 SELECT source, strategy FROM pg_tviews_explain_lineage('boss');
 CALL look();
+-- text search: a configuration, a dictionary of it, a configuration that only a setting names; a collation
+CREATE TEXT SEARCH DICTIONARY plain (TEMPLATE = pg_catalog.simple);
+CREATE TEXT SEARCH CONFIGURATION words (PARSER = default);
+ALTER TEXT SEARCH CONFIGURATION words ADD MAPPING FOR asciiword WITH plain;
+CREATE COLLATION odd (PROVIDER = libc, LOCALE = 'C');
+CREATE TABLE tv_words AS SELECT pk_plain AS pk_words, to_tsvector('ddl_meaning.words', label)::text AS data FROM tb_plain;
+CREATE TABLE tv_odd AS SELECT pk_plain AS pk_odd, label < 'q' COLLATE odd AS data FROM tb_plain;
+CALL look();
+ALTER TEXT SEARCH DICTIONARY plain (Accept = false);
+CALL look();
+ALTER TEXT SEARCH CONFIGURATION words ALTER MAPPING FOR asciiword WITH english_stem;
+CALL look();
+ALTER COLLATION odd REFRESH VERSION;
+CALL look();
+DROP TABLE tv_words, tv_odd;
 
 -- Row security that would apply to the owner of a TVIEW.
 CREATE ROLE ddl_meaning_user;

@@ -15,6 +15,11 @@
 #include <access/tableam.h>
 #include <access/transam.h>
 #include <catalog/pg_class.h>
+#include <catalog/pg_collation.h>
+#include <catalog/pg_proc.h>
+#include <catalog/pg_ts_config.h>
+#include <catalog/pg_ts_dict.h>
+#include <catalog/pg_type.h>
 #include <executor/executor.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
@@ -92,6 +97,28 @@ inline bool OwnsRelation(Oid relation, Oid role) {
   return object_ownercheck(RelationRelationId, relation, role);
 #else
   return pg_class_ownercheck(relation, role);
+#endif
+}
+
+// The same of what a query may use besides relations: 15 has a function for each class of objects.
+inline bool OwnsObject(Oid object_class, Oid object, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(object_class, object, role);
+#else
+  switch (object_class) {
+    case ProcedureRelationId:
+      return pg_proc_ownercheck(object, role);
+    case TypeRelationId:
+      return pg_type_ownercheck(object, role);
+    case TSConfigRelationId:
+      return pg_ts_config_ownercheck(object, role);
+    case TSDictionaryRelationId:
+      return pg_ts_dict_ownercheck(object, role);
+    case CollationRelationId:
+      return pg_collation_ownercheck(object, role);
+    default:
+      return false;
+  }
 #endif
 }
 
