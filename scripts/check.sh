@@ -1,8 +1,11 @@
 #!/bin/bash
-# Usage: scripts/check.sh
+# Usage: scripts/check.sh [--quick] [--only KIND]...
 # Installs what the build and the tests need (Debian 12, root or sudo), builds with g++ and clang++,
 # and runs every test. One line per stage; the last line counts what ran: `N passed, M failed`.
 # A stage that fails shows the end of its log and does not stop the others.
+#   --quick      an answer within two minutes: one build, and only a few isolation and system tests
+#   --only KIND  lints, unit, regress, isolation, system, docs, stress, clang or sanitize, with the build that it needs
+# TESTS='name pattern* !other*' chooses among the tests of a kind, JOBS= says how many of them run at once.
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -11,11 +14,42 @@ LOGS=$WORK/check-logs
 PASSED=0
 FAILED=0
 STARTED=$SECONDS
+
+KINDS=(lints unit regress isolation system docs stress clang sanitize)
+QUICK_KINDS=(lints unit regress isolation system)
+# One of each danger: interleavings with DDL, locks and savepoints; a crash, a restart, a lost session.
+declare -A QUICK_TESTS=([regress]='!cost_*'
+  [isolation]='drop_tview_vs_batch late_commit_vs_batch old_snapshot_vs_create reader_vs_lock rollback_vs_publish writer_vs_create'
+  [system]='crash_backend crash_server database_copy drop_extension prepared restart wait_for')
+WANTED=()
+IS_QUICK=no
+while [ $# -gt 0 ]; do
+  case $1 in
+  --quick) IS_QUICK=yes ;;
+  --only)
+    [[ " ${KINDS[*]} " == *" ${2:-} "* ]] || fail "--only takes one of: ${KINDS[*]}"
+    WANTED+=("$2")
+    shift
+    ;;
+  *) fail "usage: scripts/check.sh [--quick] [--only KIND]..." ;;
+  esac
+  shift
+done
+if [ ${#WANTED[@]} = 0 ]; then
+  if [ $IS_QUICK = yes ]; then WANTED=("${QUICK_KINDS[@]}"); else WANTED=("${KINDS[@]}"); fi
+fi
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
 
+# What would be worth making faster.
+slowest() {
+  sed -nE 's/^(test|ok [0-9]+ -| ) +([^ ]+) +(\.\.\. (ok|FAILED) +)?([0-9]+) ms$/\5 \2/p' "$LOGS"/*.log |
+    sort -rn | head -n 8 | awk '{ printf "%s %s %.0f s", (NR > 1 ? "," : ""), $2, $1 / 1000 }'
+}
+
 summary() {
   trap - EXIT
+  printf '\n%d min %d s; the slowest tests:%s' $(((SECONDS - STARTED) / 60)) $(((SECONDS - STARTED) % 60)) "$(slowest)"
   printf '\n%d passed, %d failed\n' "$PASSED" "$FAILED"
   [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
   exit $?
@@ -48,8 +82,14 @@ stage() { # LABEL COMMAND...
   return $((failed != 0))
 }
 
-# False while a kind of test has no test yet.
-have() { compgen -G "$ROOT/test/$1" >/dev/null; }
+# Whether one of these kinds shall run.
+wanted() { # KIND...
+  local kind
+  for kind in "$@"; do
+    [[ " ${WANTED[*]} " != *" $kind "* ]] || return 0
+  done
+  return 1
+}
 
 build() { # NAME TARGETS OPTION...
   local name=$1 targets=$2
@@ -63,6 +103,7 @@ unit() { # NAME
 }
 
 run() { # KIND BUILD SECONDS
+  if [ $IS_QUICK = yes ]; then export TESTS="${TESTS:-${QUICK_TESTS[$1]:-}}"; fi
   timeout -k 30 "$3" "$ROOT/test/$1/run.sh" "$WORK/$2"
 }
 
@@ -70,30 +111,51 @@ install_packages() {
   apt_install "$LOGS/apt.log" "${BUILD_PACKAGES[@]}" "${CHECK_PACKAGES[@]}"
 }
 
-stage 'packages' install_packages
-for check in check_layers check_schedules check_format check_sizes check_shared_fields check_sql_parts check_sql_support check_errors_documented \
-  check_api_documented check_settings_documented check_qualified_columns; do
-  stage "$check" "$ROOT/scripts/$check"
-done
+# What is released.
+build_gcc() { build check-gcc all -DCMAKE_CXX_COMPILER=g++; }
 
-if stage 'build with g++' build check-gcc all -DCMAKE_CXX_COMPILER=g++; then
-  stage check_exports "$ROOT/scripts/check_exports" "$WORK/check-gcc"
-  have 'unit/*_test.cc' && stage 'unit tests' unit check-gcc
-  have 'regress/sql/*.sql' && stage 'regress tests' run regress check-gcc 900
-  have 'isolation/specs/*.spec' && stage 'isolation tests' run isolation check-gcc 900
-  have 'system/*_test.py' && stage 'system tests' run system check-gcc 1500
-  have 'docs/run.sh' && stage 'documents' run docs check-gcc 600
-  have 'stress/*_test.py' && stage 'stress tests' run stress check-gcc 2400
+# For the compiler that checks thread safety, with assertions, and with the tripwire for errors that
+# cross C++ frames. Optimised a little, because tests run on it.
+build_clang() {
+  build check-clang all -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Debug '-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1' \
+    -DTVIEWS_CHECK_BOUNDARY=ON
+}
+
+build_sanitize() { build check-sanitize unit_tests -DCMAKE_BUILD_TYPE=Debug -DTVIEWS_SANITIZE=ON; }
+
+tests_of() { # BUILD KIND...
+  local build=$1
+  shift
+  stage check_exports "$ROOT/scripts/check_exports" "$WORK/$build"
+  for kind in "$@"; do
+    wanted "$kind" || continue
+    case $kind in
+    unit) stage "unit tests (${build#check-})" unit "$build" ;;
+    regress) stage 'regress tests' run regress "$build" 900 ;;
+    isolation) stage 'isolation tests' run isolation "$build" 900 ;;
+    system) stage 'system tests' run system "$build" 1500 ;;
+    docs) stage 'documents' run docs "$build" 600 ;;
+    stress) stage 'stress tests' run stress "$build" 2400 ;;
+    esac
+  done
+}
+
+stage 'packages' install_packages
+if wanted lints; then
+  for check in "$ROOT"/scripts/check_*; do
+    [ "${check##*/}" = check_exports ] || stage "${check##*/}" "$check"
+  done
 fi
-stage 'build with clang++ (thread safety)' build check-clang all -DCMAKE_CXX_COMPILER=clang++ \
-  -DCMAKE_BUILD_TYPE=Debug
-if have 'unit/*_test.cc' &&
-  stage 'build with ASan and UBSan' build check-sanitize unit_tests -DCMAKE_BUILD_TYPE=Debug \
-    -DTVIEWS_SANITIZE=ON; then
-  stage 'unit tests with ASan and UBSan' unit check-sanitize
-fi
-if have 'regress/sql/*.sql' &&
-  stage 'build with the boundary tripwire' build check-tripwire 'pg_tviews tviews_sql_script' \
-    -DCMAKE_BUILD_TYPE=Debug -DTVIEWS_CHECK_BOUNDARY=ON; then
-  stage 'regress tests with the tripwire' run regress check-tripwire 900
+if [ $IS_QUICK = yes ]; then
+  stage 'build with clang++ (thread safety, tripwire)' build_clang && tests_of check-clang "${WANTED[@]}"
+else
+  if wanted unit isolation system docs stress && stage 'build with g++' build_gcc; then
+    tests_of check-gcc unit isolation system docs stress
+  fi
+  if wanted clang regress && stage 'build with clang++ (thread safety, tripwire)' build_clang; then
+    tests_of check-clang $(wanted clang && say unit) regress
+  fi
+  if wanted sanitize && stage 'build with ASan and UBSan' build_sanitize; then
+    stage 'unit tests with ASan and UBSan' unit check-sanitize
+  fi
 fi

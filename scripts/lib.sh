@@ -7,10 +7,29 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 SERVER_USER=postgres  # who runs the server when we are root; also the name of the superuser role
 
+# How many tests or servers run at once. They wait more than they compute.
+JOBS=${JOBS:-$(($(nproc) + 1))}
+
 say() { printf '%s\n' "$*"; }
 fail() {
   printf 'error: %s\n' "$*" >&2
   exit 1
+}
+
+# Whether TESTS='name pattern* !other*' chooses that test; one that a pattern with ! matches is left out.
+is_chosen() { # NAME
+  local pattern chosen=yes
+  set -f
+  for pattern in ${TESTS:-}; do
+    case $pattern in !*) ;; *) chosen=no ;; esac
+  done
+  for pattern in ${TESTS:-}; do
+    # shellcheck disable=SC2254
+    case $1 in $pattern) chosen=yes ;; ${pattern#!}) chosen=never ;; esac
+    [ $chosen != never ] || break
+  done
+  set +f
+  [ $chosen = yes ]
 }
 
 as_root() {
@@ -105,13 +124,33 @@ server_socket() { # DIR
 stage_bin() { say "$1$(cat "$1/.bindir")"; } # STAGE
 server_bin() { stage_bin "$(cat "$1/stage_path")"; }           # DIR
 
+# Makes the new cluster that all servers of a stage begin with.
+make_cluster() { # STAGE
+  local made status=0
+  made=$(mktemp -d /var/tmp/pg_tviews-cluster.XXXXXX) && make_server_dir "$made" || return 1
+  as_server "$(stage_bin "$1")/initdb" -D "$made/data" -U "$SERVER_USER" -A trust -E UTF8 \
+    --locale=C --no-sync >"$made/log" 2>&1 || {
+    cat "$made/log" >&2
+    status=1
+  }
+  [ $status != 0 ] || { tar -C "$made/data" -cf "$1/cluster.new" . && mv "$1/cluster.new" "$1/cluster.tar"; } || status=1
+  rm -rf "$made"
+  return $status
+}
+
 # Creates a cluster. Settings beyond ours come from the given file, if any.
 server_init() { # DIR STAGE [CONF]
   local dir=$1 stage=$2 conf=${3:-}
   make_server_dir "$dir" && make_server_dir "$(server_socket "$dir")" || return 1
   say "$stage" >"$dir/stage_path"
-  as_server "$(stage_bin "$stage")/initdb" -D "$dir/data" -U "$SERVER_USER" -A trust -E UTF8 \
-    --locale=C --no-sync >"$dir/initdb.log" 2>&1 || {
+  # A copy of the stage's cluster with a system identifier of its own, as from initdb: what a dump of
+  # another cluster brings must be known as such. pg_resetwal completes what dd changes.
+  {
+    as_server mkdir -m 700 "$dir/data" && as_server tar -C "$dir/data" -xpf - <"$stage/cluster.tar" &&
+      head -c 4 /dev/urandom |
+      as_server dd of="$dir/data/global/pg_control" bs=4 conv=notrunc status=none &&
+      as_server "$(stage_bin "$stage")/pg_resetwal" -f -D "$dir/data"
+  } >"$dir/initdb.log" 2>&1 || {
     cat "$dir/initdb.log" >&2
     return 1
   }

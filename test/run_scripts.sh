@@ -2,33 +2,25 @@
 . "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 
 # Prints one line per test, like pg_regress; a test that fails shows its output, others theirs only
-# if VERBOSE is set. TESTS= patterns choose.
+# if VERBOSE is set. TESTS= patterns choose. JOBS tests run at once; those with a line `# Runs alone:`
+# and the reason come afterwards, one at a time.
 run_scripts() { # KIND BUILD_DIR
-  local test name pattern began wanted status=0 out
-  out=$(realpath "$2")/test-$1
-  mkdir -p "$out"
+  local test together=() alone=() build stage status=0
+  build=$(realpath "$2")
+  stage=$(server_place "$build/stage")
+  mkdir -p "$build/test-$1"
+  "$ROOT/scripts/pg_stage.sh" "$build" "$stage" || return 1
   for test in "$ROOT/test/$1"/*_test.py; do
-    name=$(basename "$test" _test.py)
-    wanted=no
-    set -f
-    for pattern in ${TESTS:-*}; do
-      # shellcheck disable=SC2254
-      case $name in $pattern) wanted=yes ;; esac
-    done
-    set +f
-    [ $wanted = yes ] || continue
-    began=$(date +%s%3N)
-    if PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$ROOT/test/support \
-      timeout -k 10 "${TEST_TIMEOUT:-900}" /usr/bin/python3 "$test" "$2" >"$out/$name.out" 2>&1; then
-      printf 'test %-28s ... ok     %8d ms\n' "$name" $(($(date +%s%3N) - began))
-      sed -n 's/^note: /note: '"$name"': /p' "$out/$name.out"
-      [ -z "${VERBOSE:-}" ] || cat "$out/$name.out"
-    else
-      printf 'test %-28s ... FAILED %8d ms\n' "$name" $(($(date +%s%3N) - began))
-      cat "$out/$name.out"
-      status=1
-    fi
-    server_stop "$(server_place "$(realpath "$2")/server-$name")" "${STOP_MODE:-immediate}" || true
+    is_chosen "$(basename "$test" _test.py)" || continue
+    if grep -q '^# Runs alone: ' "$test"; then alone+=("$test"); else together+=("$test"); fi
   done
+  run_in_pool "$JOBS" "$1" "$build" "${together[@]}" || status=1
+  run_in_pool 1 "$1" "$build" "${alone[@]}" || status=1
   return $status
+}
+
+run_in_pool() { # JOBS KIND BUILD_DIR TEST...
+  local jobs=$1 kind=$2 build=$3
+  shift 3
+  [ $# = 0 ] || printf '%s\0' "$@" | xargs -0 -n 1 -P "$jobs" "$ROOT/test/run_script.sh" "$kind" "$build"
 }

@@ -3,6 +3,7 @@ bounded memory when the applier goes on.
 
 SCALE (default 0.1) is the share of 1,000,000 changed keys and 100,000 transactions; 1 is the full size.
 """
+# Runs alone: it compares how fast writers are.
 import os
 import pathlib
 import threading

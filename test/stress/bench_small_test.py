@@ -1,6 +1,7 @@
 """The bulk workloads of the benchmark at a tenth of their size: what they write equals
 its query, and the ratios to the set-based statements by hand are printed. SCALE=1 runs them in full.
 """
+# Runs alone: it measures.
 import os
 import pathlib
 import sys

@@ -2,6 +2,7 @@
 
 Also: an applier that had nothing to do for a while ends and the next commit brings another one, at
 once each time; DROP EXTENSION gives the slot back."""
+# Runs alone: it measures how soon a process is there again.
 import pathlib
 import time
 

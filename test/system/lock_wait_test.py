@@ -4,6 +4,7 @@ Danger: a batch that cannot lock one relation is given up as a whole, and every 
 stands still for as long as the lock is held. Right answer: the others follow within a lock timeout; what
 cannot be refreshed is named in pg_tview_behind with the snapshot at which it stands, keeps exactly that
 state, and catches up by itself when the lock is gone, also after a crash."""
+# Runs alone: it measures how soon TVIEWs follow beside a lock.
 import os
 import pathlib
 import time

@@ -2,6 +2,7 @@
 
 Danger: a database is never served; DROP or RENAME fails because an applier is connected. Right answer: every
 database is served in turn, both work at once, and databases without the extension cost nothing."""
+# Runs alone: it measures how long DDL beside appliers takes.
 import time
 
 from tviews_server import Server, check_equal, run, value, wait_until
