@@ -4,6 +4,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
+#include "shared/pg/boundary/receiver.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/reader_bypass.h"
 #include "shared/pg/documents/document_functions.h"
@@ -92,8 +93,6 @@ void Shutdown(DestReceiver* self) {
   table_finish_bulk_insert(receiver->table, TABLE_INSERT_SKIP_FSM);
 }
 
-void Destroy(DestReceiver*) {}
-
 // Plans and runs `sql` under the active snapshot.
 std::uint64_t RunQuery(const char* sql, Receiver* receiver) {
   RawStmt* const raw = linitial_node(RawStmt, pg_parse_query(sql));
@@ -140,11 +139,7 @@ absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(target.owner));
   const pg::ReaderBypass bypass;
   Receiver receiver{};
-  receiver.destination.receiveSlot = Receive;
-  receiver.destination.rStartup = Startup;
-  receiver.destination.rShutdown = Shutdown;
-  receiver.destination.rDestroy = Destroy;
-  receiver.destination.mydest = DestNone;
+  pg::InitializeReceiver(&receiver.destination, Receive, Startup, Shutdown);
   receiver.key = target.key;
 
   FillResult result;

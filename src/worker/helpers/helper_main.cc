@@ -6,6 +6,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/receiver.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
@@ -63,16 +64,9 @@ bool SendRow(TupleTableSlot* row, DestReceiver* self) {
   return !sender->is_detached;
 }
 
-void Start(DestReceiver*, int, TupleDesc) {}
-void Stop(DestReceiver*) {}
-
 Sender MakeSender(dsm_segment* segment, shm_toc* toc) {
   Sender sender{};
-  sender.receiver.receiveSlot = SendRow;
-  sender.receiver.rStartup = Start;
-  sender.receiver.rShutdown = Stop;
-  sender.receiver.rDestroy = Stop;
-  sender.receiver.mydest = DestNone;
+  pg::InitializeReceiver(&sender.receiver, SendRow);
   int number;
   memcpy(&number, MyBgworkerEntry->bgw_extra, sizeof(number));
   auto* const queues = static_cast<char*>(shm_toc_lookup(toc, kQueuesKey, false));

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/receiver.h"
 #include "shared/pg/server/settings.h"
 #include "shared/status_macros.h"
 #include "worker/helpers/helper_segment.h"
@@ -101,16 +102,10 @@ void StartReceiving(DestReceiver* self, int operation, TupleDesc descriptor) {
   group->destination->rStartup(group->destination, operation, group->slot->tts_tupleDescriptor);
 }
 
-void StopReceiving(DestReceiver*) {}
-
 Group* MakeGroup(_DestReceiver* destination) {
   auto* const group =
       static_cast<Group*>(MemoryContextAllocZero(TopTransactionContext, sizeof(Group)));
-  group->receiver.receiveSlot = ReceiveOwnRow;
-  group->receiver.rStartup = StartReceiving;
-  group->receiver.rShutdown = StopReceiving;
-  group->receiver.rDestroy = StopReceiving;
-  group->receiver.mydest = DestNone;
+  pg::InitializeReceiver(&group->receiver, ReceiveOwnRow, StartReceiving);
   group->destination = destination;
   return group;
 }

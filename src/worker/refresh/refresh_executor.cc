@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/receiver.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/planner/key_planner.h"
@@ -51,17 +52,11 @@ struct FunctionReceiver {
       return true;
     });
   }
-  static void Start(DestReceiver*, int, TupleDesc) {}
-  static void Stop(DestReceiver*) {}
 };
 
 FunctionReceiver MakeReceiver(absl::FunctionRef<absl::Status(TupleTableSlot*)>* visit) {
   FunctionReceiver receiver{};
-  receiver.receiver.receiveSlot = FunctionReceiver::Receive;
-  receiver.receiver.rStartup = FunctionReceiver::Start;
-  receiver.receiver.rShutdown = FunctionReceiver::Stop;
-  receiver.receiver.rDestroy = FunctionReceiver::Stop;
-  receiver.receiver.mydest = DestNone;
+  pg::InitializeReceiver(&receiver.receiver, FunctionReceiver::Receive);
   receiver.visit = visit;
   return receiver;
 }

@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/datum_image.h"
 #include "shared/status_macros.h"
@@ -12,7 +11,9 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <executor/spi.h>
+#include <nodes/plannodes.h>
 #include <utils/lsyscache.h>
+#include <utils/plancache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
@@ -27,10 +28,34 @@ std::size_t KeysPlannedFor(RefreshShape shape, std::size_t keys) {
   return are_seen ? keys : MagnitudeOf(keys);
 }
 
-// The planner's total cost of `shape` for these keys, from the first line of EXPLAIN.
+// The total cost of the plan that is made for a statement: for `parameter` itself, or, where that
+// has no type, for the rows that are registered.
+double PlannedCost(const char* sql, const StatementParameter& parameter) {
+  Oid type = parameter.type;
+  const bool has_parameter = OidIsValid(type);
+  SPIPlanPtr const plan =
+      SPI_prepare_cursor(sql, has_parameter ? 1 : 0, &type, CURSOR_OPT_CUSTOM_PLAN);
+  if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+  CachedPlan* cached = nullptr;
+  if (has_parameter) {
+    ParamListInfo const parameters = ListOf(parameter);
+    cached =
+        GetCachedPlan(static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(plan))),
+                      parameters, nullptr, nullptr);
+  } else {
+    cached = SPI_plan_get_cached_plan(plan);
+    if (cached == nullptr) elog(ERROR, "one statement has several plans");
+  }
+  const double cost = linitial_node(PlannedStmt, cached->stmt_list)->planTree->total_cost;
+  ReleaseCachedPlan(cached, nullptr);
+  SPI_freeplan(plan);
+  return cost;
+}
+
+// The planner's total cost of `shape` for these keys.
 absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<std::string>& keys,
                               RefreshShape shape) {
-  const std::string sql = absl::StrCat("EXPLAIN ", RefreshStatement(tview, shape));
+  const std::string sql = RefreshStatement(tview, shape);
   StatementParameter parameter;
   if (shape == RefreshShape::kArray) {
     TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
@@ -46,19 +71,8 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
   }
   double cost = std::numeric_limits<double>::infinity();
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    Oid type = parameter.type;
-    Datum value = parameter.value;
-    const int code = SPI_execute_with_args(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, &value,
-                                           nullptr, false, 1);
-    if (code < 0 || SPI_tuptable == nullptr || SPI_processed < 1) {
-      elog(ERROR, "EXPLAIN failed: %s", SPI_result_code_string(code));
-    }
-    const char* const line = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-    const char* const range = strstr(line, "(cost=");
-    const char* const total = range != nullptr ? strstr(range, "..") : nullptr;
-    if (total == nullptr) elog(ERROR, "EXPLAIN gave no cost: %s", line);
-    cost = strtod(total + 2, nullptr);
-    if (!OidIsValid(type)) SPI_unregister_relation(kKeysName);
+    cost = PlannedCost(sql.c_str(), parameter);
+    if (!OidIsValid(parameter.type)) SPI_unregister_relation(kKeysName);
   }));
   return cost;
 }

@@ -27,6 +27,15 @@ std::size_t MagnitudeOf(std::size_t count) {
   return magnitude;
 }
 
+ParamListInfoData* ListOf(const StatementParameter& parameter) {
+  ParamListInfo const list = makeParamList(1);
+  list->params[0].value = parameter.value;
+  list->params[0].isnull = false;
+  list->params[0].pflags = PARAM_FLAG_CONST;
+  list->params[0].ptype = parameter.type;
+  return list;
+}
+
 absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Planning planning,
                                                    std::size_t magnitude, TypeId parameter_type) {
   const std::string key = absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", sql);
@@ -65,13 +74,7 @@ absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
     memset(&options, 0, sizeof(options));
     options.read_only = true;
     options.dest = destination;
-    if (OidIsValid(parameter.type)) {
-      options.params = makeParamList(1);
-      options.params->params[0].value = parameter.value;
-      options.params->params[0].isnull = false;
-      options.params->params[0].pflags = PARAM_FLAG_CONST;
-      options.params->params[0].ptype = parameter.type;
-    }
+    if (OidIsValid(parameter.type)) options.params = ListOf(parameter);
     const int code = SPI_execute_plan_extended(plan, &options);
     if (code < 0) elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
   }));

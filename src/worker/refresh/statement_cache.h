@@ -20,6 +20,7 @@
 
 struct _SPI_plan;
 struct _DestReceiver;
+struct ParamListInfoData;
 
 namespace tviews::worker {
 
@@ -33,6 +34,10 @@ struct StatementParameter {
   TypeId type = 0;  // 0: the statement has none
   std::uintptr_t value = 0;
 };
+
+// The server's list of the one parameter, in the current memory context. Raises; for use inside
+// pg::Call. REQUIRES: it has a type.
+ParamListInfoData* ListOf(const StatementParameter& parameter);
 
 class StatementCache {
  public:

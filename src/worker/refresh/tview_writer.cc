@@ -1,4 +1,5 @@
 #include "worker/refresh/tview_writer.h"
+#include "shared/pg/boundary/receiver.h"
 
 #include "worker/refresh/row_yield.h"
 #include "worker/refresh/seen_rows.h"
@@ -205,8 +206,6 @@ void StartReceiving(DestReceiver* self, int, TupleDesc descriptor) {
   CheckColumns(reinterpret_cast<TviewWriter*>(self), descriptor);
 }
 
-void StopReceiving(DestReceiver*) {}
-
 void PrepareSeen(TviewWriter* writer) {
   writer->seen.blocks = RelationGetNumberOfBlocks(writer->relation);
   writer->seen.bits = static_cast<std::uint64_t*>(MemoryContextAllocExtended(
@@ -221,11 +220,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
                              SnapshotData* snapshot, WriteMode mode, bool track_seen,
                              const WriterCallbacks& callbacks) {
   auto* const writer = static_cast<TviewWriter*>(palloc0(sizeof(TviewWriter)));
-  writer->receiver.receiveSlot = ReceiveRow;
-  writer->receiver.rStartup = StartReceiving;
-  writer->receiver.rShutdown = StopReceiving;
-  writer->receiver.rDestroy = StopReceiving;
-  writer->receiver.mydest = DestNone;
+  pg::InitializeReceiver(&writer->receiver, ReceiveRow, StartReceiving);
   writer->relation = table_open(tview, RowExclusiveLock);
   writer->snapshot = snapshot;
   writer->command = GetCurrentCommandId(true);
