@@ -1,4 +1,4 @@
-"""scripts/after_recovery.sh: the check after a disaster finds what is wrong in any database, and nothing where all is well."""
+"""tools/after_recovery.sh: the check after a disaster finds what is wrong in any database, and nothing where all is well."""
 import os
 import subprocess
 
@@ -8,7 +8,7 @@ from tviews_server import ROOT, Server, bash, run, value, wait_until
 
 def check(server):
     path = bash('server_bin "$1"', server.directory) + ":" + os.environ["PATH"]
-    done = subprocess.run([ROOT / "scripts/after_recovery.sh", "-h", server.socket, "-U", "postgres"],
+    done = subprocess.run([ROOT / "tools/after_recovery.sh", "-h", server.socket, "-U", "postgres"],
                           env={"PATH": path, "TIMEOUT": "1 minute"}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode in (0, 1) and done.stderr == "", done
     lines = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""scripts/tviews_top.sh shows a member of pg_monitor what the views say, screen after screen, and ends where it cannot."""
+"""tools/tviews_top.sh shows a member of pg_monitor what the views say, screen after screen, and ends where it cannot."""
 import os
 import subprocess
 
@@ -20,7 +20,7 @@ END $$;
 
 def top(server, database, **environment):
     path = bash('server_bin "$1"', server.directory) + ":" + os.environ["PATH"]
-    return subprocess.run([ROOT / "scripts/tviews_top.sh", "-h", server.socket, "-U", "watcher", "-d", database],
+    return subprocess.run([ROOT / "tools/tviews_top.sh", "-h", server.socket, "-U", "watcher", "-d", database],
                           env={"PATH": path, "INTERVAL": "0.1", **environment}, stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=60)
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Usage: scripts/tviews_top.sh [PSQL_ARGUMENT...]    INTERVAL=1 seconds; COUNT=n ends after n screens
+# Usage: tools/tviews_top.sh [PSQL_ARGUMENT...]    INTERVAL=1 seconds; COUNT=n ends after n screens
 # What the TVIEWs of a database cost and wait for, again and again, in the terminal.
 set -euo pipefail
 query="

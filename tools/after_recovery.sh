@@ -1,5 +1,5 @@
 #!/bin/bash
-# Usage: scripts/after_recovery.sh [PSQL_ARGUMENT...]        TIMEOUT='10 minutes' for each database's backlog
+# Usage: tools/after_recovery.sh [PSQL_ARGUMENT...]        TIMEOUT='10 minutes' for each database's backlog
 # After a restore, a promotion or a crash: in every database that has pg_tviews, adopts what came with a dump, waits until
 # the outbox is applied, and compares every TVIEW with its query. One line per TVIEW; fails if one differs, is in quarantine
 # or cannot be adopted.
