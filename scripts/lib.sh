@@ -138,7 +138,7 @@ make_cluster() { # STAGE
   return $status
 }
 
-# Creates a cluster. Settings beyond ours come from the given file, if any.
+# Creates a cluster. Settings beyond ours come from the given file, if any, and from SERVER_SETTINGS.
 server_init() { # DIR STAGE [CONF]
   local dir=$1 stage=$2 conf=${3:-}
   make_server_dir "$dir" && make_server_dir "$(server_socket "$dir")" || return 1
@@ -160,12 +160,15 @@ server_init() { # DIR STAGE [CONF]
     say "shared_preload_libraries = 'pg_tviews'"
     say "pg_tviews.audit_rate = 0" # tests count batches, and spoil rows on purpose
     [ -z "$conf" ] || cat "$conf"
+    [ -z "${SERVER_SETTINGS:-}" ] || say "$SERVER_SETTINGS"
   } >>"$dir/data/postgresql.conf"
 }
 
+# SERVER_PROGRAM runs the server in another way than by its own program: under valgrind, say.
 server_start() { # DIR
   make_server_dir "$(server_socket "$1")" || return 1
-  as_server "$(server_bin "$1")/pg_ctl" -D "$1/data" -l "$1/log" -w -t 120 start \
+  as_server "$(server_bin "$1")/pg_ctl" ${SERVER_PROGRAM:+-p "$SERVER_PROGRAM"} -D "$1/data" -l "$1/log" \
+    -w -t 120 start \
     >"$1/pg_ctl.log" 2>&1 </dev/null || {
     tail -n 20 "$1/pg_ctl.log" >&2
     as_server tail -n 20 "$1/log" >&2

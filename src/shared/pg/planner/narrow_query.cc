@@ -12,6 +12,7 @@
 #include <nodes/parsenodes.h>
 #include <optimizer/optimizer.h>
 #include <parser/parsetree.h>
+#include <rewrite/rewriteManip.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -231,9 +232,41 @@ void NarrowLevel(Query* query, bool is_statement, List* conditions, Narrowing* n
                     QTW_IGNORE_RC_SUBQUERIES | QTW_IGNORE_JOINALIASES);
 }
 
+// A view's query begins with entries that are not in its FROM: they hold the view's lock and the
+// right to read it. Where the view is a set operation the server takes every entry for a branch as
+// soon as the view, or something around it, is LATERAL; it never is in a query that was written.
+// They serve the same in the query around the view, where the server itself puts them later.
+void MoveRuleEntries(Query* view, Query* around) {
+  int count = 0;
+  ListCell* cell;
+  foreach (cell, view->rtable) {
+    if (static_cast<RangeTblEntry*>(lfirst(cell))->rtekind == RTE_SUBQUERY) break;
+    around->rtable = lappend(around->rtable, lfirst(cell));
+    ++count;
+  }
+  if (count == 0) return;
+  view->rtable = list_copy_tail(view->rtable, count);
+  OffsetVarNodes(reinterpret_cast<Node*>(view), -count, 0);
+}
+
+bool MoveAllRuleEntries(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (!IsA(node, Query)) return expression_tree_walker(node, ForServer(MoveAllRuleEntries), context);
+  auto* const query = reinterpret_cast<Query*>(node);
+  query_tree_walker(query, ForServer(MoveAllRuleEntries), context, 0);
+  const int size = list_length(query->rtable);
+  for (int entry = 1; entry <= size; ++entry) {
+    const RangeTblEntry* const view = rt_fetch(entry, query->rtable);
+    if (view->rtekind != RTE_SUBQUERY || view->subquery->setOperations == nullptr) continue;
+    MoveRuleEntries(view->subquery, query);
+  }
+  return false;
+}
+
 }  // namespace
 
 bool NarrowQuery(Query* query, ParamListInfo parameters) {
+  MoveAllRuleEntries(reinterpret_cast<Node*>(query), nullptr);
   Narrowing narrowing{parameters, kMostCopies, NIL, false};
   NarrowLevel(query, true, NIL, &narrowing);
   return narrowing.is_narrower;

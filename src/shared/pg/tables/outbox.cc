@@ -143,7 +143,10 @@ absl::StatusOr<RowPointer> Outbox::Insert(std::string_view payload) {
     bool is_null = false;
     HeapTuple const tuple = heap_form_tuple(RelationGetDescr(outbox), &value, &is_null);
     pfree(bytes);
+    // Before a commit no snapshot is left; what is written to a TOAST table needs one.
+    PushActiveSnapshot(GetTransactionSnapshot());
     heap_insert(outbox, tuple, GetCurrentCommandId(true), 0, nullptr);
+    PopActiveSnapshot();
     const RowPointer row = ToRowPointer(tuple->t_self);
     heap_freetuple(tuple);
     table_close(outbox, NoLock);
