@@ -98,7 +98,7 @@ build_server() {
   prefix=$(server_place "$dir/server")/$PG_MAJOR-$options
   PG_CONFIG=$prefix/bin/pg_config
   [ ! -e "$prefix/complete" ] || return 0
-  say "building PostgreSQL $PG_MAJOR with assertions in $prefix"
+  say "building PostgreSQL $PG_MAJOR with assertions in $prefix" >&2
   local tarball=$source
   {
     apt_install "$log" "${SERVER_PACKAGES[@]}" && { [ -n "$tarball" ] || fetch_source; } &&

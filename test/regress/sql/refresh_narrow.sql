@@ -45,6 +45,11 @@ CREATE INDEX ON item (spot);
 CREATE INDEX ON item (list);
 VACUUM ANALYZE holder, item;
 CREATE VIEW v_sums AS SELECT fk_holder, count(*) AS n, sum(price) AS total FROM item GROUP BY fk_holder;
+CREATE VIEW v_seen AS
+SELECT fk_holder AS who, count(*) AS n, true AS is_item FROM item GROUP BY fk_holder
+UNION ALL SELECT big, 1, false FROM holder;
+CREATE VIEW v_more AS SELECT who, n FROM v_seen UNION ALL (SELECT team, 2 FROM holder UNION ALL SELECT who, 3 FROM v_seen);
+CREATE VIEW v_except AS SELECT who, n FROM v_more EXCEPT SELECT who, n FROM v_seen;
 CREATE VIEW v_codes AS SELECT code, fk_holder FROM item GROUP BY code, fk_holder;
 
 -- Changes everything that a shape may depend on, in several batches.
@@ -157,6 +162,22 @@ CALL prove('union all of other types',
     $$SELECT pk_holder AS pk_shape, sum(seen.n) AS n FROM holder
       JOIN (SELECT fk_holder AS who, count(*) AS n FROM item GROUP BY fk_holder
             UNION ALL SELECT big, 1 FROM holder) AS seen ON seen.who = holder.big GROUP BY pk_holder$$);
+CALL prove('union all as the TVIEW itself',
+    $$SELECT pk_item AS pk_shape, price FROM item UNION ALL SELECT -pk_holder, team FROM holder$$);
+CALL prove('groups, and union all as the TVIEW itself',
+    $$SELECT fk_holder AS pk_shape, sum(price) AS n FROM item WHERE fk_holder IS NOT NULL GROUP BY fk_holder
+      UNION ALL SELECT -pk_holder, team FROM holder$$);
+CALL prove('union all of a view',
+    $$SELECT pk_holder AS pk_shape, v_seen.n FROM holder LEFT JOIN v_seen ON v_seen.who = holder.big AND v_seen.is_item$$);
+CALL prove('union all of a view below that of a view',
+    $$SELECT pk_holder AS pk_shape, sum(v_more.n) AS n FROM holder JOIN v_more ON v_more.who = holder.big GROUP BY pk_holder$$);
+CALL prove('union all of a view below groups',
+    $$SELECT pk_holder AS pk_shape, sums.n FROM holder
+      JOIN (SELECT who, sum(n) AS n FROM v_more GROUP BY who) AS sums ON sums.who = holder.big$$);
+CALL prove('except, of views',
+    $$SELECT pk_holder AS pk_shape, count(*) AS n FROM holder JOIN v_except ON v_except.who = holder.big GROUP BY pk_holder$$);
+CALL prove('in a view that is a union all',
+    $$SELECT pk_holder AS pk_shape FROM holder WHERE big IN (SELECT who FROM v_more WHERE n > 30)$$);
 
 CALL prove('in subqueries with groups, NULLs among them',
     $$SELECT pk_holder AS pk_shape FROM holder
