@@ -14,12 +14,30 @@
 #include <nodes/params.h>
 #include <nodes/parsenodes.h>
 #include <nodes/plannodes.h>
+#include <utils/inval.h>
 #include <utils/memutils.h>
 #include <utils/plancache.h>
 #include <utils/resowner.h>
+#include <utils/syscache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
+namespace {
+
+std::uint64_t role_changes = 0;
+
+void OnRoleChange(Datum, int, uint32) { ++role_changes; }
+
+// Once in a process: a callback stays. Inside a Call.
+void WatchRoles() {
+  static bool is_watching = false;
+  if (is_watching) return;
+  CacheRegisterSyscacheCallback(AUTHOID, OnRoleChange, Datum{0});
+  CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, OnRoleChange, Datum{0});
+  is_watching = true;
+}
+
+}  // namespace
 
 std::size_t MagnitudeOf(std::size_t count) {
   std::size_t magnitude = 1;
@@ -38,6 +56,8 @@ ParamListInfoData* ListOf(const StatementParameter& parameter) {
 
 absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Planning planning,
                                                    std::size_t magnitude, TypeId parameter_type) {
+  if (role_changes_seen_ != role_changes) Clear();
+  role_changes_seen_ = role_changes;
   const std::string key = absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", sql);
   if (SPIPlanPtr* const found = plans_.Find(key); found != nullptr) {
     pg::cache_stats::Hit(pg::CacheKind::kPlan);
@@ -48,6 +68,7 @@ absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Plann
       planning == Planning::kGeneric ? CURSOR_OPT_GENERIC_PLAN : CURSOR_OPT_CUSTOM_PLAN;
   SPIPlanPtr plan = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    WatchRoles();
     Oid type = parameter_type;
     plan = SPI_prepare_cursor(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, options);
     if (plan == nullptr) {

@@ -5,7 +5,8 @@
 // Errors:  returns Status
 //
 // Keyed by text, planning mode and magnitude of the rows it reads by name. The server's plan cache
-// below re-plans what invalidation touches.
+// below re-plans what invalidation touches. Whether policies apply to a role is part of a plan; not
+// every minor version of the server re-plans when that changes, so a change of roles empties ours.
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_STATEMENT_CACHE_H_
 #define PG_TVIEWS_WORKER_REFRESH_STATEMENT_CACHE_H_
@@ -63,7 +64,8 @@ class StatementCache {
   void CountSize() const;
 
   LruMap<std::string, _SPI_plan*> plans_;  // at most pg_tviews.prepared_stmt_cache_size
-  bool has_new_ = false;                   // one that has not been executed yet
+  std::uint64_t role_changes_seen_ = 0;
+  bool has_new_ = false;  // one that has not been executed yet
 };
 
 // 1, 10, 100, ...: the smallest not below `count`.

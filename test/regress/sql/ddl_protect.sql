@@ -15,8 +15,7 @@ UPDATE tv_post SET name = 'x';
 DELETE FROM tv_user;
 MERGE INTO tv_user USING tb_user ON tb_user.pk_user = tv_user.pk_user WHEN MATCHED THEN DELETE;
 WITH gone AS (DELETE FROM tv_user RETURNING *) SELECT * FROM gone;
-COPY tv_user FROM STDIN;
-\.
+COPY tv_user FROM '/dev/null';
 TRUNCATE tv_user;
 SELECT * FROM tv_user FOR UPDATE;
 SELECT * FROM tv_user FOR SHARE;

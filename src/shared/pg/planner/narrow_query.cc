@@ -251,7 +251,8 @@ void MoveRuleEntries(Query* view, Query* around) {
 
 bool MoveAllRuleEntries(Node* node, void* context) {
   if (node == nullptr) return false;
-  if (!IsA(node, Query)) return expression_tree_walker(node, ForServer(MoveAllRuleEntries), context);
+  if (!IsA(node, Query))
+    return expression_tree_walker(node, ForServer(MoveAllRuleEntries), context);
   auto* const query = reinterpret_cast<Query*>(node);
   query_tree_walker(query, ForServer(MoveAllRuleEntries), context, 0);
   const int size = list_length(query->rtable);

@@ -5,8 +5,8 @@
 // Errors:  returns Status
 //
 // One row per writing transaction, inserted in it at PRE_COMMIT or PRE_PREPARE, by heap_insert: no
-// executor, no trigger, no index. Deleted by heap_delete for the same reasons, and because a FOR ALL
-// TABLES publication would refuse a DELETE without replica identity (ATTACKS B7).
+// executor, no trigger, no index. Deleted by heap_delete for the same reasons, and because a FOR
+// ALL TABLES publication would refuse a DELETE without replica identity (ATTACKS B7).
 
 #ifndef PG_TVIEWS_SHARED_PG_TABLES_OUTBOX_H_
 #define PG_TVIEWS_SHARED_PG_TABLES_OUTBOX_H_
