@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,7 +17,7 @@
 #include "shared/pg/shmem/worker_slots.h"
 #include "shared/record_ring.h"
 #include "shared/status_macros.h"
-#include "worker/core/back_off.h"
+#include "worker/core/launch_plan.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/genam.h>
@@ -46,20 +48,8 @@ namespace tviews::worker {
 namespace {
 
 constexpr Timestamp kMicroseconds = 1000000;
-constexpr BackOff kBackOff({.first = kMicroseconds / 10, .longest = 5 * kMicroseconds, .free = 1});
-constexpr Timestamp kRemembered = 5 * kMicroseconds;  // how long the pauses of a database are kept
 constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
-constexpr Timestamp kVisitTime = 2 * kMicroseconds;
-constexpr long kNapMs = 5000;
-
-// One applier that the launcher has started, or a database that waits for one.
-struct Launch {
-  DatabaseId database = 0;
-  BackgroundWorkerHandle* handle = nullptr;  // null: not running
-  Timestamp started_at = 0;
-  BackOff back_off = kBackOff;
-  bool wanted = true;
-};
+constexpr Timestamp kLongestNap = 5 * kMicroseconds;
 
 class Launcher {
  public:
@@ -70,15 +60,14 @@ class Launcher {
   absl::Status AddNewDatabases();
   int CountRunning() const;
   bool IsVisiting() const;
-  void Want(DatabaseId database);
   void CollectWishes();
-  absl::Status ReapEnded();
+  void ReapEnded();
   absl::Status StartWanted();
-  absl::Status Start(Launch* launch);
-  long NapTime() const;
+  absl::Status Start(DatabaseId database);
 
-  std::vector<Launch> launches_;       // those that have waited longest first
-  std::vector<DatabaseId> databases_;  // as of the last look
+  LaunchPlan plan_;
+  std::map<DatabaseId, BackgroundWorkerHandle*> handles_;  // of those that run
+  std::vector<DatabaseId> databases_;                      // as of the last look
   Timestamp looked_at_ = 0;
   std::uint64_t unslotted_seen_ = 0;
   std::uint64_t visits_seen_ = 0;
@@ -131,22 +120,12 @@ absl::Status Launcher::AddNewDatabases() {
   TVIEWS_ASSIGN_OR_RETURN(std::vector<DatabaseId> databases, ConnectableDatabases());
   for (const DatabaseId database : databases) {
     if (std::find(databases_.begin(), databases_.end(), database) == databases_.end()) {
-      Want(database);
+      plan_.Want(database);
     }
   }
   databases_ = std::move(databases);
   looked_at_ = GetCurrentTimestamp();
   return absl::OkStatus();
-}
-
-void Launcher::Want(DatabaseId database) {
-  for (Launch& launch : launches_) {
-    if (launch.database == database) {
-      launch.wanted = true;
-      return;
-    }
-  }
-  launches_.push_back({.database = database});
 }
 
 // A slot with work and without an applier asks for one, whether or not somebody set its flag.
@@ -163,86 +142,61 @@ void Launcher::CollectWishes() {
       pg::ReadHolder holder(slot.queue_lock);
       has_work = !RecordRing(slot.ring).empty();
     }
-    if (has_work) Want(database);
+    if (has_work) plan_.Want(database);
   }
 }
 
-absl::Status Launcher::ReapEnded() {
-  for (Launch& launch : launches_) {
-    if (launch.handle == nullptr) continue;
+void Launcher::ReapEnded() {
+  const Timestamp now = GetCurrentTimestamp();
+  for (auto entry = handles_.begin(); entry != handles_.end();) {
+    const auto [database, handle] = *entry;
     pid_t pid = 0;
-    if (GetBackgroundWorkerPid(launch.handle, &pid) != BGWH_STOPPED) continue;
-    pfree(launch.handle);
-    launch.handle = nullptr;
-    // One that has done something has ended for a reason of its own.
-    const pg::DatabaseSlot* const slot = pg::FindSlot(launch.database);
-    const Timestamp now = GetCurrentTimestamp();
-    if (now - launch.started_at > kMicroseconds ||
-        (slot != nullptr && slot->activity.last_batch_at.Load() > launch.started_at)) {
-      launch.back_off.Reset();
+    if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED) {
+      ++entry;
+      continue;
     }
-    launch.back_off.NoteFailure(now);
+    pfree(handle);
+    entry = handles_.erase(entry);
+    const pg::DatabaseSlot* const slot = pg::FindSlot(database);
+    plan_.NoteEnded(database, slot == nullptr ? 0 : slot->activity.last_batch_at.Load(), now);
   }
-  // What ended and is not wanted again is forgotten, with its back-off.
-  std::erase_if(launches_, [](const Launch& launch) {
-    return launch.handle == nullptr && !launch.wanted &&
-           GetCurrentTimestamp() > launch.back_off.until() + kRemembered;
-  });
-  return absl::OkStatus();
+  plan_.Forget(now);
 }
 
 // Appliers that an earlier launcher has started count too.
 int Launcher::CountRunning() const {
-  int running = 0;
-  for (const Launch& launch : launches_) running += launch.handle != nullptr ? 1 : 0;
+  int running = plan_.running();
   const pg::SlotTable* const table = pg::Slots();
   for (int i = 0; i < table->slot_count; ++i) {
     if (table->slots[i].applier.Load() < 0) continue;
-    const DatabaseId database = table->slots[i].database.Load();
-    if (std::none_of(launches_.begin(), launches_.end(), [database](const Launch& launch) {
-          return launch.database == database && launch.handle != nullptr;
-        })) {
-      ++running;
-    }
+    if (!plan_.IsRunning(table->slots[i].database.Load())) ++running;
   }
   return running;
 }
 
 // Somebody has just been started: it finds nothing to do and ends, or becomes an applier.
 bool Launcher::IsVisiting() const {
-  const Timestamp now = GetCurrentTimestamp();
-  return std::any_of(launches_.begin(), launches_.end(), [now](const Launch& launch) {
-    if (launch.handle == nullptr || now - launch.started_at > kVisitTime) return false;
-    const pg::DatabaseSlot* const slot = pg::FindSlot(launch.database);
-    return slot == nullptr || slot->applier.Load() < 0;
+  return plan_.IsVisiting(GetCurrentTimestamp(), [](DatabaseId database) {
+    const pg::DatabaseSlot* const slot = pg::FindSlot(database);
+    return slot != nullptr && slot->applier.Load() >= 0;
   });
 }
 
-// In turn: who is started goes to the end.
 absl::Status Launcher::StartWanted() {
   if (!pg::settings::enabled) return absl::OkStatus();
   int running = CountRunning();
-  std::size_t next = 0;
-  for (std::size_t left = launches_.size(); left > 0; --left) {
-    Launch& launch = launches_[next];
-    if (!launch.wanted || launch.handle != nullptr ||
-        !launch.back_off.IsOver(GetCurrentTimestamp())) {
-      ++next;
-      continue;
-    }
+  while (const std::optional<DatabaseId> next = plan_.Next(GetCurrentTimestamp())) {
     if (running >= pg::settings::max_workers) {
       if (!IsVisiting()) pg::AskForRoom();
       break;
     }
-    TVIEWS_RETURN_IF_ERROR(Start(&launch));
-    if (launch.handle != nullptr) ++running;
-    std::rotate(launches_.begin() + static_cast<std::ptrdiff_t>(next),
-                launches_.begin() + static_cast<std::ptrdiff_t>(next) + 1, launches_.end());
+    TVIEWS_RETURN_IF_ERROR(Start(*next));
+    if (plan_.IsRunning(*next)) ++running;
   }
   return absl::OkStatus();
 }
 
-absl::Status Launcher::Start(Launch* launch) {
+absl::Status Launcher::Start(DatabaseId database) {
   bool started = false;
   BackgroundWorkerHandle* handle = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
@@ -255,7 +209,7 @@ absl::Status Launcher::Start(Launch* launch) {
     strlcpy(worker.bgw_function_name, "tviews_applier_main", sizeof(worker.bgw_function_name));
     strlcpy(worker.bgw_name, "pg_tviews applier", BGW_MAXLEN);
     strlcpy(worker.bgw_type, "pg_tviews applier", BGW_MAXLEN);
-    worker.bgw_main_arg = ObjectIdGetDatum(launch->database);
+    worker.bgw_main_arg = ObjectIdGetDatum(database);
     worker.bgw_notify_pid = MyProcPid;
     started = RegisterDynamicBackgroundWorker(&worker, &handle);
     if (!started && log_exhausted_) {
@@ -264,26 +218,15 @@ absl::Status Launcher::Start(Launch* launch) {
     }
   }));
   log_exhausted_ = started;
+  const Timestamp now = GetCurrentTimestamp();
   if (!started) {
     pg::Slots()->launches_failed.Add(1);
-    launch->back_off.WaitUntil(GetCurrentTimestamp() + kMicroseconds);
+    plan_.NoteNoWorker(database, now);
     return absl::OkStatus();
   }
-  launch->handle = handle;
-  launch->wanted = false;
-  launch->started_at = GetCurrentTimestamp();
+  handles_.emplace(database, handle);
+  plan_.NoteStarted(database, now);
   return absl::OkStatus();
-}
-
-long Launcher::NapTime() const {
-  const Timestamp now = GetCurrentTimestamp();
-  Timestamp nap = Timestamp{kNapMs} * 1000;
-  for (const Launch& launch : launches_) {
-    if (launch.wanted && launch.handle == nullptr) {
-      nap = std::min(nap, std::max<Timestamp>(launch.back_off.until() - now, 100000));
-    }
-  }
-  return static_cast<long>(nap / 1000);
 }
 
 absl::Status Launcher::Loop() {
@@ -306,17 +249,16 @@ absl::Status Launcher::Loop() {
       TVIEWS_RETURN_IF_ERROR(AddNewDatabases());
     }
     const std::uint64_t freed = pg::Slots()->freed.Load();
-    if (freed != freed_seen_) {
-      for (Launch& launch : launches_) launch.back_off.WaitUntil(0);
-    }
+    if (freed != freed_seen_) plan_.EndWaits();
     freed_seen_ = freed;
     unslotted_seen_ = unslotted;
     visits_seen_ = visits;
     new_visits_seen_ = new_visits;
     CollectWishes();
-    TVIEWS_RETURN_IF_ERROR(ReapEnded());
+    ReapEnded();
     TVIEWS_RETURN_IF_ERROR(StartWanted());
-    const long nap = NapTime();
+    const Timestamp now = GetCurrentTimestamp();
+    const long nap = static_cast<long>((plan_.NextAt(now, kLongestNap) - now) / 1000);
     TVIEWS_RETURN_IF_ERROR(pg::Call([nap] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
                 pg::WaitEvent(pg::Wait::kLauncherMain));
