@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "backend/capture/trigger_function.h"
+#include "backend/evaluation/evaluator.h"
 #include "backend/functions/row_by_key.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
@@ -32,14 +33,15 @@ struct OpenRow {
   TupleTableSlot* slot = nullptr;
 };
 
-// Raises. The lock is kept until the end of the transaction, as a writer's is.
+// Raises. The lock is kept until the end of the transaction, as a writer's is. The evaluator's
+// snapshot, which has found the row, keeps it from being removed.
 OpenRow Open(RelationId id, const char* place, AttributeNumber highest) {
   OpenRow row;
   row.relation = table_open(id, RowExclusiveLock);
   row.slot = table_slot_create(row.relation, nullptr);
   auto* const pointer = DatumGetPointer(DirectFunctionCall1(tidin, CStringGetDatum(place)));
   if (!table_tuple_fetch_row_version(row.relation, reinterpret_cast<ItemPointer>(pointer),
-                                     GetActiveSnapshot(), row.slot)) {
+                                     SnapshotAny, row.slot)) {
     elog(ERROR, "row %s of relation %u has vanished", place, id);
   }
   if (highest > 0) slot_getsomeattrs(row.slot, highest);
@@ -67,16 +69,17 @@ absl::StatusOr<bool> NoteFoundRow(const FoundRow& found) {
 }  // namespace
 
 absl::Status NoteRow(RelationId table, const std::string& key) {
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    PreventCommandIfReadOnly("pg_tviews_cascade()");
-    LockRelationOid(table, RowExclusiveLock);
-  }));
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<FoundRow> rows, FindRowsByKey(table, key));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PreventCommandIfReadOnly("pg_tviews_cascade()"); }));
+  TVIEWS_RETURN_IF_ERROR(CheckMayReadTable(table));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { LockRelationOid(table, RowExclusiveLock); }));
+  TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<FoundRow> rows, FindRowsByKey(table, key, &evaluator));
   bool is_source = false;
   for (const FoundRow& row : rows) {
     TVIEWS_ASSIGN_OR_RETURN(const bool is_noted, NoteFoundRow(row));
     is_source = is_source || is_noted;
   }
+  TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   if (is_source) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(table));
   return pg::Call([&] { ereport(NOTICE, (errmsg("no TVIEW reads table %s", name.c_str()))); });

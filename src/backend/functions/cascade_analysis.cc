@@ -1,20 +1,16 @@
 #include "backend/functions/cascade_analysis.h"
 
 #include <limits>
-#include <optional>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "backend/evaluation/evaluator.h"
 #include "backend/functions/change_impact.h"
 #include "backend/functions/session_graph.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
-#include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/common/reader_bypass.h"
-#include "shared/pg/planner/key_planner.h"
-#include "shared/pg/planner/page_costs.h"
 #include "shared/refresh_plan.h"
 #include "shared/status_macros.h"
 
@@ -47,8 +43,9 @@ absl::StatusOr<std::string> WithKeys(const TviewDefinition& tview, RefreshShape 
 }
 
 // The planner's total cost, from the first line of EXPLAIN: "... (cost=0.15..8.17 rows=...".
-absl::StatusOr<double> CostOf(const std::string& statement) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult plan, pg::ExecuteSql("EXPLAIN " + statement));
+absl::StatusOr<double> CostOf(Evaluation statement, Evaluator* evaluator) {
+  statement.sql.insert(0, "EXPLAIN ");
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult plan, evaluator->Run(statement));
   const std::string& line = *plan.rows.at(0).at(0);
   const std::size_t cost = line.find("(cost=");
   const std::size_t total = cost == std::string::npos ? cost : line.find("..", cost);
@@ -61,13 +58,21 @@ absl::StatusOr<double> CostOf(const std::string& statement) {
   return value;
 }
 
+// As the applier plans it.
+Evaluation Recomputation(const TviewImpact& impact, const std::string& statement) {
+  return {.owner = impact.owner,
+          .sql = statement,
+          .with_batch_costs = impact.strategy != Strategy::kFull,
+          .with_key_planning = true};
+}
+
 struct ChosenStatement {
   RefreshShape shape = RefreshShape::kWhole;
   std::string text;
 };
 
 // As the refresh executor chooses: by the planner's cost, if there is more than one key.
-absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact) {
+absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact, Evaluator* evaluator) {
   const TviewDefinition& tview = *impact.tview;
   if (impact.strategy == Strategy::kFull) {
     return ChosenStatement{RefreshShape::kWhole, RefreshStatement(tview, RefreshShape::kWhole)};
@@ -86,7 +91,7 @@ absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact) {
        {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
     if (shape == RefreshShape::kArray && !has_array) continue;
     TVIEWS_ASSIGN_OR_RETURN(std::string text, WithKeys(tview, shape, values));
-    TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(text));
+    TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(Recomputation(impact, text), evaluator));
     if (cost >= lowest) continue;
     lowest = cost;
     best = {shape, std::move(text)};
@@ -94,14 +99,16 @@ absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact) {
   return best;
 }
 
-absl::Status AppendPlan(const std::string& statement, std::vector<std::string>* lines) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult plan,
-                          pg::ExecuteSql("EXPLAIN (ANALYZE, BUFFERS) " + statement));
+absl::Status AppendPlan(Evaluation statement, Evaluator* evaluator,
+                        std::vector<std::string>* lines) {
+  statement.sql.insert(0, "EXPLAIN (ANALYZE, BUFFERS) ");
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult plan, evaluator->Run(statement));
   for (const pg::SqlRow& row : plan.rows) lines->push_back("  " + row[0].value_or(""));
   return absl::OkStatus();
 }
 
-absl::Status AppendSteps(const TviewImpact& impact, std::vector<std::string>* lines) {
+absl::Status AppendSteps(const TviewImpact& impact, Evaluator* evaluator,
+                         std::vector<std::string>* lines) {
   const TviewDefinition& tview = *impact.tview;
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview.relation));
   TVIEWS_ASSIGN_OR_RETURN(const bool may_read, MayRead(tview.relation));
@@ -109,29 +116,24 @@ absl::Status AppendSteps(const TviewImpact& impact, std::vector<std::string>* li
     lines->push_back("Refresh of " + name + ": permission denied");
     return absl::OkStatus();
   }
-  std::optional<pg::PageCostsOfBatch> page_costs;
-  page_costs.emplace();
   for (const KeyQuery& query : impact.queries) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string source, RelationDisplayName(query.source));
     lines->push_back("Lookup of keys of " + name + " from " + source + " by " + query.description);
-    TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner,
-                            pg::UserScope::AsDefinitionOwner(tview.owner));
-    TVIEWS_RETURN_IF_ERROR(AppendPlan(query.statement, lines));
+    TVIEWS_RETURN_IF_ERROR(
+        AppendPlan({.owner = impact.owner, .sql = query.statement, .with_batch_costs = true},
+                   evaluator, lines));
   }
   if (impact.keys.empty() && impact.strategy != Strategy::kFull) {
     lines->push_back("Refresh of " + name + ": no keys");
     return absl::OkStatus();
   }
-  const pg::KeyPlanning planning;
-  if (impact.strategy == Strategy::kFull) page_costs.reset();
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
-  TVIEWS_ASSIGN_OR_RETURN(const ChosenStatement chosen, ChooseStatement(impact));
+  TVIEWS_ASSIGN_OR_RETURN(const ChosenStatement chosen, ChooseStatement(impact, evaluator));
   lines->push_back(
       absl::StrCat("Refresh of ", name, ": ",
                    impact.strategy == Strategy::kFull ? "all" : absl::StrCat(impact.keys.size()),
                    impact.keys.size() == 1 ? " key" : " keys", ", statement shape ",
                    RefreshShapeName(chosen.shape)));
-  return AppendPlan(chosen.text, lines);
+  return AppendPlan(Recomputation(impact, chosen.text), evaluator, lines);
 }
 
 }  // namespace
@@ -143,15 +145,16 @@ absl::StatusOr<std::vector<std::string>> AnalyzeCascade(RelationId tview, const 
     return pg::MakeError(absl::StatusCode::kPermissionDenied,
                          {.message = "permission denied for table " + name});
   }
-  const pg::ReaderBypass bypass;
   TVIEWS_ASSIGN_OR_RETURN(const DependencyGraph graph, LoadSessionGraph());
-  ChangeImpact change(graph);
+  TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
+  ChangeImpact change(graph, &evaluator);
   change.BeginWithKey(tview, key);
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<TviewImpact> impacts, change.Follow());
   std::vector<std::string> lines;
   for (const TviewImpact& impact : impacts) {
-    TVIEWS_RETURN_IF_ERROR(AppendSteps(impact, &lines));
+    TVIEWS_RETURN_IF_ERROR(AppendSteps(impact, &evaluator, &lines));
   }
+  TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return lines;
 }
 

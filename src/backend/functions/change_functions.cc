@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_join.h"
 #include "backend/capture/note_row.h"
+#include "backend/evaluation/evaluator.h"
 #include "backend/functions/cascade_analysis.h"
 #include "backend/functions/change_impact.h"
 #include "backend/functions/function_values.h"
@@ -16,8 +17,6 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
-#include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/common/reader_bypass.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -32,29 +31,30 @@ namespace tviews::backend {
 namespace {
 
 // The documents that a refresh of what is affected would recompute.
-absl::StatusOr<std::string> CountDocuments(const TviewImpact& impact) {
+absl::StatusOr<std::string> CountDocuments(const TviewImpact& impact, Evaluator* evaluator) {
   if (impact.strategy != Strategy::kFull) return std::to_string(impact.keys.size());
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner,
-                          pg::UserScope::AsDefinitionOwner(impact.tview->owner));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult count,
-      pg::ExecuteSql("SELECT count(*) FROM ONLY " + impact.tview->qualified_name, {}, true));
+      evaluator->Run({.owner = impact.owner,
+                      .sql = "SELECT count(*) FROM ONLY " + impact.tview->qualified_name}));
   return *count.rows[0][0];
 }
 
 absl::StatusOr<std::vector<pg::SqlRow>> ExplainChange(RelationId table, const std::string& key) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<FoundRow> found, FindRowsByKey(table, key));
-  const pg::ReaderBypass bypass;
+  TVIEWS_RETURN_IF_ERROR(CheckMayReadTable(table));
+  TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<FoundRow> found, FindRowsByKey(table, key, &evaluator));
   TVIEWS_ASSIGN_OR_RETURN(const DependencyGraph graph, LoadSessionGraph());
-  ChangeImpact change(graph);
+  ChangeImpact change(graph, &evaluator);
   TVIEWS_RETURN_IF_ERROR(change.BeginWithRows(found));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<TviewImpact> impacts, change.Follow());
   std::vector<pg::SqlRow> rows;
   for (const TviewImpact& impact : impacts) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string documents, CountDocuments(impact));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string documents, CountDocuments(impact, &evaluator));
     rows.push_back({std::to_string(impact.tview->relation), StrategyName(impact.strategy),
                     documents, absl::StrJoin(impact.paths, "; ")});
   }
+  TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return rows;
 }
 

@@ -6,7 +6,6 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
-#include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/capture_config.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -56,6 +55,12 @@ absl::StatusOr<std::string> LookupStatement(const SourceLineage& source, const L
   return absl::StrCat("WITH pg_tviews_delta", names, " AS MATERIALIZED (SELECT ", columns, " ",
                       delta, ") SELECT DISTINCT l.key::text FROM (", path.lookup,
                       ") AS l (key) WHERE num_nonnulls(l.key) > 0");
+}
+
+bool ReadsOneOf(const TviewDefinition& tview, const std::map<RelationId, std::string>& deltas) {
+  return std::any_of(
+      tview.sources.begin(), tview.sources.end(),
+      [&deltas](const SourceLineage& source) { return deltas.contains(source.source); });
 }
 
 }  // namespace
@@ -109,11 +114,12 @@ absl::StatusOr<std::vector<TviewImpact>> ChangeImpact::Follow() {
 absl::StatusOr<bool> ChangeImpact::Visit(const TviewDefinition& tview, TviewImpact* impact) {
   const auto begin = begin_.find(tview.relation);
   if (begin != begin_.end()) impact->keys.insert(begin->second);
-  bool is_reached = begin != begin_.end();
+  if (begin == begin_.end() && !ReadsOneOf(tview, deltas_)) return false;
+  TVIEWS_ASSIGN_OR_RETURN(impact->owner, HoldOwner(tview.relation));
+  TVIEWS_RETURN_IF_ERROR(CheckIsCommitted({tview.relation, tview.backing_view}));
   for (const SourceLineage& source : tview.sources) {
     const auto delta = deltas_.find(source.source);
     if (delta == deltas_.end()) continue;
-    is_reached = true;
     if (delta->second.empty()) impact->strategy = Strategy::kFull;
     if (source.paths.empty()) impact->strategy = Strategy::kFull;
     for (const LineagePath& path : source.paths) {
@@ -124,7 +130,7 @@ absl::StatusOr<bool> ChangeImpact::Visit(const TviewDefinition& tview, TviewImpa
     }
   }
   if (impact->strategy == Strategy::kFull) impact->keys.clear();
-  return is_reached;
+  return true;
 }
 
 absl::Status ChangeImpact::FollowPath(const SourceLineage& source, const LineagePath& path,
@@ -137,24 +143,33 @@ absl::Status ChangeImpact::FollowPath(const SourceLineage& source, const Lineage
     TVIEWS_ASSIGN_OR_RETURN(statement, LookupStatement(source, path, delta));
     impact->queries.push_back({source.source, path.description, statement});
   }
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner,
-                          pg::UserScope::AsDefinitionOwner(impact->tview->owner));
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result, pg::ExecuteSql(statement, {}, true));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult result,
+      evaluator_->Run({.owner = impact->owner, .sql = statement, .with_batch_costs = true}));
   for (const pg::SqlRow& row : result.rows) impact->keys.insert(*row[0]);
   return absl::OkStatus();
 }
 
-// What is recomputed counts as changed, for the TVIEWs that read it.
+// What is recomputed counts as changed, for the TVIEWs that read it. They find it by its place:
+// only the owner makes values of its keys' texts.
 absl::Status ChangeImpact::AddToDeltas(const TviewImpact& impact) {
   const TviewDefinition& tview = *impact.tview;
   if (impact.strategy == Strategy::kFull) {
     deltas_[tview.relation].clear();
-  } else if (!impact.keys.empty()) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, impact.keys));
-    deltas_[tview.relation] = absl::StrCat(
-        "FROM ONLY ", tview.qualified_name, " AS t JOIN (", values, ") AS k (key) ON t.",
-        QuoteIdentifier(tview.key_column), " ", tview.key_equality, " k.key");
+    return absl::OkStatus();
   }
+  if (impact.keys.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, impact.keys));
+  const std::string rows = "FROM ONLY " + tview.qualified_name + " AS t";
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      evaluator_->Run({.owner = impact.owner,
+                       .sql = absl::StrCat("SELECT array_agg(t.ctid) ", rows, " JOIN (", values,
+                                           ") AS k (key) ON t.", QuoteIdentifier(tview.key_column),
+                                           " ", tview.key_equality, " k.key"),
+                       .with_batch_costs = true}));
+  deltas_[tview.relation] = absl::StrCat(rows, " WHERE t.ctid = ANY (",
+                                         QuoteLiteral(found.rows[0][0].value_or("{}")), "::tid[])");
   return absl::OkStatus();
 }
 

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "backend/evaluation/evaluator.h"
 #include "backend/functions/row_by_key.h"
 #include "shared/dependency_graph.h"
 
@@ -33,6 +34,7 @@ struct KeyQuery {
 
 struct TviewImpact {
   const TviewDefinition* tview = nullptr;
+  RoleId owner = 0;                       // who stays it
   Strategy strategy = Strategy::kDirect;  // the weakest that was used
   std::vector<KeyQuery> queries;          // those that lookups need
   std::set<std::string> paths;            // descriptions of all paths that were used
@@ -41,8 +43,9 @@ struct TviewImpact {
 
 class ChangeImpact {
  public:
-  // The graph must outlive the object.
-  explicit ChangeImpact(const DependencyGraph& graph) : graph_(graph) {}
+  // Both must outlive the object.
+  ChangeImpact(const DependencyGraph& graph, Evaluator* evaluator)
+      : graph_(graph), evaluator_(evaluator) {}
 
   // Begins with a change of these rows.
   absl::Status BeginWithRows(const std::vector<FoundRow>& rows);
@@ -60,6 +63,7 @@ class ChangeImpact {
   absl::Status AddToDeltas(const TviewImpact& impact);
 
   const DependencyGraph& graph_;
+  Evaluator* const evaluator_;
   std::map<RelationId, std::string> deltas_;  // FROM clauses over t; empty: changed as a whole
   std::map<RelationId, std::string> begin_;   // TVIEWs with a key to begin with
 };

@@ -12,10 +12,13 @@
 #include <access/relation.h>
 #include <catalog/pg_class.h>
 #include <lib/stringinfo.h>
+#include <miscadmin.h>
+#include <utils/acl.h>
 #include <utils/builtins.h>
 #include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include <utils/relcache.h>
+#include <utils/rls.h>
 #include <utils/typcache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
@@ -76,25 +79,47 @@ const char* KeyCondition(RelationId table, const char* literal) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std::string& key) {
+absl::Status CheckMayReadTable(RelationId table) {
+  return pg::Call([table] {
+    const char* const name = get_rel_name(table);
+    if (name == nullptr) {
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                      errmsg("relation with OID %u does not exist", table)));
+    }
+    const AclResult result = pg_class_aclcheck(table, GetUserId(), ACL_SELECT);
+    if (result != ACLCHECK_OK) aclcheck_error(result, OBJECT_TABLE, name);
+    if (check_enable_rls(table, InvalidOid, true) != RLS_ENABLED) return;
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("rows of table \"%s\" are subject to row security policies", name),
+                    errhint("A role that bypasses the policies can name them by key.")));
+  });
+}
+
+absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std::string& key,
+                                                    Evaluator* evaluator) {
+  TVIEWS_RETURN_IF_ERROR(CheckMayReadTable(table));
+  TVIEWS_ASSIGN_OR_RETURN(const RoleId owner, HoldOwner(table));
   const std::string literal = QuoteLiteral(key);
   TVIEWS_ASSIGN_OR_RETURN(const char* condition,
                           pg::CallFor([&] { return KeyCondition(table, literal.c_str()); }));
+  TVIEWS_RETURN_IF_ERROR(CheckIsCommitted({table}));
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(table));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
-                          pg::ExecuteSql("SELECT t.tableoid::pg_catalog.oid, t.ctid FROM " + name +
-                                             " AS t WHERE " + condition,
-                                         {}, true));
+                          evaluator->Run({.owner = owner,
+                                          .sql = "SELECT t.tableoid::pg_catalog.oid, t.ctid FROM " +
+                                                 name + " AS t WHERE " + condition}));
   std::vector<FoundRow> rows;
   for (const pg::SqlRow& row : result.rows) {
     rows.push_back({static_cast<RelationId>(std::stoul(*row[0])), *row[1]});
   }
   if (!rows.empty()) return rows;
   TVIEWS_ASSIGN_OR_RETURN(const std::string display, RelationDisplayName(table));
-  return pg::MakeError(absl::StatusCode::kNotFound,
-                       {.message = "table " + display + " has no row whose primary key is " + key,
-                        .hint = "A key of several columns is written as a JSON array: [1, \"a\"].",
-                        .sqlstate = "P0002"});
+  return pg::MakeError(
+      absl::StatusCode::kNotFound,
+      {.message = "table " + display + " has no row whose primary key is " + key,
+       .hint = "A key of several columns is written as a JSON array: [1, \"a\"]. Rows that this "
+               "transaction has written are found when it has committed.",
+       .sqlstate = "P0002"});
 }
 
 absl::StatusOr<std::string> TypeNameForCast(TypeId type) {

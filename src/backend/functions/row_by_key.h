@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "backend/evaluation/evaluator.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
@@ -21,10 +23,15 @@ struct FoundRow {
   std::string place;  // its ctid as text
 };
 
-// The rows of `table` whose primary key is `key`, under the active snapshot and with the caller's
-// privileges: the text of the value, or a JSON array where the key has several columns. More than
-// one only among inheritance children. Fails if there is none.
-absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std::string& key);
+// Fails if the caller may not read all rows of `table`.
+absl::Status CheckMayReadTable(RelationId table);
+
+// The committed rows of `table` whose primary key is `key`, under the evaluator's snapshot, if the
+// caller may read them: the text of the value, or a JSON array where the key has several columns.
+// The key's type makes a value of the text as the table's owner. More than one row only among
+// inheritance children. Fails if there is none.
+absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std::string& key,
+                                                    Evaluator* evaluator);
 
 // The name of a type for a cast, whatever the search_path.
 absl::StatusOr<std::string> TypeNameForCast(TypeId type);

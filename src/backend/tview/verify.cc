@@ -3,16 +3,15 @@
 #include <utility>
 
 #include "backend/capture/transaction.h"
+#include "backend/evaluation/evaluator.h"
 #include "backend/reading/waiting.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/common/reader_bypass.h"
 #include "shared/pg/shmem/wait_events.h"
-#include "shared/pg/tables/catalog.h"
-#include "shared/pg/tables/outbox.h"
+#include "shared/pg/tables/graph_loader.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -21,7 +20,6 @@
 #include <storage/latch.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
-#include <utils/snapmgr.h>
 #include <utils/timestamp.h>
 #include <utils/wait_event.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -32,28 +30,6 @@ namespace {
 // How long snapshots are tried before the answer is that the appliers are behind.
 constexpr int kPatienceMs = 30 * 1000;
 constexpr int kPauseMs = 1;
-
-// A snapshot, registered for as long as the object lives.
-class HeldSnapshot {
- public:
-  static absl::StatusOr<HeldSnapshot> TakeLatest() {
-    Snapshot snapshot = nullptr;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
-    return HeldSnapshot(snapshot);
-  }
-  HeldSnapshot(HeldSnapshot&& other) noexcept
-      : snapshot_(std::exchange(other.snapshot_, nullptr)) {}
-  HeldSnapshot& operator=(HeldSnapshot&&) = delete;
-  ~HeldSnapshot() {
-    if (snapshot_ != nullptr) UnregisterSnapshot(snapshot_);
-  }
-
-  SnapshotData* get() const { return snapshot_; }
-
- private:
-  explicit HeldSnapshot(Snapshot snapshot) : snapshot_(snapshot) {}
-  Snapshot snapshot_;
-};
 
 // Returns at once after an interrupt that is not an error, which does no harm.
 absl::Status Pause() {
@@ -78,26 +54,25 @@ absl::Status TooFarBehind() {
                "an applier is stuck."});
 }
 
-// A snapshot at which the TVIEW contains all that the query would see.
-absl::StatusOr<bool> IsExact(RelationId tview, SnapshotData* snapshot) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_empty, pg::Outbox::IsEmpty(snapshot));
-  if (!is_empty) return false;
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+// True if the evaluator's snapshot is one at which the TVIEW contains all that the query would see.
+absl::StatusOr<bool> IsExact(RelationId tview, Evaluator* evaluator) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, ExtensionObject("pg_tview_outbox"));
   TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind + " WHERE tview = $1::oid",
-                          {std::to_string(tview)}));
-  return found.processed == 0;
+      evaluator->Run({.sql = "SELECT WHERE NOT EXISTS (SELECT FROM " + outbox +
+                             ") AND NOT EXISTS (SELECT FROM " + behind + " WHERE tview = $1::oid)",
+                      .parameters = {std::to_string(tview)}}));
+  return found.processed == 1;
 }
 
-absl::StatusOr<HeldSnapshot> TakeExactSnapshot(RelationId tview) {
+absl::Status AwaitExactSnapshot(RelationId tview, Evaluator* evaluator) {
   const TimestampTz start = GetCurrentTimestamp();
   bool has_waited = false;
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(HeldSnapshot snapshot, HeldSnapshot::TakeLatest());
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_exact, IsExact(tview, snapshot.get()));
-    if (is_exact) return snapshot;
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_exact, IsExact(tview, evaluator));
+    if (is_exact) return absl::OkStatus();
+    TVIEWS_RETURN_IF_ERROR(evaluator->EndSnapshot());
     if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), kPatienceMs)) {
       return TooFarBehind();
     }
@@ -107,8 +82,9 @@ absl::StatusOr<HeldSnapshot> TakeExactSnapshot(RelationId tview) {
 }
 
 // The query's rows are numbered within their key, so that a key that it returns twice does not hide
-// behind the row that it equals. A composite key of NULLs "is null", but is not NULL.
-std::string Comparison(const TviewFacts& tview) {
+// behind the row that it equals. A composite key of NULLs "is null", but is not NULL. A whole row
+// is a `t.*` that is cast: the bare name of a table may be that of one of its columns.
+std::string Comparison(const TviewFacts& tview, const std::string& equality) {
   const std::string key = QuoteIdentifier(tview.key_column);
   return "SELECT coalesce(e.key, s.key)::text,"
          " CASE WHEN e.n IS NULL THEN 'extra' WHEN num_nulls(e.key) > 0 THEN 'null key'"
@@ -116,15 +92,26 @@ std::string Comparison(const TviewFacts& tview) {
          " ELSE 'different' END,"
          " to_jsonb(s.content), to_jsonb(e.content)"
          " FROM (SELECT t." +
-         key + " AS key, 1::bigint AS n, t AS content FROM ONLY " + tview.table +
+         key + " AS key, 1::bigint AS n, t.*::" + tview.table + " AS content FROM ONLY " +
+         tview.table +
          " AS t) AS s"
          " FULL JOIN (SELECT v." +
-         key + " AS key, row_number() OVER (PARTITION BY v." + key + ") AS n, v AS content FROM " +
-         tview.view +
+         key + " AS key, row_number() OVER (PARTITION BY v." + key + ") AS n, v.*::" + tview.view +
+         " AS content FROM " + tview.view +
          " AS v) AS e"
-         " ON s.key = e.key AND s.n = e.n"
+         " ON s.key " +
+         equality +
+         " e.key AND s.n = e.n"
          " WHERE s.n IS NULL OR e.n IS NULL OR s.content *<> e.content"
          " ORDER BY 1";
+}
+
+absl::StatusOr<std::string> KeyEqualityOf(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const TypeId type, pg::CallFor([&] {
+        return get_atttype(tview.relation, get_attnum(tview.relation, tview.key_column.c_str()));
+      }));
+  return pg::KeyEquality(type);
 }
 
 absl::Status CheckMayRead(const TviewFacts& tview) {
@@ -147,18 +134,28 @@ absl::Status CheckHasNotWritten() {
        .sqlstate = "25001"});
 }
 
+std::vector<RelationId> RelationsOf(const TviewFacts& tview) {
+  std::vector<RelationId> relations = tview.dependencies;
+  relations.push_back(tview.relation);
+  relations.push_back(tview.backing_view);
+  return relations;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(CheckHasNotWritten());
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindTview(text));
+  TVIEWS_ASSIGN_OR_RETURN(const RoleId owner, HoldOwner(relation));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
   TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));
-  TVIEWS_ASSIGN_OR_RETURN(const HeldSnapshot snapshot, TakeExactSnapshot(relation));
-  const pg::ReaderBypass bypass;
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope owner, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_RETURN_IF_ERROR(CheckIsCommitted(RelationsOf(tview)));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string equality, KeyEqualityOf(tview));
+  TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
+  TVIEWS_RETURN_IF_ERROR(AwaitExactSnapshot(relation, &evaluator));
   TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
-                          pg::ExecuteSqlUnder(snapshot.get(), Comparison(tview)));
+                          evaluator.Run({.owner = owner, .sql = Comparison(tview, equality)}));
+  TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return std::move(result.rows);
 }
 

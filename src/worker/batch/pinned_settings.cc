@@ -1,5 +1,6 @@
 #include "worker/batch/pinned_settings.h"
 
+#include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/server/settings.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -10,6 +11,7 @@
 namespace tviews::worker {
 
 void PinSettings() {
+  pg::UserScope::OwnThisProcess();
   const struct {
     const char* name;
     const char* value;

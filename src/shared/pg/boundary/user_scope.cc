@@ -7,6 +7,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/xact.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <miscadmin.h>
@@ -27,7 +28,18 @@ Oid OwnerOf(Oid relation) {
   return owner;
 }
 
+bool is_process_of_ours = false;
+
+// Raises for a role that does not exist. Ends as the user `user`, in no security context.
+void BecomeSessionUser(Oid user) {
+  const bool is_superuser = superuser_arg(user);
+  SetUserIdAndSecContext(user, 0);
+  SetSessionAuthorization(user, is_superuser);
+}
+
 }  // namespace
+
+void UserScope::OwnThisProcess() { is_process_of_ours = true; }
 
 absl::StatusOr<UserScope> UserScope::Make(RoleId user, int added_context) {
   Oid current = InvalidOid;
@@ -45,7 +57,17 @@ absl::StatusOr<UserScope> UserScope::Make(RoleId user, int added_context) {
 }
 
 absl::StatusOr<UserScope> UserScope::AsDefinitionOwner(RoleId owner) {
-  return Make(owner, SECURITY_RESTRICTED_OPERATION);
+  TVIEWS_ASSIGN_OR_RETURN(UserScope scope, Make(owner, SECURITY_RESTRICTED_OPERATION));
+  if (!is_process_of_ours || GetSessionUserId() == owner) return scope;
+  scope.session_user_ = GetSessionUserId();
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    Oid user = InvalidOid;
+    int context = 0;
+    GetUserIdAndSecContext(&user, &context);
+    BecomeSessionUser(owner);
+    SetUserIdAndSecContext(user, context);
+  }));
+  return scope;
 }
 
 absl::StatusOr<UserScope> UserScope::AsExtensionOwner() {
@@ -58,12 +80,18 @@ absl::StatusOr<UserScope> UserScope::AsExtensionOwner() {
 UserScope::UserScope(UserScope&& other) noexcept
     : user_(other.user_),
       security_context_(other.security_context_),
+      session_user_(other.session_user_),
       guc_level_(other.guc_level_),
       is_active_(std::exchange(other.is_active_, false)) {}
 
 UserScope::~UserScope() {
   if (!is_active_) return;
   AtEOXact_GUC(false, guc_level_);
+  // A statement that has failed in a parallel plan is still in it, where settings cannot change:
+  // the session user then stays until the next scope.
+  if (session_user_ != 0 && !IsInParallelMode()) {
+    Call([this] { BecomeSessionUser(session_user_); }).IgnoreError();
+  }
   SetUserIdAndSecContext(user_, security_context_);
 }
 

@@ -21,6 +21,11 @@ class UserScope {
   // search_path = pg_catalog, pg_temp. Settings that the definition changes are undone at the end.
   static absl::StatusOr<UserScope> AsDefinitionOwner(RoleId owner);
 
+  // Called once in a process of ours, in which no role has a session. There the owner of what is
+  // evaluated is also the session user, so that functions which look at that (SECURITY DEFINER)
+  // do not see the superuser as whom the process has connected.
+  static void OwnThisProcess();
+
   // For writes to the extension's tables and for triggers on sources, on which users need no
   // privileges: as the owner of the extension.
   static absl::StatusOr<UserScope> AsExtensionOwner();
@@ -36,6 +41,7 @@ class UserScope {
 
   RoleId user_;  // to return to
   int security_context_;
+  RoleId session_user_ = 0;  // to return to; 0: it has not been changed
   int guc_level_;
   bool is_active_ = true;
 };

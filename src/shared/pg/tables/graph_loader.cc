@@ -217,4 +217,11 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
   return DependencyGraph::Build(std::move(list));
 }
 
+absl::StatusOr<std::string> KeyEquality(TypeId type) {
+  OperatorName equality;
+  TVIEWS_RETURN_IF_ERROR(
+      Call([&] { equality = NameOfOperator(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr); }));
+  return equality.text();
+}
+
 }  // namespace tviews::pg

@@ -1,0 +1,65 @@
+#include "shared/evaluation.h"
+
+#include "gtest/gtest.h"
+
+namespace tviews {
+namespace {
+
+TEST(Evaluation, AStatementArrivesAsItWasSent) {
+  const Evaluation sent = {.owner = 4294967295U,
+                           .sql = std::string("SELECT '\0'", 10),
+                           .parameters = {"a", std::nullopt, ""},
+                           .with_batch_costs = false,
+                           .with_key_planning = true};
+  const std::optional<Evaluation> got = DecodeEvaluation(EncodeEvaluation(sent));
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->owner, sent.owner);
+  EXPECT_EQ(got->sql, sent.sql);
+  EXPECT_EQ(got->parameters, sent.parameters);
+  EXPECT_FALSE(got->with_batch_costs);
+  EXPECT_TRUE(got->with_key_planning);
+}
+
+TEST(Evaluation, ARowKeepsNullApartFromEmptyText) {
+  const EvaluatedRow row = {"", std::nullopt, std::string(100000, 'x')};
+  const std::optional<EvaluationAnswer> answer = DecodeAnswer(EncodeRow(row));
+  ASSERT_TRUE(answer.has_value() && answer->row.has_value());
+  EXPECT_EQ(*answer->row, row);
+  EXPECT_FALSE(answer->end.has_value());
+  EXPECT_FALSE(answer->failure.has_value());
+}
+
+TEST(Evaluation, ARowWithoutColumnsIsARow) {
+  const std::optional<EvaluationAnswer> answer = DecodeAnswer(EncodeRow({}));
+  ASSERT_TRUE(answer.has_value() && answer->row.has_value());
+  EXPECT_TRUE(answer->row->empty());
+}
+
+TEST(Evaluation, AnEndTellsHowManyRowsThereWere) {
+  const std::optional<EvaluationAnswer> answer = DecodeAnswer(EncodeEnd({.processed = 1ULL << 40}));
+  ASSERT_TRUE(answer.has_value() && answer->end.has_value());
+  EXPECT_EQ(answer->end->processed, 1ULL << 40);
+}
+
+TEST(Evaluation, AFailureKeepsItsFourTexts) {
+  const std::optional<EvaluationAnswer> answer = DecodeAnswer(
+      EncodeFailure({.sqlstate = "22012", .message = "division", .detail = "", .hint = "no"}));
+  ASSERT_TRUE(answer.has_value() && answer->failure.has_value());
+  EXPECT_EQ(answer->failure->sqlstate, "22012");
+  EXPECT_EQ(answer->failure->message, "division");
+  EXPECT_EQ(answer->failure->detail, "");
+  EXPECT_EQ(answer->failure->hint, "no");
+}
+
+TEST(Evaluation, MalformedBytesAreNoMessage) {
+  EXPECT_FALSE(DecodeEvaluation("").has_value());
+  EXPECT_FALSE(DecodeEvaluation("E").has_value());
+  EXPECT_FALSE(DecodeEvaluation(kEndSnapshot).has_value());
+  EXPECT_FALSE(DecodeAnswer("").has_value());
+  EXPECT_FALSE(DecodeAnswer("F").has_value());
+  EXPECT_FALSE(DecodeAnswer("D").has_value());
+  EXPECT_FALSE(DecodeAnswer("?").has_value());
+}
+
+}  // namespace
+}  // namespace tviews
