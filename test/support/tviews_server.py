@@ -25,6 +25,7 @@ max_prepared_transactions = 10
 log_line_prefix = '%m [%p] %b %a '
 log_min_messages = info
 deadlock_timeout = 100ms
+pg_tviews.read_timeout = 5min
 """
 
 

@@ -57,16 +57,28 @@ void AtTransactionEvent(XactEvent event, void*) {
   }
 }
 
+// The last moment of a subtransaction that may fail is PRE_COMMIT_SUB: an error at COMMIT_SUB would
+// abort what has been committed already.
 void AtSubtransactionEvent(SubXactEvent event, SubTransactionId, SubTransactionId, void*) {
   const int nest_level = GetCurrentTransactionNestLevel();
-  if (event == SUBXACT_EVENT_COMMIT_SUB) {
-    pg::Enter<bool>([nest_level]() -> absl::StatusOr<bool> {
-      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().AtSubtransactionCommit(nest_level));
-      return true;
-    });
-  } else if (event == SUBXACT_EVENT_ABORT_SUB) {
-    pg::EnterQuietly(
-        [nest_level] { TransactionBuffer::Instance().AtSubtransactionAbort(nest_level); });
+  switch (event) {
+    case SUBXACT_EVENT_PRE_COMMIT_SUB:
+      pg::Enter<bool>([nest_level]() -> absl::StatusOr<bool> {
+        TransactionBuffer::Instance().AtSubtransactionPreCommit(nest_level);
+        TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_release_savepoint"));
+        return true;
+      });
+      break;
+    case SUBXACT_EVENT_COMMIT_SUB:
+      pg::EnterQuietly(
+          [nest_level] { TransactionBuffer::Instance().AtSubtransactionCommit(nest_level); });
+      break;
+    case SUBXACT_EVENT_ABORT_SUB:
+      pg::EnterQuietly(
+          [nest_level] { TransactionBuffer::Instance().AtSubtransactionAbort(nest_level); });
+      break;
+    case SUBXACT_EVENT_START_SUB:
+      break;
   }
 }
 
@@ -169,6 +181,7 @@ void TransactionBuffer::KeepWithinMemoryLimit() {
 }
 
 absl::Status TransactionBuffer::WriteRecord() {
+  while (levels_.size() > 1) FoldLastLevel();
   // A failure below leaves the buffer without them, and the transaction aborts.
   DeltaSet deltas = std::move(levels_.front().deltas);
   levels_.clear();
@@ -227,20 +240,30 @@ void TransactionBuffer::AtPrepare() noexcept {
   Reset();
 }
 
-absl::Status TransactionBuffer::AtSubtransactionCommit(int nest_level) {
-  if (levels_.empty() || levels_.back().nest_level < nest_level) return absl::OkStatus();
-  const int parent = nest_level - 1;
-  if (levels_.size() == 1 || levels_[levels_.size() - 2].nest_level < parent) {
-    levels_.back().nest_level = parent;
-    return absl::OkStatus();
+// Where the release fails after this, the level below keeps keys that nothing has changed: they
+// cost a comparison, no more.
+void TransactionBuffer::AtSubtransactionPreCommit(int nest_level) {
+  if (levels_.size() < 2 || levels_.back().nest_level < nest_level) return;
+  if (levels_[levels_.size() - 2].nest_level >= nest_level - 1) FoldLastLevel();
+  NoteKeyCount();
+}
+
+// What another callback has noted since PRE_COMMIT_SUB stays a level of its own, below the same
+// number.
+void TransactionBuffer::AtSubtransactionCommit(int nest_level) noexcept {
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
+    if (level->nest_level < nest_level) break;
+    level->nest_level = nest_level - 1;
   }
+}
+
+// Into the one below.
+void TransactionBuffer::FoldLastLevel() {
   DeltaSet released = std::move(levels_.back().deltas);
   levels_.pop_back();
   DeltaSet& kept = levels_.back().deltas;
   lower_bytes_ -= kept.bytes();
   kept.Merge(std::move(released));
-  NoteKeyCount();
-  return absl::OkStatus();
 }
 
 void TransactionBuffer::AtSubtransactionAbort(int nest_level) noexcept {

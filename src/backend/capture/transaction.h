@@ -12,7 +12,8 @@
 //
 // Collecting -> sealed (PRE_COMMIT or PRE_PREPARE has run) -> collecting (the transaction ended).
 //
-// (1) Deltas of aborted levels never reach a record.
+// (1) Deltas of aborted levels never reach a record, but where the release of a savepoint fails
+//     half way.
 // (2) Records are written at the top level only, so a row's xmin is the transaction's own id.
 // (3) A sealed transaction that changes sources nevertheless (another extension's PRE_COMMIT
 //     callback, ATTACKS A17) writes a supplementary record at once.
@@ -61,7 +62,8 @@ class TransactionBuffer {
   void AtCommit() noexcept;
   void AtAbort() noexcept;
   void AtPrepare() noexcept;
-  absl::Status AtSubtransactionCommit(int nest_level);
+  void AtSubtransactionPreCommit(int nest_level);  // may throw for memory; see pg::Enter
+  void AtSubtransactionCommit(int nest_level) noexcept;
   void AtSubtransactionAbort(int nest_level) noexcept;
 
  private:
@@ -80,12 +82,13 @@ class TransactionBuffer {
   absl::Status AfterAdding(RelationId source);
   std::size_t CountKeys() const;
   void KeepWithinMemoryLimit();
+  void FoldLastLevel();
   absl::Status WriteRecord();
   void NoteKeyCount() noexcept;
   void Reset() noexcept;
 
   State state_ = State::kCollecting;
-  std::vector<Level> levels_;     // ascending
+  std::vector<Level> levels_;     // ascending; equal where a callback was late
   std::size_t lower_bytes_ = 0;   // of all levels but the last
   std::size_t key_count_ = 0;     // of all levels, for monitoring
   std::size_t record_count_ = 0;  // in records_

@@ -19,27 +19,19 @@
 namespace tviews::backend {
 namespace {
 
-std::string JsonText(const std::string& text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') json += '\\';
-    if (static_cast<unsigned char>(c) >= ' ') {
-      json += c;
-      continue;
-    }
-    absl::StrAppend(&json, "\\u", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad4));
+// An expression that builds a JSON object of `details`, which are appended to `parameters`.
+std::string JsonObject(const AuditDetails& details, pg::SqlRow* parameters) {
+  std::string arguments;
+  for (const AuditDetail& detail : details) {
+    if (detail.value.empty()) continue;
+    if (!arguments.empty()) arguments += ", ";
+    parameters->emplace_back(detail.name);
+    absl::StrAppend(&arguments, "$", parameters->size(), "::text, ");
+    parameters->emplace_back(detail.value);
+    absl::StrAppend(&arguments, "$", parameters->size(),
+                    detail.kind == AuditDetail::kJson ? "::jsonb" : "::text");
   }
-  return json + '"';
-}
-
-std::string JsonObject(const AuditDetails& details) {
-  std::string json = "{";
-  for (const auto& [name, value] : details) {
-    if (value.empty()) continue;
-    if (json.size() > 1) json += ", ";
-    json += JsonText(name) + ": " + (value[0] == '{' ? value : JsonText(value));
-  }
-  return json + '}';
+  return "pg_catalog.jsonb_build_object(" + arguments + ")";
 }
 
 // The current role, where it is not the session's user.
@@ -65,13 +57,15 @@ absl::Status RecordAction(const char* operation, const std::string& entity,
   if (!has_log) return absl::OkStatus();
   AuditDetails all = details;
   TVIEWS_ASSIGN_OR_RETURN(std::string role, OtherRole());
-  all.emplace_back("role", std::move(role));
-  all.emplace_back("version", TVIEWS_VERSION);
+  all.push_back({"role", std::move(role)});
+  all.push_back({"version", TVIEWS_VERSION});
+  pg::SqlRow parameters = {operation, entity.empty() ? pg::SqlValue() : pg::SqlValue(entity)};
+  const std::string object = JsonObject(all, &parameters);
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_audit_log"));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  return pg::ExecuteSqlLatest(
-             "INSERT INTO " + table + " (operation, entity, details) VALUES ($1, $2, $3::jsonb)",
-             {operation, entity.empty() ? pg::SqlValue() : pg::SqlValue(entity), JsonObject(all)})
+  return pg::ExecuteSqlLatest("INSERT INTO " + table +
+                                  " (operation, entity, details) VALUES ($1, $2, " + object + ")",
+                              parameters)
       .status();
 }
 
@@ -79,7 +73,7 @@ absl::Status RecordActionOn(const char* operation, RelationId tview, AuditDetail
   TVIEWS_ASSIGN_OR_RETURN(const bool has_log, HasAuditLog());
   if (!has_log) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
-  details.emplace_back("table", facts.table);
+  details.push_back({"table", facts.table});
   return RecordAction(operation, facts.entity, details);
 }
 

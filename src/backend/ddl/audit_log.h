@@ -12,7 +12,6 @@
 #define PG_TVIEWS_BACKEND_DDL_AUDIT_LOG_H_
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -23,8 +22,12 @@ struct Node;
 
 namespace tviews::backend {
 
-// Names and texts; a value that begins with "{" is JSON. Empty ones are left out.
-using AuditDetails = std::vector<std::pair<std::string, std::string>>;
+struct AuditDetail {
+  std::string name;
+  std::string value;  // left out if it is empty
+  enum Kind { kText, kJson } kind = kText;
+};
+using AuditDetails = std::vector<AuditDetail>;
 
 // An empty `entity` means all TVIEWs. The version of the library and, where it is not the session's
 // user, the role are added to the details.

@@ -6,6 +6,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/shmem/shmem.h"
 #include "shared/pg/shmem/wait_events.h"
 #include "shared/pg/shmem/worker_slots.h"
@@ -30,7 +31,8 @@ using pg::DatabaseSlot;
 // A batch that fails signals nobody.
 constexpr long kRecheckMs = 100;
 
-absl::Status CheckNotStandby() {
+absl::Status CheckMayPause() {
+  TVIEWS_RETURN_IF_ERROR(pg::CheckMayWait());
   if (!RecoveryInProgress()) return absl::OkStatus();
   return pg::MakeError(absl::StatusCode::kFailedPrecondition,
                        {.message = "a standby has no applier to pause"});
@@ -62,7 +64,7 @@ absl::Status AwaitEndOfBatch(DatabaseSlot* slot) {
 }  // namespace
 
 absl::StatusOr<bool> PauseApplying() {
-  TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(CheckMayPause());
   TVIEWS_RETURN_IF_ERROR(RecordAction("PAUSE", "", {}));
   DatabaseSlot* slot = nullptr;
   std::uint32_t before = 0;
@@ -79,7 +81,7 @@ absl::StatusOr<bool> PauseApplying() {
 }
 
 absl::StatusOr<bool> ResumeApplying() {
-  TVIEWS_RETURN_IF_ERROR(CheckNotStandby());
+  TVIEWS_RETURN_IF_ERROR(CheckMayPause());
   TVIEWS_RETURN_IF_ERROR(RecordAction("RESUME", "", {}));
   DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
   std::uint32_t before = 0;

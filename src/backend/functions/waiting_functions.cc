@@ -40,9 +40,9 @@ namespace pg = tviews::pg;
 
 namespace {
 
-// NULL means for ever.
+// NULL means pg_tviews.read_timeout.
 absl::StatusOr<backend::Timeout> TimeoutArgument(FunctionCallInfo fcinfo, int number) {
-  if (PG_ARGISNULL(number)) return backend::Timeout();
+  if (PG_ARGISNULL(number)) return backend::ReadTimeout();
   const Interval* const interval = PG_GETARG_INTERVAL_P(number);
   const std::int64_t microseconds =
       interval->time + (std::int64_t{interval->day} + std::int64_t{interval->month} * 30) *

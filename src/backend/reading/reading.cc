@@ -17,6 +17,7 @@
 #include "shared/pg/common/awaiting_adoption.h"
 #include "shared/pg/common/dead_letter.h"
 #include "shared/pg/common/reader_bypass.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/extension_version.h"
 #include "shared/pg/tables/frontier.h"
@@ -24,7 +25,6 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
-#include <access/parallel.h>
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <catalog/namespace.h>
@@ -47,13 +47,8 @@ constexpr std::int64_t kBeginPatience = 100 * 1000;
 
 bool IsStrict() { return settings::read_consistency == settings::kStrict; }
 
-Timeout ReadTimeout() {
-  if (settings::read_timeout == 0) return std::nullopt;
-  return std::int64_t{settings::read_timeout} * 1000;
-}
-
 bool MayWaitHere() {
-  return !pg::ReaderBypass::IsActive() && !IsParallelWorker() && !IsInParallelMode() &&
+  return !pg::ReaderBypass::IsActive() && !pg::IsWorker() && !IsInParallelMode() &&
          !IsLogicalWorker() && MyBackendType != B_AUTOVAC_WORKER && !RecoveryInProgress();
 }
 

@@ -7,6 +7,7 @@
 #include "backend/functions/pausing.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/shmem.h"
 #include "shared/pg/shmem/wait_events.h"
@@ -163,6 +164,7 @@ absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline) {
 }
 
 absl::Status CheckApplierCanServe() {
+  TVIEWS_RETURN_IF_ERROR(pg::CheckMayWait());
   if (!RecoveryInProgress()) return pg::CheckVersion();
   return pg::MakeError(absl::StatusCode::kFailedPrecondition,
                        {.message = "a standby cannot ask the applier",

@@ -1,5 +1,6 @@
 #include "backend/reading/standby_wait.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,11 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/transam.h>
 #include <access/xact.h>
+#include <access/xlog.h>
+#include <access/xlogrecovery.h>
 #include <executor/execdesc.h>
 #include <miscadmin.h>
+#include <nodes/execnodes.h>
 #include <nodes/plannodes.h>
 #include <nodes/primnodes.h>
 #include <pgstat.h>
@@ -28,12 +32,15 @@
 #include <tcop/pquery.h>
 #include <utils/portal.h>
 #include <utils/snapmgr.h>
+#include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
 
 constexpr long kRecheckMs = 20;
+constexpr Timestamp kRest = 10;  // times as long as a look took
+constexpr Timestamp kLongestPause = 1000000;
 
 // REQUIRES: `snapshot` is registered.
 absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
@@ -52,12 +59,7 @@ absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
                           pg::WaitingForAdoption(snapshot));
   if (!unadopted.empty()) return false;
   if (frontier.Includes(xid)) return true;
-  bool waits = false;
-  TVIEWS_RETURN_IF_ERROR(
-      pg::Outbox::Scan(snapshot, [&](RowPointer, FullXid writer, std::string_view) {
-        waits = waits || writer == xid;
-        return absl::OkStatus();
-      }));
+  TVIEWS_ASSIGN_OR_RETURN(const bool waits, pg::Outbox::HasRowOf(snapshot, xid));
   return !waits;
 }
 
@@ -91,10 +93,54 @@ bool IsOnlyCall(Oid function) {
 }
 
 // While the session sleeps, rows that only its statement's snapshot could see may go: replay waits
-// for whoever needs them, and the session for replay. To be called within pg::Call.
-void LetRowsGo() {
+// for whoever needs them, and the session for replay. So the statement gives its snapshot back, and
+// goes on with a new one. To be called within pg::Call.
+void GiveSnapshotBack(QueryDesc* query) {
+  UnregisterSnapshot(query->snapshot);
+  UnregisterSnapshot(query->estate->es_snapshot);
+  query->snapshot = query->estate->es_snapshot = InvalidSnapshot;
+  PopActiveSnapshot();
   InvalidateCatalogSnapshot();
-  MyProc->xmin = InvalidTransactionId;
+}
+
+void TakeNewSnapshot(QueryDesc* query) {
+  PushActiveSnapshot(GetLatestSnapshot());
+  query->snapshot = RegisterSnapshot(GetActiveSnapshot());
+  query->estate->es_snapshot = RegisterSnapshot(GetActiveSnapshot());
+}
+
+// Sleeps until something has been replayed since `replayed`; false after the deadline. What is
+// replayed may be anything: the pauses between two looks are long where a look is.
+absl::StatusOr<bool> AwaitReplay(XLogRecPtr replayed, Timestamp look_cost,
+                                 const Deadline& deadline) {
+  const Timestamp look_at = GetCurrentTimestamp() + std::min(look_cost * kRest, kLongestPause);
+  while (!deadline.has_passed()) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                deadline.NapMs(kRecheckMs), pg::WaitEvent(pg::Wait::kFrontier));
+      ResetLatch(MyLatch);
+      CHECK_FOR_INTERRUPTS();
+    }));
+    const bool has_news = GetXLogReplayRecPtr(nullptr) != replayed || !RecoveryInProgress();
+    if (has_news && GetCurrentTimestamp() >= look_at) return true;
+  }
+  return false;
+}
+
+absl::Status AwaitArrival(FullXid xid, const Deadline& deadline) {
+  for (;;) {
+    // Before the look: what is replayed meanwhile is news.
+    const XLogRecPtr replayed = GetXLogReplayRecPtr(nullptr);
+    const Timestamp began = GetCurrentTimestamp();
+    SnapshotData* snapshot = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrived(xid, snapshot));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { UnregisterSnapshot(snapshot); }));
+    if (has_arrived) return absl::OkStatus();
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_news,
+                            AwaitReplay(replayed, GetCurrentTimestamp() - began, deadline));
+    if (!has_news) return TimedOutHere();
+  }
 }
 
 }  // namespace
@@ -102,21 +148,11 @@ void LetRowsGo() {
 absl::Status WaitOnStandby(FullXid xid, RelationId function, const Deadline& deadline) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_only_call,
                           pg::CallFor([function] { return IsOnlyCall(function); }));
-  for (;;) {
-    SnapshotData* snapshot = nullptr;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrived(xid, snapshot));
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { UnregisterSnapshot(snapshot); }));
-    if (has_arrived) return absl::OkStatus();
-    if (deadline.has_passed()) return TimedOutHere();
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      if (is_only_call) LetRowsGo();
-      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-                deadline.NapMs(kRecheckMs), pg::WaitEvent(pg::Wait::kFrontier));
-      ResetLatch(MyLatch);
-      CHECK_FOR_INTERRUPTS();
-    }));
-  }
+  if (!is_only_call) return AwaitArrival(xid, deadline);
+  QueryDesc* const query = ActivePortal->queryDesc;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([query] { GiveSnapshotBack(query); }));
+  TVIEWS_RETURN_IF_ERROR(AwaitArrival(xid, deadline));
+  return pg::Call([query] { TakeNewSnapshot(query); });
 }
 
 }  // namespace tviews::backend

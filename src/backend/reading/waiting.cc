@@ -8,6 +8,8 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/common/lag.h"
+#include "shared/pg/common/worker_process.h"
+#include "shared/pg/server/settings.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/shmem/shmem.h"
@@ -139,6 +141,11 @@ absl::StatusOr<Waited> Included(FullXid xid, const Concerned& concerned, const D
 
 }  // namespace
 
+Timeout ReadTimeout() {
+  if (pg::settings::read_timeout == 0) return std::nullopt;
+  return std::int64_t{pg::settings::read_timeout} * 1000;
+}
+
 absl::Status TimedOut() {
   return pg::MakeError(
       absl::StatusCode::kDeadlineExceeded,
@@ -163,6 +170,7 @@ absl::Status WaitForEverything(Timeout timeout) {
 }
 
 absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeout) {
+  TVIEWS_RETURN_IF_ERROR(pg::CheckMayWait());
   if (RecoveryInProgress()) return WaitOnStandby(xid, function, Deadline(timeout));
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_RETURN_IF_ERROR(CheckXid(xid));

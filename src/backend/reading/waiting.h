@@ -45,6 +45,9 @@ absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, T
 // Asks nobody where nothing waits.
 absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout);
 
+// pg_tviews.read_timeout.
+Timeout ReadTimeout();
+
 // The error after Waited::kTimedOut, with how far behind the TVIEWs are.
 absl::Status TimedOut();
 

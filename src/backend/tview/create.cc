@@ -230,9 +230,11 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   if (request.with_no_data) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
-  TVIEWS_RETURN_IF_ERROR(RecordActionOn(
-      "CREATE", table,
-      {{"definition", query.text}, {"key", key_column}, {"options", "{" + request.options + "}"}}));
+  TVIEWS_RETURN_IF_ERROR(
+      RecordActionOn("CREATE", table,
+                     {{"definition", query.text},
+                      {"key", key_column},
+                      {"options", "{" + request.options + "}", AuditDetail::kJson}}));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};

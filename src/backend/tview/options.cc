@@ -164,9 +164,10 @@ absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
     return true;
   }
   TVIEWS_RETURN_IF_ERROR(ChangeOptions(tview, "{" + changes.set + "}", "{" + changes.reset + "}"));
-  TVIEWS_RETURN_IF_ERROR(RecordActionOn(
-      "ALTER", tview,
-      {{"command", "ALTER TABLE"}, {"set", "{" + changes.set + "}"}, {"reset", changes.reset}}));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn("ALTER", tview,
+                                        {{"command", "ALTER TABLE"},
+                                         {"set", "{" + changes.set + "}", AuditDetail::kJson},
+                                         {"reset", changes.reset}}));
   return true;
 }
 

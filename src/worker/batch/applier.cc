@@ -7,6 +7,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/common/pause_point.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/cache_stats.h"
 #include "shared/pg/shmem/shmem.h"
@@ -125,6 +126,7 @@ absl::Status EndProcess(const char* reason) {
 
 // Exit code.
 absl::StatusOr<int> Main(Oid database) {
+  pg::BecomeWorker();
   pg::cache_stats::SetProcess(pg::Process::kApplier);
   TVIEWS_RETURN_IF_ERROR(Connect(database));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
@@ -174,7 +176,7 @@ absl::Status Applier::Loop() {
 
 absl::Status Applier::Housekeeping() {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] {
-    CHECK_FOR_INTERRUPTS();
+    pg::AcceptInterrupts();
     if (ConfigReloadPending) {
       ConfigReloadPending = false;
       ProcessConfigFile(PGC_SIGHUP);
@@ -277,7 +279,7 @@ absl::Status Applier::Wait() {
         WaitLatch(MyLatch, events, timeout,
                   pg::WaitEvent(again_ ? pg::Wait::kApplierBackOff : pg::Wait::kApplierMain));
     if ((happened & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
+    pg::AcceptInterrupts();
   });
 }
 

@@ -10,6 +10,7 @@
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
 #include "shared/pg/shmem/cache_stats.h"
@@ -140,6 +141,7 @@ absl::Status Help(Station* station) {
 
 // Exit code.
 absl::StatusOr<int> Main(dsm_handle handle) {
+  pg::BecomeWorker();
   Station station{};
   TVIEWS_ASSIGN_OR_RETURN(const bool is_connected,
                           pg::CallFor([&] { return Connect(handle, &station); }));

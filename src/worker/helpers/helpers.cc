@@ -7,6 +7,7 @@
 
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/receiver.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
 #include "shared/status_macros.h"
 #include "worker/helpers/helper_segment.h"
@@ -207,6 +208,7 @@ void Finish(Group* group) {
     if (Drain(group)) continue;
     WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
+    pg::AcceptInterrupts();
   }
   RaiseFailure(group);
   if (group->shared->finished.Load() != group->shared->slices) {

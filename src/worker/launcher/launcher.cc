@@ -10,6 +10,7 @@
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/shmem/shmem.h"
@@ -233,7 +234,7 @@ absl::Status Launcher::Loop() {
   TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
   for (;;) {
     TVIEWS_RETURN_IF_ERROR(pg::Call([] {
-      CHECK_FOR_INTERRUPTS();
+      pg::AcceptInterrupts();
       if (ConfigReloadPending) {
         ConfigReloadPending = false;
         ProcessConfigFile(PGC_SIGHUP);
@@ -263,6 +264,7 @@ absl::Status Launcher::Loop() {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
                 pg::WaitEvent(pg::Wait::kLauncherMain));
       ResetLatch(MyLatch);
+      pg::AcceptInterrupts();
     }));
   }
 }

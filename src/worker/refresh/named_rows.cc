@@ -5,6 +5,7 @@
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/memory.h"
 #include "shared/pg/server/datum_image.h"
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
@@ -39,6 +40,29 @@ bool CopyColumn(TupleDesc descriptor, AttrNumber position, Relation relation, At
   TupleDescInitEntry(descriptor, position, name, from->atttypid, from->atttypmod, from->attndims);
   TupleDescInitEntryCollation(descriptor, position, from->attcollation);
   return true;
+}
+
+// In a context of its own, which ends with it, however it ends.
+absl::Status PutRows(TupleDesc descriptor, const std::vector<std::string>& rows, Datum* values,
+                     bool* nulls, Tuplestorestate* store) {
+  TVIEWS_ASSIGN_OR_RETURN(pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews rows"));
+  for (const std::string& row : rows) {
+    const std::vector<std::optional<std::string_view>> fields = SplitFields(row);
+    for (int i = 0; i < descriptor->natts; ++i) {
+      const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+      nulls[i] = !fields[i].has_value();
+      if (nulls[i]) continue;
+      TVIEWS_ASSIGN_OR_RETURN(values[i],
+                              pg::DatumFromImage(*fields[i], {.length = attribute->attlen,
+                                                              .by_value = attribute->attbyval}));
+    }
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      CHECK_FOR_INTERRUPTS();
+      tuplestore_putvalues(store, descriptor, values, nulls);
+    }));
+    memory.Reset();
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -81,34 +105,13 @@ absl::Status RegisterRows(const char* name, TupleDescData* descriptor,
   Tuplestorestate* store = nullptr;
   Datum* values = nullptr;
   bool* nulls = nullptr;
-  MemoryContext row_context = nullptr;
-  MemoryContext outer = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     store = tuplestore_begin_heap(false, false, work_mem);
     values = static_cast<Datum*>(palloc0(sizeof(Datum) * descriptor->natts));
     nulls = static_cast<bool*>(palloc0(sizeof(bool) * descriptor->natts));
-    row_context =
-        AllocSetContextCreate(CurrentMemoryContext, "pg_tviews rows", ALLOCSET_DEFAULT_SIZES);
-    outer = MemoryContextSwitchTo(row_context);
   }));
-  for (const std::string& row : rows) {
-    const std::vector<std::optional<std::string_view>> fields = SplitFields(row);
-    for (int i = 0; i < descriptor->natts; ++i) {
-      const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
-      nulls[i] = !fields[i].has_value();
-      if (nulls[i]) continue;
-      TVIEWS_ASSIGN_OR_RETURN(values[i],
-                              pg::DatumFromImage(*fields[i], {.length = attribute->attlen,
-                                                              .by_value = attribute->attbyval}));
-    }
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      CHECK_FOR_INTERRUPTS();
-      tuplestore_putvalues(store, descriptor, values, nulls);
-      MemoryContextReset(row_context);
-    }));
-  }
+  TVIEWS_RETURN_IF_ERROR(PutRows(descriptor, rows, values, nulls, store));
   return pg::Call([&] {
-    MemoryContextSwitchTo(outer);
     auto* const named =
         static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
     named->md.name = pstrdup(name);

@@ -77,3 +77,26 @@ SELECT pg_tviews_resume();
 DROP SCHEMA audit_log CASCADE;
 DROP OWNED BY audit_owner;
 DROP ROLE audit_owner;
+
+-- What looks like JSON and is not: names of roles, of tables and of sources.
+CREATE SCHEMA audit_names;
+SET search_path = audit_names, public;
+CREATE ROLE "{x";
+CREATE ROLE "{""role"": ""postgres""}";
+GRANT CREATE, USAGE ON SCHEMA audit_names TO "{x", "{""role"": ""postgres""}";
+SELECT max(log_id) AS before FROM pg_tview_audit_log \gset
+SET ROLE "{x";
+CREATE TABLE "tb_{c" (pk_c int PRIMARY KEY, "a\b" text);
+CREATE TABLE tv_audit_c AS SELECT pk_c AS pk_audit_c, "a\b" FROM "tb_{c";
+ALTER TABLE "tb_{c" ADD COLUMN more int;
+RESET ROLE;
+SET ROLE "{""role"": ""postgres""}";
+CREATE TABLE tb_d (pk_d int PRIMARY KEY);
+CREATE TABLE tv_audit_d AS SELECT pk_d AS pk_audit_d FROM tb_d;
+DROP TABLE tv_audit_d;
+RESET ROLE;
+SELECT operation, entity, details ->> 'role' AS role, details ->> 'source' AS source
+FROM pg_tview_audit_log WHERE log_id > :before ORDER BY log_id;
+DROP SCHEMA audit_names CASCADE;
+DROP OWNED BY "{x", "{""role"": ""postgres""}";
+DROP ROLE "{x", "{""role"": ""postgres""}";

@@ -208,3 +208,47 @@ UPDATE tb_item SET name = 'free';
 SELECT pg_tviews_wait() \gset waited_
 SELECT new_records();
 DROP SCHEMA capture_transactions CASCADE;
+
+-- A savepoint whose release fails takes its changes with it, and nothing else.
+CREATE SCHEMA capture_release;
+SET search_path = capture_release, public;
+CREATE TABLE tb_released (pk_released int PRIMARY KEY, name text);
+CREATE TABLE tv_released AS SELECT pk_released, name FROM tb_released;
+BEGIN;
+INSERT INTO tb_released VALUES (1, 'before');
+SAVEPOINT o;
+SAVEPOINT s;
+INSERT INTO tb_released VALUES (2, 'lost');
+SET LOCAL pg_tviews.fail_at = 'before_release_savepoint:53200';
+RELEASE SAVEPOINT s;
+ROLLBACK TO SAVEPOINT o;
+INSERT INTO tb_released VALUES (3, 'after');
+SAVEPOINT t;
+INSERT INTO tb_released VALUES (4, 'released');
+RELEASE SAVEPOINT t;
+RELEASE SAVEPOINT o;
+COMMIT;
+-- The same within a function, and at several levels.
+CREATE FUNCTION fails_to_release(id int) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO tb_released VALUES (id, 'outer');
+  BEGIN
+    PERFORM set_config('pg_tviews.fail_at', 'before_release_savepoint:53200', true);
+    INSERT INTO tb_released VALUES (id + 1, 'inner');
+  EXCEPTION WHEN OTHERS THEN
+    RETURN sqlerrm;
+  END;
+  RETURN 'released';
+END $$;
+SELECT fails_to_release(5);
+BEGIN;
+SAVEPOINT a;
+SAVEPOINT b;
+SELECT fails_to_release(7);
+RELEASE SAVEPOINT b;
+RELEASE SAVEPOINT a;
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT * FROM tv_released ORDER BY 1;
+SELECT * FROM pg_tviews_verify('released');
+DROP SCHEMA capture_release CASCADE;

@@ -43,3 +43,28 @@ RESET ROLE;
 DROP TABLE tv_note;
 DROP SCHEMA tools_pause CASCADE;
 DROP ROLE tools_pause_user;
+
+-- Who waits without a timeout waits for pg_tviews.read_timeout.
+CREATE SCHEMA tools_wait;
+SET search_path = tools_wait, public;
+SET client_min_messages = error;
+CREATE TABLE tb_waited (pk_waited int PRIMARY KEY);
+CREATE TABLE tv_waited AS SELECT pk_waited FROM tb_waited;
+SELECT pg_tviews_wait();
+SET pg_tviews.read_timeout = '300ms';
+\set VERBOSITY terse
+SELECT pg_tviews_pause();
+BEGIN;
+INSERT INTO tb_waited VALUES (1);
+SELECT pg_current_xact_id() AS token \gset
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT pg_tviews_wait(NULL);
+SELECT pg_tviews_wait_for(:'token');
+SET pg_tviews.read_timeout = '60s';
+SELECT pg_tviews_wait('300 ms');
+SELECT pg_tviews_resume();
+SELECT pg_tviews_wait();
+SELECT pg_tviews_wait_for(:'token');
+TABLE tv_waited;
+DROP SCHEMA tools_wait CASCADE;

@@ -1,5 +1,6 @@
 #include "shared/pg/boundary/error.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -15,6 +16,21 @@ constexpr char kHint[] = "pg_tviews/hint";
 std::string Payload(const absl::Status& status, const char* url) {
   auto payload = status.GetPayload(url);
   return payload.has_value() ? std::string(*payload) : std::string();
+}
+
+// A payload is a Cord: looked at in place, because a copy may need memory.
+void CopyPayload(const absl::Status& status, absl::string_view url, char* to,
+                 std::size_t room) noexcept {
+  std::size_t size = 0;
+  status.ForEachPayload([&](absl::string_view name, const absl::Cord& payload) {
+    if (name != url) return;
+    for (const absl::string_view chunk : payload.Chunks()) {
+      const std::size_t part = std::min(chunk.size(), room - 1 - size);
+      std::memcpy(to + size, chunk.data(), part);
+      size += part;
+    }
+  });
+  to[size] = '\0';
 }
 
 const char* DefaultSqlState(absl::StatusCode code) {
@@ -53,6 +69,22 @@ absl::Status MakeError(absl::StatusCode code, const ErrorText& text) {
 std::string SqlState(const absl::Status& status) {
   std::string sqlstate = Payload(status, kSqlState);
   return sqlstate.empty() ? DefaultSqlState(status.code()) : sqlstate;
+}
+
+void CopySqlState(const absl::Status& status, char* sqlstate) noexcept {
+  constexpr std::size_t kRoom = 6;
+  CopyPayload(status, kSqlState, sqlstate, kRoom);
+  if (std::strlen(sqlstate) != kRoom - 1) {
+    std::memcpy(sqlstate, DefaultSqlState(status.code()), kRoom);
+  }
+}
+
+void CopyErrorDetail(const absl::Status& status, char* to, std::size_t room) noexcept {
+  CopyPayload(status, kDetail, to, room);
+}
+
+void CopyErrorHint(const absl::Status& status, char* to, std::size_t room) noexcept {
+  CopyPayload(status, kHint, to, room);
 }
 
 std::string ErrorDetail(const absl::Status& status) { return Payload(status, kDetail); }

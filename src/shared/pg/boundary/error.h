@@ -10,6 +10,7 @@
 #ifndef PG_TVIEWS_SHARED_PG_BOUNDARY_ERROR_H_
 #define PG_TVIEWS_SHARED_PG_BOUNDARY_ERROR_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
@@ -28,6 +29,12 @@ absl::Status MakeError(absl::StatusCode code, const ErrorText& text);
 
 // The SQLSTATE with which `status` is, or was, raised: five characters.
 std::string SqlState(const absl::Status& status);
+
+// The same without taking memory, cut to fit: for where nothing may fail. `sqlstate` has room for
+// six bytes.
+void CopySqlState(const absl::Status& status, char* sqlstate) noexcept;
+void CopyErrorDetail(const absl::Status& status, char* to, std::size_t room) noexcept;
+void CopyErrorHint(const absl::Status& status, char* to, std::size_t room) noexcept;
 
 // The detail of `status`, or an empty string.
 std::string ErrorDetail(const absl::Status& status);

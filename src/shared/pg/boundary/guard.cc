@@ -1,6 +1,8 @@
 #include "shared/pg/boundary/guard.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <string>
 
 #include "absl/status/status.h"
@@ -43,13 +45,13 @@ bool Try(absl::FunctionRef<void()> body) {
 
 std::string Text(const char* text) { return text != nullptr ? text : ""; }
 
-void CopyText(const std::string& from, char* to, std::size_t room) noexcept {
-  const std::size_t size = from.size() < room ? from.size() : room - 1;
-  from.copy(to, size);
+void CopyText(absl::string_view from, char* to, std::size_t room) noexcept {
+  const std::size_t size = std::min(from.size(), room - 1);
+  std::memcpy(to, from.data(), size);
   to[size] = '\0';
 }
 
-int PackSqlState(const std::string& s) { return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]); }
+int PackSqlState(const char* s) { return MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4]); }
 
 }  // namespace
 
@@ -81,11 +83,16 @@ absl::Status Call(absl::FunctionRef<void()> body) {
 }
 
 void Flatten(const absl::Status& status, Failure* failure) noexcept {
-  failure->parked = status.GetPayload(kParked).has_value();
-  failure->sqlstate = PackSqlState(SqlState(status));
-  CopyText(std::string(status.message()), failure->message, sizeof(failure->message));
-  CopyText(ErrorDetail(status), failure->detail, sizeof(failure->detail));
-  CopyText(ErrorHint(status), failure->hint, sizeof(failure->hint));
+  failure->parked = false;
+  status.ForEachPayload([failure](absl::string_view name, const absl::Cord&) {
+    failure->parked = failure->parked || name == kParked;
+  });
+  char sqlstate[6];
+  CopySqlState(status, sqlstate);
+  failure->sqlstate = PackSqlState(sqlstate);
+  CopyText(status.message(), failure->message, sizeof(failure->message));
+  CopyErrorDetail(status, failure->detail, sizeof(failure->detail));
+  CopyErrorHint(status, failure->hint, sizeof(failure->hint));
 }
 
 void Flatten(const char* exception_text, Failure* failure) noexcept {

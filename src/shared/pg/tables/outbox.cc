@@ -206,6 +206,22 @@ absl::Status Outbox::Delete(SnapshotData* snapshot, std::span<Consumed> rows) {
   return is_locked ? RowIsLocked() : absl::OkStatus();
 }
 
+absl::StatusOr<bool> Outbox::HasRowOf(SnapshotData* snapshot, FullXid xid) {
+  TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(AccessShareLock));
+  return CallFor([outbox, snapshot, xid] {
+    const TableScanDesc scan = table_beginscan(outbox, snapshot, 0, nullptr);
+    bool found = false;
+    HeapTuple tuple = nullptr;
+    while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != nullptr) {
+      CHECK_FOR_INTERRUPTS();
+      found = InsertedBy(tuple->t_data, ReadNextFullTransactionId()) == xid;
+    }
+    table_endscan(scan);
+    table_close(outbox, AccessShareLock);
+    return found;
+  });
+}
+
 absl::StatusOr<bool> Outbox::IsEmpty(SnapshotData* snapshot) {
   TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(AccessShareLock));
   return CallFor([outbox, snapshot] {

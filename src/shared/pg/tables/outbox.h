@@ -50,6 +50,9 @@ class Outbox {
   // gone, is left alone (ATTACKS A15).
   static absl::Status Delete(SnapshotData* snapshot, std::span<Consumed> rows);
 
+  // True if `snapshot` sees a row of transaction `xid`. Payloads are not read.
+  static absl::StatusOr<bool> HasRowOf(SnapshotData* snapshot, FullXid xid);
+
   // True if `snapshot` sees no row.
   static absl::StatusOr<bool> IsEmpty(SnapshotData* snapshot);
 };
