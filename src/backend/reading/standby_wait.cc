@@ -100,7 +100,6 @@ void GiveSnapshotBack(QueryDesc* query) {
   UnregisterSnapshot(query->estate->es_snapshot);
   query->snapshot = query->estate->es_snapshot = InvalidSnapshot;
   PopActiveSnapshot();
-  InvalidateCatalogSnapshot();
 }
 
 void TakeNewSnapshot(QueryDesc* query) {
@@ -116,6 +115,7 @@ absl::StatusOr<bool> AwaitReplay(XLogRecPtr replayed, Timestamp look_cost,
   const Timestamp look_at = GetCurrentTimestamp() + std::min(look_cost * kRest, kLongestPause);
   while (!deadline.has_passed()) {
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      InvalidateCatalogSnapshot();  // of the look: it would hold rows as well
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
                 deadline.NapMs(kRecheckMs), pg::WaitEvent(pg::Wait::kFrontier));
       ResetLatch(MyLatch);
