@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "backend/lineage/session_functions.h"
+
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/sysattr.h>
 #include <access/table.h>
@@ -150,6 +152,9 @@ bool RefuseInQuery(Query* query, QueryFrame* outer) {
 
 }  // namespace
 
-void RefuseUntrackable(const Query* query) { RefuseInQuery(const_cast<Query*>(query), nullptr); }
+void RefuseUntrackable(const Query* query) {
+  RefuseInQuery(const_cast<Query*>(query), nullptr);
+  RefuseSessionFunctions(query);
+}
 
 }  // namespace tviews::backend::lineage

@@ -11,8 +11,8 @@
 
 namespace tviews::backend::lineage {
 
-// Raises for volatile functions, system columns, TABLESAMPLE, row locks, and sources whose changes
-// cannot be tracked. `query` has been expanded.
+// Raises for volatile functions, those that depend on a session, system columns, TABLESAMPLE, row
+// locks, and sources whose changes cannot be tracked. `query` has been expanded.
 void RefuseUntrackable(const Query* query);
 
 }  // namespace tviews::backend::lineage

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backend/lineage/order.h"
+#include "backend/lineage/stable_functions.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/transam.h>
@@ -150,17 +151,11 @@ void VisitFunction(Oid function, Undetermined* found) {
     found->Add(psprintf("the function %s is STABLE: a change of what it reads is not seen", name));
     return;
   }
-  for (const char* known :
-       {"now", "transaction_timestamp", "statement_timestamp", "age", "current_setting",
-        "current_database", "current_schema", "current_schemas", "pg_is_in_recovery",
-        "current_user", "session_user", "inet_client_addr", "pg_get_userbyid"}) {
-    if (strcmp(name, known) == 0) {
-      found->Add(
-          psprintf("%s changes without a change of the sources; documents keep the value "
-                   "of their last refresh",
-                   name));
-    }
-  }
+  if (KindOfStable(function) == StableKind::kSettings) return;
+  found->Add(
+      psprintf("%s changes without a change of the sources; documents keep the value "
+               "of their last refresh",
+               name));
 }
 
 bool VisitStableFunction(Oid function, void* context) {
@@ -175,7 +170,7 @@ bool VisitExpression(Node* node, void* context) {
   if (IsA(node, WindowFunc)) VisitWindow(reinterpret_cast<WindowFunc*>(node), found);
   if (IsA(node, SQLValueFunction)) {
     found->Add(
-        "CURRENT_DATE, CURRENT_USER and their like change without a change of the sources; "
+        "CURRENT_DATE, CURRENT_CATALOG and their like change without a change of the sources; "
         "documents keep the value of their last refresh");
   }
   check_functions_in_node(node, VisitStableFunction, context);
