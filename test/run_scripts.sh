@@ -2,19 +2,23 @@
 . "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 
 # Prints one line per test, like pg_regress; a test that fails shows its output, others theirs only
-# if VERBOSE is set. TESTS= patterns choose. JOBS tests run at once; those with a line `# Runs alone:`
-# and the reason come afterwards, one at a time.
+# if VERBOSE is set. TESTS= patterns choose. JOBS tests run at once, beginning with those that have a line
+# `# Runs first: ` and the reason; those with `# Runs alone: ` come afterwards, one at a time.
 run_scripts() { # KIND BUILD_DIR
-  local test together=() alone=() build stage status=0
+  local test first=() together=() alone=() build stage status=0
   build=$(realpath "$2")
   stage=$(server_place "$build/stage")
   mkdir -p "$build/test-$1"
   "$ROOT/scripts/pg_stage.sh" "$build" "$stage" || return 1
   for test in "$ROOT/test/$1"/*_test.py; do
     is_chosen "$(basename "$test" _test.py)" || continue
-    if grep -q '^# Runs alone: ' "$test"; then alone+=("$test"); else together+=("$test"); fi
+    case $(grep -o '^# Runs [a-z]*: ' "$test") in
+    '# Runs first: ') first+=("$test") ;;
+    '# Runs alone: ') alone+=("$test") ;;
+    *) together+=("$test") ;;
+    esac
   done
-  run_in_pool "$JOBS" "$1" "$build" "${together[@]}" || status=1
+  run_in_pool "$JOBS" "$1" "$build" "${first[@]}" "${together[@]}" || status=1
   run_in_pool 1 "$1" "$build" "${alone[@]}" || status=1
   return $status
 }

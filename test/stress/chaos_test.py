@@ -5,6 +5,7 @@ standby. Again and again everything stands still, and every TVIEW must equal its
 SECONDS (default 180) and SEED may be set in the environment; test/stress/chaos.sh does so. A seed
 repeats what is done in which order; the moments are the machine's choice.
 """
+# Runs first: it takes long.
 import collections
 import os
 import random

@@ -8,6 +8,7 @@ DEFINITIONS (default 500), STATEMENTS (default 20000), MINUTES (0: until both ar
 set in the environment. Definitions whose key turns out NULL or twice go into quarantine, as they should: that the query
 really has such a key is checked, then the TVIEW is dropped.
 """
+# Runs first: it takes long.
 import collections
 import os
 import random

@@ -2,6 +2,7 @@
 1,000 in all. A change of one row passes through the chain in one batch; a change that all of them read reaches all.
 Cycles are refused with the path, plain views included. TVIEWS (default 1,000) may be set in the environment.
 """
+# Runs first: it takes long.
 import os
 import time
 

@@ -1,5 +1,6 @@
 """A definition that raises what looks like a passing error, for ever: after some repetitions its keys go into
 quarantine and the others go on (its errors stop nobody); and a passing error really passes."""
+# Runs first: it takes long.
 import time
 
 from tviews_server import Server, check_equal, run, value, wait_until
