@@ -1,6 +1,3 @@
--- pg_tviews: tables of JSON documents that stay equal to their defining query.
-\echo Use "CREATE EXTENSION pg_tviews" to load this file. \quit
-
 -- One row per TVIEW. Written by the extension only.
 CREATE TABLE @extschema@.pg_tview_meta (
     tview             regclass PRIMARY KEY,
@@ -41,13 +38,13 @@ COMMENT ON TABLE @extschema@.pg_tview_lineage IS 'how a change of a source names
 -- One row per transaction that changed a source and has not been applied yet. No index: rows are
 -- found by ctid or by a scan. EXTERNAL: compressing the payload costs more than storing it.
 -- vacuum_truncate is off because truncation takes an ACCESS EXCLUSIVE lock that writers would meet.
-CREATE TABLE @extschema@.pg_tview_outbox (
+CREATE TABLE tviews_internal.pg_tview_outbox (
     payload bytea NOT NULL
 ) WITH (vacuum_truncate = off, toast.vacuum_truncate = off,
         autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
         autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000);
-ALTER TABLE @extschema@.pg_tview_outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
-COMMENT ON TABLE @extschema@.pg_tview_outbox IS 'change records of committed transactions that no batch has applied yet';
+ALTER TABLE tviews_internal.pg_tview_outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
+COMMENT ON TABLE tviews_internal.pg_tview_outbox IS 'change records of committed transactions that no batch has applied yet';
 
 -- The snapshot as of which every TVIEW of the database stands, and cumulative counters.
 CREATE TABLE @extschema@.pg_tview_frontier (
@@ -66,7 +63,7 @@ INSERT INTO @extschema@.pg_tview_frontier (id) VALUES (1);
 COMMENT ON TABLE @extschema@.pg_tview_frontier IS 'the snapshot as of which all TVIEWs stand; a reader may join it in its own statement';
 
 -- Keys whose documents could not be computed.
-CREATE TABLE @extschema@.pg_tview_dead_letter (
+CREATE TABLE tviews_internal.pg_tview_dead_letter (
     tview      regclass NOT NULL,
     key        text,                          -- NULL: the TVIEW as a whole
     sqlstate   text NOT NULL,
@@ -76,7 +73,7 @@ CREATE TABLE @extschema@.pg_tview_dead_letter (
     last_seen  timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX pg_tview_dead_letter_key
-    ON @extschema@.pg_tview_dead_letter (tview, (coalesce(key, '')), (key IS NULL));
+    ON tviews_internal.pg_tview_dead_letter (tview, (coalesce(key, '')), (key IS NULL));
 -- Its key is an expression, which cannot identify rows for a publication FOR ALL TABLES.
-ALTER TABLE @extschema@.pg_tview_dead_letter REPLICA IDENTITY FULL;
-COMMENT ON TABLE @extschema@.pg_tview_dead_letter IS 'keys in quarantine with the error that put them there';
+ALTER TABLE tviews_internal.pg_tview_dead_letter REPLICA IDENTITY FULL;
+COMMENT ON TABLE tviews_internal.pg_tview_dead_letter IS 'keys in quarantine; readers use the view of the same name';

@@ -10,15 +10,11 @@ CREATE TABLE @extschema@.pg_tview_behind (
 COMMENT ON TABLE @extschema@.pg_tview_behind IS 'TVIEWs that do not stand at the frontier, because a relation that they need is locked';
 
 -- What happened to their sources meanwhile: one change record per batch.
-CREATE TABLE @extschema@.pg_tview_owed (
+CREATE TABLE tviews_internal.pg_tview_owed (
     tview   regclass NOT NULL,
     id      bigint GENERATED ALWAYS AS IDENTITY,
     payload bytea NOT NULL,
     PRIMARY KEY (tview, id)
 );
-ALTER TABLE @extschema@.pg_tview_owed ALTER COLUMN payload SET STORAGE EXTERNAL;
-COMMENT ON TABLE @extschema@.pg_tview_owed IS 'changes that TVIEWs in pg_tview_behind do not contain yet';
-
-GRANT SELECT ON @extschema@.pg_tview_behind TO PUBLIC;
--- Keys of users' rows.
-REVOKE ALL ON @extschema@.pg_tview_owed FROM PUBLIC;
+ALTER TABLE tviews_internal.pg_tview_owed ALTER COLUMN payload SET STORAGE EXTERNAL;
+COMMENT ON TABLE tviews_internal.pg_tview_owed IS 'changes that TVIEWs in pg_tview_behind do not contain yet';

@@ -1,7 +1,7 @@
 -- The durable change feed: one row per document that a batch changed, written by the applier in the
 -- batch's transaction, for TVIEWs with pg_tviews.feed = 'keys' or 'data'. Positions ascend in the
 -- order in which batches commit; gaps are batches that were tried again.
-CREATE TABLE @extschema@.pg_tview_feed (
+CREATE TABLE tviews_internal.pg_tview_feed (
     position   bigint PRIMARY KEY,
     tview      regclass NOT NULL,
     entity     text NOT NULL,
@@ -13,10 +13,10 @@ CREATE TABLE @extschema@.pg_tview_feed (
     old_data   jsonb,                         -- with pg_tviews.feed = 'data'
     new_data   jsonb
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
-COMMENT ON TABLE @extschema@.pg_tview_feed IS 'one row per changed document of TVIEWs with a durable feed; readers use pg_tviews_feed';
+COMMENT ON TABLE tviews_internal.pg_tview_feed IS 'one row per changed document of TVIEWs with a durable feed; readers use pg_tviews_feed';
 
-CREATE SEQUENCE @extschema@.pg_tview_feed_position OWNED BY @extschema@.pg_tview_feed.position;
-COMMENT ON SEQUENCE @extschema@.pg_tview_feed_position IS 'positions of pg_tview_feed';
+CREATE SEQUENCE tviews_internal.pg_tview_feed_position OWNED BY tviews_internal.pg_tview_feed.position;
+COMMENT ON SEQUENCE tviews_internal.pg_tview_feed_position IS 'positions of pg_tview_feed';
 
 -- Up to where retention has removed rows: a consumer that stands before it has missed some.
 CREATE TABLE @extschema@.pg_tview_feed_horizon (
@@ -25,6 +25,3 @@ CREATE TABLE @extschema@.pg_tview_feed_horizon (
 ) WITH (fillfactor = 10);
 INSERT INTO @extschema@.pg_tview_feed_horizon (id) VALUES (1);
 COMMENT ON TABLE @extschema@.pg_tview_feed_horizon IS 'the highest position that retention has removed from pg_tview_feed';
-
-REVOKE ALL ON @extschema@.pg_tview_feed, @extschema@.pg_tview_feed_position FROM PUBLIC;
-GRANT SELECT ON @extschema@.pg_tview_feed_horizon TO PUBLIC;

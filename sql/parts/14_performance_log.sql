@@ -17,6 +17,3 @@ CREATE TABLE @extschema@.pg_tview_performance_log (
 CREATE INDEX pg_tview_performance_log_time ON @extschema@.pg_tview_performance_log (logged_at);
 ALTER TABLE @extschema@.pg_tview_performance_log REPLICA IDENTITY FULL;
 COMMENT ON TABLE @extschema@.pg_tview_performance_log IS 'slow refreshes, and a sample of the others';
-
--- As public as pg_stat_all_tables is.
-GRANT SELECT ON @extschema@.pg_tview_performance_log TO PUBLIC;

@@ -52,6 +52,3 @@ LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'tviews_stats_reset';
 COMMENT ON FUNCTION @extschema@.pg_tviews_stats_reset(text) IS 'begins the statistics of one TVIEW, or of all of this database, again';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_stats_reset(text) FROM PUBLIC;
-
--- As public as pg_stat_all_tables is.
-GRANT SELECT ON @extschema@.pg_tviews_performance_summary TO PUBLIC;

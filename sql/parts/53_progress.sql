@@ -26,4 +26,3 @@ LEFT JOIN @extschema@.pg_tview_meta
        ON pg_tview_meta.tview = work.tview AND pg_database.datname = current_database()
 LEFT JOIN pg_catalog.pg_class ON pg_class.oid = pg_tview_meta.tview AND pg_class.reltuples >= 0;
 COMMENT ON VIEW @extschema@.pg_tviews_progress IS 'how far the creation or the refresh of a TVIEW is; totals of creations and full refreshes are estimates';
-GRANT SELECT ON @extschema@.pg_tviews_progress TO PUBLIC;

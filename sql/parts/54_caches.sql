@@ -12,4 +12,3 @@ CREATE OR REPLACE VIEW @extschema@.pg_tviews_cache_stats AS
 SELECT cache.cache_type, cache.process_kind, cache.entries, cache.estimated_size, cache.hits, cache.misses, cache.evictions
 FROM @extschema@.pg_tviews_caches() AS cache;
 COMMENT ON VIEW @extschema@.pg_tviews_cache_stats IS 'caches by kind of process; sizes in bytes';
-GRANT SELECT ON @extschema@.pg_tviews_cache_stats TO PUBLIC;

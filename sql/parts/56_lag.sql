@@ -19,4 +19,3 @@ SELECT pg_database.datname AS database,
 FROM @extschema@.pg_tviews_lag_of_databases() AS lag
 LEFT JOIN pg_catalog.pg_database ON pg_database.oid = lag.database_oid;
 COMMENT ON VIEW @extschema@.pg_tviews_lag IS 'committed changes that no batch has applied yet, and the last batch, of each database that has a change queue';
-GRANT SELECT ON @extschema@.pg_tviews_lag TO PUBLIC;

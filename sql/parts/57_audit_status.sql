@@ -19,7 +19,6 @@ SELECT pg_tview_meta.entity,
 FROM @extschema@.pg_tview_meta
 LEFT JOIN @extschema@.pg_tviews_audit_counters() AS counters ON counters.tview = pg_tview_meta.tview;
 COMMENT ON VIEW @extschema@.pg_tviews_audit_status IS 'how much of each TVIEW the auditor has compared with its query, and rows that it repaired';
-GRANT SELECT ON @extschema@.pg_tviews_audit_status TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_audit(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record

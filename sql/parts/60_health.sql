@@ -99,7 +99,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'metadata', 'warning', format('Lineage or dead letters of relation %s, which is no TVIEW. SELECT pg_tviews_drop_orphans().', stray.tview)
     FROM (SELECT pg_tview_lineage.tview::oid FROM @extschema@.pg_tview_lineage
-          UNION SELECT pg_tview_dead_letter.tview::oid FROM @extschema@.pg_tview_dead_letter
+          UNION SELECT pg_tview_dead_letter.tview::oid FROM tviews_internal.pg_tview_dead_letter
           EXCEPT SELECT pg_tview_meta.tview::oid FROM @extschema@.pg_tview_meta) AS stray
     ORDER BY 3;
 END;
@@ -112,13 +112,13 @@ BEGIN ATOMIC
            format('TVIEW %s as a whole is in quarantine (%s: %s) and does not follow changes. Remove the cause, then SELECT * FROM pg_tviews_retry(''%s'').',
                   meta.entity, letter.sqlstate, split_part(letter.error, E'\n', 1), meta.entity)
     FROM @extschema@.pg_tview_meta AS meta
-    LEFT JOIN @extschema@.pg_tview_dead_letter AS letter ON letter.tview = meta.tview AND letter.key IS NULL
+    LEFT JOIN tviews_internal.pg_tview_dead_letter AS letter ON letter.tview = meta.tview AND letter.key IS NULL
     WHERE meta.state = 'quarantined'
     UNION ALL
     SELECT 'quarantine', 'warning',
            format('%s keys of TVIEW %s are in quarantine since %s at the latest. See pg_tview_dead_letter; correct the source rows, or SELECT * FROM pg_tviews_retry(''%s'').',
                   count(*), meta.entity, min(letter.first_seen)::timestamptz(0), meta.entity)
-    FROM @extschema@.pg_tview_dead_letter AS letter
+    FROM tviews_internal.pg_tview_dead_letter AS letter
     JOIN @extschema@.pg_tview_meta AS meta ON meta.tview = letter.tview
     WHERE letter.key IS NOT NULL
     GROUP BY meta.entity

@@ -5,7 +5,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH kept AS (
         SELECT pg_tview_meta.tview::oid AS relation FROM @extschema@.pg_tview_meta
-        UNION ALL SELECT '@extschema@.pg_tview_outbox'::regclass
+        UNION ALL SELECT 'tviews_internal.pg_tview_outbox'::regclass
         UNION ALL SELECT '@extschema@.pg_tview_frontier'::regclass
     )
     SELECT 'autovacuum', 'error', format('%s is off: the outbox and TVIEWs grow. ALTER SYSTEM RESET %s, then SELECT pg_reload_conf().', setting.name, setting.name)
@@ -117,6 +117,7 @@ BEGIN
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_triggers()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_quarantine()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_audit()
+        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_privileges()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_indexes()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_vacuum(patience)
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_workers(patience) WHERE NOT pg_is_in_recovery()
@@ -141,7 +142,8 @@ BEGIN
         (15, 'prepared transactions', 'No old prepared transaction.'),
         (16, 'replication slots', 'No replication slot holds back vacuum.'),
         (17, 'audit', CASE WHEN current_setting('pg_tviews.audit_rate') = '0' THEN 'Off: pg_tviews.audit_rate is 0.'
-                           ELSE 'No difference was found.' END)
+                           ELSE 'No difference was found.' END),
+        (18, 'privileges', 'What is private is nobody else''s.')
     )
     SELECT CASE coalesce(found.severity, 'info') WHEN 'info' THEN 'OK' ELSE upper(found.severity) END,
            fine.component, coalesce(found.message, fine.message), coalesce(found.severity, 'info')
@@ -161,6 +163,3 @@ REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_health_check(interval), @extsch
     @extschema@.pg_tviews_check_triggers(), @extschema@.pg_tviews_check_quarantine(), @extschema@.pg_tviews_check_indexes(),
     @extschema@.pg_tviews_check_vacuum(interval), @extschema@.pg_tviews_check_workers(interval),
     @extschema@.pg_tviews_check_queue(interval), @extschema@.pg_tviews_queue_entries(), @extschema@.pg_tviews_slots() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.pg_tviews_health_check(interval), @extschema@.pg_tviews_queue_entries(),
-    @extschema@.pg_tviews_slots(), @extschema@.pg_tviews_server_state() TO pg_monitor;
-GRANT SELECT ON @extschema@.pg_tviews_queue_realtime, @extschema@.pg_tviews_workers TO pg_monitor;

@@ -30,6 +30,7 @@ DROP FUNCTION @extschema@.pg_tviews_check_indexes();
 DROP FUNCTION @extschema@.pg_tviews_check_vacuum(interval);
 DROP FUNCTION @extschema@.pg_tviews_check_queue(interval);
 DROP FUNCTION @extschema@.pg_tviews_check_workers(interval);
+DROP FUNCTION @extschema@.pg_tviews_check_privileges();
 DROP FUNCTION @extschema@.pg_tviews_check_settings();
 DROP FUNCTION @extschema@.pg_tviews_check_quarantine();
 DROP FUNCTION @extschema@.pg_tviews_check_metadata();
@@ -49,17 +50,18 @@ BEGIN
     END IF;
 END
 $$;
-DROP TABLE @extschema@.pg_tview_owed, @extschema@.pg_tview_behind;
+DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
 ALTER FUNCTION @extschema@.pg_tviews_refresh(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_retry(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_pause() PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_resume() PARALLEL RESTRICTED;
-DROP TABLE @extschema@.pg_tview_audit_log;
+DROP VIEW @extschema@.pg_tview_audit_log;
+DROP TABLE tviews_internal.pg_tview_audit_log;
 
 DROP VIEW @extschema@.pg_tviews_feed;
-DROP TABLE @extschema@.pg_tview_feed_horizon, @extschema@.pg_tview_feed;
+DROP TABLE @extschema@.pg_tview_feed_horizon, tviews_internal.pg_tview_feed;
 
 DROP VIEW @extschema@.pg_tviews_progress;
 DROP FUNCTION @extschema@.pg_tviews_work_in_progress();
@@ -68,3 +70,9 @@ DROP FUNCTION @extschema@.pg_tviews_stats_reset(text);
 DROP VIEW @extschema@.pg_tviews_performance_summary;
 DROP FUNCTION @extschema@.pg_tviews_stats();
 ALTER FUNCTION @extschema@.pg_tviews_version() IMMUTABLE;
+
+DROP VIEW @extschema@.pg_tview_dead_letter;
+ALTER TABLE tviews_internal.pg_tview_dead_letter SET SCHEMA @extschema@;
+ALTER TABLE tviews_internal.pg_tview_outbox SET SCHEMA @extschema@;
+COMMENT ON TABLE @extschema@.pg_tview_dead_letter IS 'keys in quarantine with the error that put them there';
+DROP SCHEMA tviews_internal;

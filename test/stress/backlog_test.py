@@ -70,7 +70,7 @@ with Server("backlog", "shared_buffers = '256MB'\nmax_wal_size = '8GB'\npg_tview
     paused = max(write(sample), write(sample))
     write(TRANSACTIONS - 2 * sample if TRANSACTIONS > 2 * sample else SESSIONS)
     run(connection, "UPDATE tb_item SET amount = amount + 1")
-    backlog, size = run(connection, "SELECT count(*), pg_total_relation_size('pg_tview_outbox') / 1e6 FROM pg_tview_outbox")[0]
+    backlog, size = run(connection, "SELECT count(*), pg_total_relation_size('tviews_internal.pg_tview_outbox') / 1e6 FROM tviews_internal.pg_tview_outbox")[0]
     assert backlog >= TRANSACTIONS, backlog
 
     highest = before
@@ -92,7 +92,7 @@ with Server("backlog", "shared_buffers = '256MB'\nmax_wal_size = '8GB'\npg_tview
     watcher.join()
     assert applier() == pid, "the applier has not survived its backlog"
     check_equal(connection, "after the backlog")
-    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0
     print(f"note: {running:.0f} transactions/s while running, {paused:.0f} while paused; {KEYS} keys and {backlog} "
           f"transactions ({size:.0f} MB of outbox) applied in {seconds:.1f} s, {KEYS / seconds:.0f} keys/s, "
           f"with {highest - before:.0f} MB more memory than the {before:.0f} MB before")

@@ -65,7 +65,7 @@ class Definition:
 
 def is_settled(connection):
     """True if this snapshot is one at which the TVIEWs stand."""
-    return not value(connection, "SELECT count(*) FROM pg_tview_outbox")
+    return not value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox")
 
 
 def make_group(connection, generator, wanted):

@@ -59,6 +59,11 @@ QUERIES = [
     """SELECT 'relation ' || m.identity, 'sequence', concat_ws(' ', s.seqtypid::regtype, s.seqstart, s.seqincrement,
            s.seqmin, s.seqmax, s.seqcache, s.seqcycle)
        FROM m JOIN pg_sequence s ON m.classid = 'pg_class'::regclass AND s.seqrelid = m.objid""",
+    """SELECT 'schema ' || m.identity, fact.name, fact.value
+       FROM m JOIN pg_namespace n ON m.classid = 'pg_namespace'::regclass AND n.oid = m.objid
+       CROSS JOIN LATERAL (VALUES ('owner', n.nspowner::regrole::text), ('privileges',
+           (SELECT string_agg(item::text, ' ' ORDER BY item::text) FROM unnest(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS item)))
+           AS fact (name, value)""",
     """SELECT 'extension', fact.name, fact.value
        FROM pg_extension e CROSS JOIN LATERAL (
            VALUES ('version', e.extversion), ('relocatable', e.extrelocatable::text),

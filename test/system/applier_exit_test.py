@@ -32,26 +32,26 @@ with Server("applier_exit", CONF) as server:
             paused()
             assert value(connection, f"SELECT count(*) FROM tv_item WHERE name = 'round {round}'") > 0
             # The places of the rows that the batch has deleted become free, and are taken again.
-            run(connection, "VACUUM pg_tview_outbox")
+            run(connection, "VACUUM tviews_internal.pg_tview_outbox")
             run(connection, APPLIER.format("pg_terminate_backend(pid)"))
             for i in range(11, 21):
                 run(connection, f"UPDATE tb_item SET name = 'round {round}' WHERE pk_item = {i}")
         check_equal(connection, f"round {round}")
-        assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0, f"round {round}"
+        assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0, f"round {round}"
 
     # The place of a record that is applied already goes to one that the next batch's snapshot does not see, and that is
     # only in the outbox: the queue has no room for so many keys.
-    run(connection, "VACUUM pg_tview_outbox")
+    run(connection, "VACUUM tviews_internal.pg_tview_outbox")
     applier = run(connection, APPLIER.format("pid, outbox_scans"))
     with pauses.pause(server, "items", "after_apply") as applied:
         run(connection, "UPDATE tb_item SET name = 'interrupted' WHERE pk_item = 1")
         applied()
-        run(connection, "VACUUM pg_tview_outbox")
+        run(connection, "VACUUM tviews_internal.pg_tview_outbox")
         with pauses.pause(server, "items", "after_take") as taken:
             run(connection, APPLIER.format("pg_cancel_backend(pid)"))
             taken()
             run(connection, "UPDATE tb_bulk SET name = 'elsewhere'")
-            assert run(connection, "SELECT ctid::text FROM pg_tview_outbox") == [("(0,1)",)], "it has another place"
+            assert run(connection, "SELECT ctid::text FROM tviews_internal.pg_tview_outbox") == [("(0,1)",)], "it has another place"
     check_equal(connection, "after an interruption")
-    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0
     assert run(connection, APPLIER.format("pid, outbox_scans")) == applier, "it has read the whole outbox"

@@ -11,7 +11,7 @@ with Server("database_copy") as server:
     # Not applied yet: the copy has these in its outbox, as records of another database.
     run(original, "SELECT pg_tviews_pause()")
     run(original, "UPDATE tb_customer SET name = name || '!'; DELETE FROM tb_line WHERE pk_line % 3 = 0")
-    assert value(original, "SELECT count(*) FROM pg_tview_outbox") > 0
+    assert value(original, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") > 0
     original.close()
     wait_until(lambda: value(admin, "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop' "
                                     "AND backend_type = 'client backend'") == 0, "the session to end")
@@ -25,7 +25,7 @@ with Server("database_copy") as server:
     wait_until(lambda: value(copy, f"SELECT bool_and({own}) FROM pg_tview_meta"), "the TVIEWs to be adopted")
     check_equal(copy, "in the copy")
     assert tviews(copy) == expected
-    assert value(copy, "SELECT count(*) FROM pg_tview_outbox") == 0, "records of the original stay in the outbox"
+    assert value(copy, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0, "records of the original stay in the outbox"
     run(copy, "DELETE FROM tb_order WHERE pk_order < 50; UPDATE tb_line SET amount = amount + 1")
     check_equal(copy, "in the copy, after changes")
     run(copy, "DROP TABLE tv_spending; CREATE TABLE tv_fresh AS SELECT pk_line AS pk_fresh, amount FROM tb_line")

@@ -52,7 +52,7 @@ with Server("drop_extension", CONF) as server:
     run(connection, "RESET ALL")
     run(connection, "UPDATE tb_item SET name = 'noticed'")
     wait_until(lambda: value(connection, "SELECT count(*) FROM tv_item WHERE name = 'noticed'"), "a batch")
-    run(connection, "ANALYZE pg_tview_dead_letter")
+    run(connection, "ANALYZE tviews_internal.pg_tview_dead_letter")
     with pauses.pause(server, "items", "after_snapshot") as paused:
         run(connection, "UPDATE tb_item SET name = 'dropped'")
         paused()

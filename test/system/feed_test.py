@@ -172,14 +172,15 @@ with Server("feed", "wal_level = logical\n") as server:
     print("note: feed rows", value(connection, "SELECT count(*) FROM pg_tviews_feed"))
 
     # Replicated: the table as it is, without what retention removes.
-    run(connection, "CREATE PUBLICATION feed FOR TABLE pg_tview_feed WITH (publish = 'insert')")
+    run(connection, "CREATE PUBLICATION feed FOR TABLE tviews_internal.pg_tview_feed WITH (publish = 'insert')")
     run(connection, "SELECT pg_create_logical_replication_slot('feed', 'pgoutput')")
     run(connection, "CREATE DATABASE consumer")
     consumer = server.connect("consumer")
     columns = value(connection, """SELECT string_agg(format('%I %s', attname, CASE atttypid WHEN 'regclass'::regtype
         THEN 'text' ELSE atttypid::regtype::text END), ', ') FROM pg_attribute
-        WHERE attrelid = 'pg_tview_feed'::regclass AND attnum > 0""")
-    run(consumer, f"CREATE TABLE pg_tview_feed ({columns}, PRIMARY KEY (position))")
+        WHERE attrelid = 'tviews_internal.pg_tview_feed'::regclass AND attnum > 0""")
+    run(consumer, "CREATE SCHEMA tviews_internal")
+    run(consumer, f"CREATE TABLE tviews_internal.pg_tview_feed ({columns}, PRIMARY KEY (position))")
     run(consumer, f"""CREATE SUBSCRIPTION feed CONNECTION 'host={server.socket} user=postgres dbname=shop'
         PUBLICATION feed WITH (create_slot = false, slot_name = 'feed')""")
     writers = shop.Writers(lambda: server.connect("shop"), sessions=2, seed=80)
@@ -187,7 +188,7 @@ with Server("feed", "wal_level = logical\n") as server:
     wait_until(lambda: writers.committed >= target, "writers")
     writers.stop()
     last = check_exact("replicated")
-    copied = "SELECT count(*), max(position) FROM pg_tview_feed"
+    copied = "SELECT count(*), max(position) FROM tviews_internal.pg_tview_feed"
     wait_until(lambda: run(consumer, copied) == run(connection, copied), "the subscriber")
 
     # Retention: everything goes, step by step, and the horizon tells; positions are not used again.
@@ -202,6 +203,6 @@ with Server("feed", "wal_level = logical\n") as server:
     run(connection, "UPDATE tb_customer SET name = name || '!'")
     check_equal(connection)
     assert value(connection, "SELECT min(position) FROM pg_tviews_feed") > last
-    wait_until(lambda: value(consumer, "SELECT max(position) FROM pg_tview_feed") > last, "the subscriber again")
-    assert value(consumer, "SELECT count(*) FROM pg_tview_feed") >= rows[0][0]
+    wait_until(lambda: value(consumer, "SELECT max(position) FROM tviews_internal.pg_tview_feed") > last, "the subscriber again")
+    assert value(consumer, "SELECT count(*) FROM tviews_internal.pg_tview_feed") >= rows[0][0]
     run(consumer, "DROP SUBSCRIPTION feed")

@@ -18,7 +18,7 @@ CREATE TABLE tb_alone (pk_alone int PRIMARY KEY);
 """
 COMPONENTS = ["version", "library", "jsonb_delta", "settings", "metadata", "triggers", "workers", "blocked applier",
               "queue and lag", "spill", "quarantine", "indexes", "autovacuum", "old snapshot", "prepared transactions",
-              "replication slots", "audit"]
+              "replication slots", "audit", "privileges"]
 
 
 def findings(connection, patience="1 minute"):
@@ -102,7 +102,7 @@ def check_triggers(connection):
 
 
 def check_metadata(connection):
-    run(connection, "INSERT INTO pg_tview_dead_letter VALUES (4000000000::oid, 'x', '22012', 'old', 1, now(), now())")
+    run(connection, "INSERT INTO tviews_internal.pg_tview_dead_letter VALUES (4000000000::oid, 'x', '22012', 'old', 1, now(), now())")
     expect(connection, "metadata", "warning", "4000000000", "pg_tviews_drop_orphans()")
     # A TVIEW that was dropped while the module was not loaded: its metadata stay, and its triggers.
     run(connection, "CREATE TABLE tv_alone AS SELECT tb_alone.pk_alone FROM tb_alone")
@@ -227,9 +227,9 @@ def check_work(server, connection):
 
 
 def check_vacuum(server, connection):
-    for table in ("tv_lamp", "pg_tview_outbox", "pg_tview_frontier"):
+    for table in ("public.tv_lamp", "tviews_internal.pg_tview_outbox", "public.pg_tview_frontier"):
         run(connection, f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
-        expect(connection, "autovacuum", "warning", f"autovacuum is disabled for public.{table}", f"ALTER TABLE public.{table} RESET (autovacuum_enabled)")
+        expect(connection, "autovacuum", "warning", f"autovacuum is disabled for {table}", f"ALTER TABLE {table} RESET (autovacuum_enabled)")
         run(connection, f"ALTER TABLE {table} RESET (autovacuum_enabled)")
     expect_well(connection)
     reader = server.connect("lamps", autocommit=False, name="old reader")

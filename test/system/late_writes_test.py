@@ -83,4 +83,4 @@ with Server("late_writes", "shared_preload_libraries = 'late_writer,pg_tviews'\n
         check_equal(connection, what)
         assert value(connection, "SELECT count(*) FROM tv_a WHERE data::text LIKE '%never%'") == 0
 
-    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0

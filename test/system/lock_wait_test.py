@@ -148,7 +148,7 @@ def check_comparison():
     run(holder, "SET pg_tviews.protect = off; LOCK TABLE tv_labelled IN SHARE MODE")
     run(connection, function.format("new "))
     wait_until(lambda: behind() == {"tv_labelled"}, "tv_labelled to be left aside")
-    assert value(connection, "SELECT count(*) FROM pg_tview_owed WHERE tview = 'tv_labelled'::regclass") == 1
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_owed WHERE tview = 'tv_labelled'::regclass") == 1
     assert value(reader, "SELECT label FROM tv_labelled").startswith("old ")
     server.kill()
     server.start()
@@ -177,5 +177,5 @@ with Server("lock_wait", "pg_tviews.lock_timeout = 200ms\n") as server:
                 connection, reader = server.connect("shop"), server.connect("shop")
             check_equal(connection, f"after {lock}, {how}")
             wait_until(lambda: not behind(), "everything to have caught up")
-            assert value(connection, "SELECT count(*) FROM pg_tview_owed") == 0
+            assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_owed") == 0
             assert value(connection, "SELECT count(*) FROM pg_tview_dead_letter") == 0

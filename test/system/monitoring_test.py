@@ -87,7 +87,7 @@ def check_spilled(connection):
     written = []
     for i in range(300):
         run(connection, "UPDATE tb_part SET name = %s WHERE pk_part IN (%s, 300)", (f"spill {i}", i % 299 + 1))
-    written = value(connection, "SELECT count(*) FROM pg_tview_outbox")
+    written = value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox")
     assert written == 300, written
     states = dict(run(connection, "SELECT state, count(*) FROM pg_tviews_queue_realtime WHERE database = current_database() GROUP BY state"))
     assert states.keys() == {"waiting", "spilled"} and sum(states.values()) == 300, states

@@ -44,12 +44,12 @@ with Server("old_entries") as server:
     assert value(connection, "SELECT count(*) FROM pg_ls_dir('pg_xact') AS name WHERE name = '0000'") == 0
     assert value(connection, "SELECT pg_xact_status(%s::text::xid8)", (xid,)) is None
     run(connection, "UPDATE tb_a SET name = 'remembered' WHERE pk_a = 2")
-    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 2
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 2
 
     run(connection, "SELECT pg_tviews_resume()")
     run(connection, "SELECT pg_tviews_wait('20 s')")
     check_equal(connection, "after the pause")
     assert run(connection, "SELECT name FROM tv_a WHERE pk_a < 3 ORDER BY pk_a") == [("forgotten",), ("remembered",)]
     run(connection, "SELECT pg_tviews_wait_for(%s::text::xid8, '10 s')", (xid,))
-    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0
     assert "a batch failed" not in server.log()

@@ -81,4 +81,4 @@ with Server("prepared") as server:
     run(connection, "COMMIT PREPARED 'forgotten'")
     wait_until(lambda: check_frontier(forgotten, "forgotten", 4), "the forgotten one to be shown")
     check_equal(connection, "at the end")
-    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0

@@ -103,7 +103,7 @@ with Server("queue_corners", CONF) as server:
         other.commit()
         other.close()
         check_equal(connection, f"after overflows at {point}")
-    assert value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0
 
     # Transactions on their way into being prepared; two that are are only in the outbox.
     with pauses.pause(server, "corners", "after_publish") as paused:
@@ -136,4 +136,4 @@ with Server("queue_corners", CONF) as server:
     check_equal(connection, "after prepared transactions")
     shown = run(connection, "SELECT pk_a FROM tv_a WHERE name LIKE 'prepared%' ORDER BY pk_a")
     assert shown == [(191,), (194,)], shown
-    wait_until(lambda: value(connection, "SELECT count(*) FROM pg_tview_outbox") == 0, "the outbox to be empty")
+    wait_until(lambda: value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0, "the outbox to be empty")

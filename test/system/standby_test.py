@@ -101,7 +101,7 @@ with Server("standby") as server:
         writers.stop()
         position = value(connection, "SELECT pg_current_wal_insert_lsn()")
         wait_until(lambda: value(standby, "SELECT pg_last_wal_replay_lsn() >= %s", (position,)), "the standby")
-        assert value(standby, "SELECT count(*) FROM pg_tview_outbox") > 0
+        assert value(standby, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") > 0
         bash(f"{control} promote >/dev/null", bin_directory, base)
         check_equal(standby, "after the promotion")
 

@@ -44,10 +44,7 @@ absl::StatusOr<std::string> OtherRole() {
 }
 
 // Not where the extension's objects are those of version 0.1.0.
-absl::StatusOr<bool> HasAuditLog() {
-  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
-  return pg::CallFor([schema] { return get_relname_relid("pg_tview_audit_log", schema) != 0; });
-}
+absl::StatusOr<bool> HasAuditLog() { return pg::HasCatalogTable(pg::CatalogTable::kAuditLog); }
 
 }  // namespace
 
@@ -61,7 +58,7 @@ absl::Status RecordAction(const char* operation, const std::string& entity,
   all.push_back({"version", TVIEWS_VERSION});
   pg::SqlRow parameters = {operation, entity.empty() ? pg::SqlValue() : pg::SqlValue(entity)};
   const std::string object = JsonObject(all, &parameters);
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_audit_log"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kAuditLog));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   return pg::ExecuteSqlLatest("INSERT INTO " + table +
                                   " (operation, entity, details) VALUES ($1, $2, " + object + ")",

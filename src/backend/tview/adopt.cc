@@ -205,7 +205,8 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
 // Why a table cannot be adopted is to be seen where every other failing TVIEW is.
 absl::Status NoteFailure(const Foundling& foundling, const absl::Status& error) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_dead_letter"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table,
+                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
   std::string text(error.message());
   if (!pg::ErrorDetail(error).empty()) absl::StrAppend(&text, "\n", pg::ErrorDetail(error));
   TVIEWS_ASSIGN_OR_RETURN(

@@ -107,8 +107,8 @@ const char* UndeterminedOption(const Analysis& analysis) {
   return analysis.undetermined.empty() ? "{}" : R"({"undetermined": true})";
 }
 
-absl::StatusOr<std::string> DeleteFrom(const char* table) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string name, ExtensionObject(table));
+absl::StatusOr<std::string> DeleteFrom(pg::CatalogTable table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, pg::QualifiedTable(table));
   return "DELETE FROM " + name + " WHERE tview = $1::oid";
 }
 
@@ -159,7 +159,7 @@ absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
            TextArray(DependencyPaths(analysis)), NumberArray(analysis.nested_views),
            analysis.key_is_not_null ? "true" : "false", UndeterminedOption(analysis)})
           .status());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom(pg::CatalogTable::kLineage));
   TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(old_lineage, {std::to_string(tview)}).status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(tview, analysis));
   return NoteMetadataChange();
@@ -209,7 +209,7 @@ absl::Status Disown(RelationId tview) {
                            {std::to_string(tview)})
           .status());
   // An adoption that has failed may succeed now: readers wait for it again.
-  TVIEWS_ASSIGN_OR_RETURN(const std::string letters, DeleteFrom("pg_tview_dead_letter"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters, DeleteFrom(pg::CatalogTable::kDeadLetter));
   TVIEWS_RETURN_IF_ERROR(
       pg::ExecuteSqlLatest(letters + " AND key IS NULL", {std::to_string(tview)}).status());
   return NoteMetadataChange();
@@ -241,11 +241,11 @@ absl::Status ChangeOptions(RelationId tview, const std::string& set, const std::
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   const pg::SqlRow id = {std::to_string(tview)};
-  for (const char* table : {"pg_tview_meta", "pg_tview_dead_letter"}) {
+  for (const pg::CatalogTable table : {pg::CatalogTable::kMeta, pg::CatalogTable::kDeadLetter}) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(table));
     TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(sql, id).status());
   }
-  TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(pg::CatalogTable::kLineage));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult deleted,
                           pg::ExecuteSqlLatest("WITH deleted AS (" + sql +
                                                    " RETURNING source) SELECT DISTINCT source::oid"

@@ -11,6 +11,7 @@
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -32,7 +33,8 @@ absl::StatusOr<bool> Exists(RelationId relation) {
 absl::Status DropMetadata(Rows* dropped) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string letters, ExtensionObject("pg_tview_dead_letter"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters,
+                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(absl::StrCat(

@@ -43,7 +43,7 @@ absl::Status Pause() {
 
 absl::Status TooFarBehind() {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, ExtensionObject("pg_tview_outbox"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, pg::QualifiedTable(pg::CatalogTable::kOutbox));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult waiting,
                           pg::ExecuteSqlLatest("SELECT count(*) FROM " + outbox));
   return pg::MakeError(

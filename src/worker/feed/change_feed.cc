@@ -44,15 +44,12 @@ void Tell(ChangeFeed* feed, FeedOperation operation, TupleTableSlot* old_row,
 
 }  // namespace
 
-ChangeFeed* OpenChangeFeed(const TviewDefinition& tview, RelationId extension_table,
+ChangeFeed* OpenChangeFeed(const TviewDefinition& tview, RelationId feed_table,
                            const char* frontier) {
   if (!tview.notifies && tview.feed == FeedContent::kNothing) return nullptr;
   auto* const feed = static_cast<ChangeFeed*>(palloc0(sizeof(ChangeFeed)));
-  feed->source = {.tview = &tview,
-                  .frontier = frontier,
-                  .extension_table = extension_table,
-                  .id = 0,
-                  .document = 0};
+  feed->source = {
+      .tview = &tview, .frontier = frontier, .feed_table = feed_table, .id = 0, .document = 0};
   const AttrNumber id = get_attnum(tview.relation, "id");
   if (id > 0) feed->source.id = id;
   const AttrNumber data = get_attnum(tview.relation, "data");

@@ -24,10 +24,10 @@ inline constexpr int kFeedOperations = 3;
 // What is the same for all documents of a refresh. The texts outlive the feed.
 struct FeedSource {
   const TviewDefinition* tview;
-  const char* frontier;        // of the batch, as pg_snapshot prints it
-  RelationId extension_table;  // any: the extension's tables are in its schema
-  AttributeNumber id;          // the column "id"; 0: none
-  AttributeNumber document;    // the jsonb column "data"; 0: the whole row is the document
+  const char* frontier;      // of the batch, as pg_snapshot prints it
+  RelationId feed_table;     // pg_tview_feed
+  AttributeNumber id;        // the column "id"; 0: none
+  AttributeNumber document;  // the jsonb column "data"; 0: the whole row is the document
 };
 
 // One changed document. An update that changes the id is told as a delete and an insert.
@@ -42,7 +42,7 @@ struct FeedChange {
 struct ChangeFeed;
 
 // Null if the TVIEW has no feed.
-ChangeFeed* OpenChangeFeed(const TviewDefinition& tview, RelationId extension_table,
+ChangeFeed* OpenChangeFeed(const TviewDefinition& tview, RelationId feed_table,
                            const char* frontier);
 
 // As the tview writer reports it: `old_row` is null for an insert, `new_row` for a delete.

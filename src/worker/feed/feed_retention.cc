@@ -8,7 +8,6 @@
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
-#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -26,9 +25,10 @@ struct Tables {
 };
 
 absl::StatusOr<Tables> FindTables() {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, pg::ExtensionSchemaName());
-  return Tables{.feed = QuoteQualified(schema, "pg_tview_feed"),
-                .horizon = QuoteQualified(schema, "pg_tview_feed_horizon")};
+  Tables tables;
+  TVIEWS_ASSIGN_OR_RETURN(tables.feed, pg::QualifiedTable(pg::CatalogTable::kFeed));
+  TVIEWS_ASSIGN_OR_RETURN(tables.horizon, pg::QualifiedTable(pg::CatalogTable::kFeedHorizon));
+  return tables;
 }
 
 // The position of the last row that is too old among the first ones; nothing is written where there

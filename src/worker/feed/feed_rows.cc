@@ -59,14 +59,14 @@ void PrepareOutput(RelationId tview, AttributeNumber attribute, FmgrInfo* print)
   fmgr_info(function, print);
 }
 
-Oid FindTable(const char* name, Oid schema) {
-  const Oid table = get_relname_relid(name, schema);
-  if (table == InvalidOid) {
+Oid FindSequence(Oid schema) {
+  const Oid sequence = get_relname_relid("pg_tview_feed_position", schema);
+  if (sequence == InvalidOid) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-                    errmsg("the extension's relation \"%s\" is missing", name),
+                    errmsg("the extension's relation \"%s\" is missing", "pg_tview_feed_position"),
                     errhint("Run ALTER EXTENSION pg_tviews UPDATE.")));
   }
-  return table;
+  return sequence;
 }
 
 void Set(FeedRows* rows, Column column, Datum value) {
@@ -99,10 +99,9 @@ void SetDocument(FeedRows* rows, Column column, TupleTableSlot* from) {
 FeedRows* OpenFeedRows(const FeedSource& source) {
   auto* const rows = static_cast<FeedRows*>(palloc0(sizeof(FeedRows)));
   const TviewDefinition& tview = *source.tview;
-  const Oid extension_schema = get_rel_namespace(source.extension_table);
   rows->source = &source;
-  rows->sequence = FindTable("pg_tview_feed_position", extension_schema);
-  rows->relation = table_open(FindTable("pg_tview_feed", extension_schema), RowExclusiveLock);
+  rows->sequence = FindSequence(get_rel_namespace(source.feed_table));
+  rows->relation = table_open(source.feed_table, RowExclusiveLock);
   rows->estate = CreateExecutorState();
   rows->result = makeNode(ResultRelInfo);
   InitResultRelInfo(rows->result, rows->relation, 0, nullptr, 0);

@@ -150,9 +150,9 @@ absl::Status RefreshExecutor::SelectKeys(const TviewDefinition& tview, const std
 
 absl::StatusOr<ChangeFeed*> RefreshExecutor::OpenFeed(const TviewDefinition& tview) {
   if (!tview.has_feed()) return nullptr;
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, pg::CatalogTableId(pg::CatalogTable::kFeed));
   frontier_text_ = pg::FormatSnapshot(*frontier_);
-  return pg::CallFor([&] { return OpenChangeFeed(tview, meta, frontier_text_.c_str()); });
+  return pg::CallFor([&] { return OpenChangeFeed(tview, table, frontier_text_.c_str()); });
 }
 
 absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tview,

@@ -59,8 +59,8 @@ SELECT max(log_id) AS before FROM pg_tview_audit_log \gset
 SET ROLE audit_owner;
 CREATE TABLE tb_b (pk_b int PRIMARY KEY);
 CREATE TABLE tv_audit_b AS SELECT pk_b AS pk_audit_b FROM tb_b;
-DELETE FROM pg_tview_audit_log;
-INSERT INTO pg_tview_audit_log (operation, details) VALUES ('CREATE', '{}');
+DELETE FROM tviews_internal.pg_tview_audit_log;
+INSERT INTO tviews_internal.pg_tview_audit_log (operation, details) VALUES ('CREATE', '{}');
 SELECT count(*) FROM pg_tview_audit_log;
 RESET ROLE;
 SELECT operation, entity, performed_by = session_user AS by_me, details ->> 'role' AS role

@@ -22,7 +22,7 @@ UPDATE tb_ratio SET a = 300 WHERE pk_ratio = 3;
 :wait
 SELECT tview, sqlstate, error FROM pg_tview_dead_letter;
 SELECT * FROM tv_ratio ORDER BY pk_ratio;
-SELECT count(*) FROM pg_tview_outbox;
+SELECT count(*) FROM tviews_internal.pg_tview_outbox;
 DELETE FROM pg_tview_dead_letter WHERE tview = 'tv_ratio'::regclass;
 DROP PUBLICATION everything;
 DROP TABLE tv_ratio;

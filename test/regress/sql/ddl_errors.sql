@@ -69,7 +69,7 @@ SET ROLE ddl_errors_user;
 CREATE TABLE tv_good AS SELECT pk_item AS pk_good FROM tb_item;
 SELECT tableowner, viewowner FROM pg_tables, pg_views WHERE tablename = 'tv_good' AND viewname = 'v_good';
 DELETE FROM pg_tview_meta;
-SELECT * FROM pg_tview_outbox;
+SELECT * FROM tviews_internal.pg_tview_outbox;
 RESET ROLE;
 
 SELECT relname FROM pg_class WHERE relnamespace = 'ddl_errors'::regnamespace AND relkind IN ('r', 'v')

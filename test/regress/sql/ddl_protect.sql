@@ -78,8 +78,8 @@ CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL
 CREATE TRIGGER t AFTER INSERT ON tv_user FOR EACH ROW EXECUTE FUNCTION nothing();
 CREATE RULE r AS ON INSERT TO tv_user DO INSTEAD NOTHING;
 CREATE POLICY p ON tv_user;
-VACUUM FULL pg_tview_outbox;
-CLUSTER pg_tview_outbox;
+VACUUM FULL tviews_internal.pg_tview_outbox;
+CLUSTER tviews_internal.pg_tview_outbox;
 
 -- Sources.
 ALTER TABLE tb_user SET UNLOGGED;

@@ -82,10 +82,10 @@ SET ROLE feed_reader;
 ALTER TABLE tv_user SET (pg_tviews.notify = on);
 -- A reader sees what is told of the TVIEWs that it may read, and writes nothing.
 SELECT count(*) FROM pg_tviews_feed WHERE entity IN ('post', 'user');
-TABLE pg_tview_feed;
+TABLE tviews_internal.pg_tview_feed;
 INSERT INTO pg_tviews_feed (position) VALUES (0);
-DELETE FROM pg_tview_feed;
-SELECT nextval('pg_tview_feed_position');
+DELETE FROM tviews_internal.pg_tview_feed;
+SELECT nextval('tviews_internal.pg_tview_feed_position');
 UPDATE pg_tview_feed_horizon SET removed_through = 0;
 RESET ROLE;
 GRANT SELECT ON tv_user TO feed_reader;

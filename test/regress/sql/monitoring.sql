@@ -28,7 +28,7 @@ SELECT session, backend_pid = pg_backend_pid() AS mine, queue_size, entities, st
 FROM pg_tviews_queue_realtime WHERE database = current_database() ORDER BY transaction_id;
 SELECT transaction_id = :'xid'::xid8 AS first FROM pg_tviews_queue_realtime
 WHERE database = current_database() ORDER BY transaction_id LIMIT 1;
-SELECT count(*) FROM pg_tview_outbox;
+SELECT count(*) FROM tviews_internal.pg_tview_outbox;
 SELECT pg_visible_in_snapshot(:'xid'::xid8, snapshot) AS in_frontier FROM pg_tview_frontier;
 SELECT title FROM tv_title WHERE pk_title = 1;
 
@@ -60,7 +60,7 @@ SELECT records - :frontier_records AS records, rows_updated - :frontier_rows_upd
        pg_visible_in_snapshot(:'xid'::xid8, snapshot) AS in_frontier
 FROM pg_tview_frontier;
 SELECT count(*) FROM pg_tviews_queue_realtime WHERE database = current_database();
-SELECT count(*) FROM pg_tview_outbox;
+SELECT count(*) FROM tviews_internal.pg_tview_outbox;
 SELECT kind, count(*) FROM pg_tviews_workers WHERE database = current_database() OR kind = 'launcher' GROUP BY kind ORDER BY kind;
 
 -- a transaction without changes, and one that was rolled back, are there at once

@@ -84,9 +84,9 @@ INSERT INTO calls VALUES
 ('SELECT pg_tviews_pause()'),
 ('SELECT pg_tviews_resume()'),
 ('SELECT pg_tviews_stats_reset()'),
-('SELECT * FROM pg_tview_outbox'),
+('SELECT * FROM tviews_internal.pg_tview_outbox'),
 ('SELECT * FROM pg_tview_dead_letter'),
-('SELECT * FROM pg_tview_owed'),
+('SELECT * FROM tviews_internal.pg_tview_owed'),
 ('SELECT * FROM tv_pay'),
 ('SELECT * FROM v_pay');
 GRANT EXECUTE ON FUNCTION outcome TO PUBLIC;

@@ -51,7 +51,7 @@ class Curve:
         """`before`: when the last sample was taken, and how many changes had been applied; returned are those of this one."""
         now, changes = time.monotonic(), applied(connection)
         keys, lag, outbox, documents = run(connection, """
-            SELECT keys, coalesce(extract(epoch FROM age), 0)::float8, pg_total_relation_size('pg_tview_outbox') / 1e6::float8,
+            SELECT keys, coalesce(extract(epoch FROM age), 0)::float8, pg_total_relation_size('tviews_internal.pg_tview_outbox') / 1e6::float8,
                    (SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname LIKE 'tv\\_%' AND relkind = 'r') / 1e6::float8
             FROM pg_tviews_lag WHERE database = current_database()""")[0]
         appliers = [pid for (pid,) in run(connection, """SELECT pid FROM pg_stat_activity

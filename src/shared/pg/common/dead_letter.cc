@@ -22,15 +22,15 @@ constexpr AttrNumber kTview = 1;  // of pg_tview_dead_letter, first in its index
 }  // namespace
 
 absl::StatusOr<bool> HasDeadLetter(RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, ExtensionSchema());
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kDeadLetter));
-  return CallFor([schema, table, tview] {
+  return CallFor([table, tview] {
     Relation letters = try_relation_open(table, AccessShareLock);
     if (letters == nullptr) return false;  // the extension has just been dropped
     ScanKeyData key;
     ScanKeyInit(&key, kTview, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(tview));
     SysScanDesc scan = systable_beginscan(
-        letters, get_relname_relid("pg_tview_dead_letter_key", schema), true, nullptr, 1, &key);
+        letters, get_relname_relid("pg_tview_dead_letter_key", RelationGetNamespace(letters)), true,
+        nullptr, 1, &key);
     const bool found = HeapTupleIsValid(systable_getnext(scan));
     systable_endscan(scan);
     table_close(letters, AccessShareLock);

@@ -19,6 +19,9 @@
 #include <access/table.h>
 #include <access/transam.h>
 #include <access/xlog.h>
+#include <catalog/dependency.h>
+#include <catalog/namespace.h>
+#include <catalog/pg_class.h>
 #include <catalog/pg_extension.h>
 #include <commands/extension.h>
 #include <miscadmin.h>
@@ -41,10 +44,28 @@ constexpr AttributeNumber kMetaFillCreator = 12;
 constexpr AttributeNumber kMetaSystemIdentifier = 13;
 constexpr AttributeNumber kMetaDatabaseOid = 14;
 
-constexpr const char* kTableNames[] = {
-    "pg_tview_meta",        "pg_tview_lineage",         "pg_tview_outbox", "pg_tview_frontier",
-    "pg_tview_dead_letter", "pg_tview_performance_log", "pg_tview_behind", "pg_tview_owed"};
+constexpr char kPrivateSchema[] = "tviews_internal";
+
+struct TableName {
+  const char* name;
+  bool is_private = false;  // in kPrivateSchema; version 0.1.0 has it in the extension's schema
+};
+
+// In the order of CatalogTable.
+constexpr TableName kTableNames[] = {{"pg_tview_meta"},
+                                     {"pg_tview_lineage"},
+                                     {"pg_tview_outbox", true},
+                                     {"pg_tview_frontier"},
+                                     {"pg_tview_dead_letter", true},
+                                     {"pg_tview_performance_log"},
+                                     {"pg_tview_behind"},
+                                     {"pg_tview_owed", true},
+                                     {"pg_tview_feed", true},
+                                     {"pg_tview_feed_position", true},
+                                     {"pg_tview_feed_horizon"},
+                                     {"pg_tview_audit_log", true}};
 constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
+static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kAuditLog) + 1);
 
 // Raised by the invalidation callback; each cache remembers the generation it was built at.
 std::uint64_t generation = 1;
@@ -101,6 +122,23 @@ Oid SchemaOfExtension(Oid extension) {
   return schema;
 }
 
+// Only a member of the extension: anybody who may create in a schema can take a name there that the
+// extension has not taken yet.
+Oid FindMember(const char* name, Oid schema, Oid extension) {
+  const Oid relation = get_relname_relid(name, schema);
+  if (relation == InvalidOid) return InvalidOid;
+  return getExtensionOfObject(RelationRelationId, relation) == extension ? relation : InvalidOid;
+}
+
+Oid FindTable(const TableName& table, Oid schema, Oid extension) {
+  Oid found = InvalidOid;
+  if (table.is_private) {
+    const Oid private_schema = get_namespace_oid(kPrivateSchema, true);
+    if (private_schema != InvalidOid) found = FindMember(table.name, private_schema, extension);
+  }
+  return found != InvalidOid ? found : FindMember(table.name, schema, extension);
+}
+
 // While the install script runs, the tables are not all there; such an answer is not kept.
 absl::StatusOr<Installation> FindInstallation() {
   if (installation.generation == generation) return installation;
@@ -111,7 +149,7 @@ absl::StatusOr<Installation> FindInstallation() {
     if (extension == InvalidOid) return;
     found.schema = SchemaOfExtension(extension);
     for (std::size_t i = 0; i < kTableCount; ++i) {
-      found.tables[i] = get_relname_relid(kTableNames[i], found.schema);
+      found.tables[i] = FindTable(kTableNames[i], found.schema, extension);
     }
   }));
   if (found.schema == InvalidOid || found.is_complete()) installation = found;
@@ -229,8 +267,20 @@ absl::StatusOr<std::string> ExtensionSchemaName() {
 }
 
 absl::StatusOr<std::string> QualifiedTable(CatalogTable table) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string schema, ExtensionSchemaName());
-  return QuoteQualified(schema, kTableNames[static_cast<std::size_t>(table)]);
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId id, CatalogTableId(table));
+  const char* schema = nullptr;
+  // The cached one may have been dropped a moment ago.
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    const Oid found = get_rel_namespace(id);
+    if (found != InvalidOid) schema = get_namespace_name(found);
+  }));
+  if (schema == nullptr) return NotInstalled();
+  return QuoteQualified(schema, kTableNames[static_cast<std::size_t>(table)].name);
+}
+
+absl::StatusOr<bool> HasCatalogTable(CatalogTable table) {
+  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  return found.tables[static_cast<std::size_t>(table)] != InvalidOid;
 }
 
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table) {

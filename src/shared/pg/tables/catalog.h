@@ -30,7 +30,11 @@ enum class CatalogTable {
   kDeadLetter,
   kPerformanceLog,
   kBehind,
-  kOwed
+  kOwed,
+  kFeed,
+  kFeedPosition,  // a sequence
+  kFeedHorizon,
+  kAuditLog
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.
@@ -42,6 +46,9 @@ absl::StatusOr<Oid32> ExtensionSchema();
 // Its name, unquoted; FailedPrecondition if the extension is not installed, also where it has been
 // dropped a moment ago.
 absl::StatusOr<std::string> ExtensionSchemaName();
+
+// False for a table that the installed version of the extension does not have.
+absl::StatusOr<bool> HasCatalogTable(CatalogTable table);
 
 // OID of a table of the extension; FailedPrecondition if the extension is not installed.
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table);
