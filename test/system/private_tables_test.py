@@ -71,12 +71,13 @@ def check_defaults(server):
     extension_objects.compare(extension_objects.describe(connection), wanted, "90_privileges.sql, with default privileges,")
     assert messages(connection) == [("info", "What is private is nobody else's.")]
     run(connection, "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'")
-    run(connection, "GRANT SELECT ON pg_tview_dead_letter, pg_tview_outbox TO app")
+    run(connection, "GRANT SELECT ON pg_tview_dead_letter, pg_tview_outbox TO app, watcher")
+    run(connection, "ALTER EXTENSION pg_tviews UPDATE")
+    extension_objects.compare(extension_objects.describe(connection), wanted, "pg_tviews--0.1.0--0.2.0.sql, with default privileges,")
     run(connection, "GRANT EXECUTE ON FUNCTION pg_tviews_pause() TO watcher")
+    run(connection, "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'")
     run(connection, "ALTER EXTENSION pg_tviews UPDATE")
     assert value(connection, "SELECT has_function_privilege('watcher', 'pg_tviews_pause()', 'EXECUTE')"), "a GRANT is lost"
-    run(connection, "REVOKE EXECUTE ON FUNCTION pg_tviews_pause() FROM watcher")
-    extension_objects.compare(extension_objects.describe(connection), wanted, "pg_tviews--0.1.0--0.2.0.sql, with default privileges,")
     make_secrets(connection)
     expect_nothing(connection, "app")
 
