@@ -11,6 +11,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/shmem/wait_events.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/graph_loader.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
