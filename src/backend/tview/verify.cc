@@ -57,7 +57,7 @@ absl::Status TooFarBehind() {
 
 // True if the evaluator's snapshot is one at which the TVIEW contains all that the query would see.
 absl::StatusOr<bool> IsExact(RelationId tview, Evaluator* evaluator) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, ExtensionObject("pg_tview_outbox"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, pg::QualifiedTable(pg::CatalogTable::kOutbox));
   TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
