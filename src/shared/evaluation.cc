@@ -36,7 +36,7 @@ std::optional<std::string> Copy(const std::optional<std::string_view>& field) {
   return field.has_value() ? std::optional<std::string>(*field) : std::nullopt;
 }
 
-constexpr std::size_t kHeadFields = 4;
+constexpr std::size_t kHeadFields = 5;
 
 }  // namespace
 
@@ -45,7 +45,12 @@ std::string EncodeEvaluation(const Evaluation& evaluation) {
   AppendField(std::to_string(evaluation.owner), &bytes);
   AppendField(evaluation.with_batch_costs ? "1" : "0", &bytes);
   AppendField(evaluation.with_key_planning ? "1" : "0", &bytes);
+  AppendField(std::to_string(evaluation.settings.size()), &bytes);
   AppendField(evaluation.sql, &bytes);
+  for (const DefinitionSetting& setting : evaluation.settings) {
+    AppendField(setting.name, &bytes);
+    AppendField(setting.value, &bytes);
+  }
   for (const auto& parameter : evaluation.parameters) AppendField(parameter, &bytes);
   return bytes;
 }
@@ -59,8 +64,16 @@ std::optional<Evaluation> DecodeEvaluation(std::string_view bytes) {
   }
   evaluation.with_batch_costs = *fields[1] == "1";
   evaluation.with_key_planning = *fields[2] == "1";
-  evaluation.sql = *fields[3];
-  for (std::size_t i = kHeadFields; i < fields.size(); ++i) {
+  std::size_t settings = 0;
+  if (!ReadNumber(*fields[3], &settings)) return std::nullopt;
+  evaluation.sql = *fields[4];
+  std::size_t next = kHeadFields;
+  for (; settings > 0; --settings, next += 2) {
+    if (!AreAllThere(fields, next + 2)) return std::nullopt;
+    evaluation.settings.push_back(
+        {.name = std::string(*fields[next]), .value = std::string(*fields[next + 1])});
+  }
+  for (std::size_t i = next; i < fields.size(); ++i) {
     evaluation.parameters.push_back(Copy(fields[i]));
   }
   return evaluation;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "shared/definition_settings.h"
 #include "shared/types.h"
 
 namespace tviews {
@@ -21,6 +22,7 @@ namespace tviews {
 // One statement that an evaluator runs.
 struct Evaluation {
   RoleId owner = 0;  // of what the statement evaluates; 0: of the extension, for its own tables
+  DefinitionSettings settings = {};  // that the definition keeps
   std::string sql;
   std::vector<std::optional<std::string>> parameters = {};  // text values
   bool with_batch_costs = false;   // planned with the page costs of a batch

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/definition_settings.h"
 #include "shared/lineage.h"
 #include "shared/types.h"
 
@@ -48,6 +49,7 @@ struct TviewDefinition {
   // The key can be NULL in the backing view's result only if this is false.
   bool key_is_not_null = false;
   RoleId owner = 0;
+  DefinitionSettings settings;   // what the query runs with
   bool is_quarantined = false;   // as a whole
   bool is_undetermined = false;  // the same sources may give other rows
   std::vector<SourceLineage> sources;

@@ -149,15 +149,29 @@ def tviews(connection):
     return run(connection, "SELECT tview::text, backing_view::text FROM pg_tview_meta ORDER BY 1")
 
 
+def use_settings(connection, tview):
+    """Gives the session the settings that the TVIEW keeps; returns what to set afterwards, [(name, value)]."""
+    changed = run(connection, """
+        SELECT key, value, current_setting(key)
+        FROM pg_tview_meta, jsonb_each_text(options -> 'settings')
+        WHERE tview = %s::regclass AND value <> current_setting(key)""", (tview,))
+    for name, setting, _ in changed:
+        run(connection, "SELECT set_config(%s, %s, false)", (name, setting))
+    return [(name, present) for name, _, present in changed]
+
+
 def differences(connection):
     """{tview: some rows that differ}, by SQL alone: independent of pg_tviews_verify."""
     found = {}
     for tview, view in tviews(connection):
+        before = use_settings(connection, tview)
         rows = run(connection, f"""
             SELECT 'missing', v::text FROM (SELECT * FROM {view} EXCEPT ALL SELECT * FROM {tview}) v
             UNION ALL
             SELECT 'extra', t::text FROM (SELECT * FROM {tview} EXCEPT ALL SELECT * FROM {view}) t
             LIMIT 5""")
+        for name, setting in before:
+            run(connection, "SELECT set_config(%s, %s, false)", (name, setting))
         if rows:
             found[tview] = rows
     return found

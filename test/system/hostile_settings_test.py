@@ -6,6 +6,8 @@ SCRIPT = """
 CREATE TABLE tb_a (pk_a int PRIMARY KEY, name text, at timestamptz DEFAULT '2020-02-03 04:05:06+00');
 INSERT INTO tb_a SELECT i, 'old' FROM generate_series(1, 10) i;
 CREATE TABLE tv_a AS SELECT pk_a, name, at FROM tb_a;
+CREATE TABLE tv_text AS SELECT pk_a AS pk_text, at::text AS at, (at - now)::text AS since, pk_a / 3.0::float8 AS third,
+  to_jsonb(tb_a) AS data FROM tb_a, CAST('2020-01-01 00:00+00' AS timestamptz) AS now;
 CREATE ROLE nobody;
 """
 SETTINGS = {
@@ -33,6 +35,14 @@ SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
     "pg_tviews.pause_at": "'after_take:x,,:,before_commit'",
     "default_text_search_config": "'simple'",
+    "TimeZone": "'Asia/Kolkata'",
+    "extra_float_digits": "-12",
+    "lc_monetary": "'C'",
+    "xmlbinary": "hex",
+    "idle_session_timeout": "1",
+    "exit_on_error": "on",
+    "gin_fuzzy_search_limit": "1",
+    "backslash_quote": "off",
 }
 
 
@@ -54,6 +64,8 @@ with Server("hostile_settings") as server:
     admin = server.connect()
     parallel = "debug_parallel_query" if admin.server_version >= 160000 else "force_parallel_mode"
     SETTINGS[parallel] = "on"
+    if admin.server_version >= 170000:
+        SETTINGS["transaction_timeout"] = "1"
     check_equal(connection)
     for target in ("DATABASE hostile", "ROLE postgres", "ROLE ALL"):
         for name, setting in SETTINGS.items():

@@ -6,15 +6,20 @@ namespace tviews {
 namespace {
 
 TEST(Evaluation, AStatementArrivesAsItWasSent) {
-  const Evaluation sent = {.owner = 4294967295U,
-                           .sql = std::string("SELECT '\0'", 10),
-                           .parameters = {"a", std::nullopt, ""},
-                           .with_batch_costs = false,
-                           .with_key_planning = true};
+  const Evaluation sent = {
+      .owner = 4294967295U,
+      .settings = {{.name = "TimeZone", .value = "UTC"}, {.name = "DateStyle", .value = ""}},
+      .sql = std::string("SELECT '\0'", 10),
+      .parameters = {"a", std::nullopt, ""},
+      .with_batch_costs = false,
+      .with_key_planning = true};
   const std::optional<Evaluation> got = DecodeEvaluation(EncodeEvaluation(sent));
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->owner, sent.owner);
   EXPECT_EQ(got->sql, sent.sql);
+  ASSERT_EQ(got->settings.size(), 2U);
+  EXPECT_EQ(got->settings[0].value, "UTC");
+  EXPECT_EQ(got->settings[1].name, "DateStyle");
   EXPECT_EQ(got->parameters, sent.parameters);
   EXPECT_FALSE(got->with_batch_costs);
   EXPECT_TRUE(got->with_key_planning);

@@ -61,6 +61,7 @@ absl::StatusOr<double> CostOf(Evaluation statement, Evaluator* evaluator) {
 // As the applier plans it.
 Evaluation Recomputation(const TviewImpact& impact, const std::string& statement) {
   return {.owner = impact.owner,
+          .settings = impact.tview->settings,
           .sql = statement,
           .with_batch_costs = impact.strategy != Strategy::kFull,
           .with_key_planning = true};
@@ -119,9 +120,11 @@ absl::Status AppendSteps(const TviewImpact& impact, Evaluator* evaluator,
   for (const KeyQuery& query : impact.queries) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string source, RelationDisplayName(query.source));
     lines->push_back("Lookup of keys of " + name + " from " + source + " by " + query.description);
-    TVIEWS_RETURN_IF_ERROR(
-        AppendPlan({.owner = impact.owner, .sql = query.statement, .with_batch_costs = true},
-                   evaluator, lines));
+    TVIEWS_RETURN_IF_ERROR(AppendPlan({.owner = impact.owner,
+                                       .settings = tview.settings,
+                                       .sql = query.statement,
+                                       .with_batch_costs = true},
+                                      evaluator, lines));
   }
   if (impact.keys.empty() && impact.strategy != Strategy::kFull) {
     lines->push_back("Refresh of " + name + ": no keys");

@@ -36,6 +36,7 @@ absl::StatusOr<std::string> CountDocuments(const TviewImpact& impact, Evaluator*
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult count,
       evaluator->Run({.owner = impact.owner,
+                      .settings = impact.tview->settings,
                       .sql = "SELECT count(*) FROM ONLY " + impact.tview->qualified_name}));
   return *count.rows[0][0];
 }

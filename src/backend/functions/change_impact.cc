@@ -143,9 +143,11 @@ absl::Status ChangeImpact::FollowPath(const SourceLineage& source, const Lineage
     TVIEWS_ASSIGN_OR_RETURN(statement, LookupStatement(source, path, delta));
     impact->queries.push_back({source.source, path.description, statement});
   }
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult result,
-      evaluator_->Run({.owner = impact->owner, .sql = statement, .with_batch_costs = true}));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
+                          evaluator_->Run({.owner = impact->owner,
+                                           .settings = impact->tview->settings,
+                                           .sql = statement,
+                                           .with_batch_costs = true}));
   for (const pg::SqlRow& row : result.rows) impact->keys.insert(*row[0]);
   return absl::OkStatus();
 }
@@ -164,6 +166,7 @@ absl::Status ChangeImpact::AddToDeltas(const TviewImpact& impact) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       evaluator_->Run({.owner = impact.owner,
+                       .settings = tview.settings,
                        .sql = absl::StrCat("SELECT array_agg(t.ctid) ", rows, " JOIN (", values,
                                            ") AS k (key) ON t.", QuoteIdentifier(tview.key_column),
                                            " ", tview.key_equality, " k.key"),

@@ -10,6 +10,7 @@
 #include "backend/lineage/path_sql.h"
 #include "backend/lineage/paths.h"
 #include "backend/lineage/scope.h"
+#include "backend/lineage/settings.h"
 #include "backend/lineage/trim.h"
 #include "backend/lineage/undetermined.h"
 #include "backend/tview/leading_index.h"
@@ -36,6 +37,7 @@ struct PlainAnalysis {
   PlainArray<PlainPath*> paths;
   PlainArray<RelationId> views;
   PlainArray<const char*> undetermined;
+  PlainArray<const char*> settings;
   PlainArray<lineage::ProbedColumn> unindexed;
   PlainArray<const char*> unindexed_reasons;
   bool key_is_not_null = false;
@@ -74,6 +76,7 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, PlainAnalys
   Query* expanded = lineage::ExpandQuery(query, &analysis->views);
   lineage::RefuseUntrackable(expanded);
   lineage::TrimUnreadColumns(expanded);
+  lineage::FindSettings(expanded, &analysis->settings);
   lineage::Tree* tree = lineage::BuildTree(expanded);
   analysis->reads = tree->reads;
   lineage::FindUndetermined(tree, &analysis->undetermined);
@@ -149,6 +152,7 @@ absl::StatusOr<Analysis> CopyAnalysis(
             [](const SourceLineage& a, const SourceLineage& b) { return a.source < b.source; });
   analysis.nested_views.assign(plain.views.begin(), plain.views.end());
   analysis.undetermined.assign(plain.undetermined.begin(), plain.undetermined.end());
+  analysis.settings.assign(plain.settings.begin(), plain.settings.end());
   for (int i = 0; i < plain.unindexed.size(); ++i) {
     analysis.suggested_indexes.push_back(
         {plain.unindexed[i].relation, plain.unindexed[i].attribute, plain.unindexed_reasons[i]});

@@ -40,6 +40,7 @@ struct Analysis {
   // Why the same rows may give different documents, for a NOTICE; empty if they cannot.
   std::vector<std::string> undetermined;
   std::vector<SuggestedIndex> suggested_indexes;
+  std::vector<std::string> settings;  // that the result is known to depend on, by name
 };
 
 // `query` is the view's query as parse analysis leaves it (or as pg_rewrite holds it), and

@@ -23,6 +23,7 @@
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
@@ -45,7 +46,8 @@ struct Foundling {
   std::string view;        // as the label names it
   std::string definition;  // as the user gave it; empty if only the view knows it
   std::string options;     // members of a JSON object
-  bool is_copy = false;    // it has a row in pg_tview_meta, of another database
+  DefinitionSettings settings;
+  bool is_copy = false;  // it has a row in pg_tview_meta, of another database
 };
 
 // The identity under which OIDs and snapshots mean something.
@@ -71,16 +73,20 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
                        " coalesce(m.key_column, l.j ->> 'key'),"
                        " coalesce(m.backing_view::text, l.j ->> 'view'),"
                        " coalesce(m.definition, ''), m.tview IS NOT NULL,"
-                       " trim('{}' FROM coalesce(m.options, CASE jsonb_typeof(l.j -> 'options')"
-                       " WHEN 'object' THEN l.j -> 'options' END, '{}')::text)"
-                       " FROM ",
-                       Labels(), " AS l FULL JOIN ", meta,
+                       " left(right(o.options::text, -1), -1), ",
+                       pg::SettingsColumns("o.options -> 'settings'"), " FROM (", Labels(),
+                       " AS l FULL JOIN ", meta,
                        " AS m ON m.tview = l.objoid"
-                       " JOIN pg_class AS c ON c.oid = coalesce(l.objoid, m.tview)"
+                       " JOIN pg_class AS c ON c.oid = coalesce(l.objoid, m.tview))"
+                       " CROSS JOIN LATERAL (SELECT coalesce(m.options, CASE"
+                       " jsonb_typeof(l.j -> 'options') WHEN 'object' THEN l.j -> 'options' END,"
+                       " '{}')) AS o (options)"
                        " WHERE (",
                        kIsOfHere, ") IS NOT TRUE ORDER BY c.oid"),
           Identity()));
   std::vector<Foundling> foundlings;
+  // Labels of before there were settings.
+  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings present, pg::SettingsInForce());
   for (const pg::SqlRow& row : found.rows) {
     foundlings.push_back({.table = static_cast<RelationId>(std::stoul(*row[0])),
                           .owner = static_cast<RoleId>(std::stoul(*row[1])),
@@ -89,7 +95,9 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
                           .view = *row[4],
                           .definition = *row[5],
                           .options = *row[7],
+                          .settings = pg::SettingsFromRow(row, 8),
                           .is_copy = row[6] == "t"});
+    if (foundlings.back().settings.empty()) foundlings.back().settings = present;
   }
   return foundlings;
 }
@@ -168,7 +176,7 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
   TVIEWS_ASSIGN_OR_RETURN(const RelationId view, ViewIfReady(foundling));
   if (view == 0) return false;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
-                          pg::UserScope::AsDefinitionOwner(foundling.owner));
+                          pg::UserScope::AsDefinitionOwner(foundling.owner, foundling.settings));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, LockViewNoWait(view));
   if (!is_locked) return false;
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
@@ -194,6 +202,7 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
                       .fill_snapshot = "",
                       .fill_creator = "",
                       .options = foundling.options,
+                      .settings = foundling.settings,
                       .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", foundling.table, {{"definition", text}}));
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());

@@ -16,6 +16,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/pg/shmem/session_notes.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -140,14 +141,18 @@ absl::Status CreateIndexes(const TviewName& name, const DefiningQuery& query, At
 }
 
 // The texts of lookups must not depend on the user's search path.
-absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(GetUserId()));
+absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key,
+                                       const DefinitionSettings& settings) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
   return DeriveLineage(tree, key);
 }
 
 // What counts is what the view reads, which the server has looked up once more.
-absl::StatusOr<Analysis> AnalyzeAsOwner(RelationId view, const std::string& key_column) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(GetUserId()));
+absl::StatusOr<Analysis> AnalyzeAsOwner(RelationId view, const std::string& key_column,
+                                        const DefinitionSettings& settings) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
   return AnalyzeView(view, key_column);
 }
 
@@ -165,6 +170,15 @@ absl::Status CheckReadsTheSame(const TviewName& name, const Analysis& expected,
                                    "\" changed their meaning while it was created",
                         .hint = "Create it again.",
                         .sqlstate = "40001"});
+}
+
+// The session's, unless the statement names others.
+absl::StatusOr<DefinitionSettings> SettingsFor(const TviewRequest& request) {
+  TVIEWS_ASSIGN_OR_RETURN(DefinitionSettings settings, pg::SettingsInForce());
+  for (const DefinitionSetting& named : request.settings) {
+    TVIEWS_ASSIGN_OR_RETURN(settings, pg::ChangeSetting(settings, named.name, named.value));
+  }
+  return settings;
 }
 
 // Shows the creation in pg_tviews_progress until it ends, in whatever way: where the stack is not
@@ -189,7 +203,8 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query,
                           ParseDefiningQuery(request.query, request.column_names));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, request.key));
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis expected, DeriveAsOwner(query.tree, key));
+  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, SettingsFor(request));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis expected, DeriveAsOwner(query.tree, key, settings));
   const CreationProgress progress(name.entity);
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(expected)));
   // Again: whoever held the locks may have created it.
@@ -202,7 +217,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   const std::string& key_column = query.columns[key - 1].name;
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeAsOwner(view, key_column));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeAsOwner(view, key_column, settings));
   TVIEWS_RETURN_IF_ERROR(CheckReadsTheSame(name, expected, analysis));
 
   FillResult fill;
@@ -211,6 +226,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
     TVIEWS_ASSIGN_OR_RETURN(fill, FillTview({.table = table,
                                              .query = "SELECT * FROM " + name.QualifiedView(),
                                              .owner = GetUserId(),
+                                             .settings = settings,
                                              .key = key}));
   }
   pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
@@ -227,6 +243,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .fill_snapshot = fill.snapshot,
                                          .fill_creator = fill.creator,
                                          .options = request.options,
+                                         .settings = settings,
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   if (request.with_no_data) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
@@ -235,7 +252,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                      {{"definition", query.text},
                       {"key", key_column},
                       {"options", "{" + request.options + "}", AuditDetail::kJson}}));
-  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
+  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};
 }

@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "backend/tview/names.h"
+#include "shared/definition_settings.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
@@ -35,8 +36,9 @@ struct TviewRequest {
   std::string key;                        // empty: by the names of the columns
   std::vector<std::string> column_names;  // replace those of the query, from the first on
   TableStorage storage;
-  std::string options;        // members of a JSON object (tview/options.h)
-  bool with_no_data = false;  // the applier fills it
+  std::string options;               // members of a JSON object (tview/options.h)
+  DefinitionSettings settings = {};  // that differ from those of the session
+  bool with_no_data = false;         // the applier fills it
 };
 
 struct CreatedTview {

@@ -10,6 +10,7 @@
 #include "backend/tview/options.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -33,6 +34,7 @@ struct Options {
   std::string entity;
   std::string key;
   std::string others;  // members of a JSON object (tview/options.h)
+  DefinitionSettings settings;
   TableStorage storage;
 };
 
@@ -46,13 +48,16 @@ absl::Status ReadOurOption(const DefElem* option, const std::string& value, Opti
     options->entity = value;
   } else if (name == "key") {
     options->key = value;
+  } else if (const char* const setting = pg::DefinitionSettingNamed(name)) {
+    options->settings.push_back({.name = setting, .value = value});
   } else {
     TVIEWS_ASSIGN_OR_RETURN(const std::string member, TviewOptionAsJson(option));
     if (member.empty()) {
       return pg::MakeError(absl::StatusCode::kInvalidArgument,
                            {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
                             .hint = "The parameters are pg_tviews.entity, pg_tviews.key, "
-                                    "pg_tviews.notify and pg_tviews.feed."});
+                                    "pg_tviews.notify, pg_tviews.feed, and the "
+                                    "settings that a TVIEW keeps, such as pg_tviews.timezone."});
     }
     options->others += (options->others.empty() ? "" : ", ") + member;
   }
@@ -177,6 +182,7 @@ absl::StatusOr<CreateTableAsResult> RunCreateTableAs(const CreateTableAsStmt* st
   TVIEWS_ASSIGN_OR_RETURN(request.query, QueryText(statement, text));
   request.key = options.key;
   request.options = options.others;
+  request.settings = std::move(options.settings);
   request.with_no_data = into->skipData;
   request.storage = std::move(options.storage);
   for (int i = 0; i < list_length(into->colNames); ++i) {

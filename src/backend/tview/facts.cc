@@ -6,6 +6,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/status_macros.h"
 
 namespace tviews::backend {
@@ -55,8 +56,8 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
-                           " array_to_string(m.dependencies, ' ') FROM " +
-                               meta +
+                           " array_to_string(m.dependencies, ' '), " +
+                               pg::SettingsColumns("m.options -> 'settings'") + " FROM " + meta +
                                " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
                            {std::to_string(tview)}));
   if (found.rows.empty()) {
@@ -70,6 +71,7 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   facts.entity = *row[1];
   facts.key_column = *row[2];
   facts.owner = static_cast<RoleId>(std::stoul(*row[3]));
+  facts.settings = pg::SettingsFromRow(row, 5);
   std::istringstream dependencies(*row[4]);
   for (RelationId source = 0; dependencies >> source;) facts.dependencies.push_back(source);
   TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));

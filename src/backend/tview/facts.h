@@ -34,6 +34,7 @@ struct TviewFacts {
   std::string view;        // quoted and qualified
   std::string key_column;  // not quoted
   RoleId owner = 0;
+  DefinitionSettings settings;  // what the query runs with
 };
 
 absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview);

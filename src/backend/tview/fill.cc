@@ -136,7 +136,8 @@ absl::Status NullKey(const FillTarget& target) {
 
 absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews fill"));
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(target.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(target.owner, target.settings));
   const pg::ReaderBypass bypass;
   Receiver receiver{};
   pg::InitializeReceiver(&receiver.destination, Receive, Startup, Shutdown);

@@ -16,14 +16,16 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "shared/definition_settings.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
 
 struct FillTarget {
   RelationId table = 0;
-  std::string query;  // SELECT * FROM v_x, schema-qualified
-  RoleId owner = 0;   // as whom it runs
+  std::string query;            // SELECT * FROM v_x, schema-qualified
+  RoleId owner = 0;             // as whom it runs
+  DefinitionSettings settings;  // and with what
   AttributeNumber key = 0;
 };
 

@@ -49,6 +49,17 @@ std::string TextArray(const std::vector<std::string>& texts) {
   return result + '}';
 }
 
+// Two array constants: names and values.
+std::pair<std::string, std::string> SettingArrays(const DefinitionSettings& settings) {
+  std::vector<std::string> names;
+  std::vector<std::string> values;
+  for (const DefinitionSetting& setting : settings) {
+    names.push_back(setting.name);
+    values.push_back(setting.value);
+  }
+  return {TextArray(names), TextArray(values)};
+}
+
 pg::SqlValue OrNull(const std::string& text) {
   return text.empty() ? pg::SqlValue() : pg::SqlValue(text);
 }
@@ -123,6 +134,7 @@ absl::Status NoteMetadataChange() {
 absl::Status InsertMetadata(const TviewMetadata& metadata) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  const auto [names, values] = SettingArrays(metadata.settings);
   TVIEWS_RETURN_IF_ERROR(
       pg::ExecuteSqlLatest(
           "INSERT INTO " + table +
@@ -130,7 +142,8 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
               " dependency_paths, nested_views, key_is_not_null, fill_snapshot, fill_creator,"
               " system_identifier, database_oid, options) VALUES ($1::oid, $2, $3::oid,"
               " $4::name, $5, $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot,"
-              " $11::xid8, $12::bigint, $13::oid, $14::jsonb - 'undetermined' || $15::jsonb)",
+              " $11::xid8, $12::bigint, $13::oid, $14::jsonb - 'undetermined' || $15::jsonb"
+              " || jsonb_build_object('settings', jsonb_object($16::text[], $17::text[])))",
           {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
            metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
            TextArray(DependencyPaths(metadata.analysis)),
@@ -139,7 +152,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            OrNull(metadata.fill_creator),
            std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
            std::to_string(MyDatabaseId), "{" + metadata.options + "}",
-           UndeterminedOption(metadata.analysis)})
+           UndeterminedOption(metadata.analysis), names, values})
           .status());
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(metadata.tview));
@@ -233,6 +246,20 @@ absl::Status ChangeOptions(RelationId tview, const std::string& set, const std::
                                " SET options = (options || $2::jsonb) - $3::text[]"
                                " WHERE tview = $1::oid",
                            {std::to_string(tview), set, reset})
+          .status());
+  TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
+  return NoteMetadataChange();
+}
+
+absl::Status ReplaceSettings(RelationId tview, const DefinitionSettings& settings) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  const auto [names, values] = SettingArrays(settings);
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table +
+                               " SET options = options || jsonb_build_object('settings',"
+                               " jsonb_object($2::text[], $3::text[])) WHERE tview = $1::oid",
+                           {std::to_string(tview), names, values})
           .status());
   TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
   return NoteMetadataChange();

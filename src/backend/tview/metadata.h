@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "backend/lineage/query_analysis.h"
+#include "shared/definition_settings.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
@@ -29,6 +30,7 @@ struct TviewMetadata {
   std::string fill_snapshot;  // empty: the first batch fills it
   std::string fill_creator;
   std::string options = {};  // members of a JSON object
+  DefinitionSettings settings = {};
   Analysis analysis;
 };
 
@@ -57,6 +59,9 @@ absl::Status RenameEntity(RelationId tview, const std::string& entity);
 
 // Sets members of the TVIEW's options, as a JSON object, and removes others, as an array of texts.
 absl::Status ChangeOptions(RelationId tview, const std::string& set, const std::string& reset);
+
+// Gives `tview` other settings for its query; recomputing it is the caller's.
+absl::Status ReplaceSettings(RelationId tview, const DefinitionSettings& settings);
 
 // Deletes all that is known of `tview` and returns the sources that it read.
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview);

@@ -2,13 +2,18 @@
 
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "backend/ddl/audit_log.h"
+#include "backend/tview/facts.h"
 #include "backend/tview/metadata.h"
+#include "backend/tview/stored_lineage.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -19,6 +24,7 @@
 #include <nodes/parsenodes.h>
 #include <storage/lockdefs.h>
 #include <utils/acl.h>
+#include <utils/guc.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -44,7 +50,8 @@ absl::Status Unrecognized(const std::string& name) {
   return pg::MakeError(
       absl::StatusCode::kInvalidArgument,
       {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
-       .hint = "The parameters that can be changed are pg_tviews.notify and pg_tviews.feed."});
+       .hint = "The parameters that can be changed are pg_tviews.notify, pg_tviews.feed, and the "
+               "settings that a TVIEW keeps, such as pg_tviews.timezone."});
 }
 
 bool IsChange(const AlterTableCmd* command) {
@@ -68,14 +75,32 @@ void CountOptions(const AlterTableStmt* statement, int* all, int* ours) {
   }
 }
 
-// Two JSON objects: what is set, and whose members are reset.
+// A JSON object of what is set, and the names of what is reset.
 struct Changes {
   std::string set;
   std::string reset;
+  DefinitionSettings settings;  // of the server
 };
+
+// Reset is what a new TVIEW would get: the session's value.
+absl::Status ReadSetting(const char* name, const DefElem* option, bool is_set, Changes* changes) {
+  std::string value;
+  if (is_set) {
+    TVIEWS_ASSIGN_OR_RETURN(value, Text(option));
+  } else {
+    TVIEWS_ASSIGN_OR_RETURN(const char* const present,
+                            pg::CallFor([name] { return GetConfigOption(name, false, false); }));
+    value = present;
+  }
+  changes->settings.push_back({.name = name, .value = std::move(value)});
+  return absl::OkStatus();
+}
 
 absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
   const std::string name = option->defname;
+  if (const char* const setting = pg::DefinitionSettingNamed(name)) {
+    return ReadSetting(setting, option, is_set, changes);
+  }
   if (name != "notify" && name != "feed") return Unrecognized(name);
   if (!is_set) {
     absl::StrAppend(&changes->reset, changes->reset.empty() ? "" : ",", name);
@@ -114,6 +139,31 @@ absl::StatusOr<RelationId> LockTview(const AlterTableStmt* statement) {
       absl::StatusCode::kInvalidArgument,
       {.message = absl::StrCat("\"", statement->relation->relname, "\" is not a TVIEW"),
        .sqlstate = "42809"});
+}
+
+// The documents are computed anew.
+absl::Status ChangeSettings(RelationId tview, const DefinitionSettings& changes) {
+  if (changes.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  DefinitionSettings settings = facts.settings;
+  if (settings.empty()) {
+    TVIEWS_ASSIGN_OR_RETURN(settings, pg::SettingsInForce());
+  }
+  for (const DefinitionSetting& change : changes) {
+    TVIEWS_ASSIGN_OR_RETURN(settings, pg::ChangeSetting(settings, change.name, change.value));
+  }
+  TVIEWS_RETURN_IF_ERROR(ReplaceSettings(tview, settings));
+  return NoteTview(tview);
+}
+
+// As they are recorded.
+std::string SettingsText(const DefinitionSettings& settings) {
+  std::string text;
+  for (const DefinitionSetting& setting : settings) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", setting.name, " = ",
+                    QuoteLiteral(setting.value));
+  }
+  return text;
 }
 
 }  // namespace
@@ -164,10 +214,12 @@ absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
     return true;
   }
   TVIEWS_RETURN_IF_ERROR(ChangeOptions(tview, "{" + changes.set + "}", "{" + changes.reset + "}"));
+  TVIEWS_RETURN_IF_ERROR(ChangeSettings(tview, changes.settings));
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("ALTER", tview,
                                         {{"command", "ALTER TABLE"},
                                          {"set", "{" + changes.set + "}", AuditDetail::kJson},
-                                         {"reset", changes.reset}}));
+                                         {"reset", changes.reset},
+                                         {"settings", SettingsText(changes.settings)}}));
   return true;
 }
 

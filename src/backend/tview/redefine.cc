@@ -20,6 +20,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -119,6 +120,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string definition, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query, ParseDefiningQuery(definition, {}));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, ""));
+  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, pg::SettingsInForce());
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveLineage(query.tree, key));
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
   const std::string& key_column = query.columns[key - 1].name;
@@ -132,12 +134,13 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
                                          .fill_snapshot = "",
                                          .fill_creator = "",
                                          .options = "",
+                                         .settings = settings,
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   TVIEWS_RETURN_IF_ERROR(NoteTview(table));
   TVIEWS_RETURN_IF_ERROR(
       RecordActionOn("CONVERT", table, {{"definition", query.text}, {"key", key_column}}));
-  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis));
+  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings));
   return RelationDisplayName(table);
 }
 

@@ -3,11 +3,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_join.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/index_suggestions.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/settings.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -54,6 +56,19 @@ absl::Status ReportSource(const TviewName& name, const SourceLineage& source) {
                 absl::StrJoin(paths, "; "));
 }
 
+// Those of which it is known that the query's result depends on them.
+absl::Status ReportSettings(const TviewName& name, const Analysis& analysis,
+                            const DefinitionSettings& settings) {
+  std::vector<std::string> texts;
+  for (const DefinitionSetting& setting : settings) {
+    if (!absl::c_linear_search(analysis.settings, setting.name)) continue;
+    texts.push_back(setting.name + " = " + QuoteLiteral(setting.value));
+  }
+  if (texts.empty()) return absl::OkStatus();
+  return Notice("the documents of TVIEW \"" + name.table +
+                "\" depend on settings, which it keeps: " + absl::StrJoin(texts, ", "));
+}
+
 absl::Status ReportIndex(const SuggestedIndex& index) {
   TVIEWS_ASSIGN_OR_RETURN(const IndexSuggestion suggestion, DescribeSuggestion(index));
   return Notice(suggestion.reason, suggestion.statement);
@@ -61,7 +76,8 @@ absl::Status ReportIndex(const SuggestedIndex& index) {
 
 }  // namespace
 
-absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis) {
+absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis,
+                            const DefinitionSettings& settings) {
   TVIEWS_RETURN_IF_ERROR(WarnOfForeignTables(name, analysis.sources));
   if (!pg::settings::notice_lineage) return absl::OkStatus();
   for (const SourceLineage& source : analysis.sources) {
@@ -71,6 +87,7 @@ absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis) {
     TVIEWS_RETURN_IF_ERROR(Notice("the rows of TVIEW \"" + name.table +
                                   "\" are not determined by its sources: " + reason));
   }
+  TVIEWS_RETURN_IF_ERROR(ReportSettings(name, analysis, settings));
   for (const SuggestedIndex& index : analysis.suggested_indexes) {
     TVIEWS_RETURN_IF_ERROR(ReportIndex(index));
   }

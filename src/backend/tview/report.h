@@ -10,11 +10,14 @@
 #include "absl/status/status.h"
 #include "backend/lineage/query_analysis.h"
 #include "backend/tview/names.h"
+#include "shared/definition_settings.h"
 
 namespace tviews::backend {
 
-// NOTICEs, unless pg_tviews.notice_lineage is off; a WARNING for each foreign table.
-absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis);
+// NOTICEs, unless pg_tviews.notice_lineage is off; a WARNING for each foreign table. `settings` are
+// those that the TVIEW keeps.
+absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis,
+                            const DefinitionSettings& settings);
 
 }  // namespace tviews::backend
 

@@ -44,7 +44,8 @@ absl::StatusOr<const Query*> ViewQuery(RelationId view) {
 }
 
 absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   return AnalyzeView(tview.backing_view, tview.key_column, tview.dependencies);
 }
 

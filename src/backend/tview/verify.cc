@@ -154,8 +154,10 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string equality, KeyEqualityOf(tview));
   TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
   TVIEWS_RETURN_IF_ERROR(AwaitExactSnapshot(relation, &evaluator));
-  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
-                          evaluator.Run({.owner = owner, .sql = Comparison(tview, equality)}));
+  TVIEWS_ASSIGN_OR_RETURN(
+      pg::SqlResult result,
+      evaluator.Run(
+          {.owner = owner, .settings = tview.settings, .sql = Comparison(tview, equality)}));
   TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return std::move(result.rows);
 }

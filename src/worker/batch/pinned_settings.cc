@@ -23,7 +23,15 @@ void PinSettings() {
       {"default_transaction_deferrable", "off"},
       {"session_replication_role", "origin"},
       {"statement_timeout", "0"},
+      {"transaction_timeout", "0"},
       {"idle_in_transaction_session_timeout", "0"},
+      {"idle_session_timeout", "0"},
+      {"exit_on_error", "off"},
+      {"restrict_nonsystem_relation_kind", ""},
+      {"gin_fuzzy_search_limit", "0"},
+      {"force_parallel_mode", "off"},
+      {"debug_parallel_query", "off"},
+      {"lo_compat_privileges", "off"},
       {"search_path", "pg_catalog, pg_temp"},
       {"synchronous_commit", "off"},
       {"row_security", "off"},
@@ -34,6 +42,7 @@ void PinSettings() {
       {"pg_tviews.read_consistency", "eventual"},  // it would wait for itself
   };
   for (const auto& setting : pinned) {
+    if (GetConfigOption(setting.name, true, false) == nullptr) continue;  // of another version
     SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
   }
   char timeout[32];

@@ -101,7 +101,7 @@ absl::StatusOr<pg::SqlResult> Run(const Evaluation& evaluation) {
     return pg::ExecuteSql(evaluation.sql, evaluation.parameters);
   }
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
-                          pg::UserScope::AsDefinitionOwner(evaluation.owner));
+                          pg::UserScope::AsDefinitionOwner(evaluation.owner, evaluation.settings));
   return pg::ExecuteSql(evaluation.sql, evaluation.parameters);
 }
 

@@ -124,8 +124,8 @@ absl::Status Help(Station* station) {
   const pg::KeyPlanning planning;
   const pg::PageCostsOfBatch page_costs;
   StatementCache statements;
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
-                          pg::UserScope::AsDefinitionOwner(task->tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(
+                                                         task->tview.owner, task->tview.settings));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     for (;;) {
       const std::uint32_t slice = shared->TakeSlice();

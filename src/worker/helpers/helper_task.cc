@@ -14,6 +14,7 @@ struct Numbers {
   RoleId owner;
   TypeId key_type;
   std::int32_t shape;
+  std::int32_t settings;  // how many
   AttributeNumber key_attribute;
 };
 
@@ -29,12 +30,17 @@ std::string EncodeHelperTask(const TviewDefinition& tview, RefreshShape shape,
   numbers.owner = tview.owner;
   numbers.key_type = tview.key_type;
   numbers.shape = static_cast<std::int32_t>(shape);
+  numbers.settings = static_cast<std::int32_t>(tview.settings.size());
   numbers.key_attribute = tview.key_attribute;
   std::string bytes;
   AppendField(std::string_view(reinterpret_cast<const char*>(&numbers), sizeof(numbers)), &bytes);
   AppendField(tview.qualified_view, &bytes);
   AppendField(tview.key_column, &bytes);
   AppendField(tview.key_equality, &bytes);
+  for (const DefinitionSetting& setting : tview.settings) {
+    AppendField(setting.name, &bytes);
+    AppendField(setting.value, &bytes);
+  }
   for (const std::string& key : keys) AppendField(key, &bytes);
   return bytes;
 }
@@ -57,7 +63,14 @@ std::optional<HelperTask> DecodeHelperTask(std::string_view bytes) {
   task.tview.qualified_view = *fields[1];
   task.tview.key_column = *fields[2];
   task.tview.key_equality = *fields[3];
-  for (std::size_t i = kHeadFields; i < fields.size(); ++i) task.keys.emplace_back(*fields[i]);
+  std::size_t next = kHeadFields;
+  for (std::int32_t i = 0; i < numbers.settings; ++i) {
+    if (next + 2 > fields.size()) return std::nullopt;
+    task.tview.settings.push_back(
+        {.name = std::string(*fields[next]), .value = std::string(*fields[next + 1])});
+    next += 2;
+  }
+  for (; next < fields.size(); ++next) task.keys.emplace_back(*fields[next]);
   return task;
 }
 

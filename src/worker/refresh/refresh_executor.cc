@@ -116,7 +116,8 @@ absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceL
   absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = emit_key;
   FunctionReceiver receiver = MakeReceiver(&visit);
   const pg::PageCostsOfBatch page_costs;
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   return pg::WithSpi([&]() -> absl::Status {
     TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
                             DescribeDelta(source.source, path.captured));
@@ -143,7 +144,8 @@ absl::Status RefreshExecutor::SelectKeys(const TviewDefinition& tview, const std
     value.type = tview.key_type;
     TVIEWS_ASSIGN_OR_RETURN(value.value, pg::DatumFromImage(*parameter, shape));
   }
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   return pg::WithSpi(
       [&] { return statements_.Execute(sql, Planning::kGeneric, 0, value, &receiver.receiver); });
 }
@@ -205,7 +207,8 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
               .key_shape = {},
               .key_is_image_equal = true};
   WriteCounts counts{};
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
@@ -242,7 +245,8 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
               .key_shape = key_shape,
               .key_is_image_equal = tview.key_is_image_equal};
   WriteCounts counts{};
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     // Keys that are equal under different images must not delete each other's row.
@@ -309,7 +313,8 @@ absl::Status RefreshExecutor::CheckNoNullKey(const TviewDefinition& tview) {
   };
   absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = note_row;
   FunctionReceiver receiver = MakeReceiver(&visit);
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope, pg::UserScope::AsDefinitionOwner(tview.owner));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&] {
     return statements_.Execute(NullKeyStatement(tview), Planning::kGeneric, 0, {},
                                &receiver.receiver);

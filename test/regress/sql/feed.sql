@@ -18,7 +18,7 @@ CREATE TABLE tv_user AS
 SELECT tb_user.pk_user, tb_user.name, count(tb_post.pk_post) AS posts
 FROM tb_user LEFT JOIN tb_post ON tb_post.fk_user = tb_user.pk_user
 GROUP BY tb_user.pk_user;
-SELECT tview, options FROM pg_tview_meta WHERE tview IN ('tv_post'::regclass, 'tv_user'::regclass) ORDER BY 1;
+SELECT tview, options - 'settings' AS options FROM pg_tview_meta WHERE tview IN ('tv_post'::regclass, 'tv_user'::regclass) ORDER BY 1;
 
 -- Nothing is told of the initial fill; the batches that follow are told row by row.
 SELECT pg_tviews_wait();
@@ -50,7 +50,7 @@ SELECT key, pg_visible_in_snapshot(:'token', frontier), changed_at > now() - int
 -- Changed later: for the batches that see the change. Without a jsonb column data, the whole row.
 ALTER TABLE tv_post SET (pg_tviews.feed = off);
 ALTER TABLE tv_user SET (pg_tviews.feed = data, pg_tviews.notify);
-SELECT tview, options FROM pg_tview_meta WHERE tview IN ('tv_post'::regclass, 'tv_user'::regclass) ORDER BY 1;
+SELECT tview, options - 'settings' AS options FROM pg_tview_meta WHERE tview IN ('tv_post'::regclass, 'tv_user'::regclass) ORDER BY 1;
 DELETE FROM tb_post WHERE pk_post = 4;
 SELECT pg_tviews_wait();
 SELECT * FROM told WHERE n > 7;
@@ -65,7 +65,7 @@ ROLLBACK;
 UPDATE tb_user SET name = 'carl' WHERE pk_user = 2;
 SELECT pg_tviews_wait();
 SELECT count(*) FROM told;
-SELECT tview, options FROM pg_tview_meta WHERE tview IN ('tv_post'::regclass, 'tv_user'::regclass) ORDER BY 1;
+SELECT tview, options - 'settings' AS options FROM pg_tview_meta WHERE tview IN ('tv_post'::regclass, 'tv_user'::regclass) ORDER BY 1;
 
 -- Refused.
 ALTER TABLE tv_user SET (pg_tviews.feed = everything);

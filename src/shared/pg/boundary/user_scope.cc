@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
@@ -56,8 +57,10 @@ absl::StatusOr<UserScope> UserScope::Make(RoleId user, int added_context) {
   return scope;
 }
 
-absl::StatusOr<UserScope> UserScope::AsDefinitionOwner(RoleId owner) {
+absl::StatusOr<UserScope> UserScope::AsDefinitionOwner(RoleId owner,
+                                                       const DefinitionSettings& settings) {
   TVIEWS_ASSIGN_OR_RETURN(UserScope scope, Make(owner, SECURITY_RESTRICTED_OPERATION));
+  TVIEWS_RETURN_IF_ERROR(Call([&] { ApplySettings(settings); }));
   if (!is_process_of_ours || GetSessionUserId() == owner) return scope;
   scope.session_user_ = GetSessionUserId();
   TVIEWS_RETURN_IF_ERROR(Call([&] {

@@ -11,6 +11,7 @@
 #define PG_TVIEWS_SHARED_PG_BOUNDARY_USER_SCOPE_H_
 
 #include "absl/status/statusor.h"
+#include "shared/definition_settings.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -18,8 +19,10 @@ namespace tviews::pg {
 class UserScope {
  public:
   // For what a definition executes: as `owner`, in a security-restricted operation, with
-  // search_path = pg_catalog, pg_temp. Settings that the definition changes are undone at the end.
-  static absl::StatusOr<UserScope> AsDefinitionOwner(RoleId owner);
+  // search_path = pg_catalog, pg_temp and the settings that the definition keeps. Settings that the
+  // definition changes are undone at the end.
+  static absl::StatusOr<UserScope> AsDefinitionOwner(RoleId owner,
+                                                     const DefinitionSettings& settings);
 
   // Called once in a process of ours, in which no role has a session. There the owner of what is
   // evaluated is also the session user, so that functions which look at that (SECURITY DEFINER)

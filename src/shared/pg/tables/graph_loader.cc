@@ -1,6 +1,7 @@
 #include "shared/pg/tables/graph_loader.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 #include <map>
 #include <string>
@@ -13,6 +14,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
@@ -36,13 +38,15 @@ constexpr char kMetaSql[] =
     " vc.relname, m.key_column, a.attnum, a.atttypid, a.attcollation, tc.relowner,"
     " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
     " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed',"
-    " m.options ->> 'undetermined' = 'true'"
+    " m.options ->> 'undetermined' = 'true', $settings"
     " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
     " JOIN pg_namespace vn ON vn.oid = vc.relnamespace"
     " JOIN pg_attribute a ON a.attrelid = m.tview AND a.attname = m.key_column"
     " WHERE m.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+constexpr std::size_t kFirstSetting = 20;
 
 constexpr char kLineageSql[] =
     "SELECT l.tview::oid, l.source::oid, l.strategy, array_to_string(l.captured, ' '),"
@@ -154,6 +158,7 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
   if (row[18] == "keys") tview.feed = FeedContent::kKeys;
   if (row[18] == "data") tview.feed = FeedContent::kData;
   tview.is_undetermined = IsTrue(row[19]);
+  tview.settings = SettingsFromRow(row, kFirstSetting);
   TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, OidOf(row[10]), &tview));
   return tview;
 }
@@ -197,8 +202,9 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string prefix, SchemaPrefix());
   const std::string meta = prefix + "pg_tview_meta";
   std::map<RelationId, TviewDefinition> tviews;
-  TVIEWS_ASSIGN_OR_RETURN(const SqlResult meta_rows,
-                          ExecuteSql(Substitute(kMetaSql, "$meta", meta), {}, true));
+  const std::string meta_sql = Substitute(Substitute(kMetaSql, "$meta", meta), "$settings",
+                                          SettingsColumns("m.options -> 'settings'"));
+  TVIEWS_ASSIGN_OR_RETURN(const SqlResult meta_rows, ExecuteSql(meta_sql, {}, true));
   for (const SqlRow& row : meta_rows.rows) {
     TVIEWS_ASSIGN_OR_RETURN(TviewDefinition tview, ReadTview(row));
     const RelationId relation = tview.relation;
