@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "shared/shared_field.h"
 #include "shared/types.h"
 
 struct PGPROC;
@@ -30,10 +31,10 @@ inline constexpr std::size_t kRequestsSize = 64 * 1024;
 inline constexpr std::size_t kAnswersSize = 256 * 1024;
 
 struct EvaluatorShared {
-  Oid32 database;
-  PGPROC* session;
-  std::int32_t session_pid;
-  std::int32_t lock_timeout;  // milliseconds, as the session has set it
+  Oid32 database TVIEWS_SHARED(set_at_birth);
+  PGPROC* session TVIEWS_SHARED(set_at_birth);
+  std::int32_t session_pid TVIEWS_SHARED(set_at_birth);
+  std::int32_t lock_timeout TVIEWS_SHARED(set_at_birth);  // milliseconds, as the session has set it
 };
 
 }  // namespace tviews::pg

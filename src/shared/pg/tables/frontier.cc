@@ -23,7 +23,7 @@
 namespace tviews::pg {
 namespace {
 
-// Columns of pg_tview_frontier, as 10_tables.sql lists them.
+// Columns of pg_tview_frontier, as 12_tables.sql lists them.
 enum Column {
   kId,
   kSnapshot,
