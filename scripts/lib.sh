@@ -141,6 +141,7 @@ make_cluster() { # STAGE
 # Creates a cluster. Settings beyond ours come from the given file, if any, and from SERVER_SETTINGS.
 server_init() { # DIR STAGE [CONF]
   local dir=$1 stage=$2 conf=${3:-}
+  [ -e "$stage/cluster.tar" ] || fail "$stage has no cluster to begin with: run scripts/pg_stage.sh again"
   make_server_dir "$dir" && make_server_dir "$(server_socket "$dir")" || return 1
   say "$stage" >"$dir/stage_path"
   # A copy of the stage's cluster with a system identifier of its own, as from initdb: what a dump of
