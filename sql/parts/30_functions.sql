@@ -9,22 +9,22 @@ AS 'MODULE_PATHNAME', 'tviews_version';
 COMMENT ON FUNCTION @extschema@.pg_tviews_version() IS 'version of the pg_tviews module that is loaded';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_create(entity text, query text) RETURNS text
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_create';
 COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text) IS 'creates the TVIEW tv_<entity> of a query and returns its name';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_drop(entity text, if_exists boolean DEFAULT false) RETURNS text
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_drop';
 COMMENT ON FUNCTION @extschema@.pg_tviews_drop(text, boolean) IS 'drops a TVIEW with its backing view and returns its name';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_replace';
 COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query with the same columns; the next batch brings its rows up to date';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_convert_table(table_name text) RETURNS text
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_convert_table';
 COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
 
@@ -36,13 +36,13 @@ COMMENT ON FUNCTION @extschema@.pg_tviews_reinstall_triggers() IS 'installs capt
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_reinstall_triggers() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_table(entity text) RETURNS regclass
-LANGUAGE c STABLE STRICT PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'tviews_table';
 COMMENT ON FUNCTION @extschema@.pg_tviews_table(text) IS 'the table of the TVIEW that is called by this entity or table name';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_verify(entity text,
     OUT key text, OUT difference text, OUT stored jsonb, OUT expected jsonb) RETURNS SETOF record
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_verify';
 COMMENT ON FUNCTION @extschema@.pg_tviews_verify(text) IS 'rows in which a TVIEW differs from its query, as of one snapshot; none when all is well';
 
@@ -50,7 +50,7 @@ CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_explain_lineage(entity text,
     OUT source regclass, OUT strategy text, OUT path text,
     OUT captured_columns text[], OUT relevant_columns text[], OUT lookup text)
 RETURNS SETOF record
-LANGUAGE sql STABLE STRICT PARALLEL SAFE
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT pg_tview_lineage.source,
            pg_tview_lineage.strategy,

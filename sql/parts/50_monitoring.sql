@@ -12,13 +12,13 @@ COMMENT ON FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) IS 'returns w
 -- No SET search_path: the entity is looked up in the caller's.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_refresh(entity text,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_refresh';
 COMMENT ON FUNCTION @extschema@.pg_tviews_refresh(text) IS 'has the applier compare a TVIEW with its query and write what differs; ends its quarantine if that succeeds';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_retry(entity text,
     OUT rows_inserted bigint, OUT rows_updated bigint, OUT rows_deleted bigint)
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_refresh';
 COMMENT ON FUNCTION @extschema@.pg_tviews_retry(text) IS 'tries again what is in quarantine: a full differential refresh';
 

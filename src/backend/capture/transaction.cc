@@ -106,6 +106,16 @@ absl::Status NoteWholeRelation(RelationId relation) {
   return absl::OkStatus();
 }
 
+absl::Status CheckHasNoChanges(const std::string& doing) {
+  if (!TransactionBuffer::Instance().has_changes()) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "cannot " + doing + " in a transaction that has changed source tables",
+       .detail = "TVIEWs follow a transaction when it has committed.",
+       .hint = "Commit the transaction first.",
+       .sqlstate = "25001"});
+}
+
 FullXid LastRecordedXid() { return TransactionBuffer::Instance().last_recorded_xid_; }
 void SetLastRecordedXid(FullXid xid) { TransactionBuffer::Instance().last_recorded_xid_ = xid; }
 

@@ -24,6 +24,7 @@
 
 #include <array>
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -43,6 +44,10 @@ absl::Status NoteWholeRelation(RelationId relation);
 
 // The last committed transaction of this session that wrote a change record; 0 if none.
 FullXid LastRecordedXid();
+// Fails if this transaction has changed what TVIEWs read: those cannot follow before it commits.
+// `doing` is what cannot be done, in words: "wait for the TVIEWs".
+absl::Status CheckHasNoChanges(const std::string& doing);
+
 // For COMMIT PREPARED of a transaction that wrote one.
 void SetLastRecordedXid(FullXid xid);
 

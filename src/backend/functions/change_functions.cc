@@ -75,6 +75,7 @@ namespace pg = tviews::pg;
 
 TVIEWS_EXPORT Datum tviews_explain_change(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(backend::CheckArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const std::string key, backend::TextArgument(fcinfo, 1));
     TVIEWS_ASSIGN_OR_RETURN(const auto rows, backend::ExplainChange(PG_GETARG_OID(0), key));
     TVIEWS_RETURN_IF_ERROR(backend::ReturnRows(fcinfo, rows));
@@ -94,6 +95,7 @@ TVIEWS_EXPORT Datum tviews_analyze_cascade(PG_FUNCTION_ARGS) {
 
 TVIEWS_EXPORT Datum tviews_cascade(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(backend::CheckArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const std::string key, backend::TextArgument(fcinfo, 1));
     TVIEWS_RETURN_IF_ERROR(backend::NoteRow(PG_GETARG_OID(0), key));
     return Datum{0};

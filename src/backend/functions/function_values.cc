@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/status_macros.h"
 
@@ -10,12 +11,50 @@
 #include <access/htup_details.h>
 #include <funcapi.h>
 #include <utils/builtins.h>
+#include <utils/lsyscache.h>
+#include <utils/syscache.h>
 #include <utils/tuplestore.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
 
+namespace {
+
+struct ArgumentName {
+  const char* function;
+  const char* argument;
+};
+
+// Inside a Call.
+ArgumentName NameOfArgument(FunctionCallInfo fcinfo, int number) {
+  HeapTuple const tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+  if (!HeapTupleIsValid(tuple)) elog(ERROR, "function %u does not exist", fcinfo->flinfo->fn_oid);
+  Oid* types = nullptr;
+  char** names = nullptr;
+  char* modes = nullptr;
+  get_func_arg_info(tuple, &types, &names, &modes);
+  const ArgumentName name = {
+      .function = get_func_name(fcinfo->flinfo->fn_oid),
+      .argument = names != nullptr ? names[number] : psprintf("%d", number + 1)};
+  ReleaseSysCache(tuple);
+  return name;
+}
+
+}  // namespace
+
+absl::Status CheckArgument(FunctionCallInfo fcinfo, int number) {
+  if (!fcinfo->args[number].isnull) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const ArgumentName name,
+                          pg::CallFor([&] { return NameOfArgument(fcinfo, number); }));
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = std::string("argument ") + name.argument + " of " +
+                                   name.function + " must not be null",
+                        .hint = "A subquery that finds no row gives null.",
+                        .sqlstate = "22004"});
+}
+
 absl::StatusOr<std::string> TextArgument(FunctionCallInfo fcinfo, int number) {
+  TVIEWS_RETURN_IF_ERROR(CheckArgument(fcinfo, number));
   TVIEWS_ASSIGN_OR_RETURN(const char* text,
                           pg::CallFor([&] { return text_to_cstring(PG_GETARG_TEXT_PP(number)); }));
   return std::string(text);

@@ -19,7 +19,11 @@ struct FunctionCallInfoBaseData;
 
 namespace tviews::backend {
 
-// Argument `number` (0-based) of type text, which is not NULL.
+// Fails where argument `number` (0-based) is NULL. No function of ours is STRICT where the answer
+// to NULL would be none: that is what it says when all is well.
+absl::Status CheckArgument(FunctionCallInfoBaseData* fcinfo, int number);
+
+// Argument `number` of type text; fails where it is NULL.
 absl::StatusOr<std::string> TextArgument(FunctionCallInfoBaseData* fcinfo, int number);
 
 // A Datum of type text.

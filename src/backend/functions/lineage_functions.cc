@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/functions/function_values.h"
 #include "backend/lineage/query_analysis.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/export.h"
@@ -80,16 +81,16 @@ absl::Status PutRow(ReturnSetInfo* result, const SourceLineage& source, const Li
 absl::StatusOr<Datum> ExplainQuery(FunctionCallInfo fcinfo) {
   Query* query = nullptr;
   AttrNumber key = 0;
-  const char* key_name = nullptr;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string text, TextArgument(fcinfo, 0));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string key_name, TextArgument(fcinfo, 1));
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     InitMaterializedSRF(fcinfo, 0);
-    query = ParseSelect(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-    key_name = text_to_cstring(PG_GETARG_TEXT_PP(1));
-    key = FindColumn(query, key_name);
+    query = ParseSelect(text.c_str());
+    key = FindColumn(query, key_name.c_str());
   }));
   if (key == 0) {
     return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                         {.message = "the query has no column \"" + std::string(key_name) + "\"",
+                         {.message = "the query has no column \"" + key_name + "\"",
                           .hint = "Name one of the columns of its SELECT list.",
                           .sqlstate = "42703"});
   }

@@ -68,6 +68,7 @@ TVIEWS_EXPORT Datum tviews_create(PG_FUNCTION_ARGS) {
 TVIEWS_EXPORT Datum tviews_drop(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_RETURN_IF_ERROR(backend::CheckArgument(fcinfo, 1));
     TVIEWS_ASSIGN_OR_RETURN(const std::string dropped,
                             backend::DropTview(entity, PG_GETARG_BOOL(1)));
     return TextResult(dropped);

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
+#include "backend/capture/transaction.h"
 #include "backend/ddl/audit_log.h"
+#include "backend/functions/function_values.h"
 #include "backend/functions/request_refresh.h"
 #include "backend/reading/waiting.h"
 #include "backend/tview/names.h"
@@ -65,6 +67,7 @@ absl::Status CheckOwner(tviews::RelationId tview) {
 TVIEWS_EXPORT Datum tviews_wait(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const backend::Timeout timeout, TimeoutArgument(fcinfo, 0));
+    TVIEWS_RETURN_IF_ERROR(backend::CheckHasNoChanges("wait for the TVIEWs"));
     TVIEWS_RETURN_IF_ERROR(backend::WaitForEverything(timeout));
     return Datum{0};
   });
@@ -86,10 +89,10 @@ TVIEWS_EXPORT Datum tviews_wait_for(PG_FUNCTION_ARGS) {
 
 TVIEWS_EXPORT Datum tviews_refresh(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
-    const char* entity = nullptr;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { entity = text_to_cstring(PG_GETARG_TEXT_PP(0)); }));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, backend::TextArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const tviews::RelationId tview, backend::FindTview(entity));
     TVIEWS_RETURN_IF_ERROR(CheckOwner(tview));
+    TVIEWS_RETURN_IF_ERROR(backend::CheckHasNoChanges("refresh a TVIEW"));
     const char* name = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { name = get_func_name(fcinfo->flinfo->fn_oid); }));
     const bool is_retry = std::string_view(name) == "pg_tviews_retry";

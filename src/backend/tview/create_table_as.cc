@@ -142,6 +142,13 @@ absl::StatusOr<bool> Exists(const TviewName& name) {
   });
 }
 
+// True of TEMP, of the schema pg_temp by any name, and where search_path begins with it. Raises
+// where the schema cannot be created in, as the statement would.
+bool GoesToTemporarySchema(const RangeVar* relation) {
+  if (relation->relpersistence == RELPERSISTENCE_TEMP) return true;
+  return isAnyTempNamespace(RangeVarGetCreationNamespace(relation));
+}
+
 }  // namespace
 
 absl::StatusOr<bool> CreatesTview(const CreateTableAsStmt* statement) {
@@ -149,12 +156,14 @@ absl::StatusOr<bool> CreatesTview(const CreateTableAsStmt* statement) {
   if (statement->objtype != OBJECT_TABLE || InternalDdlScope::IsOpen() || creating_extension) {
     return false;
   }
-  if (into->rel->relpersistence == RELPERSISTENCE_TEMP) return false;
   bool is_wanted = HasTviewPrefix(into->rel->relname);
   for (int i = 0; i < list_length(into->options); ++i) is_wanted |= IsTviewOption(Option(into, i));
   if (!is_wanted) return false;
   TVIEWS_ASSIGN_OR_RETURN(const Oid schema, pg::ExtensionSchema());
-  return schema != InvalidOid;
+  if (schema == InvalidOid) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_temporary,
+                          pg::CallFor([&] { return GoesToTemporarySchema(into->rel); }));
+  return !is_temporary;
 }
 
 absl::StatusOr<CreateTableAsResult> RunCreateTableAs(const CreateTableAsStmt* statement,

@@ -121,12 +121,22 @@ absl::StatusOr<TviewName> ParseTviewName(const std::string& text) {
 
 absl::Status ResolveCreationSchema(TviewName* name) {
   TVIEWS_RETURN_IF_ERROR(pg::CheckVersion());
-  if (!name->schema.empty()) return absl::OkStatus();
   const char* schema = nullptr;
+  bool is_temporary = false;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    RangeVar* const range = makeRangeVar(nullptr, pstrdup(name->table.c_str()), -1);
-    schema = get_namespace_name(RangeVarGetCreationNamespace(range));
+    char* const given = name->schema.empty() ? nullptr : pstrdup(name->schema.c_str());
+    RangeVar* const range = makeRangeVar(given, pstrdup(name->table.c_str()), -1);
+    const Oid id = RangeVarGetCreationNamespace(range);
+    schema = get_namespace_name(id);
+    is_temporary = isAnyTempNamespace(id);
   }));
+  if (is_temporary) {
+    return pg::MakeError(absl::StatusCode::kUnimplemented,
+                         {.message = "a TVIEW cannot be temporary",
+                          .detail = "Refreshes run in a process that sees no temporary objects of "
+                                    "a session.",
+                          .hint = "Name a permanent schema, or let search_path begin with one."});
+  }
   if (schema != nullptr) name->schema = schema;
   return absl::OkStatus();
 }
@@ -134,20 +144,29 @@ absl::Status ResolveCreationSchema(TviewName* name) {
 absl::StatusOr<RelationId> FindTview(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(pg::CheckVersion());
   TVIEWS_ASSIGN_OR_RETURN(const WrittenName written, SplitName(text));
+  RelationId ordinary = 0;
   for (const std::string& table :
        {std::string(kTablePrefix) + WithoutPrefix(written.name), written.name}) {
     TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindRelation(written.schema, table));
     if (relation == 0) continue;
     TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
     if (is_tview) return relation;
+    if (ordinary == 0) ordinary = relation;
   }
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation,
                           FindByEntity(written.schema, WithoutPrefix(written.name)));
   if (relation != 0) return relation;
-  return pg::MakeError(absl::StatusCode::kNotFound,
-                       {.message = "TVIEW \"" + text + "\" does not exist",
-                        .hint = "pg_tview_meta lists the TVIEWs of this database.",
-                        .sqlstate = "42P01"});
+  pg::ErrorText error = {.message = "TVIEW \"" + text + "\" does not exist",
+                         .hint = "pg_tview_meta lists the TVIEWs of this database.",
+                         .sqlstate = "42P01"};
+  if (ordinary != 0) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(ordinary));
+    error.detail = "Relation " + name + " is no TVIEW.";
+    error.hint =
+        "pg_tviews_convert_table() makes a TVIEW of a table that was created before the "
+        "extension, or without it.";
+  }
+  return pg::MakeError(absl::StatusCode::kNotFound, error);
 }
 
 absl::StatusOr<std::string> QualifiedRelationName(RelationId relation) {

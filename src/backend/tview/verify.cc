@@ -125,16 +125,6 @@ absl::Status CheckMayRead(const TviewFacts& tview) {
                        {.message = "permission denied for table " + tview.table});
 }
 
-// The query would see this transaction's changes, which no TVIEW can contain yet.
-absl::Status CheckHasNotWritten() {
-  if (!TransactionBuffer::Instance().has_changes()) return absl::OkStatus();
-  return pg::MakeError(
-      absl::StatusCode::kFailedPrecondition,
-      {.message = "cannot verify a TVIEW in a transaction that has changed source tables",
-       .hint = "Commit the transaction first.",
-       .sqlstate = "25001"});
-}
-
 std::vector<RelationId> RelationsOf(const TviewFacts& tview) {
   std::vector<RelationId> relations = tview.dependencies;
   relations.push_back(tview.relation);
@@ -145,7 +135,7 @@ std::vector<RelationId> RelationsOf(const TviewFacts& tview) {
 }  // namespace
 
 absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
-  TVIEWS_RETURN_IF_ERROR(CheckHasNotWritten());
+  TVIEWS_RETURN_IF_ERROR(CheckHasNoChanges("verify a TVIEW"));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindTview(text));
   TVIEWS_ASSIGN_OR_RETURN(const RoleId owner, HoldOwner(relation));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));

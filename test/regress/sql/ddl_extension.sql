@@ -16,6 +16,9 @@ UPDATE tb_user SET name = 'uno';
 INSERT INTO tv_user VALUES (2, 'two');
 CREATE TABLE tv_plain AS SELECT 1 AS one;
 \d tv_plain
+-- What looks like a TVIEW of before the extension is named.
+CREATE EXTENSION pg_tviews;
+SELECT * FROM pg_tviews_verify('plain');
 ROLLBACK;
 
 INSERT INTO tv_user VALUES (2, 'two');
