@@ -45,7 +45,7 @@ struct Station {
 };
 
 shm_mq* QueueAt(shm_toc* toc, std::uint64_t key) {
-  return static_cast<shm_mq*>(shm_toc_lookup(toc, key, false));
+  return reinterpret_cast<shm_mq*>(static_cast<char*>(shm_toc_lookup(toc, key, false)));
 }
 
 // False: the session has gone.
