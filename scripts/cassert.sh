@@ -155,7 +155,7 @@ run_kind() { # KIND
   local status=0
   case $1 in
   chaos) (unset TESTS && "$ROOT/test/stress/chaos.sh" "$build" "${CHAOS_SECONDS:-180}" ${SEED:+"$SEED"}) || status=1 ;;
-  discard) SERVER_SETTINGS='debug_discard_caches = 1' "$ROOT/test/regress/run.sh" "$build" || status=1 ;;
+  discard) SERVER_SETTINGS=$'debug_discard_caches = 1\nautovacuum = off' "$ROOT/test/regress/run.sh" "$build" || status=1 ;;
   valgrind)
     make_valgrind_program
     TESTS=${TESTS:-$VALGRIND_TESTS} STOP_MODE=fast SERVER_PROGRAM=$build/postgres-valgrind \

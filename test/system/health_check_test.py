@@ -127,6 +127,8 @@ def check_metadata(connection):
         run(connection, "BEGIN")
         run(connection, change)
         expect(connection, "metadata", "error", *parts)
+        if "v_lamp" in change:
+            expect(connection, "indexes", "warning", 'view public.v_lamp has no column "pk_maker"')
         run(connection, "ROLLBACK")
     expect_well(connection)
 

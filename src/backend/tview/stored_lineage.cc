@@ -12,6 +12,7 @@
 #include "backend/tview/facts.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
+#include "backend/tview/names.h"
 #include "shared/dependency_graph.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -89,6 +90,14 @@ absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_col
   TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(view));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key,
                           pg::CallFor([&] { return get_attnum(view, key_column.c_str()); }));
+  // Both come from metadata, which a superuser can write.
+  if (key <= 0) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(view));
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = "view " + name + " has no column \"" + key_column + "\"",
+                          .detail = "The metadata say that it is the key of the TVIEW.",
+                          .sqlstate = "42703"});
+  }
   return DeriveLineage(query, key, former);
 }
 

@@ -99,6 +99,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   invalidations_ = pg::WatchedInvalidations();
   any_invalidations_ = pg::RelationInvalidations();
   generation_ = pg::CatalogGeneration();
+  catalog_changes_ = pg::CatalogChanges();
   SnapshotData* snapshot = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     PushActiveSnapshot(GetTransactionSnapshot());
@@ -250,7 +251,7 @@ absl::Status BatchRunner::CatalogsMoved() {
 
 absl::Status BatchRunner::CheckCatalogs() {
   if (pg::WatchedInvalidations() != invalidations_) return CatalogsMoved();
-  if (pg::CatalogGeneration() != generation_) return CatalogsMoved();
+  if (pg::CatalogChanges() != catalog_changes_) return CatalogsMoved();
   return absl::OkStatus();
 }
 

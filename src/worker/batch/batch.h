@@ -111,6 +111,7 @@ class BatchRunner {
   std::uint64_t invalidations_ = 0;      // of watched relations, before S
   std::uint64_t any_invalidations_ = 0;  // of any relation, before S
   std::uint64_t generation_ = 0;         // before S
+  std::uint64_t catalog_changes_ = 0;    // before S
   std::uint64_t planned_at_ = 0;         // invalidations when statements were last forgotten
   bool has_quarantine_ = false;
   bool is_outdated_ = false;

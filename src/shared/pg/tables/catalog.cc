@@ -9,6 +9,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/shmem/cache_stats.h"
+#include "shared/pg/tables/relation_watch.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -69,6 +70,7 @@ static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kAuditLog) +
 
 // Raised by the invalidation callback; each cache remembers the generation it was built at.
 std::uint64_t generation = 1;
+std::uint64_t changes = 0;
 // Kept after its cache is stale, so that the callback recognises the table's invalidation.
 Oid meta_table = InvalidOid;
 
@@ -101,9 +103,9 @@ Tviews& CachedTviews() {
 
 // CREATE and DROP EXTENSION invalidate pg_extension (see InvalidateInstallation).
 void OnRelcacheInvalidation(Datum, Oid relation) {
-  if (relation == InvalidOid || relation == ExtensionRelationId || relation == meta_table) {
-    ++generation;
-  }
+  if (relation != InvalidOid && relation != ExtensionRelationId && relation != meta_table) return;
+  ++generation;
+  if (!IsPretended(relation)) ++changes;
 }
 
 // The server's own get_extension_schema is not exported before 16.
@@ -291,6 +293,8 @@ absl::StatusOr<RelationId> CatalogTableId(CatalogTable table) {
 }
 
 std::uint64_t CatalogGeneration() { return generation; }
+
+std::uint64_t CatalogChanges() { return changes; }
 
 absl::Status InvalidateCatalog() {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, CatalogTableId(CatalogTable::kMeta));

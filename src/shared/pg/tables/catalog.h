@@ -60,6 +60,9 @@ absl::StatusOr<std::string> QualifiedTable(CatalogTable table);
 // extension, or a reset of all caches. Caches built at one generation are stale at another.
 std::uint64_t CatalogGeneration();
 
+// The same without what debug_discard_caches pretends.
+std::uint64_t CatalogChanges();
+
 // Makes every backend's generation move on when the current transaction commits, and this one's
 // now.
 absl::Status InvalidateCatalog();

@@ -24,12 +24,15 @@ absl::flat_hash_set<RelationId>& Watched() {
 
 void OnInvalidation(Datum, Oid relation) {
   EnterQuietly([&] {
+    if (IsPretended(relation)) return;
     ++of_any_relation;
     if (relation == InvalidOid || Watched().contains(relation)) ++invalidations;
   });
 }
 
 }  // namespace
+
+bool IsPretended(RelationId relation) { return relation == InvalidOid && debug_discard_caches > 0; }
 
 void InitializeRelationWatch() { CacheRegisterRelcacheCallback(OnInvalidation, Datum{0}); }
 

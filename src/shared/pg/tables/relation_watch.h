@@ -18,6 +18,10 @@
 
 namespace tviews::pg {
 
+// True of an invalidation of everything (0) under debug_discard_caches: the server pretends one at
+// each look at a catalog. Who gives up when catalogs change would never get anywhere.
+bool IsPretended(RelationId relation);
+
 // Registers the callback. Called once per worker.
 void InitializeRelationWatch();
 
