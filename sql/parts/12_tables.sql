@@ -16,7 +16,8 @@ CREATE TABLE @extschema@.pg_tview_meta (
     system_identifier bigint NOT NULL,        -- cluster and database for which OIDs and
     database_oid      oid NOT NULL,           -- snapshots above mean something
     options           jsonb NOT NULL DEFAULT '{}',
-    created_at        timestamptz NOT NULL DEFAULT now()
+    created_at        timestamptz NOT NULL DEFAULT now(),
+    view_rules        text                    -- a hash of what the views say, since 0.2.0
 );
 COMMENT ON TABLE @extschema@.pg_tview_meta IS 'one row per TVIEW';
 

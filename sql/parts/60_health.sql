@@ -25,19 +25,41 @@ WITH RECURSIVE captured (relation) AS (
     JOIN pg_catalog.pg_class ON pg_class.oid = captured.relation AND pg_class.relkind IN ('r', 'p')
     CROSS JOIN (VALUES ('pg_tviews_capture'::name), ('pg_tviews_truncate')) AS wanted (trigger)
 ), found AS (
-    SELECT pg_trigger.tgrelid AS relation, pg_trigger.tgname AS trigger, pg_trigger.tgenabled, pg_trigger.tgparentid
+    -- In every respect as the extension creates them: 29 is AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW.
+    SELECT pg_trigger.tgrelid AS relation, pg_trigger.tgname AS trigger, pg_trigger.tgenabled, pg_trigger.tgparentid,
+           pg_trigger.tgfoid = '@extschema@.pg_tviews_capture()'::regprocedure AS is_ours,
+           pg_trigger.tgfoid = '@extschema@.pg_tviews_capture()'::regprocedure AND pg_trigger.tgqual IS NULL
+           AND pg_trigger.tgnargs = 0 AND pg_trigger.tgattr::text = '' AND NOT pg_trigger.tgdeferrable
+           AND pg_trigger.tgconstraint = 0 AND coalesce(pg_trigger.tgtype = expected.type, false)
+           AND (pg_trigger.tgnewtable IS NOT NULL) = coalesce(expected.type IN (4, 16), false)
+           AND (pg_trigger.tgoldtable IS NOT NULL) = coalesce(expected.type IN (16, 8), false) AS is_exact,
+           EXISTS (SELECT FROM pg_catalog.pg_depend
+                   WHERE pg_depend.classid = 'pg_trigger'::regclass AND pg_depend.objid = pg_trigger.oid
+                     AND pg_depend.deptype = 'x') AS hangs_on_extension
     FROM pg_catalog.pg_trigger
+    LEFT JOIN (VALUES ('pg_tviews_capture'::name, 29), ('pg_tviews_truncate', 32), ('pg_tviews_inserted', 4),
+                      ('pg_tviews_updated', 16), ('pg_tviews_deleted', 8)) AS expected (name, type) ON expected.name = pg_trigger.tgname
     WHERE pg_trigger.tgfoid = '@extschema@.pg_tviews_capture()'::regprocedure
+       OR expected.name IS NOT NULL AND pg_trigger.tgrelid IN (SELECT captured.relation FROM captured)
+), by_statement AS (
+    SELECT found.relation FROM found
+    WHERE found.is_exact AND found.tgenabled IN ('O', 'A')
+      AND found.trigger IN ('pg_tviews_inserted', 'pg_tviews_updated', 'pg_tviews_deleted')
+    GROUP BY found.relation HAVING count(*) = 3
 )
 SELECT coalesce(wanted.relation, found.relation) AS relation,
        coalesce(wanted.trigger, found.trigger) AS trigger,
        found.relation IS NULL AS is_missing,
-       coalesce(found.tgenabled = 'D', false) AS is_disabled,
+       coalesce(found.tgenabled = 'D' OR found.tgenabled = 'R' AND wanted.relation IS NOT NULL
+                AND (wanted.trigger <> 'pg_tviews_capture' OR by_statement.relation IS NULL), false) AS is_disabled,
        coalesce(found.tgenabled = 'O' AND wanted.relation IS NOT NULL, false) AS misses_replication,
-       found.tgparentid = 0 AND NOT EXISTS (
-           SELECT FROM captured WHERE captured.relation = found.relation) AS is_orphan
+       coalesce(found.is_ours AND found.tgparentid = 0 AND NOT EXISTS (
+           SELECT FROM captured WHERE captured.relation = found.relation), false) AS is_orphan,
+       coalesce((NOT found.is_exact OR found.hangs_on_extension)
+                AND found.relation IN (SELECT captured.relation FROM captured), false) AS is_altered
 FROM wanted
-FULL JOIN found ON found.relation = wanted.relation AND found.trigger = wanted.trigger;
+FULL JOIN found ON found.relation = wanted.relation AND found.trigger = wanted.trigger
+LEFT JOIN by_statement ON by_statement.relation = found.relation;
 COMMENT ON VIEW @extschema@.pg_tviews_capture_trigger_state IS 'capture triggers that are there or should be';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_triggers(OUT component text, OUT severity text, OUT message text)
@@ -47,11 +69,12 @@ BEGIN ATOMIC
     SELECT 'triggers',
            CASE WHEN state.is_orphan THEN 'warning' ELSE 'error' END,
            CASE WHEN state.is_missing THEN format('Trigger %s on %s is missing: changes are not noted. SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
+                WHEN state.is_altered THEN format('Trigger %s on %s is not as pg_tviews creates it: changes may not be noted. DROP TRIGGER if it is somebody else''s; SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
                 WHEN state.is_disabled THEN format('Trigger %s on %s is disabled: changes are not noted. SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
                 WHEN state.is_orphan THEN format('Trigger %s on %s captures for no TVIEW. SELECT pg_tviews_drop_orphans().', state.trigger, state.relation::regclass)
                 ELSE format('Trigger %s on %s does not fire for replicated changes. SELECT pg_tviews_reinstall_triggers().', state.trigger, state.relation::regclass) END
     FROM @extschema@.pg_tviews_capture_trigger_state AS state
-    WHERE state.is_missing OR state.is_disabled OR state.misses_replication OR state.is_orphan
+    WHERE state.is_missing OR state.is_altered OR state.is_disabled OR state.misses_replication OR state.is_orphan
     ORDER BY 3;
 END;
 
@@ -89,6 +112,11 @@ BEGIN ATOMIC
             JOIN pg_attribute ON pg_attribute.attrelid = meta.tview AND pg_attribute.attname = meta.key_column
             WHERE pg_index.indrelid = meta.tview AND pg_index.indisunique AND pg_index.indisvalid
               AND pg_index.indpred IS NULL AND pg_index.indnkeyatts = 1 AND pg_index.indkey[0] = pg_attribute.attnum)
+        UNION ALL
+        SELECT format('TVIEW %s reads views that were replaced while the extension was not loaded. SELECT pg_tviews_replace(%L, meta.definition) FROM pg_tview_meta AS meta WHERE meta.entity = %L.', meta.entity, meta.entity, meta.entity)
+        WHERE tview.oid IS NOT NULL AND view.oid IS NOT NULL AND meta.view_rules IS NOT NULL AND meta.view_rules <> (
+            SELECT md5(string_agg(pg_rewrite.ev_action::text, '' ORDER BY pg_rewrite.ev_class)) FROM pg_rewrite
+            WHERE pg_rewrite.ev_type = '1' AND (pg_rewrite.ev_class = meta.backing_view OR pg_rewrite.ev_class = ANY (meta.nested_views)))
         UNION ALL
         SELECT format('TVIEW %s was copied from another database and does not follow changes yet. The applier adopts it; if it does not, SELECT * FROM pg_tviews_adopt().', meta.entity)
         WHERE tview.oid IS NOT NULL AND meta.database_oid <> (SELECT pg_database.oid FROM pg_database WHERE pg_database.datname = current_database())

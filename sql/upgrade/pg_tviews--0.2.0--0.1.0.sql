@@ -51,6 +51,7 @@ BEGIN
 END
 $$;
 DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
+ALTER TABLE @extschema@.pg_tview_meta DROP COLUMN view_rules;
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
 ALTER FUNCTION @extschema@.pg_tviews_refresh(text) PARALLEL RESTRICTED;

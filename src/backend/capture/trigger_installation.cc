@@ -1,15 +1,18 @@
 #include "backend/capture/trigger_installation.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "backend/ddl/internal_ddl.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
@@ -48,63 +51,97 @@ struct Member {
   bool is_needed = false;   // it, or one of its ancestors, is a source
   bool has_row_trigger = false;
   bool row_trigger_is_clone = false;
-  std::string row_trigger_state;  // pg_trigger.tgenabled
-  bool has_statement_triggers = false;
+  std::string row_trigger_state;        // pg_trigger.tgenabled
+  bool has_statement_triggers = false;  // all of them
   bool statement_triggers_are_enabled = false;
   bool is_alone = false;  // an ordinary table without parents and children
   bool has_truncate_trigger = false;
   bool truncate_trigger_is_always = false;
+  std::vector<std::string> statement_triggers;  // those of them that there are
+  std::vector<std::string> altered;             // ours, but not as we create them
+  std::string foreign;                          // one that has a name of ours, of somebody else
 };
+
+// A trigger counts as one of ours if it is in every respect as it is created here: a condition, a
+// column list or another event would let changes escape, an extension that it depends on take it
+// away.
+constexpr char kIsOurs[] =
+    "t.tgfoid = $2::regprocedure AND t.tgqual IS NULL AND t.tgnargs = 0 AND t.tgattr::text = ''"
+    " AND NOT t.tgdeferrable AND t.tgconstraint = 0 AND t.tgtype ="
+    " CASE t.tgname WHEN 'pg_tviews_capture' THEN 29 WHEN 'pg_tviews_truncate' THEN 32"
+    " WHEN 'pg_tviews_inserted' THEN 4 WHEN 'pg_tviews_updated' THEN 16 ELSE 8 END"
+    " AND (t.tgnewtable IS NOT NULL) = (t.tgname IN ('pg_tviews_inserted', 'pg_tviews_updated'))"
+    " AND (t.tgoldtable IS NOT NULL) = (t.tgname IN ('pg_tviews_updated', 'pg_tviews_deleted'))"
+    " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass"
+    " AND d.objid = t.oid AND d.deptype = 'x')";
+
+std::vector<std::string> Split(const pg::SqlValue& list) {
+  if (!list.has_value()) return {};
+  return absl::StrSplit(*list, ' ', absl::SkipEmpty());
+}
 
 bool IsTrue(const pg::SqlValue& value) { return value.has_value() && *value == "t"; }
 
 // `table` first, then everything below it.
 absl::StatusOr<std::vector<Member>> ReadMembers(RelationId table) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string lineage_name, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string function, ExtensionObject("pg_tviews_capture"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult result,
       pg::ExecuteSqlLatest(
-          "WITH RECURSIVE below (relation, level) AS ("
-          " SELECT $1::oid, 0 UNION SELECT inhrelid, level + 1 FROM pg_inherits JOIN below"
-          " ON inhparent = relation),"
-          " above (start, relation) AS (SELECT relation, relation FROM below UNION"
-          " SELECT start, inhparent FROM above JOIN pg_inherits ON inhrelid = relation)"
-          " SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p',"
-          " c.relkind = 'f',"
-          " EXISTS (SELECT FROM above JOIN " +
-              lineage_name +
+          absl::StrCat(
+              "WITH RECURSIVE below (relation, level) AS ("
+              " SELECT $1::oid, 0 UNION SELECT inhrelid, level + 1 FROM pg_inherits JOIN below"
+              " ON inhparent = relation),"
+              " above (start, relation) AS (SELECT relation, relation FROM below UNION"
+              " SELECT start, inhparent FROM above JOIN pg_inherits ON inhrelid = relation)"
+              " SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relkind = 'p',"
+              " c.relkind = 'f',"
+              " EXISTS (SELECT FROM above JOIN ",
+              lineage_name,
               " l ON l.source = above.relation WHERE above.start = c.oid),"
-              " r.oid IS NOT NULL, r.tgparentid <> 0, r.tgenabled,"
-              " t.oid IS NOT NULL, t.tgenabled = 'A',"
-              " s.present, s.enabled,"
               " c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_inherits"
-              " WHERE c.oid IN (inhrelid, inhparent))"
+              " WHERE c.oid IN (inhrelid, inhparent)), f.*"
               " FROM (SELECT relation, max(level) AS level FROM below GROUP BY relation) AS b"
               " JOIN pg_class c ON c.oid = b.relation AND c.relkind IN ('r', 'p', 'f')"
               " JOIN pg_namespace n ON n.oid = c.relnamespace"
-              " LEFT JOIN pg_trigger r ON r.tgrelid = c.oid AND r.tgname = $2"
-              " LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = $3"
-              " CROSS JOIN LATERAL (SELECT count(*) > 0 AS present,"
-              " coalesce(bool_and(tgenabled = 'O'), false) AS enabled FROM pg_trigger"
-              " WHERE tgrelid = c.oid AND tgname IN"
-              " ('pg_tviews_inserted', 'pg_tviews_updated', 'pg_tviews_deleted')) AS s"
-              " ORDER BY b.level, c.oid",
-          {std::to_string(table), kRowTrigger, kTruncateTrigger}));
+              " CROSS JOIN LATERAL (SELECT"
+              " max(t.tgparentid) FILTER (WHERE is_ours AND tgname = 'pg_tviews_capture') <> 0,"
+              " max(tgenabled) FILTER (WHERE is_ours AND tgname = 'pg_tviews_capture'),"
+              " max(tgenabled) FILTER (WHERE is_ours AND tgname = 'pg_tviews_truncate'),"
+              " string_agg(tgname::text, ' ') FILTER (WHERE is_ours AND is_statement),"
+              " bool_and(tgenabled = 'O') FILTER (WHERE is_ours AND is_statement),"
+              " string_agg(tgname::text, ' ') FILTER (WHERE NOT is_ours AND has_function),"
+              " max(tgname::text) FILTER (WHERE NOT has_function)"
+              " FROM (SELECT t.*, ",
+              kIsOurs,
+              " AS is_ours, t.tgfoid = $2::regprocedure AS has_function, t.tgname NOT IN"
+              " ('pg_tviews_capture', 'pg_tviews_truncate') AS is_statement FROM pg_trigger t"
+              " WHERE t.tgrelid = c.oid AND t.tgname IN ('pg_tviews_capture',"
+              " 'pg_tviews_truncate', 'pg_tviews_inserted', 'pg_tviews_updated',"
+              " 'pg_tviews_deleted')) AS t) AS f"
+              " ORDER BY b.level, c.oid"),
+          {std::to_string(table), function + "()"}));
   std::vector<Member> members;
   for (const pg::SqlRow& row : result.rows) {
-    members.push_back({.relation = static_cast<RelationId>(std::stoul(*row[0])),
-                       .name = *row[1],
-                       .is_partitioned = IsTrue(row[2]),
-                       .is_foreign = IsTrue(row[3]),
-                       .is_needed = IsTrue(row[4]),
-                       .has_row_trigger = IsTrue(row[5]),
-                       .row_trigger_is_clone = IsTrue(row[6]),
-                       .row_trigger_state = row[7].value_or(""),
-                       .has_statement_triggers = IsTrue(row[10]),
-                       .statement_triggers_are_enabled = IsTrue(row[11]),
-                       .is_alone = IsTrue(row[12]),
-                       .has_truncate_trigger = IsTrue(row[8]),
-                       .truncate_trigger_is_always = IsTrue(row[9])});
+    const std::vector<std::string> statement_triggers = Split(row[9]);
+    members.push_back(
+        {.relation = static_cast<RelationId>(std::stoul(*row[0])),
+         .name = *row[1],
+         .is_partitioned = IsTrue(row[2]),
+         .is_foreign = IsTrue(row[3]),
+         .is_needed = IsTrue(row[4]),
+         .has_row_trigger = row[7].has_value(),
+         .row_trigger_is_clone = IsTrue(row[6]),
+         .row_trigger_state = row[7].value_or(""),
+         .has_statement_triggers = statement_triggers.size() == std::size(kStatementTriggers),
+         .statement_triggers_are_enabled = IsTrue(row[10]),
+         .is_alone = IsTrue(row[5]),
+         .has_truncate_trigger = row[8].has_value(),
+         .truncate_trigger_is_always = row[8] == "A",
+         .statement_triggers = statement_triggers,
+         .altered = Split(row[11]),
+         .foreign = row[12].value_or("")});
   }
   return members;
 }
@@ -147,11 +184,36 @@ absl::Status CreateStatementTriggers(const Member& member) {
 }
 
 absl::Status DropStatementTriggers(const Member& member) {
-  if (!member.has_statement_triggers) return absl::OkStatus();
-  for (const StatementTrigger& trigger : kStatementTriggers) {
-    TVIEWS_RETURN_IF_ERROR(DropTrigger(member, trigger.name));
+  for (const std::string& trigger : member.statement_triggers) {
+    TVIEWS_RETURN_IF_ERROR(DropTrigger(member, trigger.c_str()));
   }
   return absl::OkStatus();
+}
+
+// Triggers that somebody has given one of our names, or that were ours before they got a condition.
+// A clone goes with the trigger that it was cloned from, which is on a member before this one.
+absl::Status ClearAltered(const std::vector<Member>& members) {
+  for (const Member& member : members) {
+    if (!member.foreign.empty()) {
+      return pg::MakeError(
+          absl::StatusCode::kAlreadyExists,
+          {.message = "trigger \"" + member.foreign + "\" on table " + member.name +
+                      " is not one of pg_tviews",
+           .detail = "The name is reserved: under it the changes of the table are captured.",
+           .hint = "Drop or rename the trigger.",
+           .sqlstate = "42710"});
+    }
+    for (const std::string& trigger : member.altered) {
+      TVIEWS_RETURN_IF_ERROR(Run("DROP TRIGGER IF EXISTS " + trigger + " ON " + member.name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool HaveAltered(const std::vector<Member>& members) {
+  return std::any_of(members.begin(), members.end(), [](const Member& member) {
+    return !member.altered.empty() || !member.foreign.empty();
+  });
 }
 
 // Rows are captured by the row trigger always; or, where there are statement triggers, by those in
@@ -200,7 +262,7 @@ absl::Status MakeRoomForClones(const std::vector<Member>& members) {
 
 bool HaveStatementTriggers(const std::vector<Member>& members) {
   return std::any_of(members.begin(), members.end(),
-                     [](const Member& member) { return member.has_statement_triggers; });
+                     [](const Member& member) { return !member.statement_triggers.empty(); });
 }
 
 // Every source that is no TVIEW, with everything below it, locked against writers.
@@ -234,6 +296,10 @@ absl::Status InstallCaptureTriggers(RelationId table) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(std::vector<Member> members, ReadMembers(table));
   if (members.empty()) return absl::OkStatus();
+  if (HaveAltered(members)) {
+    TVIEWS_RETURN_IF_ERROR(ClearAltered(members));
+    TVIEWS_ASSIGN_OR_RETURN(members, ReadMembers(table));
+  }
   TVIEWS_ASSIGN_OR_RETURN(const std::string function, ExtensionObject("pg_tviews_capture"));
   if (members.front().is_partitioned && !members.front().has_row_trigger) {
     TVIEWS_RETURN_IF_ERROR(MakeRoomForClones(members));
@@ -294,6 +360,8 @@ absl::StatusOr<int> InstallStatementTriggers() {
       if (members.empty() || !members.front().is_alone) continue;
       ++installed;
       if (!members.front().has_statement_triggers) {
+        TVIEWS_RETURN_IF_ERROR(ClearAltered(members));
+        TVIEWS_RETURN_IF_ERROR(DropStatementTriggers(members.front()));
         TVIEWS_RETURN_IF_ERROR(CreateStatementTriggers(members.front()));
       }
     }
@@ -310,7 +378,7 @@ absl::StatusOr<int> UninstallStatementTriggers() {
       const InternalDdlScope internal;
       TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
       TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(source));
-      if (members.empty() || !members.front().has_statement_triggers) continue;
+      if (members.empty() || members.front().statement_triggers.empty()) continue;
       ++removed;
       TVIEWS_RETURN_IF_ERROR(DropStatementTriggers(members.front()));
     }

@@ -238,6 +238,14 @@ void Plan(const Node* statement, Aftermath* aftermath) {
       aftermath->renamed = LastName(move->object, nullptr);
       break;
     }
+    case T_RuleStmt: {
+      // "_RETURN" of a view: the same as to replace the view.
+      const auto* rule = reinterpret_cast<const RuleStmt*>(statement);
+      if (rule->event != CMD_SELECT) break;
+      AddRelation(rule->relation, aftermath);
+      aftermath->rows_may_differ = true;
+      break;
+    }
     case T_RefreshMatViewStmt: {
       const auto* refresh = reinterpret_cast<const RefreshMatViewStmt*>(statement);
       const Oid relation = RangeVarGetRelid(refresh->relation, NoLock, true);

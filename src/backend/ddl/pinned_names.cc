@@ -133,7 +133,7 @@ void PinCreate(CreateStmt* statement) {
   }
 }
 
-// The tables of triggers, rules or policies: each is a name of the table, followed by its own.
+// The tables of triggers or rules: each is a name of the table, followed by its own.
 void PinDrop(DropStmt* statement) {
   if (statement->removeType != OBJECT_TRIGGER && statement->removeType != OBJECT_RULE) return;
   for (int i = 0; i < list_length(statement->objects); ++i) {
@@ -164,6 +164,10 @@ void PinStatement(Node* statement) {
       return;
     case T_AlterObjectSchemaStmt:
       Pin(reinterpret_cast<AlterObjectSchemaStmt*>(statement)->relation, AccessExclusiveLock,
+          kOwnership);
+      return;
+    case T_AlterObjectDependsStmt:
+      Pin(reinterpret_cast<AlterObjectDependsStmt*>(statement)->relation, AccessExclusiveLock,
           kOwnership);
       return;
     case T_ViewStmt:
@@ -200,6 +204,7 @@ bool NamesRelations(const Node* statement) {
     case T_AlterTableStmt:
     case T_RenameStmt:
     case T_AlterObjectSchemaStmt:
+    case T_AlterObjectDependsStmt:
     case T_ViewStmt:
     case T_CreateStmt:
     case T_CreateForeignTableStmt:

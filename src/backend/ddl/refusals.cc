@@ -10,6 +10,7 @@
 #include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/capture_config.h"
 #include "shared/pg/tables/catalog.h"
@@ -209,6 +210,20 @@ absl::Status CheckRename(const RenameStmt* statement) {
   return absl::OkStatus();
 }
 
+// True for a trigger of somebody else that has one of our names. The health check wants it gone.
+absl::StatusOr<bool> IsForeign(RelationId table, const char* trigger) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string function, ExtensionObject("pg_tviews_capture"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "SELECT FROM pg_catalog.pg_trigger WHERE tgrelid OPERATOR(pg_catalog.=)"
+          " $1::pg_catalog.oid AND tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name"
+          " AND tgfoid OPERATOR(pg_catalog.<>) $3::pg_catalog.regprocedure",
+          {std::to_string(table), trigger, function + "()"}));
+  return !found.rows.empty();
+}
+
+// A name of ours on a table that TVIEWs read.
 absl::Status CheckCaptureTrigger(const RangeVar* table, const char* trigger) {
   if (trigger == nullptr || !IsCaptureTrigger(trigger)) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(table));
@@ -222,6 +237,42 @@ absl::Status CheckCaptureTrigger(const RangeVar* table, const char* trigger) {
                         .sqlstate = "2BP01"});
 }
 
+// INSTEAD OF triggers, and rules, would be another way to write; rules replace the query.
+absl::Status CheckAddsToNoBackingView(const RangeVar* view) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(view));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId owner, pg::TviewOfBackingView(relation));
+  return owner == 0 ? absl::OkStatus() : RefuseAlteringView(view, owner);
+}
+
+absl::Status CheckCreateTrigger(const CreateTrigStmt* statement) {
+  TVIEWS_RETURN_IF_ERROR(
+      RefuseIfTview(statement->relation, "cannot create a trigger on",
+                    "It would run in the applier. Create it on a source table."));
+  TVIEWS_RETURN_IF_ERROR(CheckAddsToNoBackingView(statement->relation));
+  return CheckCaptureTrigger(statement->relation, statement->trigname);
+}
+
+absl::Status CheckCreateRule(const RuleStmt* statement) {
+  TVIEWS_RETURN_IF_ERROR(RefuseIfTview(statement->relation, "cannot create a rule on",
+                                       "Create it on a source table."));
+  return CheckAddsToNoBackingView(statement->relation);
+}
+
+// DROP EXTENSION of another one would take the trigger along.
+absl::Status CheckDepends(const AlterObjectDependsStmt* statement) {
+  if (statement->objectType != OBJECT_TRIGGER || statement->remove) return absl::OkStatus();
+  return CheckCaptureTrigger(statement->relation, strVal(llast(castNode(List, statement->object))));
+}
+
+absl::Status CheckRenameTrigger(const RenameStmt* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_foreign, IsForeign(relation, statement->subname));
+  if (!is_foreign) {
+    TVIEWS_RETURN_IF_ERROR(CheckCaptureTrigger(statement->relation, statement->subname));
+  }
+  return CheckCaptureTrigger(statement->relation, statement->newname);
+}
+
 absl::Status CheckDropTriggers(const DropStmt* statement) {
   if (statement->removeType != OBJECT_TRIGGER) return absl::OkStatus();
   for (int i = 0; i < list_length(statement->objects); ++i) {
@@ -231,7 +282,10 @@ absl::Status CheckDropTriggers(const DropStmt* statement) {
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       table = makeRangeVarFromNameList(list_truncate(list_copy(name), list_length(name) - 1));
     }));
-    TVIEWS_RETURN_IF_ERROR(CheckCaptureTrigger(table, strVal(llast(name))));
+    const char* const trigger = strVal(llast(name));
+    TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(table));
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_foreign, IsForeign(relation, trigger));
+    if (!is_foreign) TVIEWS_RETURN_IF_ERROR(CheckCaptureTrigger(table, trigger));
   }
   return absl::OkStatus();
 }
@@ -314,21 +368,18 @@ absl::Status CheckStatement(const Node* statement) {
       return CheckReplaceView(reinterpret_cast<const ViewStmt*>(statement));
     case T_RenameStmt: {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
-      if (rename->renameType == OBJECT_TRIGGER) {
-        return CheckCaptureTrigger(rename->relation, rename->subname);
-      }
+      if (rename->renameType == OBJECT_TRIGGER) return CheckRenameTrigger(rename);
       return CheckRename(rename);
     }
     case T_AlterObjectSchemaStmt:
       return CheckMovesNoBackingView(
           reinterpret_cast<const AlterObjectSchemaStmt*>(statement)->relation);
     case T_CreateTrigStmt:
-      return RefuseIfTview(reinterpret_cast<const CreateTrigStmt*>(statement)->relation,
-                           "cannot create a trigger on",
-                           "It would run in the applier. Create it on a source table.");
+      return CheckCreateTrigger(reinterpret_cast<const CreateTrigStmt*>(statement));
     case T_RuleStmt:
-      return RefuseIfTview(reinterpret_cast<const RuleStmt*>(statement)->relation,
-                           "cannot create a rule on", "Create it on a source table.");
+      return CheckCreateRule(reinterpret_cast<const RuleStmt*>(statement));
+    case T_AlterObjectDependsStmt:
+      return CheckDepends(reinterpret_cast<const AlterObjectDependsStmt*>(statement));
     case T_CreatePolicyStmt:
       return RefuseIfTview(reinterpret_cast<const CreatePolicyStmt*>(statement)->table,
                            "cannot create a policy on",
