@@ -109,9 +109,9 @@ def check_metadata(connection):
     for table in ("pg_tview_meta", "pg_tview_lineage"):
         run(connection, f"CREATE TEMP TABLE saved_{table} AS SELECT * FROM {table} WHERE tview = 'tv_alone'::regclass")
     run(connection, "DROP TABLE tv_alone")
+    run(connection, "CREATE TRIGGER pg_tviews_capture AFTER INSERT OR UPDATE OR DELETE ON tb_alone FOR EACH ROW EXECUTE FUNCTION pg_tviews_capture()")
     for table in ("pg_tview_meta", "pg_tview_lineage"):
         run(connection, f"UPDATE saved_{table} SET tview = 4000000001::oid; INSERT INTO {table} SELECT * FROM saved_{table}")
-    run(connection, "CREATE TRIGGER pg_tviews_capture AFTER INSERT OR UPDATE OR DELETE ON tb_alone FOR EACH ROW EXECUTE FUNCTION pg_tviews_capture()")
     expect(connection, "metadata", "error", "TVIEW alone is listed, its table does not exist", "pg_tviews_drop_orphans()")
     dropped = run(connection, "SELECT * FROM pg_tviews_drop_orphans()")
     assert dropped == [("metadata", "4000000000"), ("metadata", "alone")], dropped
