@@ -158,9 +158,34 @@ void AddFunctions(List* name, Aftermath* aftermath) {
   }
 }
 
-Oid RowTypeOf(const RangeVar* name) {
+// The types of the rows of a relation whose columns are changed, and of its inheritors: other
+// relations may have columns of them.
+void AddRowTypes(const RangeVar* name, Aftermath* aftermath) {
   const Oid relation = RangeVarGetRelid(name, NoLock, true);
-  return relation == InvalidOid ? InvalidOid : get_rel_type_id(relation);
+  if (relation == InvalidOid) return;
+  List* const members = find_all_inheritors(relation, NoLock, nullptr);
+  for (int i = 0; i < list_length(members); ++i) {
+    const Oid type = get_rel_type_id(list_nth_oid(members, i));
+    if (OidIsValid(type)) aftermath->types = lappend_oid(aftermath->types, type);
+  }
+}
+
+bool ChangesColumns(const AlterTableStmt* statement) {
+  for (int i = 0; i < list_length(statement->cmds); ++i) {
+    switch (static_cast<AlterTableCmd*>(list_nth(statement->cmds, i))->subtype) {
+      case AT_AddColumn:
+      case AT_DropColumn:
+      case AT_AlterColumnType:
+        return true;
+      default:
+        break;
+    }
+  }
+  return false;
+}
+
+bool RenamesColumn(const RenameStmt* statement) {
+  return statement->renameType == OBJECT_COLUMN || statement->renameType == OBJECT_ATTRIBUTE;
 }
 
 // Commands that change what an object means, but neither a relation nor a row.
@@ -170,17 +195,18 @@ void PlanMeaning(const Node* statement, Aftermath* aftermath) {
       const auto* alter = reinterpret_cast<const AlterEnumStmt*>(statement);
       if (alter->oldVal == nullptr) break;
       const TypeName* const name = makeTypeNameFromNameList(alter->typeName);
-      aftermath->type = LookupTypeNameOid(nullptr, name, true);
+      const Oid type = LookupTypeNameOid(nullptr, name, true);
+      if (OidIsValid(type)) aftermath->types = list_make1_oid(type);
       break;
     }
     case T_AlterTableStmt: {
       const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
-      if (alter->objtype == OBJECT_TYPE) aftermath->type = RowTypeOf(alter->relation);
+      if (ChangesColumns(alter)) AddRowTypes(alter->relation, aftermath);
       break;
     }
     case T_RenameStmt: {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
-      if (rename->renameType == OBJECT_ATTRIBUTE) aftermath->type = RowTypeOf(rename->relation);
+      if (RenamesColumn(rename)) AddRowTypes(rename->relation, aftermath);
       break;
     }
     case T_CreateFunctionStmt: {
@@ -227,6 +253,10 @@ void Plan(const Node* statement, Aftermath* aftermath) {
     case T_RenameStmt: {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
       AddRelation(rename->relation, aftermath);
+      // Those of a view are the names in its rows.
+      aftermath->rows_may_differ =
+          RenamesColumn(rename) && aftermath->relations != nullptr &&
+          get_rel_relkind(linitial_oid(aftermath->relations)) == RELKIND_VIEW;
       aftermath->is_rename_elsewhere = IsNamedInLookups(rename->renameType);
       aftermath->renamed = LastName(rename->object, rename->subname);
       break;
@@ -367,7 +397,9 @@ absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ
     TVIEWS_ASSIGN_OR_RETURN(rows_may_differ, IsReadAsWholeRow(relation));
   }
   if (!rows_may_differ) return absl::OkStatus();
-  return has_rows ? NoteWholeRelation(relation) : NoteReaders(readers);
+  // Also those of its inheritors only, whose rows have changed with it.
+  TVIEWS_RETURN_IF_ERROR(NoteReaders(readers));
+  return has_rows ? NoteWholeRelation(relation) : absl::OkStatus();
 }
 
 // Of `functions` those that this transaction has written.
@@ -388,6 +420,12 @@ absl::StatusOr<std::vector<Oid32>> Written(const List* functions) {
   return written;
 }
 
+std::vector<Oid32> Ids(const List* list) {
+  std::vector<Oid32> ids;
+  for (int i = 0; i < list_length(list); ++i) ids.push_back(list_nth_oid(list, i));
+  return ids;
+}
+
 absl::Status CompareUsers(const std::vector<RelationId>& users) {
   TVIEWS_RETURN_IF_ERROR(LockOutAppliers(users));
   for (const RelationId user : users) {
@@ -406,8 +444,7 @@ absl::Status FollowMeaning(const Aftermath& aftermath) {
     TVIEWS_ASSIGN_OR_RETURN(users, UsersOfObject(aftermath.object_class, aftermath.object));
     TVIEWS_RETURN_IF_ERROR(CompareUsers(users));
   }
-  if (aftermath.type == 0) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(users, UsersOfType(aftermath.type));
+  TVIEWS_ASSIGN_OR_RETURN(users, UsersOfTypes(Ids(aftermath.types)));
   return CompareUsers(users);
 }
 
@@ -425,8 +462,8 @@ absl::Status LockMeanings(const Aftermath& aftermath) {
     TVIEWS_RETURN_IF_ERROR(
         LockToChangeMeaning(ProcedureRelationId, list_nth_oid(aftermath.functions, i)));
   }
-  if (aftermath.type != 0) {
-    TVIEWS_RETURN_IF_ERROR(LockToChangeMeaning(TypeRelationId, aftermath.type));
+  for (int i = 0; i < list_length(aftermath.types); ++i) {
+    TVIEWS_RETURN_IF_ERROR(LockToChangeMeaning(TypeRelationId, list_nth_oid(aftermath.types, i)));
   }
   if (aftermath.object == 0) return absl::OkStatus();
   return LockToChangeMeaning(aftermath.object_class, aftermath.object);
@@ -486,6 +523,10 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
   TVIEWS_RETURN_IF_ERROR(FollowMeaning(aftermath));
   if (aftermath.is_rename_elsewhere) {
     TVIEWS_RETURN_IF_ERROR(RederiveLookups(aftermath.renamed));
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> typed, TypedTables(Ids(aftermath.types)));
+  for (const RelationId relation : typed) {
+    TVIEWS_RETURN_IF_ERROR(Follow(relation, false, false));
   }
   if (aftermath.relations == nullptr) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool is_rewritten, pg::CallFor([&] {

@@ -36,7 +36,7 @@ struct Aftermath {
   List* file_nodes;          // of each of them and its inheritors before the command, in OID order
   List* unseen_changes;      // relations whose rows it changes without firing a trigger
   List* functions;           // that it may replace or alter, as OIDs
-  Oid32 type;                // whose values or attributes it names otherwise; or 0
+  List* types;               // whose values, attributes or columns it changes, as OIDs
   Oid32 object_class;        // of another object whose meaning it changes
   Oid32 object;              // or 0
   const char* renamed;       // its name, if it is one

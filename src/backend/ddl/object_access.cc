@@ -49,9 +49,13 @@ void OnTransactionEnd(XactEvent event, void*) {
 
 void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_id, void* argument) {
   if (previous_hook != nullptr) previous_hook(access, class_id, object, sub_id, argument);
-  if (access != OAT_DROP || sub_id != 0) return;
+  if (access != OAT_DROP) return;
   if (class_id != RelationRelationId && class_id != ExtensionRelationId) return;
-  pg::Enter<bool>([class_id, object]() -> absl::StatusOr<bool> {
+  pg::Enter<bool>([class_id, object, sub_id]() -> absl::StatusOr<bool> {
+    if (sub_id != 0) {
+      TVIEWS_RETURN_IF_ERROR(NoteColumnDrop(object));
+      return true;
+    }
     TVIEWS_RETURN_IF_ERROR(class_id == RelationRelationId ? NoteDrop(object)
                                                           : NoteExtensionDrop(object));
     return true;

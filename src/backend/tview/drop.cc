@@ -8,8 +8,10 @@
 #include "backend/capture/transaction.h"
 #include "backend/capture/trigger_installation.h"
 #include "backend/ddl/audit_log.h"
+#include "backend/tview/facts.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
+#include "backend/tview/stored_lineage.h"
 #include "shared/no_destructor.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -40,6 +42,12 @@ struct Note {
 std::vector<Note>& Notes() {
   static NoDestructor<std::vector<Note>> notes;
   return *notes;
+}
+
+// Relations that have lost a column.
+std::set<RelationId>& Changed() {
+  static NoDestructor<std::set<RelationId>> changed;
+  return *changed;
 }
 
 absl::StatusOr<bool> Exists(RelationId relation) {
@@ -77,6 +85,20 @@ absl::Status FinishDrop(const Note& note, const char* command, std::set<Relation
   return absl::OkStatus();
 }
 
+// TVIEWs that read single columns have gone with the column, or do not read it.
+absl::Status FinishColumnDrop(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(relation));
+  if (!exists) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_read_whole, IsReadAsWholeRow(relation));
+  if (!is_read_whole) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
+  for (const RelationId reader : readers) {
+    TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
+    TVIEWS_RETURN_IF_ERROR(NoteTview(reader));
+  }
+  return absl::OkStatus();
+}
+
 // False after DROP EXTENSION, or where its tables are gone by other means.
 bool IsInstalled() {
   return pg::CatalogTableId(pg::CatalogTable::kMeta).ok() &&
@@ -100,6 +122,12 @@ absl::Status NoteDrop(RelationId relation) {
   return has_ancestor ? NoteWholeRelation(relation) : absl::OkStatus();
 }
 
+absl::Status NoteColumnDrop(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (has_tviews) Changed().insert(relation);
+  return absl::OkStatus();
+}
+
 absl::Status ReleaseTview(RelationId tview, RelationId view) {
   TVIEWS_RETURN_IF_ERROR(Forget(tview));
   return pg::Call([&] {
@@ -110,7 +138,8 @@ absl::Status ReleaseTview(RelationId tview, RelationId view) {
 }
 
 absl::Status FinishDrops(const Node* statement) {
-  if (Notes().empty()) return absl::OkStatus();
+  if (Notes().empty() && Changed().empty()) return absl::OkStatus();
+  const std::set<RelationId> changed = std::exchange(Changed(), {});
   std::vector<Note> notes = std::exchange(Notes(), {});
   std::sort(notes.begin(), notes.end());
   notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
@@ -120,6 +149,7 @@ absl::Status FinishDrops(const Node* statement) {
   for (const Note& note : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(note, command, &sources));
   // In the order of ids, because this locks them.
   for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
+  for (RelationId relation : changed) TVIEWS_RETURN_IF_ERROR(FinishColumnDrop(relation));
   return absl::OkStatus();
 }
 

@@ -25,6 +25,10 @@ namespace tviews::backend {
 // Called while `relation` is being dropped; it and its metadata are still there.
 absl::Status NoteDrop(RelationId relation);
 
+// Called while a column of `relation` is being dropped, perhaps with its type: whole rows of it are
+// others then.
+absl::Status NoteColumnDrop(RelationId relation);
+
 // Works off the notes of `statement`, a command of the user that has just run.
 absl::Status FinishDrops(const Node* statement);
 

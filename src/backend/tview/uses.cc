@@ -1,5 +1,7 @@
 #include "backend/tview/uses.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/spi.h"
@@ -27,6 +29,10 @@ absl::StatusOr<Tables> FindTables() {
   return tables;
 }
 
+std::string OidArray(const std::vector<Oid32>& ids) {
+  return absl::StrCat("{", absl::StrJoin(ids, ","), "}");
+}
+
 constexpr char kUsedBy[] =
     " SELECT d.classid, d.objid FROM pg_depend d"
     " JOIN used ON d.refclassid = used.class AND d.refobjid = used.object"
@@ -39,11 +45,6 @@ constexpr char kUsedBy[] =
 
 absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32>& functions) {
   if (functions.empty()) return std::vector<RelationId>();
-  std::string list = "{";
-  for (const Oid32 function : functions) {
-    if (list.size() > 1) list += ',';
-    list += std::to_string(function);
-  }
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
   TVIEWS_ASSIGN_OR_RETURN(
@@ -53,7 +54,7 @@ absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32
                       " SELECT 'pg_proc'::regclass::oid, unnest($1::oid[]) UNION") +
               kUsedBy + ") SELECT m.tview::oid FROM " + tables.meta + " m" + kByRule +
               " ORDER BY 1",
-          {list + '}'}));
+          {OidArray(functions)}));
   return RelationIds(found);
 }
 
@@ -80,28 +81,40 @@ absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 
   return RelationIds(found);
 }
 
-absl::StatusOr<std::vector<RelationId>> UsersOfType(Oid32 type) {
+absl::StatusOr<std::vector<RelationId>> UsersOfTypes(const std::vector<Oid32>& types) {
+  if (types.empty()) return std::vector<RelationId>();
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          "WITH RECURSIVE types (type) AS ("
-          " SELECT $1::oid UNION SELECT made.type FROM types CROSS JOIN LATERAL ("
-          " SELECT oid FROM pg_type WHERE typelem = types.type OR typbasetype = types.type"
-          " UNION ALL SELECT rngtypid FROM pg_range WHERE rngsubtype = types.type"
-          " UNION ALL SELECT rngmultitypid FROM pg_range WHERE rngtypid = types.type"
-          " UNION ALL SELECT c.reltype FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-          " WHERE a.atttypid = types.type AND NOT a.attisdropped AND c.reltype <> 0)"
-          " AS made (type)),"
-          " used (class, object) AS (SELECT d.classid, d.objid FROM pg_depend d JOIN types"
-          " ON d.refclassid = 'pg_type'::regclass AND d.refobjid = types.type)"
-          " SELECT m.tview::oid FROM " +
-              tables.meta + " m" + kByRule + " OR EXISTS (SELECT FROM " + tables.lineage +
+          std::string("WITH RECURSIVE types (type) AS ("
+                      " SELECT unnest($1::oid[]) UNION SELECT made.type FROM types"
+                      " CROSS JOIN LATERAL ("
+                      " SELECT oid FROM pg_type WHERE types.type IN (typelem, typbasetype)"
+                      " UNION ALL SELECT rngtypid FROM pg_range WHERE rngsubtype = types.type"
+                      " UNION ALL SELECT rngmultitypid FROM pg_range WHERE rngtypid = types.type"
+                      " UNION ALL SELECT c.reltype FROM pg_attribute a JOIN pg_class c"
+                      " ON c.oid = a.attrelid WHERE a.atttypid = types.type"
+                      " AND NOT a.attisdropped AND c.reltype <> 0) AS made (type)),"
+                      " used (class, object) AS (SELECT 'pg_type'::regclass::oid, type FROM types"
+                      " UNION") +
+              kUsedBy + ") SELECT m.tview::oid FROM " + tables.meta + " m" + kByRule +
+              " OR EXISTS (SELECT FROM " + tables.lineage +
               " l JOIN pg_attribute a ON a.attrelid = l.source AND NOT a.attisdropped"
               " AND (a.attnum = ANY (l.relevant) OR 0 = ANY (l.relevant))"
               " JOIN types ON types.type = a.atttypid WHERE l.tview = m.tview) ORDER BY 1",
-          {std::to_string(type)}));
+          {OidArray(types)}));
+  return RelationIds(found);
+}
+
+absl::StatusOr<std::vector<RelationId>> TypedTables(const std::vector<Oid32>& types) {
+  if (types.empty()) return std::vector<RelationId>();
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT oid FROM pg_class WHERE reloftype = ANY ($1::oid[]) ORDER BY 1",
+                           {OidArray(types)}));
   return RelationIds(found);
 }
 

@@ -26,8 +26,12 @@ absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32
 // text search also those that leave the choice of the configuration to a setting.
 absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 object);
 
-// Also by way of arrays, domains, ranges and composite types, and of columns that they read.
-absl::StatusOr<std::vector<RelationId>> UsersOfType(Oid32 type);
+// Also by way of arrays, domains, ranges and composite types, of columns that they read, and of
+// functions.
+absl::StatusOr<std::vector<RelationId>> UsersOfTypes(const std::vector<Oid32>& types);
+
+// The tables of these types (CREATE TABLE ... OF), whose columns change with those of the type.
+absl::StatusOr<std::vector<RelationId>> TypedTables(const std::vector<Oid32>& types);
 
 // With a lookup whose text has `name` in it.
 absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name);
