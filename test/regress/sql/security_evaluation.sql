@@ -127,6 +127,62 @@ SELECT * FROM pg_tviews_verify('item');
 DELETE FROM tb_item WHERE pk_item = 3;
 SELECT pg_tviews_wait();
 SELECT * FROM pg_tviews_verify('fails');
+-- 5. A fill runs in the session of the owner, or of who could become the owner. Where a SECURITY DEFINER
+-- function creates for somebody else, the applier fills.
+TRUNCATE seen;
+SET ROLE regress_eva_owner;
+CREATE FUNCTION create_for_anybody() RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = security_evaluation, public, pg_temp AS $$
+BEGIN
+    CREATE TABLE tv_made AS SELECT pk_item AS pk_made, rate_of('a') AS rate, of_tenant('x') LIKE 'x-%' AS clean FROM tb_item;
+    RETURN current_user || ' ' || session_user;
+END $$;
+RESET ROLE;
+GRANT CREATE ON SCHEMA public TO regress_eva_reader;
+SET SESSION AUTHORIZATION regress_eva_reader;
+CREATE FUNCTION public.caught() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN INSERT INTO security_evaluation.seen VALUES ('temporary', current_user, session_user); RETURN 666; END $$;
+CREATE TEMP VIEW tb_rate AS SELECT 'a'::text AS name, public.caught() AS rate;
+GRANT SELECT ON tb_rate TO PUBLIC;
+SET app.tenant = 'evil';
+SET client_min_messages = notice;
+SELECT create_for_anybody();
+SET client_min_messages = warning;
+RESET SESSION AUTHORIZATION;
+SELECT pg_tviews_wait();
+SELECT * FROM tv_made ORDER BY 1;
+SELECT * FROM pg_tviews_verify('made');
+SELECT * FROM seen WHERE what = 'temporary';
+DROP VIEW pg_temp.tb_rate;
+DROP FUNCTION public.caught();
+REVOKE CREATE ON SCHEMA public FROM regress_eva_reader;
+RESET app.tenant;
+SET ROLE regress_eva_owner;
+BEGIN;
+CREATE TABLE tv_mine AS SELECT pk_item AS pk_mine FROM tb_item;
+SELECT count(*) > 0 AS is_filled_at_once FROM tv_mine;
+COMMIT;
+RESET ROLE;
+DROP TABLE tv_made, tv_mine;
+
+-- 6. What the planner is set to in a session does not reach the extension's own statements: an event
+-- trigger fires within one.
+CREATE FUNCTION note_planner() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE WARNING 'nestloop %, work_mem %, random_page_cost %, geqo_threshold %, plan_cache_mode %', current_setting('enable_nestloop'),
+        current_setting('work_mem'), current_setting('random_page_cost'), current_setting('geqo_threshold'), current_setting('plan_cache_mode');
+END $$;
+CREATE EVENT TRIGGER note_planner ON ddl_command_end WHEN TAG IN ('CREATE VIEW') EXECUTE FUNCTION note_planner();
+SET enable_nestloop = off;
+SET work_mem = '64kB';
+SET random_page_cost = 1000;
+SET geqo_threshold = 2;
+SET plan_cache_mode = force_generic_plan;
+CREATE TABLE tv_planned AS SELECT pk_item AS pk_planned FROM tb_item;
+CREATE VIEW others AS SELECT pk_item FROM tb_item;
+DROP EVENT TRIGGER note_planner;
+SELECT name, setting FROM pg_settings WHERE source = 'session' AND category ~ '^Query Tuning|Memory' ORDER BY 1;
+RESET enable_nestloop; RESET work_mem; RESET random_page_cost; RESET geqo_threshold; RESET plan_cache_mode;
+DROP TABLE tv_planned;
 DROP TABLE tv_reader, tv_fails;
 DROP TABLE tv_item;
 DROP SCHEMA security_evaluation CASCADE;

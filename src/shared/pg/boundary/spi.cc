@@ -1,10 +1,13 @@
 #include "shared/pg/boundary/spi.h"
 
+#include <optional>
 #include <utility>
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/reader_bypass.h"
+#include "shared/pg/planner/planner_defaults.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -83,6 +86,12 @@ void FillParameters(const SqlRow& row, Parameters* parameters) {
 // Runs `execute` (an SPI call) in a connection of its own and takes its rows.
 absl::StatusOr<SqlResult> Execute(const SqlRow& row, absl::FunctionRef<int(Parameters*)> execute) {
   const ReaderBypass bypass;
+  // A process of ours is set up by the server's administrator, and runs definitions here, too.
+  std::optional<PlannerDefaults> planner;
+  if (!UserScope::IsOwnProcess()) {
+    TVIEWS_ASSIGN_OR_RETURN(PlannerDefaults defaults, PlannerDefaults::Make());
+    planner.emplace(std::move(defaults));
+  }
   SqlResult result;
   Parameters parameters(row);
   TVIEWS_RETURN_IF_ERROR(WithSpi([&]() -> absl::Status {

@@ -1,0 +1,34 @@
+// The planner as the server is built: whatever a session has set.
+//
+// Layer:   pg
+// Sharing: private to one process
+// Errors:  the maker returns a Status
+//
+// The extension's own statements are small queries over catalogs and its tables. A session that has
+// switched off what they are planned with (enable_nestloop, for a report) must not make DDL slow.
+
+#ifndef PG_TVIEWS_SHARED_PG_PLANNER_PLANNER_DEFAULTS_H_
+#define PG_TVIEWS_SHARED_PG_PLANNER_PLANNER_DEFAULTS_H_
+
+#include "absl/status/statusor.h"
+
+namespace tviews::pg {
+
+// While an object lives, the settings of the planner have their built-in values. Objects end in
+// reverse order. Nothing happens where no setting differs.
+class PlannerDefaults {
+ public:
+  static absl::StatusOr<PlannerDefaults> Make();
+  PlannerDefaults(PlannerDefaults&& other) noexcept;
+  PlannerDefaults& operator=(PlannerDefaults&&) = delete;
+  ~PlannerDefaults();
+
+ private:
+  PlannerDefaults() = default;
+
+  int guc_level_ = 0;  // 0: nothing to undo
+};
+
+}  // namespace tviews::pg
+
+#endif  // PG_TVIEWS_SHARED_PG_PLANNER_PLANNER_DEFAULTS_H_
