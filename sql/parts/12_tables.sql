@@ -63,18 +63,21 @@ CREATE TABLE @extschema@.pg_tview_frontier (
 INSERT INTO @extschema@.pg_tview_frontier (id) VALUES (1);
 COMMENT ON TABLE @extschema@.pg_tview_frontier IS 'the snapshot as of which all TVIEWs stand; a reader may join it in its own statement';
 
--- Keys whose documents could not be computed.
+-- Keys whose documents could not be computed. A key is known by its value's bytes, which any type has
+-- and no renaming changes; its text is for people.
 CREATE TABLE tviews_internal.pg_tview_dead_letter (
     tview      regclass NOT NULL,
-    key        text,                          -- NULL: the TVIEW as a whole
+    key        text,                          -- shortened; NULL: the TVIEW as a whole
     sqlstate   text NOT NULL,
     error      text NOT NULL,
     attempts   bigint NOT NULL DEFAULT 1,
     first_seen timestamptz NOT NULL,
-    last_seen  timestamptz NOT NULL
+    last_seen  timestamptz NOT NULL,
+    key_hash   bytea,                         -- SHA-256 of the bytes; empty: rows whose key is null
+    key_image  bytea                          -- the bytes; NULL: too long to be kept
 );
 CREATE UNIQUE INDEX pg_tview_dead_letter_key
-    ON tviews_internal.pg_tview_dead_letter (tview, (coalesce(key, '')), (key IS NULL));
+    ON tviews_internal.pg_tview_dead_letter (tview, (coalesce(key_hash, 'whole'::bytea)));
 -- Its key is an expression, which cannot identify rows for a publication FOR ALL TABLES.
 ALTER TABLE tviews_internal.pg_tview_dead_letter REPLICA IDENTITY FULL;
 COMMENT ON TABLE tviews_internal.pg_tview_dead_letter IS 'keys in quarantine; readers use the view of the same name';

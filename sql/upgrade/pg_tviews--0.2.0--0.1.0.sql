@@ -1,6 +1,22 @@
 -- pg_tviews 0.2.0 back to 0.1.0: what 0.1.0--0.2.0 did, undone in the opposite order.
 \echo Use "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'" to load this file. \quit
 
+-- 0.1.0 reads a key from its text. Where the text is no key (rows whose key is null, shortened texts)
+-- the TVIEW counts as failing as a whole.
+INSERT INTO tviews_internal.pg_tview_dead_letter AS letter (tview, sqlstate, error, first_seen, last_seen)
+SELECT DISTINCT ON (tview) tview, sqlstate, error, first_seen, last_seen
+FROM tviews_internal.pg_tview_dead_letter
+WHERE key_hash = '' OR (key IS NOT NULL AND (key_image IS NULL OR octet_length(key) >= 1000))
+ON CONFLICT (tview, (coalesce(key_hash, 'whole'::bytea))) DO NOTHING;
+DELETE FROM tviews_internal.pg_tview_dead_letter
+WHERE key_hash = '' OR (key IS NOT NULL AND (key_image IS NULL OR octet_length(key) >= 1000));
+UPDATE @extschema@.pg_tview_meta SET state = 'quarantined'
+WHERE tview IN (SELECT tview FROM tviews_internal.pg_tview_dead_letter WHERE key IS NULL);
+DROP INDEX tviews_internal.pg_tview_dead_letter_key;
+ALTER TABLE tviews_internal.pg_tview_dead_letter DROP COLUMN key_hash, DROP COLUMN key_image;
+CREATE UNIQUE INDEX pg_tview_dead_letter_key
+    ON tviews_internal.pg_tview_dead_letter (tview, (coalesce(key, '')), (key IS NULL));
+
 DROP AGGREGATE @extschema@.pg_tviews_build_array(jsonb);
 DROP FUNCTION @extschema@.pg_tviews_build_array_step(internal, jsonb);
 DROP FUNCTION @extschema@.pg_tviews_build_array_end(internal);

@@ -53,4 +53,11 @@ std::string NullKeyStatement(const TviewDefinition& tview) {
          " IS NULL LIMIT 1";
 }
 
+std::string AllKeysStatement(const TviewDefinition& tview, std::size_t limit) {
+  const std::string key = QuoteIdentifier(tview.key_column);
+  return "SELECT " + key + " FROM ONLY " + tview.qualified_name + " UNION SELECT " + key +
+         " FROM " + tview.qualified_view + " WHERE " + key + " IS NOT NULL LIMIT " +
+         std::to_string(limit);
+}
+
 }  // namespace tviews

@@ -12,6 +12,7 @@
 #ifndef PG_TVIEWS_SHARED_REFRESH_PLAN_H_
 #define PG_TVIEWS_SHARED_REFRESH_PLAN_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);
 
 // Returns a row if the defining query has one whose key is NULL.
 std::string NullKeyStatement(const TviewDefinition& tview);
+
+// The query that returns up to `limit` keys of stored rows and of rows that the backing view
+// returns.
+std::string AllKeysStatement(const TviewDefinition& tview, std::size_t limit);
 
 }  // namespace tviews
 

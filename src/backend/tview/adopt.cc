@@ -12,6 +12,7 @@
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/create.h"
 #include "backend/tview/facts.h"
+#include "backend/tview/key_type.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
@@ -23,6 +24,7 @@
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/common/dead_letter.h"
 #include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
@@ -31,6 +33,7 @@
 #include <access/xlog.h>
 #include <miscadmin.h>
 #include <storage/lmgr.h>
+#include <utils/lsyscache.h>
 #include <utils/syscache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -138,6 +141,12 @@ absl::StatusOr<RelationId> ViewIfReady(const Foundling& foundling) {
 
 absl::Status CheckView(const Foundling& foundling, RelationId view) {
   TVIEWS_RETURN_IF_ERROR(CheckOwner(view));
+  TVIEWS_ASSIGN_OR_RETURN(const TypeId key_type, pg::CallFor([&] {
+                            return get_atttype(
+                                foundling.table,
+                                get_attnum(foundling.table, foundling.key_column.c_str()));
+                          }));
+  TVIEWS_RETURN_IF_ERROR(CheckKeyType(foundling.key_column, key_type));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(foundling.table, view));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId other, pg::TviewOfBackingView(view));
   if (other == 0 || other == foundling.table) return absl::OkStatus();
@@ -214,21 +223,9 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
 // Why a table cannot be adopted is to be seen where every other failing TVIEW is.
 absl::Status NoteFailure(const Foundling& foundling, const absl::Status& error) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table,
-                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
-  std::string text(error.message());
-  if (!pg::ErrorDetail(error).empty()) absl::StrAppend(&text, "\n", pg::ErrorDetail(error));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult noted,
-      pg::ExecuteSqlLatest(
-          "INSERT INTO " + table +
-              " AS d (tview, key, sqlstate, error, first_seen, last_seen)"
-              " VALUES ($1::oid, NULL, $2, $3, clock_timestamp(), clock_timestamp())"
-              " ON CONFLICT (tview, (coalesce(key, '')), (key IS NULL)) DO UPDATE SET"
-              " sqlstate = excluded.sqlstate, error = excluded.error, attempts = d.attempts + 1,"
-              " last_seen = excluded.last_seen RETURNING attempts",
-          {std::to_string(foundling.table), pg::SqlState(error), text}));
-  if (noted.rows[0][0] == "1") {
+  TVIEWS_ASSIGN_OR_RETURN(const std::uint64_t attempts,
+                          pg::WriteDeadLetter(foundling.table, nullptr, error));
+  if (attempts == 1) {
     pg::LogFailure(error, ("table of TVIEW \"" + foundling.entity +
                            "\" cannot be adopted yet and is tried again")
                               .c_str());

@@ -1,6 +1,7 @@
 #include "backend/tview/create.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "backend/ddl/audit_log.h"
@@ -9,6 +10,7 @@
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/defining_query.h"
 #include "backend/tview/fill.h"
+#include "backend/tview/key_type.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/report.h"
 #include "backend/tview/stored_lineage.h"
@@ -25,10 +27,8 @@
 #include <access/xact.h>
 #include <catalog/dependency.h>
 #include <catalog/namespace.h>
-#include <catalog/pg_am.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_type.h>
-#include <commands/defrem.h>
 #include <miscadmin.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
@@ -125,18 +125,24 @@ absl::Status CreatePrimaryKey(const TviewName& name, const std::string& key) {
                         .sqlstate = "23505"});
 }
 
-// On `id` and on every fk_*: how documents are looked up besides by key.
-absl::Status CreateIndexes(const TviewName& name, const DefiningQuery& query, AttributeNumber key) {
+// On `id` and on every fk_*: how documents are looked up besides by key. Nobody has asked for these
+// indexes, so they must not reject a document: no btree where a value may not fit into it.
+absl::Status CreateIndexes(const TviewName& name, RelationId table, const DefiningQuery& query,
+                           AttributeNumber key) {
   for (std::size_t i = 0; i < query.columns.size(); ++i) {
     const OutputColumn& column = query.columns[i];
     if (column.name != "id" && column.name.rfind("fk_", 0) != 0) continue;
     if (static_cast<AttributeNumber>(i + 1) == key) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_order, pg::CallFor([&] {
-                              return GetDefaultOpClass(column.type, BTREE_AM_OID) != InvalidOid;
-                            }));
-    if (!has_order) continue;
-    TVIEWS_RETURN_IF_ERROR(Run("CREATE INDEX ON " + name.QualifiedTable() + " (" +
-                               QuoteIdentifier(column.name) + ")"));
+    Oid type = InvalidOid;
+    Oid collation = InvalidOid;
+    std::int32_t modifier = -1;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      get_atttypetypmodcoll(table, static_cast<AttrNumber>(i + 1), &type, &modifier, &collation);
+    }));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string method, LookupIndexMethod(type, modifier));
+    if (method.empty()) continue;
+    TVIEWS_RETURN_IF_ERROR(Run("CREATE INDEX ON " + name.QualifiedTable() + " USING " + method +
+                               " (" + QuoteIdentifier(column.name) + ")"));
   }
   return absl::OkStatus();
 }
@@ -252,7 +258,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   }
   pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
   TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_column));
-  TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, query, key));
+  TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, table, query, key));
   pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
   if (!request.with_no_data) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
 

@@ -3,21 +3,19 @@
 #include <cstddef>
 #include <utility>
 
+#include "backend/tview/key_type.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
-#include <catalog/pg_am.h>
-#include <commands/defrem.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <parser/analyze.h>
 #include <parser/parser.h>
 #include <parser/scanner.h>
 #include <tcop/tcopprot.h>
-#include <utils/builtins.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -122,22 +120,6 @@ absl::StatusOr<std::vector<OutputColumn>> OutputColumns(
   return columns;
 }
 
-absl::Status CheckKeyType(const OutputColumn& key) {
-  bool has_order = false;
-  const char* type = nullptr;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    has_order = GetDefaultOpClass(key.type, BTREE_AM_OID) != InvalidOid;
-    if (!has_order) type = format_type_be(key.type);
-  }));
-  if (has_order) return absl::OkStatus();
-  return pg::MakeError(
-      absl::StatusCode::kInvalidArgument,
-      {.message = "key column \"" + key.name + "\" has type " + type + ", which has no order",
-       .detail = "The key becomes the primary key of the TVIEW.",
-       .hint = "Use a key of a type with a default btree operator class, such as bigint or uuid.",
-       .sqlstate = "42704"});
-}
-
 absl::Status NoKey(const std::string& entity, int candidates) {
   const std::string wanted = std::string(kKeyPrefix) + entity;
   return pg::MakeError(absl::StatusCode::kInvalidArgument,
@@ -211,7 +193,7 @@ absl::StatusOr<AttributeNumber> ChooseKey(const DefiningQuery& query, const std:
          .sqlstate = "42703"});
   }
   if (!is_preferred && candidates != 1) return NoKey(entity, candidates);
-  TVIEWS_RETURN_IF_ERROR(CheckKeyType(query.columns[chosen]));
+  TVIEWS_RETURN_IF_ERROR(CheckKeyType(query.columns[chosen].name, query.columns[chosen].type));
   return static_cast<AttributeNumber>(chosen + 1);
 }
 

@@ -6,6 +6,7 @@
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/boundary/user_code.h"
 #include "shared/pg/common/pause_point.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
@@ -110,6 +111,7 @@ absl::Status Connect(Oid database) {
     pqsignal(SIGHUP, SignalHandlerForConfigReload);
     BackgroundWorkerUnblockSignals();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    pg::WatchUserCode();
     PinSettings();
     SetConfigOption("application_name", "pg_tviews applier", PGC_USERSET, PGC_S_SESSION);
   }));

@@ -2,148 +2,220 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
-#include "shared/pg/server/datum_image.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/common/dead_letter.h"
 #include "shared/pg/tables/catalog.h"
-#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 #include "worker/refresh/key_values.h"
-
-#include "shared/pg/boundary/postgres_begin.h"
-#include <utils/builtins.h>
-#include <utils/lsyscache.h>
-#include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
 namespace {
 
-absl::StatusOr<std::string> KeyText(const TviewDefinition& tview, const std::string& image) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
-  TVIEWS_ASSIGN_OR_RETURN(const Datum value, pg::DatumFromImage(image, shape));
-  const char* text = nullptr;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    Oid output = InvalidOid;
-    bool is_varlena = false;
-    getTypeOutputInfo(tview.key_type, &output, &is_varlena);
-    text = OidOutputFunctionCall(output, value);
-  }));
-  return std::string(text);
+constexpr std::size_t kLongestText = 1000;
+constexpr std::size_t kBytesShown = 100;
+constexpr char kNullKey[] = "(null)";
+
+// A key in quarantine.
+struct Letter {
+  std::string hash;
+  std::optional<std::string> image;
+};
+
+// For people. The output function of a type can fail like any other: then the bytes.
+absl::StatusOr<std::string> TextOf(const TviewDefinition& tview, const std::string& image) {
+  std::string text;
+  const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(text, KeyText(tview, image));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) {
+    text = absl::StrCat("\\x", absl::BytesToHexString(image.substr(0, kBytesShown)));
+    if (image.size() > kBytesShown) text += "...";
+  }
+  return pg::Shorten(text, kLongestText);
 }
 
-absl::Status Record(const TviewDefinition& tview, const pg::SqlValue& key,
-                    const absl::Status& error) {
+absl::StatusOr<pg::DeadKey> DeadKeyOf(const TviewDefinition& tview, const std::string& image) {
+  pg::DeadKey key;
+  TVIEWS_ASSIGN_OR_RETURN(key.text, TextOf(tview, image));
+  TVIEWS_ASSIGN_OR_RETURN(key.hash, pg::HashOfImage(image));
+  if (image.size() <= pg::kLongestKeptImage) key.image = image;
+  return key;
+}
+
+void Log(const TviewDefinition& tview, const std::string& what, const absl::Status& error) {
+  pg::LogFailure(
+      error, absl::StrCat(what, "TVIEW ", tview.qualified_name, " goes into quarantine").c_str());
+}
+
+absl::Status SetState(const TviewDefinition& tview, const char* state) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSql(absl::StrCat("UPDATE ", meta, " SET state = $2 WHERE tview = $1::oid"),
+                     {absl::StrCat(tview.relation), state})
+          .status());
+  return pg::InvalidateCatalog();
+}
+
+// The keys of `tview` in quarantine; `read_only` as the active snapshot sees them.
+absl::StatusOr<std::vector<Letter>> ReadLetters(const TviewDefinition& tview, bool read_only) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table,
                           pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
-  const std::string sql = absl::StrCat(
-      "INSERT INTO ", table,
-      " AS d (tview, key, sqlstate, error, first_seen, last_seen)"
-      " VALUES ($1::oid, $2, $3, $4, clock_timestamp(), clock_timestamp())"
-      " ON CONFLICT (tview, (coalesce(key, '')), (key IS NULL)) DO UPDATE SET"
-      " sqlstate = excluded.sqlstate, error = excluded.error, attempts = d.attempts + 1,"
-      " last_seen = excluded.last_seen");
-  std::string text(error.message());
-  const std::string detail = pg::ErrorDetail(error);
-  if (!detail.empty()) absl::StrAppend(&text, "\n", detail);
-  return pg::ExecuteSql(sql, {absl::StrCat(tview.relation), key, pg::SqlState(error), text})
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSql(absl::StrCat("SELECT encode(key_hash, 'hex'), encode(key_image, 'hex') FROM ",
+                                  table, " WHERE tview = $1::oid AND key_hash <> ''"),
+                     {absl::StrCat(tview.relation)}, read_only));
+  std::vector<Letter> letters;
+  for (const pg::SqlRow& row : found.rows) {
+    Letter letter{.hash = absl::HexStringToBytes(*row[0]), .image = std::nullopt};
+    if (row[1].has_value()) letter.image = absl::HexStringToBytes(*row[1]);
+    letters.push_back(std::move(letter));
+  }
+  return letters;
+}
+
+std::string HasHash(const std::string& hash) {
+  return absl::StrCat("key_hash IS NOT DISTINCT FROM decode('", absl::BytesToHexString(hash),
+                      "', 'hex')");
+}
+
+absl::Status DeleteLetters(const TviewDefinition& tview, const std::string& condition) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table,
+                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
+  return pg::ExecuteSql(
+             absl::StrCat("DELETE FROM ", table, " WHERE tview = $1::oid AND ", condition),
+             {absl::StrCat(tview.relation)})
       .status();
+}
+
+// The hashes under which letters without an image name these keys: of the image, or, as 0.1.0 left
+// them, of the key's text.
+absl::StatusOr<absl::flat_hash_set<std::string>> HashesOf(
+    const TviewDefinition& tview, const absl::flat_hash_set<std::string>& images) {
+  absl::flat_hash_set<std::string> hashes;
+  for (const std::string& image : images) {
+    TVIEWS_ASSIGN_OR_RETURN(std::string hash, pg::HashOfImage(image));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string text, TextOf(tview, image));
+    TVIEWS_ASSIGN_OR_RETURN(std::string hash_of_text, pg::HashOfImage(text));
+    hashes.insert(std::move(hash));
+    hashes.insert(std::move(hash_of_text));
+  }
+  return hashes;
+}
+
+// The server refuses a value of a gigabyte with an internal error.
+bool IsTooLarge(const absl::Status& error) {
+  return error.message().find("invalid memory alloc request size") != absl::string_view::npos;
 }
 
 }  // namespace
 
 bool ConcernsDefinition(const absl::Status& error) {
+  if (pg::HasSqlState(error, "XX")) return !IsTooLarge(error);
   return pg::HasSqlState(error, "42") || pg::HasSqlState(error, "0A") ||
-         pg::HasSqlState(error, "XX") || pg::HasSqlState(error, "55") ||
-         pg::HasSqlState(error, "23502");  // a row without a key is nobody's
+         pg::HasSqlState(error, "55");
 }
 
 absl::Status QuarantineKey(const TviewDefinition& tview, const std::string& key_image,
                            const absl::Status& error) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string key, KeyText(tview, key_image));
-  pg::LogFailure(
-      error, absl::StrCat("key ", key, " of TVIEW ", tview.qualified_name, " goes into quarantine")
-                 .c_str());
-  return Record(tview, key, error);
+  TVIEWS_ASSIGN_OR_RETURN(const pg::DeadKey key, DeadKeyOf(tview, key_image));
+  Log(tview, absl::StrCat("key ", key.text, " of "), error);
+  return pg::WriteDeadLetter(tview.relation, &key, error).status();
+}
+
+absl::Status QuarantineNullKey(const TviewDefinition& tview, const absl::Status& error) {
+  const pg::DeadKey key{.text = kNullKey, .hash = {}, .image = std::nullopt};
+  Log(tview, absl::StrCat("key ", key.text, " of "), error);
+  return pg::WriteDeadLetter(tview.relation, &key, error).status();
 }
 
 absl::Status QuarantineWhole(const TviewDefinition& tview, const absl::Status& error) {
-  pg::LogFailure(error,
-                 absl::StrCat("TVIEW ", tview.qualified_name, " goes into quarantine").c_str());
-  TVIEWS_RETURN_IF_ERROR(Record(tview, std::nullopt, error));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
-  TVIEWS_RETURN_IF_ERROR(
-      pg::ExecuteSql(
-          absl::StrCat("UPDATE ", meta, " SET state = 'quarantined' WHERE tview = $1::oid"),
-          {absl::StrCat(tview.relation)})
-          .status());
-  return pg::InvalidateCatalog();
+  Log(tview, "", error);
+  TVIEWS_RETURN_IF_ERROR(pg::WriteDeadLetter(tview.relation, nullptr, error).status());
+  return SetState(tview, "quarantined");
 }
 
-absl::Status Heal(const TviewDefinition& tview, const AffectedKeys& refreshed) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table,
-                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
-  const std::string relation = absl::StrCat(tview.relation);
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult sick,
-      pg::ExecuteSql(absl::StrCat("SELECT key FROM ", table, " WHERE tview = $1::oid"),
-                     {relation}));
-  if (sick.rows.empty()) return absl::OkStatus();
-  std::vector<std::string> keys;
-  for (const pg::SqlRow& row : sick.rows) {
-    if (row[0].has_value()) keys.push_back(*row[0]);
+absl::Status HealKeys(const TviewDefinition& tview, const AffectedKeys& refreshed) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters, ReadLetters(tview, false));
+  if (letters.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const KeySet keys,
+                          KeySet::Make(tview, {refreshed.keys.begin(), refreshed.keys.end()}));
+  absl::flat_hash_set<std::string> hashes;
+  if (std::any_of(letters.begin(), letters.end(),
+                  [](const Letter& letter) { return !letter.image.has_value(); })) {
+    TVIEWS_ASSIGN_OR_RETURN(hashes, HashesOf(tview, refreshed.keys));
   }
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<bool> are_healthy,
-                          AreAmong(tview, keys, refreshed.keys));
-  std::size_t position = 0;
-  for (const pg::SqlRow& row : sick.rows) {
-    const bool is_healthy = row[0].has_value() && are_healthy[position++];
-    if (!refreshed.everything && !is_healthy) continue;
-    TVIEWS_RETURN_IF_ERROR(
-        pg::ExecuteSql(absl::StrCat("DELETE FROM ", table,
-                                    " WHERE tview = $1::oid AND key IS NOT DISTINCT FROM $2"),
-                       {relation, row[0]})
-            .status());
+  for (const Letter& letter : letters) {
+    bool is_healthy = hashes.contains(letter.hash);
+    if (letter.image.has_value()) {
+      TVIEWS_ASSIGN_OR_RETURN(is_healthy, keys.Contains(*letter.image));
+    }
+    if (is_healthy) TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, HasHash(letter.hash)));
   }
-  if (!refreshed.everything || !tview.is_quarantined) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
-  TVIEWS_RETURN_IF_ERROR(
-      pg::ExecuteSql(absl::StrCat("UPDATE ", meta, " SET state = 'active' WHERE tview = $1::oid"),
-                     {relation})
-          .status());
-  return pg::InvalidateCatalog();
+  return absl::OkStatus();
+}
+
+absl::Status HealNullKey(const TviewDefinition& tview) { return DeleteLetters(tview, HasHash("")); }
+
+absl::Status HealAllBut(const TviewDefinition& tview, const std::vector<std::string>& failing,
+                        bool has_null_key) {
+  std::string healed = has_null_key ? "key_hash IS DISTINCT FROM ''" : "true";
+  for (const std::string& image : failing) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string hash, pg::HashOfImage(image));
+    absl::StrAppend(&healed, " AND NOT ", HasHash(hash));
+  }
+  TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, healed));
+  return tview.is_quarantined ? SetState(tview, "active") : absl::OkStatus();
+}
+
+absl::Status HealWhole(const TviewDefinition& tview) {
+  TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, "key_hash IS NULL"));
+  return tview.is_quarantined ? SetState(tview, "active") : absl::OkStatus();
+}
+
+absl::Status AddQuarantined(const TviewDefinition& tview, AffectedKeys* keys) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters, ReadLetters(tview, false));
+  for (const Letter& letter : letters) {
+    if (letter.image.has_value()) keys->keys.insert(*letter.image);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table,
-                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult sick,
-      pg::ExecuteSql(absl::StrCat("SELECT key FROM ", table, " WHERE tview = $1::oid"),
-                     {absl::StrCat(tview.relation)}, true));
-  if (sick.rows.empty()) return absl::OkStatus();
-  std::vector<std::string> texts;
-  for (const pg::SqlRow& row : sick.rows) {
-    if (row[0].has_value()) texts.push_back(*row[0]);
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters, ReadLetters(tview, true));
+  if (letters.empty()) return absl::OkStatus();
+  std::vector<std::string> images;
+  absl::flat_hash_set<std::string> without_image;
+  for (const Letter& letter : letters) {
+    if (letter.image.has_value()) {
+      images.push_back(*letter.image);
+    } else {
+      without_image.insert(letter.hash);
+    }
   }
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<bool> are_among, AreAmong(tview, texts, keys->keys));
-  std::vector<std::string> among;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (are_among[i]) among.push_back(texts[i]);
-  }
-  if (among.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const KeySet sick, KeySet::Make(tview, std::move(images)));
   absl::flat_hash_set<std::string> healthy;
   for (const std::string& image : keys->keys) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::vector<bool> are_equal, AreAmong(tview, among, {image}));
-    if (std::find(are_equal.begin(), are_equal.end(), true) == are_equal.end()) {
-      healthy.insert(image);
+    TVIEWS_ASSIGN_OR_RETURN(bool is_sick, sick.Contains(image));
+    if (!is_sick && !without_image.empty()) {
+      TVIEWS_ASSIGN_OR_RETURN(const absl::flat_hash_set<std::string> hashes,
+                              HashesOf(tview, {image}));
+      is_sick = std::any_of(hashes.begin(), hashes.end(),
+                            [&](const std::string& hash) { return without_image.contains(hash); });
     }
+    if (!is_sick) healthy.insert(image);
   }
   keys->keys = std::move(healthy);
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 // A key in quarantine keeps its last good document. It leaves the table when a refresh of it
 // succeeds: when it is touched again, or on pg_tviews_retry. A TVIEW that failed as a whole
 // (a privilege lost, an incompatible view) is marked and left alone until pg_tviews_retry.
+// Whatever the key is, it can be put into quarantine: letters hold images (dead_letter.h).
 
 #ifndef PG_TVIEWS_WORKER_BATCH_QUARANTINE_H_
 #define PG_TVIEWS_WORKER_BATCH_QUARANTINE_H_
@@ -28,13 +29,26 @@ bool ConcernsDefinition(const absl::Status& error);
 absl::Status QuarantineKey(const TviewDefinition& tview, const std::string& key_image,
                            const absl::Status& error);
 
+// Records that the defining query returns rows whose key is null, or that this cannot be told.
+absl::Status QuarantineNullKey(const TviewDefinition& tview, const absl::Status& error);
+
 // Records the failure of the TVIEW as a whole and marks it.
 absl::Status QuarantineWhole(const TviewDefinition& tview, const absl::Status& error);
 
 // Removes what a successful refresh of these keys has healed.
-absl::Status Heal(const TviewDefinition& tview, const AffectedKeys& refreshed);
+absl::Status HealKeys(const TviewDefinition& tview, const AffectedKeys& refreshed);
+absl::Status HealNullKey(const TviewDefinition& tview);
 
-// Removes keys that are in quarantine from `keys`.
+// Removes what a successful comparison of the whole TVIEW has healed: all but the keys `failing`,
+// and rows whose key is null if `has_null_key`.
+absl::Status HealAllBut(const TviewDefinition& tview, const std::vector<std::string>& failing,
+                        bool has_null_key);
+
+// Marks the TVIEW as one that does not fail as a whole.
+absl::Status HealWhole(const TviewDefinition& tview);
+
+// Adds keys that are in quarantine to `keys`, as far as their values are known; removes them.
+absl::Status AddQuarantined(const TviewDefinition& tview, AffectedKeys* keys);
 absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys);
 
 // True if any TVIEW of the database has something in quarantine, as the active snapshot sees it.

@@ -25,6 +25,7 @@ enum class KeyNote : std::uint8_t {
   kNotListed,
   kNew,
   kAgain,
+  kLeftAlone,  // known to fail; what is stored stays
 };
 
 class KeyChecklist {

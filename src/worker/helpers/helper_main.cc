@@ -9,6 +9,7 @@
 #include "shared/pg/boundary/receiver.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/boundary/user_code.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/planner/key_planner.h"
@@ -98,6 +99,7 @@ bool Connect(dsm_handle handle, Station* station) {
   const HelperShared& shared = *station->shared;
   if (!BecomeLockGroupMember(shared.applier, shared.applier_pid)) return false;
   BackgroundWorkerInitializeConnectionByOid(shared.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
+  pg::WatchUserCode();
   PinSettings();
   SetConfigOption("application_name", "pg_tviews helper", PGC_USERSET, PGC_S_SESSION);
   pgstat_report_activity(STATE_RUNNING, "pg_tviews helper");

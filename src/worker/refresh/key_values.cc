@@ -6,12 +6,15 @@
 #include <utility>
 
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/user_scope.h"
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/pg_type.h>
+#include <fmgr.h>
 #include <utils/array.h>
+#include <utils/builtins.h>
 #include <utils/lsyscache.h>
 #include <utils/typcache.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -37,11 +40,6 @@ std::int64_t IntegerOf(const std::string& image) {
   return value;
 }
 
-struct KeyOrder {
-  FmgrInfo* compare;
-  Oid collation;
-};
-
 int CompareKeys(const void* left, const void* right, void* argument) {
   const auto* const order = static_cast<const KeyOrder*>(argument);
   return DatumGetInt32(FunctionCall2Coll(order->compare, order->collation,
@@ -55,22 +53,26 @@ KeyOrder OrderOf(const TviewDefinition& tview) {
   KeyOrder order{};
   get_atttypetypmodcoll(tview.relation, tview.key_attribute, &type, &typmod, &order.collation);
   order.compare = &lookup_type_cache(type, TYPECACHE_CMP_PROC_FINFO)->cmp_proc_finfo;
+  if (!OidIsValid(order.compare->fn_oid)) {
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_FUNCTION),
+             errmsg("could not identify a comparison function for type %s", format_type_be(type))));
+  }
   return order;
 }
 
 // Sorts `values` and moves the distinct ones to the front. Returns how many they are.
-std::size_t SortDistinct(const TviewDefinition& tview, Datum* values, std::size_t count) {
-  KeyOrder order = OrderOf(tview);
-  qsort_arg(values, count, sizeof(Datum), CompareKeys, &order);
+std::size_t SortDistinct(KeyOrder* order, Datum* values, std::size_t count) {
+  qsort_arg(values, count, sizeof(Datum), CompareKeys, order);
   std::size_t distinct = std::min<std::size_t>(count, 1);
   for (std::size_t i = 1; i < count; ++i) {
-    if (CompareKeys(&values[distinct - 1], &values[i], &order) != 0) values[distinct++] = values[i];
+    if (CompareKeys(&values[distinct - 1], &values[i], order) != 0) values[distinct++] = values[i];
   }
   return distinct;
 }
 
-absl::StatusOr<std::vector<Datum>> ValuesOf(const absl::flat_hash_set<std::string>& images,
-                                            pg::TypeShape shape) {
+template <typename Images>
+absl::StatusOr<std::vector<Datum>> ValuesOf(const Images& images, pg::TypeShape shape) {
   std::vector<Datum> values;
   values.reserve(images.size());
   for (const std::string& image : images) {
@@ -79,42 +81,46 @@ absl::StatusOr<std::vector<Datum>> ValuesOf(const absl::flat_hash_set<std::strin
   return values;
 }
 
-Datum ValueOfText(TypeId type, const std::string& text) {
-  Oid input = InvalidOid;
-  Oid element = InvalidOid;
-  getTypeInputInfo(type, &input, &element);
-  return OidInputFunctionCall(input, const_cast<char*>(text.c_str()), element, -1);
-}
-
 }  // namespace
 
-absl::StatusOr<std::vector<bool>> AreAmong(const TviewDefinition& tview,
-                                           const std::vector<std::string>& texts,
-                                           const absl::flat_hash_set<std::string>& images) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
-  TVIEWS_ASSIGN_OR_RETURN(std::vector<Datum> values, ValuesOf(images, shape));
-  TVIEWS_ASSIGN_OR_RETURN(const std::size_t distinct, pg::CallFor([&] {
-                            return SortDistinct(tview, values.data(), values.size());
-                          }));
-  std::vector<bool> among;
-  for (const std::string& text : texts) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool found, pg::CallFor([&] {
-                              const Datum value = ValueOfText(tview.key_type, text);
-                              KeyOrder order = OrderOf(tview);
-                              return bsearch_arg(&value, values.data(), distinct, sizeof(Datum),
-                                                 CompareKeys, &order) != nullptr;
-                            }));
-    among.push_back(found);
-  }
-  return among;
+absl::StatusOr<KeySet> KeySet::Make(const TviewDefinition& tview, std::vector<std::string> images) {
+  KeySet set;
+  set.images_.insert(images.begin(), images.end());
+  if (tview.key_is_image_equal || images.empty()) return set;
+  set.tview_ = &tview;
+  TVIEWS_ASSIGN_OR_RETURN(set.shape_, pg::ShapeOf(tview.key_type));
+  TVIEWS_ASSIGN_OR_RETURN(set.values_, ValuesOf(images, set.shape_));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    set.order_ = OrderOf(tview);
+    qsort_arg(set.values_.data(), set.values_.size(), sizeof(Datum), CompareKeys, &set.order_);
+  }));
+  return set;
+}
+
+absl::StatusOr<bool> KeySet::Contains(const std::string& image) const {
+  if (images_.contains(image)) return true;
+  if (values_.empty()) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const Datum value, pg::DatumFromImage(image, shape_));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview_->owner, tview_->settings));
+  return pg::CallFor([&] {
+    KeyOrder order = order_;
+    return bsearch_arg(&value, values_.data(), values_.size(), sizeof(Datum), CompareKeys,
+                       &order) != nullptr;
+  });
 }
 
 absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, AffectedKeys affected) {
   if (affected.keys.size() < 2) return affected;
   TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
   TVIEWS_ASSIGN_OR_RETURN(std::vector<Datum> values, ValuesOf(affected.keys, shape));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   TVIEWS_ASSIGN_OR_RETURN(const std::size_t distinct, pg::CallFor([&] {
-                            return SortDistinct(tview, values.data(), values.size());
+                            KeyOrder order = OrderOf(tview);
+                            return SortDistinct(&order, values.data(), values.size());
                           }));
   if (distinct == values.size()) return affected;
   affected.keys.clear();
@@ -123,6 +129,21 @@ absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, Affect
     affected.keys.insert(std::move(image));
   }
   return affected;
+}
+
+absl::StatusOr<std::string> KeyText(const TviewDefinition& tview, const std::string& image) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
+  TVIEWS_ASSIGN_OR_RETURN(const Datum value, pg::DatumFromImage(image, shape));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
+  const char* text = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Oid output = InvalidOid;
+    bool is_varlena = false;
+    getTypeOutputInfo(tview.key_type, &output, &is_varlena);
+    text = OidOutputFunctionCall(output, value);
+  }));
+  return std::string(text);
 }
 
 std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type) {

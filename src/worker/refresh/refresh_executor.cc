@@ -8,6 +8,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/receiver.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
@@ -69,6 +70,8 @@ struct Notes {
   KeyChecklist* missing = nullptr;
   pg::TypeShape key_shape;
   bool key_is_image_equal = true;
+  const KeySet* left_alone = nullptr;  // keys that are known to fail
+  RowFailures* failures = nullptr;     // null: a failing row ends the refresh
 };
 
 void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row) {
@@ -92,14 +95,72 @@ KeyNote NoteKey(void* argument, std::uintptr_t key) {
   });
 }
 
+KeyNote FindLeftAlone(void* argument, std::uintptr_t key) {
+  auto* const notes = static_cast<Notes*>(argument);
+  return pg::Enter<KeyNote>([notes, key]() -> absl::StatusOr<KeyNote> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(key, notes->key_shape));
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_left_alone, notes->left_alone->Contains(image));
+    return is_left_alone ? KeyNote::kLeftAlone : KeyNote::kNew;
+  });
+}
+
+absl::Status KeyTwice() {
+  return pg::MakeError(
+      absl::StatusCode::kAlreadyExists,
+      {.message = "the defining query returns the key twice", .sqlstate = "23505"});
+}
+
+void NoteBadKey(void* argument, const std::uintptr_t* key) {
+  auto* const notes = static_cast<Notes*>(argument);
+  if (key == nullptr) {
+    notes->failures->has_null_key = true;
+    return;
+  }
+  const std::uintptr_t value = *key;
+  pg::Enter<bool>([notes, value]() -> absl::StatusOr<bool> {
+    TVIEWS_ASSIGN_OR_RETURN(std::string image, pg::DatumImage(value, notes->key_shape));
+    notes->failures->keys.emplace_back(std::move(image), KeyTwice());
+    if (notes->failures->are_too_many()) return KeyTwice();
+    return true;
+  });
+}
+
 WriterCallbacks CallbacksOf(Notes* notes, SharedCounter* rows_done) {
-  return {.argument = notes,
-          .on_change = notes->changes != nullptr || notes->feed != nullptr ? NoteChange : nullptr,
-          .on_key = notes->missing != nullptr ? NoteKey : nullptr,
-          .rows_done = rows_done};
+  WriterCallbacks callbacks{};
+  callbacks.argument = notes;
+  if (notes->changes != nullptr || notes->feed != nullptr) callbacks.on_change = NoteChange;
+  if (notes->missing != nullptr) callbacks.on_key = NoteKey;
+  if (notes->left_alone != nullptr && !notes->left_alone->empty()) {
+    callbacks.on_key = FindLeftAlone;
+  }
+  if (notes->failures != nullptr) callbacks.on_bad_key = NoteBadKey;
+  callbacks.rows_done = rows_done;
+  return callbacks;
+}
+
+// Inserts what was kept, each row in a subtransaction, so that one that fails leaves no trace.
+absl::Status InsertOneByOne(TviewWriter* writer, const Notes& notes) {
+  for (;;) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool any, pg::CallFor([&] { return NextCollected(writer); }));
+    if (!any) return absl::OkStatus();
+    const absl::Status status =
+        pg::RunSubtransaction([&] { return pg::Call([&] { InsertCurrent(writer); }); });
+    if (status.ok()) continue;
+    if (pg::IsTransient(status)) return status;
+    TVIEWS_ASSIGN_OR_RETURN(std::string image,
+                            pg::DatumImage(CollectedKey(writer), notes.key_shape));
+    notes.failures->keys.emplace_back(std::move(image), status);
+    if (notes.failures->are_too_many()) return status;
+  }
 }
 
 }  // namespace
+
+// How a comparison goes on where a row fails.
+struct RefreshExecutor::Tolerance {
+  const KeySet& left_alone;
+  RowFailures* failures;
+};
 
 absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceLineage& source,
                                      const LineagePath& path,
@@ -150,6 +211,12 @@ absl::Status RefreshExecutor::SelectKeys(const TviewDefinition& tview, const std
       [&] { return statements_.Execute(sql, Planning::kGeneric, 0, value, &receiver.receiver); });
 }
 
+absl::Status RefreshExecutor::AllKeys(const TviewDefinition& tview, std::size_t most,
+                                      absl::flat_hash_set<std::string>* keys) {
+  return SelectKeys(tview, AllKeysStatement(tview, most + 1), std::nullopt,
+                    [keys](std::string_view image) { keys->emplace(image); });
+}
+
 absl::StatusOr<ChangeFeed*> RefreshExecutor::OpenFeed(const TviewDefinition& tview) {
   if (!tview.has_feed()) return nullptr;
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, pg::CatalogTableId(pg::CatalogTable::kFeed));
@@ -165,15 +232,34 @@ absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tvie
   TVIEWS_ASSIGN_OR_RETURN(ChangeFeed* const feed, OpenFeed(tview));
   WriteCounts counts{};
   if (affected.everything) {
-    TVIEWS_ASSIGN_OR_RETURN(counts, RefreshWhole(tview, readers, mode, snapshot, feed, changes));
+    TVIEWS_ASSIGN_OR_RETURN(counts,
+                            RefreshWhole(tview, readers, mode, snapshot, feed, changes, nullptr));
   } else {
     TVIEWS_ASSIGN_OR_RETURN(counts, RefreshSlices(tview, SortKeys(affected, tview.key_type),
                                                   readers, mode, snapshot, feed, changes));
-    TVIEWS_RETURN_IF_ERROR(CheckNoNullKey(tview));
   }
+  TVIEWS_RETURN_IF_ERROR(FinishFeed(tview, counts, feed));
+  return counts;
+}
+
+absl::StatusOr<WriteCounts> RefreshExecutor::RefreshAllBut(
+    const TviewDefinition& tview, const KeySet& left_alone, const ReaderColumns& readers,
+    SnapshotData* snapshot, DeltaSet* changes, RowFailures* failures) {
+  const pg::KeyPlanning planning;
+  TVIEWS_ASSIGN_OR_RETURN(ChangeFeed* const feed, OpenFeed(tview));
+  Tolerance tolerance{.left_alone = left_alone, .failures = failures};
+  TVIEWS_ASSIGN_OR_RETURN(
+      const WriteCounts counts,
+      RefreshWhole(tview, readers, WriteMode::kCollect, snapshot, feed, changes, &tolerance));
+  TVIEWS_RETURN_IF_ERROR(FinishFeed(tview, counts, feed));
+  return counts;
+}
+
+absl::Status RefreshExecutor::FinishFeed(const TviewDefinition& tview, const WriteCounts& counts,
+                                         ChangeFeed* feed) {
   if (feed != nullptr) TVIEWS_RETURN_IF_ERROR(pg::Call([feed] { CloseChangeFeed(feed); }));
   if (counts.inserted + counts.updated + counts.deleted > 0) written_.insert(tview.relation);
-  return counts;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<WriteCounts> RefreshExecutor::RefreshSlices(const TviewDefinition& tview,
@@ -199,13 +285,17 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshSlices(const TviewDefinition
 absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition& tview,
                                                           const ReaderColumns& readers,
                                                           WriteMode mode, SnapshotData* snapshot,
-                                                          ChangeFeed* feed, DeltaSet* changes) {
+                                                          ChangeFeed* feed, DeltaSet* changes,
+                                                          Tolerance* tolerance) {
   ChangeNotes change_notes(tview.relation, readers, changes);
-  Notes notes{.changes = readers.any ? &change_notes : nullptr,
-              .feed = feed,
-              .missing = nullptr,
-              .key_shape = {},
-              .key_is_image_equal = true};
+  Notes notes;
+  if (readers.any) notes.changes = &change_notes;
+  notes.feed = feed;
+  if (tolerance != nullptr) {
+    TVIEWS_ASSIGN_OR_RETURN(notes.key_shape, pg::ShapeOf(tview.key_type));
+    notes.left_alone = &tolerance->left_alone;
+    notes.failures = tolerance->failures;
+  }
   WriteCounts counts{};
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
@@ -222,8 +312,9 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
     }
     TVIEWS_RETURN_IF_ERROR(
         statements_.Execute(query, Planning::kGeneric, 0, {}, ReceiverOf(writer)));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { DeleteUnseen(writer); }));
+    if (tolerance != nullptr) TVIEWS_RETURN_IF_ERROR(InsertOneByOne(writer, notes));
     return pg::Call([&] {
-      DeleteUnseen(writer);
       if (mode == WriteMode::kCollect) InsertCollected(writer);
       counts = CloseTviewWriter(writer);
     });
@@ -239,11 +330,12 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
   ChangeNotes change_notes(tview.relation, readers, changes);
   KeyChecklist missing(keys);
-  Notes notes{.changes = readers.any ? &change_notes : nullptr,
-              .feed = feed,
-              .missing = &missing,
-              .key_shape = key_shape,
-              .key_is_image_equal = tview.key_is_image_equal};
+  Notes notes;
+  if (readers.any) notes.changes = &change_notes;
+  notes.feed = feed;
+  notes.missing = &missing;
+  notes.key_shape = key_shape;
+  notes.key_is_image_equal = tview.key_is_image_equal;
   WriteCounts counts{};
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
@@ -302,10 +394,8 @@ absl::StatusOr<int> RefreshExecutor::ChooseHelpers(const TviewDefinition& tview,
   return found->second ? helpers : 0;
 }
 
-// A key that the root's nullable side leaves empty belongs to no key that lineage names, so it is
-// looked for after every refresh (LINEAGE counterexample 22).
-absl::Status RefreshExecutor::CheckNoNullKey(const TviewDefinition& tview) {
-  if (tview.key_is_not_null) return absl::OkStatus();
+absl::StatusOr<bool> RefreshExecutor::HasNullKey(const TviewDefinition& tview) {
+  if (tview.key_is_not_null) return false;
   bool found = false;
   const auto note_row = [&](TupleTableSlot*) {
     found = true;
@@ -319,12 +409,7 @@ absl::Status RefreshExecutor::CheckNoNullKey(const TviewDefinition& tview) {
     return statements_.Execute(NullKeyStatement(tview), Planning::kGeneric, 0, {},
                                &receiver.receiver);
   }));
-  if (!found) return absl::OkStatus();
-  return pg::MakeError(
-      absl::StatusCode::kFailedPrecondition,
-      {.message = absl::StrCat("the defining query of TVIEW ", tview.qualified_name,
-                               " returns a row whose key is null"),
-       .sqlstate = "23502"});
+  return found;
 }
 
 void RefreshExecutor::BeginBatch(const SnapshotBounds* frontier) {

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -27,6 +28,7 @@
 #include "worker/core/cascade.h"
 #include "worker/feed/change_feed.h"
 #include "worker/refresh/change_notes.h"
+#include "worker/refresh/key_values.h"
 #include "worker/refresh/shape_chooser.h"
 #include "worker/refresh/statement_cache.h"
 #include "worker/refresh/tview_writer.h"
@@ -34,6 +36,17 @@
 struct SnapshotData;
 
 namespace tviews::worker {
+
+// So many failing keys in one batch are no longer single rows: the TVIEW fails as a whole.
+inline constexpr std::size_t kMaxFailedKeys = 1000;
+
+// Rows of a comparison that could not be written, each of which concerns nobody else.
+struct RowFailures {
+  bool are_too_many() const { return keys.size() > kMaxFailedKeys; }
+
+  std::vector<std::pair<std::string, absl::Status>> keys;  // by image
+  bool has_null_key = false;
+};
 
 class RefreshExecutor : public KeyLookup {
  public:
@@ -52,11 +65,26 @@ class RefreshExecutor : public KeyLookup {
                           const std::optional<std::string>& parameter,
                           absl::FunctionRef<void(std::string_view)> emit);
 
+  // Adds the keys of all rows, stored or to be stored, to `keys`, until they are more than `most`.
+  absl::Status AllKeys(const TviewDefinition& tview, std::size_t most,
+                       absl::flat_hash_set<std::string>* keys);
+
   // Refreshes the affected documents under `snapshot`. What changed goes into `changes` if
   // `readers` ask for it.
   absl::StatusOr<WriteCounts> Refresh(const TviewDefinition& tview, const AffectedKeys& affected,
                                       const ReaderColumns& readers, WriteMode mode,
                                       SnapshotData* snapshot, DeltaSet* changes);
+
+  // Compares the whole TVIEW but for the keys `left_alone`, whose stored rows stay as they are.
+  // Goes on where a row cannot be written, and lists it: if it has listed a key, undo everything.
+  // Fails where that happens too often.
+  absl::StatusOr<WriteCounts> RefreshAllBut(const TviewDefinition& tview, const KeySet& left_alone,
+                                            const ReaderColumns& readers, SnapshotData* snapshot,
+                                            DeltaSet* changes, RowFailures* failures);
+
+  // True if the defining query returns a row whose key is null. Such a row belongs to no key that
+  // lineage names, so it is looked for after every refresh (LINEAGE counterexample 22).
+  absl::StatusOr<bool> HasNullKey(const TviewDefinition& tview);
 
   // Careful: without helper processes (helpers.h), and computing the affected keys only.
   void SetCareful(bool careful) { is_careful_ = careful; }
@@ -71,11 +99,13 @@ class RefreshExecutor : public KeyLookup {
   std::size_t statements() const { return statements_.size(); }
 
  private:
+  struct Tolerance;
+
   absl::StatusOr<ChangeFeed*> OpenFeed(const TviewDefinition& tview);
   absl::StatusOr<WriteCounts> RefreshWhole(const TviewDefinition& tview,
                                            const ReaderColumns& readers, WriteMode mode,
                                            SnapshotData* snapshot, ChangeFeed* feed,
-                                           DeltaSet* changes);
+                                           DeltaSet* changes, Tolerance* tolerance);
   absl::StatusOr<WriteCounts> RefreshSlices(const TviewDefinition& tview,
                                             const std::vector<std::string>& keys,
                                             const ReaderColumns& readers, WriteMode mode,
@@ -89,7 +119,8 @@ class RefreshExecutor : public KeyLookup {
   absl::Status Recompute(const TviewDefinition& tview, const std::vector<std::string>& keys,
                          _DestReceiver* destination);
   absl::StatusOr<int> ChooseHelpers(const TviewDefinition& tview, std::size_t keys);
-  absl::Status CheckNoNullKey(const TviewDefinition& tview);
+  absl::Status FinishFeed(const TviewDefinition& tview, const WriteCounts& counts,
+                          ChangeFeed* feed);
 
   SharedCounter* rows_done_;
   SharedCounter* rows_total_;

@@ -1,5 +1,7 @@
 #include "worker/refresh/tview_refresh.h"
 
+#include <algorithm>
+
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/status_macros.h"
@@ -13,8 +15,11 @@
 namespace tviews::worker {
 namespace {
 
-// So many failing keys in one batch are no longer single rows: the TVIEW fails as a whole.
-constexpr std::size_t kMaxFailedKeys = 1000;
+// A key that is left alone can stand in the way of another, which then fails in the next round.
+constexpr int kMaxRounds = 10;
+
+// So many keys of a TVIEW that fails are told apart.
+constexpr std::size_t kMostKeysApart = 200000;
 
 void AddCounts(const WriteCounts& from, WriteCounts* to) {
   to->inserted += from.inserted;
@@ -55,16 +60,27 @@ absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
 }
 
 absl::StatusOr<WriteCounts> TviewRefresh::Apply(const AffectedKeys& affected, DeltaSet* changes) {
-  if (tview_.key_is_image_equal) return ApplyDistinct(affected, changes);
-  TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys distinct, MergeEqualKeys(tview_, affected));
-  return ApplyDistinct(distinct, changes);
+  if (careful_) return ApplyCarefully(affected, changes);
+  TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys distinct, Distinct(affected));
+  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
+                          executor_->Refresh(tview_, distinct, readers_, WriteMode::kInPlace,
+                                             GetActiveSnapshot(), changes));
+  if (affected.everything) return counts;
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->HasNullKey(tview_));
+  if (has_null_key) return NullKey();
+  return counts;
 }
 
-absl::StatusOr<WriteCounts> TviewRefresh::ApplyDistinct(const AffectedKeys& affected,
-                                                        DeltaSet* changes) {
-  if (careful_) return ApplyCarefully(affected, changes);
-  return executor_->Refresh(tview_, affected, readers_, WriteMode::kInPlace, GetActiveSnapshot(),
-                            changes);
+absl::StatusOr<AffectedKeys> TviewRefresh::Distinct(const AffectedKeys& affected) const {
+  if (tview_.key_is_image_equal) return affected;
+  return MergeEqualKeys(tview_, affected);
+}
+
+absl::Status TviewRefresh::NullKey() const {
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "the defining query of TVIEW " + tview_.qualified_name +
+                                   " returns a row whose key is null",
+                        .sqlstate = "23502"});
 }
 
 // In a subtransaction; only what a successful one changed is cascaded.
@@ -75,7 +91,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::Try(const AffectedKeys& affected, Writ
   TVIEWS_RETURN_IF_ERROR(pg::RunSubtransaction([&]() -> absl::Status {
     TVIEWS_ASSIGN_OR_RETURN(counts, executor_->Refresh(tview_, affected, readers_, mode,
                                                        GetActiveSnapshot(), &own_changes));
-    return Heal(tview_, affected);
+    return affected.everything ? HealAllBut(tview_, {}, false) : HealKeys(tview_, affected);
   }));
   changes->Merge(own_changes);
   return counts;
@@ -83,16 +99,30 @@ absl::StatusOr<WriteCounts> TviewRefresh::Try(const AffectedKeys& affected, Writ
 
 absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& affected,
                                                          DeltaSet* changes) {
+  if (affected.everything) return ApplyWhole(affected, changes);
+  // Keys are compared by functions of their type, which fail like any other.
+  AffectedKeys distinct;
+  const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(distinct, Distinct(affected));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return Fail(status);
+  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, ApplyKeys(distinct, changes));
+  TVIEWS_RETURN_IF_ERROR(CheckNullKey());
+  return counts;
+}
+
+absl::StatusOr<WriteCounts> TviewRefresh::ApplyKeys(const AffectedKeys& affected,
+                                                    DeltaSet* changes) {
   absl::StatusOr<WriteCounts> counts = Try(affected, WriteMode::kInPlace, changes);
   // Row by row, rows that exchange values of a unique column trip over each other.
   if (!counts.ok() && pg::HasSqlState(counts.status(), "23505")) {
     counts = Try(affected, WriteMode::kCollect, changes);
   }
-  if (counts.ok() || IsReasonToRepeat(counts.status())) return counts;
-  if (affected.everything || affected.keys.empty() || ConcernsDefinition(counts.status())) {
-    failure_ = counts.status();
-    if (!is_requested_) TVIEWS_RETURN_IF_ERROR(QuarantineWhole(tview_, failure_));
-    return WriteCounts{};
+  if (counts.ok()) return counts;
+  if (IsReasonToRepeat(counts.status()) || affected.keys.empty() ||
+      ConcernsDefinition(counts.status())) {
+    return Fail(counts.status());
   }
   const std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
   counts = ApplyHalves(keys, counts.status(), changes);
@@ -100,6 +130,107 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& aff
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts rest, ApplyConflicting(changes));
   AddCounts(rest, &*counts);
   return counts;
+}
+
+// The TVIEW fails as a whole, unless the batch is to be repeated.
+absl::StatusOr<WriteCounts> TviewRefresh::Fail(const absl::Status& error) {
+  if (IsReasonToRepeat(error)) return error;
+  failure_ = error;
+  if (!is_requested_) TVIEWS_RETURN_IF_ERROR(QuarantineWhole(tview_, error));
+  return WriteCounts{};
+}
+
+absl::Status TviewRefresh::CheckNullKey() {
+  if (tview_.key_is_not_null || !failure_.ok()) return absl::OkStatus();
+  absl::Status error;
+  const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->HasNullKey(tview_));
+    if (!has_null_key) return HealNullKey(tview_);
+    error = NullKey();
+    return absl::OkStatus();
+  });
+  if (IsReasonToRepeat(status)) return status;
+  if (!status.ok()) error = status;
+  if (error.ok()) return absl::OkStatus();
+  ++failed_keys_;
+  return QuarantineNullKey(tview_, error);
+}
+
+// A comparison of the whole that fails, maybe for rows that cannot be written: then in rounds. A
+// round goes on after a failing row and lists it; if it has listed any it is undone, and the next
+// one leaves the stored rows of all these keys alone.
+absl::StatusOr<WriteCounts> TviewRefresh::ApplyWhole(const AffectedKeys& everything,
+                                                     DeltaSet* changes) {
+  absl::StatusOr<WriteCounts> counts = Try(everything, WriteMode::kInPlace, changes);
+  if (counts.ok()) return counts;
+  absl::Status error = counts.status();
+  RowFailures failures;
+  for (int round = 0; round < kMaxRounds; ++round) {
+    if (IsReasonToRepeat(error)) return error;
+    const std::size_t known = failures.keys.size();
+    DeltaSet own_changes;
+    error = pg::RunSubtransaction([&]() -> absl::Status {
+      TVIEWS_ASSIGN_OR_RETURN(counts, CompareAllBut(&failures, &own_changes));
+      return failures.keys.size() == known ? absl::OkStatus() : failures.keys.back().second;
+    });
+    if (error.ok()) {
+      changes->Merge(own_changes);
+      TVIEWS_RETURN_IF_ERROR(QuarantineRows(failures));
+      return counts;
+    }
+    if (failures.keys.size() == known || failures.are_too_many()) break;
+  }
+  return ApplyApart(error, changes);
+}
+
+// A query that raises does not say for which row. Where every change is traced to keys, each key is
+// computed for itself, and so they are told apart.
+absl::StatusOr<WriteCounts> TviewRefresh::ApplyApart(const absl::Status& error, DeltaSet* changes) {
+  const bool has_keys = std::none_of(
+      tview_.sources.begin(), tview_.sources.end(),
+      [](const SourceLineage& source) { return source.strategy() == Strategy::kFull; });
+  if (IsReasonToRepeat(error) || ConcernsDefinition(error) || !has_keys) return Fail(error);
+  AffectedKeys all;
+  const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(executor_->AllKeys(tview_, kMostKeysApart, &all.keys));
+    TVIEWS_RETURN_IF_ERROR(AddQuarantined(tview_, &all));
+    TVIEWS_ASSIGN_OR_RETURN(all, Distinct(all));
+    return absl::OkStatus();
+  });
+  if (IsReasonToRepeat(status)) return status;
+  if (!status.ok() || all.keys.size() > kMostKeysApart) return Fail(error);
+  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, ApplyKeys(all, changes));
+  if (!failure_.ok()) return counts;
+  TVIEWS_RETURN_IF_ERROR(HealWhole(tview_));
+  TVIEWS_RETURN_IF_ERROR(CheckNullKey());
+  if (is_requested_ && failed_keys_ > 0) failure_ = error;
+  return counts;
+}
+
+// One round: leaves the keys that are known to fail alone, and adds those that it finds.
+absl::StatusOr<WriteCounts> TviewRefresh::CompareAllBut(RowFailures* failures, DeltaSet* changes) {
+  std::vector<std::string> failing;
+  for (const auto& [key, error] : failures->keys) failing.push_back(key);
+  TVIEWS_ASSIGN_OR_RETURN(const KeySet left_alone, KeySet::Make(tview_, failing));
+  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
+                          executor_->RefreshAllBut(tview_, left_alone, readers_,
+                                                   GetActiveSnapshot(), changes, failures));
+  TVIEWS_RETURN_IF_ERROR(HealAllBut(tview_, failing, failures->has_null_key));
+  return counts;
+}
+
+absl::Status TviewRefresh::QuarantineRows(const RowFailures& failures) {
+  for (const auto& [key, error] : failures.keys) {
+    TVIEWS_RETURN_IF_ERROR(QuarantineKey(tview_, key, error));
+  }
+  absl::Status first = failures.keys.empty() ? absl::OkStatus() : failures.keys.front().second;
+  if (failures.has_null_key) {
+    TVIEWS_RETURN_IF_ERROR(QuarantineNullKey(tview_, NullKey()));
+    if (first.ok()) first = NullKey();
+  }
+  failed_keys_ += failures.keys.size() + (failures.has_null_key ? 1 : 0);
+  if (is_requested_) failure_ = first;
+  return absl::OkStatus();
 }
 
 // Each of these keys wants a value of a unique column that another row had. Now that the failing

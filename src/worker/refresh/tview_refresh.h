@@ -6,7 +6,8 @@
 //
 // A batch first runs in one piece. If anything in it raises, it is begun again "carefully": each
 // TVIEW in a subtransaction of its own, so that one that fails can be undone alone. The failing
-// keys are found by halving (ATTACKS A20).
+// keys are found by halving, those of a comparison of the whole by going on without them (ATTACKS
+// A20).
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
 #define PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
@@ -47,15 +48,23 @@ class TviewRefresh {
   // Keys that failed, or 1 if the TVIEW failed as a whole.
   std::size_t errors() const { return failure_.ok() ? failed_keys_ : 1; }
 
-  // The failure that put the TVIEW into quarantine as a whole, or OK.
+  // The failure that put the TVIEW into quarantine as a whole, or that a session is told of; or OK.
   const absl::Status& failure() const { return failure_; }
 
  private:
   // True if the whole batch is to be repeated.
   bool IsReasonToRepeat(const absl::Status& error) const;
   absl::StatusOr<WriteCounts> Try(const AffectedKeys& affected, WriteMode mode, DeltaSet* changes);
-  absl::StatusOr<WriteCounts> ApplyDistinct(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<AffectedKeys> Distinct(const AffectedKeys& affected) const;
+  absl::Status NullKey() const;
+  absl::StatusOr<WriteCounts> Fail(const absl::Status& error);
   absl::StatusOr<WriteCounts> ApplyCarefully(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyKeys(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyWhole(const AffectedKeys& everything, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyApart(const absl::Status& error, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> CompareAllBut(RowFailures* failures, DeltaSet* changes);
+  absl::Status QuarantineRows(const RowFailures& failures);
+  absl::Status CheckNullKey();
   absl::StatusOr<WriteCounts> ApplyConflicting(DeltaSet* changes);
   absl::Status Quarantine(const std::string& key, const absl::Status& error);
   absl::StatusOr<WriteCounts> ApplyHalves(const std::vector<std::string>& keys,

@@ -43,6 +43,7 @@ struct TviewWriter {
   TupleTableSlot* new_row;
   BulkInsertState bulk;
   Tuplestorestate* collected;
+  TupleTableSlot* collected_row;
   MemoryContext row_context;
 
   SeenRows seen;
@@ -131,27 +132,50 @@ void LoadNewRow(TviewWriter* writer, TupleTableSlot* row) {
   writer->new_row->tts_tableOid = RelationGetRelid(writer->relation);
 }
 
+void NoteNullKey(TviewWriter* writer) {
+  if (writer->callbacks.on_bad_key != nullptr) {
+    writer->callbacks.on_bad_key(writer->callbacks.argument, nullptr);
+    return;
+  }
+  ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
+                  errmsg("the defining query of TVIEW \"%s\" returns a row whose key is null",
+                         RelationGetRelationName(writer->relation))));
+}
+
+// Marks the stored row of `key` as seen; false if it was.
+bool MarkSeen(TviewWriter* writer, Datum key) {
+  if (!writer->track_seen) return true;
+  const RowPointer place = PointerTo(writer->old_row);
+  if (writer->seen.IsMarked(place)) {
+    if (writer->callbacks.on_bad_key == nullptr) RaiseKeyTwice(writer);
+    writer->callbacks.on_bad_key(writer->callbacks.argument, &key);
+    return false;
+  }
+  writer->seen.Mark(place);
+  return true;
+}
+
 void WriteRow(TviewWriter* writer, TupleTableSlot* row) {
   LoadNewRow(writer, row);
   const int key_index = writer->key_attribute - 1;
   if (writer->new_row->tts_isnull[key_index]) {
-    ereport(ERROR, (errcode(ERRCODE_NOT_NULL_VIOLATION),
-                    errmsg("the defining query of TVIEW \"%s\" returns a row whose key is null",
-                           RelationGetRelationName(writer->relation))));
+    NoteNullKey(writer);
+    return;
   }
   const Datum key = writer->new_row->tts_values[key_index];
+  KeyNote note = KeyNote::kNew;
   if (writer->callbacks.on_key != nullptr) {
-    const KeyNote note = writer->callbacks.on_key(writer->callbacks.argument, key);
+    note = writer->callbacks.on_key(writer->callbacks.argument, key);
     if (note == KeyNote::kNotListed) return;
     if (note == KeyNote::kAgain) RaiseKeyTwice(writer);
   }
   const bool stored = FindStoredRow(writer->stored, key, writer->old_row);
+  if (note == KeyNote::kLeftAlone) {
+    if (stored) writer->seen.Mark(PointerTo(writer->old_row));
+    return;
+  }
   if (stored) {
-    if (writer->track_seen) {
-      const RowPointer place = PointerTo(writer->old_row);
-      if (writer->seen.IsMarked(place)) RaiseKeyTwice(writer);
-      writer->seen.Mark(place);
-    }
+    if (!MarkSeen(writer, key)) return;
     if (SameRow(writer)) {
       ++writer->counts.unchanged;
       return;
@@ -234,14 +258,19 @@ TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
   ExecOpenIndices(writer->result, false);
   writer->old_row = table_slot_create(writer->relation, nullptr);
   writer->new_row = MakeSingleTupleTableSlot(RelationGetDescr(writer->relation), &TTSOpsVirtual);
-  // Only an empty TVIEW is worth a buffer ring of its own.
-  if (RelationGetNumberOfBlocks(writer->relation) == 0) writer->bulk = GetBulkInsertState();
+  // Only an empty TVIEW is worth a buffer ring of its own. Its page would not outlive a
+  // subtransaction, in which collected rows may be inserted.
+  if (mode == WriteMode::kInPlace && RelationGetNumberOfBlocks(writer->relation) == 0) {
+    writer->bulk = GetBulkInsertState();
+  }
   writer->row_context =
       AllocSetContextCreate(CurrentMemoryContext, "pg_tviews row", ALLOCSET_DEFAULT_SIZES);
   writer->stored = OpenStoredRows(writer->relation, snapshot);
   if (track_seen) PrepareSeen(writer);
   if (mode == WriteMode::kCollect) {
     writer->collected = tuplestore_begin_heap(false, false, work_mem);
+    writer->collected_row =
+        MakeSingleTupleTableSlot(RelationGetDescr(writer->relation), &TTSOpsMinimalTuple);
   }
   return writer;
 }
@@ -277,16 +306,24 @@ void DeleteUnseen(TviewWriter* writer) {
   table_endscan(scan);
 }
 
+bool NextCollected(TviewWriter* writer) {
+  CHECK_FOR_INTERRUPTS();
+  if (!tuplestore_gettupleslot(writer->collected, true, false, writer->collected_row)) return false;
+  LoadNewRow(writer, writer->collected_row);
+  return true;
+}
+
+std::uintptr_t CollectedKey(const TviewWriter* writer) {
+  return writer->new_row->tts_values[writer->key_attribute - 1];
+}
+
+void InsertCurrent(TviewWriter* writer) {
+  Insert(writer);
+  ResetPerTupleExprContext(writer->estate);
+}
+
 void InsertCollected(TviewWriter* writer) {
-  TupleTableSlot* const row =
-      MakeSingleTupleTableSlot(RelationGetDescr(writer->relation), &TTSOpsMinimalTuple);
-  while (tuplestore_gettupleslot(writer->collected, true, false, row)) {
-    CHECK_FOR_INTERRUPTS();
-    LoadNewRow(writer, row);
-    Insert(writer);
-    ResetPerTupleExprContext(writer->estate);
-  }
-  ExecDropSingleTupleTableSlot(row);
+  while (NextCollected(writer)) InsertCurrent(writer);
 }
 
 WriteCounts CloseTviewWriter(TviewWriter* writer) {
@@ -295,7 +332,10 @@ WriteCounts CloseTviewWriter(TviewWriter* writer) {
   ExecDropSingleTupleTableSlot(writer->old_row);
   ExecDropSingleTupleTableSlot(writer->new_row);
   if (writer->bulk != nullptr) FreeBulkInsertState(writer->bulk);
-  if (writer->collected != nullptr) tuplestore_end(writer->collected);
+  if (writer->collected != nullptr) {
+    ExecDropSingleTupleTableSlot(writer->collected_row);
+    tuplestore_end(writer->collected);
+  }
   ExecCloseIndices(writer->result);
   FreeExecutorState(writer->estate);
   table_close(writer->relation, NoLock);

@@ -13,6 +13,9 @@
 // (1) A row is compared by the image of every column, never by `=`.
 // (2) A key that the query returns twice raises a unique violation.
 // (3) `on_change` sees the old and the new version of every row that is written.
+// (4) With `on_bad_key` neither a key that comes twice nor a null one raises: it is told of, and
+// the
+//     row is not written.
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
 #define PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
@@ -46,11 +49,14 @@ struct WriteCounts {
 
 // Called for every written row: `old_row` is null for an insert, `new_row` for a delete. May raise.
 // `on_key` is called for every row that the query returned, with the datum of its key; rows of keys
-// that are not listed are left alone. `rows_done` counts the rows that the query returned.
+// that are not listed are ignored, and with kLeftAlone the stored row stays as it is. `on_bad_key`:
+// the key of a row that cannot be written, a null pointer for a null key. `rows_done` counts the
+// rows that the query returned.
 struct WriterCallbacks {
   void* argument;
   void (*on_change)(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row);
   KeyNote (*on_key)(void* argument, std::uintptr_t key);
+  void (*on_bad_key)(void* argument, const std::uintptr_t* key);
   SharedCounter* rows_done;
 };
 
@@ -62,7 +68,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
                              SnapshotData* snapshot, WriteMode mode, bool track_seen,
                              const WriterCallbacks& callbacks);
 
-// True if the TVIEW had no rows when it was opened.
+// kInPlace: true if the TVIEW had no rows when it was opened.
 bool IsEmpty(const TviewWriter* writer);
 
 // The receiver that a query's rows are sent to.
@@ -76,6 +82,11 @@ void DeleteUnseen(TviewWriter* writer);
 
 // kCollect: inserts what was kept.
 void InsertCollected(TviewWriter* writer);
+
+// The same row by row: goes to the next one that was kept, or returns false; its key; inserts it.
+bool NextCollected(TviewWriter* writer);
+std::uintptr_t CollectedKey(const TviewWriter* writer);
+void InsertCurrent(TviewWriter* writer);
 
 // Closes everything; the locks stay until the end of the transaction.
 WriteCounts CloseTviewWriter(TviewWriter* writer);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
 #include <access/nbtree.h>
+#include <access/transam.h>
 #include <catalog/pg_operator.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
@@ -112,26 +114,32 @@ OperatorName NameOfOperator(Oid32 id) {
   return name;
 }
 
+// Of the functions that say whether equality is that of images only the server's are asked: others
+// would run here as whoever loads the graph. Without an answer keys are compared.
+bool IsImageEqual(const TypeCacheEntry* type, Oid32 collation) {
+  const Oid procedure = get_opfamily_proc(type->btree_opf, type->btree_opintype,
+                                          type->btree_opintype, BTEQUALIMAGE_PROC);
+  if (!OidIsValid(procedure) || procedure >= FirstNormalObjectId) return false;
+  return DatumGetBool(
+      OidFunctionCall1Coll(procedure, collation, ObjectIdGetDatum(type->btree_opintype)));
+}
+
 // The equality under which keys of the type are unique, and whether it is image equality; the
-// order.
+// order. A type that has lost an operator concerns its TVIEW alone: the names that are left raise
+// where they are used.
 absl::Status DescribeKeyType(TypeId type, Oid32 collation, TviewDefinition* tview) {
-  OperatorName equality;
-  OperatorName greater;
+  std::optional<OperatorName> equality;
+  std::optional<OperatorName> greater;
   bool image_equal = false;
   TVIEWS_RETURN_IF_ERROR(Call([&] {
     TypeCacheEntry* const entry =
         lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_GT_OPR | TYPECACHE_BTREE_OPFAMILY);
-    if (!OidIsValid(entry->btree_opf)) elog(ERROR, "type %u has no btree operator class", type);
-    equality = NameOfOperator(entry->eq_opr);
-    greater = NameOfOperator(entry->gt_opr);
-    const Oid image_procedure = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
-                                                  entry->btree_opintype, BTEQUALIMAGE_PROC);
-    image_equal = OidIsValid(image_procedure) &&
-                  DatumGetBool(OidFunctionCall1Coll(image_procedure, collation,
-                                                    ObjectIdGetDatum(entry->btree_opintype)));
+    if (OidIsValid(entry->eq_opr)) equality = NameOfOperator(entry->eq_opr);
+    if (OidIsValid(entry->gt_opr)) greater = NameOfOperator(entry->gt_opr);
+    image_equal = OidIsValid(entry->btree_opf) && IsImageEqual(entry, collation);
   }));
-  tview->key_equality = equality.text();
-  tview->key_greater = greater.text();
+  if (equality.has_value()) tview->key_equality = equality->text();
+  if (greater.has_value()) tview->key_greater = greater->text();
   tview->key_is_image_equal = image_equal;
   return absl::OkStatus();
 }
