@@ -335,7 +335,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   DeltaSet changes;
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, refresh.Apply(affected, &changes));
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
-  requests_.Note(tview.relation, counts, refresh.failure());
+  requests_.Note(tview.relation, counts, refresh.told());
   if (!is_requested && !refresh.failure().ok()) dormant_.Add(tview.relation);
   if (is_audited) audit_.Note(affected.keys.size(), counts);
   // An audit that finds nothing is no refresh.

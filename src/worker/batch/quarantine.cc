@@ -32,23 +32,9 @@ struct Letter {
   std::optional<std::string> image;
 };
 
-// For people. The output function of a type can fail like any other: then the bytes.
-absl::StatusOr<std::string> TextOf(const TviewDefinition& tview, const std::string& image) {
-  std::string text;
-  const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(text, KeyText(tview, image));
-    return absl::OkStatus();
-  });
-  if (!status.ok()) {
-    text = absl::StrCat("\\x", absl::BytesToHexString(image.substr(0, kBytesShown)));
-    if (image.size() > kBytesShown) text += "...";
-  }
-  return pg::Shorten(text, kLongestText);
-}
-
 absl::StatusOr<pg::DeadKey> DeadKeyOf(const TviewDefinition& tview, const std::string& image) {
   pg::DeadKey key;
-  TVIEWS_ASSIGN_OR_RETURN(key.text, TextOf(tview, image));
+  TVIEWS_ASSIGN_OR_RETURN(key.text, NameOfKey(tview, image));
   TVIEWS_ASSIGN_OR_RETURN(key.hash, pg::HashOfImage(image));
   if (image.size() <= pg::kLongestKeptImage) key.image = image;
   return key;
@@ -107,7 +93,7 @@ absl::StatusOr<absl::flat_hash_set<std::string>> HashesOf(
   absl::flat_hash_set<std::string> hashes;
   for (const std::string& image : images) {
     TVIEWS_ASSIGN_OR_RETURN(std::string hash, pg::HashOfImage(image));
-    TVIEWS_ASSIGN_OR_RETURN(const std::string text, TextOf(tview, image));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string text, NameOfKey(tview, image));
     TVIEWS_ASSIGN_OR_RETURN(std::string hash_of_text, pg::HashOfImage(text));
     hashes.insert(std::move(hash));
     hashes.insert(std::move(hash_of_text));
@@ -121,6 +107,20 @@ bool IsTooLarge(const absl::Status& error) {
 }
 
 }  // namespace
+
+// The output function of a type can fail like any other: then the bytes.
+absl::StatusOr<std::string> NameOfKey(const TviewDefinition& tview, const std::string& image) {
+  std::string text;
+  const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(text, KeyText(tview, image));
+    return absl::OkStatus();
+  });
+  if (!status.ok()) {
+    text = absl::StrCat("\\x", absl::BytesToHexString(image.substr(0, kBytesShown)));
+    if (image.size() > kBytesShown) text += "...";
+  }
+  return pg::Shorten(text, kLongestText);
+}
 
 bool ConcernsDefinition(const absl::Status& error) {
   if (pg::HasSqlState(error, "XX")) return !IsTooLarge(error);

@@ -25,6 +25,9 @@ namespace tviews::worker {
 // True if the error concerns the definition rather than rows: no key of it can be refreshed.
 bool ConcernsDefinition(const absl::Status& error);
 
+// The key as dead letters show it: as text, shortened.
+absl::StatusOr<std::string> NameOfKey(const TviewDefinition& tview, const std::string& image);
+
 // Records the failure of one key.
 absl::Status QuarantineKey(const TviewDefinition& tview, const std::string& key_image,
                            const absl::Status& error);

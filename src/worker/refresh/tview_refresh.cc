@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/status_macros.h"
@@ -153,6 +154,7 @@ absl::Status TviewRefresh::CheckNullKey() {
   if (!status.ok()) error = status;
   if (error.ok()) return absl::OkStatus();
   ++failed_keys_;
+  if (is_requested_ && told_.ok()) told_ = error;
   return QuarantineNullKey(tview_, error);
 }
 
@@ -203,7 +205,6 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyApart(const absl::Status& error, 
   if (!failure_.ok()) return counts;
   TVIEWS_RETURN_IF_ERROR(HealWhole(tview_));
   TVIEWS_RETURN_IF_ERROR(CheckNullKey());
-  if (is_requested_ && failed_keys_ > 0) failure_ = error;
   return counts;
 }
 
@@ -220,16 +221,12 @@ absl::StatusOr<WriteCounts> TviewRefresh::CompareAllBut(RowFailures* failures, D
 }
 
 absl::Status TviewRefresh::QuarantineRows(const RowFailures& failures) {
-  for (const auto& [key, error] : failures.keys) {
-    TVIEWS_RETURN_IF_ERROR(QuarantineKey(tview_, key, error));
-  }
-  absl::Status first = failures.keys.empty() ? absl::OkStatus() : failures.keys.front().second;
+  for (const auto& [key, error] : failures.keys) TVIEWS_RETURN_IF_ERROR(Quarantine(key, error));
   if (failures.has_null_key) {
     TVIEWS_RETURN_IF_ERROR(QuarantineNullKey(tview_, NullKey()));
-    if (first.ok()) first = NullKey();
+    ++failed_keys_;
+    if (is_requested_ && told_.ok()) told_ = NullKey();
   }
-  failed_keys_ += failures.keys.size() + (failures.has_null_key ? 1 : 0);
-  if (is_requested_) failure_ = first;
   return absl::OkStatus();
 }
 
@@ -246,7 +243,15 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyConflicting(DeltaSet* changes) {
 
 absl::Status TviewRefresh::Quarantine(const std::string& key, const absl::Status& error) {
   if (!failure_.ok()) return absl::OkStatus();
-  if (++failed_keys_ <= kMaxFailedKeys) return QuarantineKey(tview_, key, error);
+  if (++failed_keys_ <= kMaxFailedKeys) {
+    if (is_requested_ && told_.ok()) {
+      TVIEWS_ASSIGN_OR_RETURN(const std::string name, NameOfKey(tview_, key));
+      told_ = pg::MakeError(absl::StatusCode::kAborted,
+                            {.message = absl::StrCat("key ", name, ": ", error.message()),
+                             .sqlstate = pg::SqlState(error).c_str()});
+    }
+    return QuarantineKey(tview_, key, error);
+  }
   failure_ = error;
   return QuarantineWhole(tview_, error);
 }

@@ -48,8 +48,11 @@ class TviewRefresh {
   // Keys that failed, or 1 if the TVIEW failed as a whole.
   std::size_t errors() const { return failure_.ok() ? failed_keys_ : 1; }
 
-  // The failure that put the TVIEW into quarantine as a whole, or that a session is told of; or OK.
+  // The failure that put the TVIEW into quarantine as a whole, or OK.
   const absl::Status& failure() const { return failure_; }
+
+  // What a session that asked for the refresh is told of: that, or the first key's that failed.
+  const absl::Status& told() const { return failure_.ok() ? told_ : failure_; }
 
  private:
   // True if the whole batch is to be repeated.
@@ -79,6 +82,7 @@ class TviewRefresh {
   std::vector<std::pair<std::string, absl::Status>> conflicting_;  // over unique columns
   std::size_t failed_keys_ = 0;
   absl::Status failure_;
+  absl::Status told_;
 };
 
 }  // namespace tviews::worker

@@ -190,4 +190,39 @@ CREATE VIEW v_converted AS SELECT pk_half AS pk_converted FROM tb_half;
 CREATE TABLE quarantine_keys.tv_converted (pk_converted half);
 SELECT pg_tviews_convert_table('quarantine_keys.tv_converted');
 
+-- 6. What exceeds a limit of the server, and what an index of the user's rejects, is the row's fault, by key and
+-- where the whole is compared.
+CREATE TABLE tb_limit (pk_limit int PRIMARY KEY, kind text, n int, word text);
+CREATE FUNCTION deep(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN quarantine_keys.deep(n + 1); END $$;
+CREATE TABLE tv_limit AS SELECT pk_limit, n, word, CASE kind
+    WHEN 'array' THEN cardinality(array_fill(0, ARRAY[n])) WHEN 'text' THEN length(repeat('x', n))
+    WHEN 'memory' THEN length(to_char(timestamp '2000-01-01', repeat('x', n))) WHEN 'stack' THEN quarantine_keys.deep(n) END AS size FROM tb_limit;
+CREATE TABLE tv_limits AS SELECT pk_limit AS pk_limits, n, word, (SELECT count(*) FROM tb_limit) AS total FROM tb_limit;
+CREATE INDEX ON tv_limit ((100 / (n - 7)));
+CREATE INDEX ON tv_limit (lower(word));
+CREATE INDEX ON tv_limits ((100 / (n - 7)));
+CREATE INDEX ON tv_limits (lower(word));
+INSERT INTO tb_limit VALUES (1, 'none', 1, 'a'), (2, 'array', 200000000, 'b'), (3, 'text', 1100000000, 'c'),
+    (4, 'memory', 95000000, 'd'), (5, 'stack', 1, 'e'), (6, 'none', 7, 'f'), (7, 'none', 2, long_text(100)), (8, 'none', 3, 'h');
+:wait
+SELECT tview, key, sqlstate FROM sick;
+SELECT * FROM states;
+SELECT pk_limit, n FROM tv_limit ORDER BY 1;
+SELECT pk_limits, n, total FROM tv_limits ORDER BY 1;
+UPDATE tb_limit SET kind = 'none', n = 1, word = 'z';
+:wait
+SELECT tview, key, sqlstate FROM sick;
+-- the first fill, by the applier
+CREATE TABLE tv_first AS SELECT n AS pk_first, pk_limit FROM tb_limit WITH NO DATA;
+UPDATE tb_limit SET n = pk_limit % 7;
+:wait
+SELECT tview, key, sqlstate FROM sick;
+SELECT * FROM states;
+SELECT * FROM tv_first ORDER BY 1;
+SELECT * FROM pg_tviews_retry('quarantine_keys.first');
+UPDATE tb_limit SET n = pk_limit + 10;
+:wait
+SELECT * FROM sick;
+SELECT * FROM differing();
+
 DROP SCHEMA quarantine_keys CASCADE;
