@@ -116,6 +116,7 @@ with Server("upgrade", conf="pg_tviews.queue_size = '256kB'\n") as server:
     run(connection, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
     assert run(connection, letters) == [(None,)], run(connection, letters)
     run(connection, f"ALTER EXTENSION pg_tviews UPDATE TO '{NEW}'")
+    run(connection, "UPDATE tb_customer SET name = 'of another key' WHERE pk_customer = 8")
     wait_until(lambda: run(connection, letters) == [], "the TVIEW to heal")
     check_equal(connection, "after keys in quarantine went through both directions")
 

@@ -110,6 +110,9 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   behind_.BeginBatch();
   TVIEWS_RETURN_IF_ERROR(LoadGraphIfStale());
   TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords(snapshot));
+  // Known only now to an applier that has just begun: what is refreshed may heal.
+  careful = careful || has_quarantine_;
+  executor_.SetCareful(careful);
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_take"));
   const bool has_fills =
       std::any_of(graph_.order().begin(), graph_.order().end(),
