@@ -8,6 +8,7 @@
 #include <access/sysattr.h>
 #include <access/table.h>
 #include <access/transam.h>
+#include <catalog/pg_aggregate.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_type.h>
@@ -19,6 +20,7 @@
 #include <utils/lsyscache.h>
 #include <utils/regproc.h>
 #include <utils/rel.h>
+#include <utils/syscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -29,6 +31,33 @@ bool IsVolatileFunction(Oid function, void* context) {
   if (func_volatile(function) != PROVOLATILE_VOLATILE) return false;
   *static_cast<Oid*>(context) = function;
   return true;
+}
+
+// An aggregate itself is always called IMMUTABLE: what counts is what it calls.
+bool IsVolatileAggregate(Oid aggregate, Oid* function) {
+  HeapTuple const tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+  if (!HeapTupleIsValid(tuple)) return false;
+  const auto* form = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
+  bool found = false;
+  for (const Oid support :
+       {form->aggtransfn, form->aggfinalfn, form->aggcombinefn, form->aggserialfn,
+        form->aggdeserialfn, form->aggmtransfn, form->aggminvtransfn, form->aggmfinalfn}) {
+    if (!found && OidIsValid(support)) found = IsVolatileFunction(support, function);
+  }
+  ReleaseSysCache(tuple);
+  return found;
+}
+
+// Of a function whose name does not stand in the query.
+void RefuseVolatileAggregate(Oid aggregate) {
+  Oid function = InvalidOid;
+  if (!IsVolatileAggregate(aggregate, &function)) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+           errmsg("a TVIEW cannot use the aggregate %s, which calls the volatile function %s",
+                  format_procedure(aggregate), format_procedure(function)),
+           errdetail("Its result may change without a change of the sources."),
+           errhint("Declare the function IMMUTABLE or STABLE if it is.")));
 }
 
 [[noreturn]] void RefuseVolatile(const char* name) {
@@ -113,6 +142,8 @@ bool RefuseInNode(Node* node, void* context) {
     RefuseColumn(reinterpret_cast<Var*>(node), frame);
     return false;
   }
+  if (IsA(node, Aggref)) RefuseVolatileAggregate(reinterpret_cast<Aggref*>(node)->aggfnoid);
+  if (IsA(node, WindowFunc)) RefuseVolatileAggregate(reinterpret_cast<WindowFunc*>(node)->winfnoid);
   if (IsA(node, NextValueExpr)) RefuseVolatile("nextval");
   Oid function = InvalidOid;
   if (check_functions_in_node(node, IsVolatileFunction, &function)) {

@@ -69,10 +69,28 @@ bool AreAllWithin(const Scope* scope, List* clauses, const PlainArray<Expr*>& ke
   return true;
 }
 
+// Rows that are equal in every column are the same for whoever reads them.
+bool AreAllColumns(const Occurrence* member, const PlainArray<Expr*>& keys) {
+  ListCell* cell;
+  foreach (cell, member->child->query->targetList) {
+    const auto* entry = static_cast<TargetEntry*>(lfirst(cell));
+    bool found = entry->resjunk;
+    for (Expr* key : keys) {
+      Node* node = StripRelabel(reinterpret_cast<Node*>(key));
+      const auto* var = reinterpret_cast<Var*>(node);
+      found = found || (IsA(node, Var) && static_cast<int>(var->varno) == member->id &&
+                        var->varattno == entry->resno && !IsCoarse(node));
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
 // `keys` are looked at from inside: as the subquery's own expressions.
 bool IsUniqueSubquery(const Occurrence* member, const PlainArray<Expr*>& keys) {
   const Scope* inside = member->child;
   const Query* query = inside->query;
+  if (AreAllColumns(member, keys)) return true;
   if (!member->can_stand_alone || query->setOperations != nullptr || query->hasTargetSRFs ||
       query->groupingSets != NIL) {
     return false;
@@ -186,9 +204,22 @@ bool IsFixedBy(const Scope* scope, const PlainArray<Expr*>& keys, Node* expr) {
   return !IsOpen(expr, &values);
 }
 
+bool AreOutputsFixedBy(const Scope* scope, const PlainArray<Expr*>& keys) {
+  FixedValues values = {scope, &keys, MembersFixedBy(scope, keys)};
+  ListCell* cell;
+  foreach (cell, scope->query->targetList) {
+    auto* entry = static_cast<TargetEntry*>(lfirst(cell));
+    if (entry->resjunk) continue;
+    if (IsOpen(Globalize(scope, reinterpret_cast<Node*>(entry->expr)), &values)) return false;
+  }
+  return true;
+}
+
 bool IsCoarse(TypeId type, int typmod, Oid32 collation) {
   int base_typmod = typmod;
   const Oid base = getBaseTypeAndTypmod(type, &base_typmod);
+  // All values of char(n) are padded to the same length.
+  if (base == BPCHAROID && base_typmod > 0) return !IsImageEqual(TEXTOID, collation);
   if (base == NUMERICOID) return base_typmod < 0;  // else all have the same scale
   if (OidIsValid(get_element_type(base))) {
     return IsCoarse(get_element_type(base), base_typmod, collation);

@@ -21,6 +21,9 @@ bool IsTotalOrder(const Scope* scope, const PlainArray<Expr*>& keys);
 // True if `expr` has one image in all rows of FROM that are equal in `keys`.
 bool IsFixedBy(const Scope* scope, const PlainArray<Expr*>& keys, Node* expr);
 
+// The same of every output column of the level.
+bool AreOutputsFixedBy(const Scope* scope, const PlainArray<Expr*>& keys);
+
 // True if values of the type can be equal without being the same: numeric 1.0 and 1.00.
 bool IsCoarse(TypeId type, int typmod, Oid32 collation);
 bool IsCoarse(Node* expr);

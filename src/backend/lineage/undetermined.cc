@@ -1,12 +1,14 @@
 #include "backend/lineage/undetermined.h"
 
 #include <cstring>
+#include <initializer_list>
 
 #include "backend/lineage/order.h"
 #include "backend/lineage/stable_functions.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/transam.h>
+#include <catalog/pg_aggregate.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_type.h>
 #include <nodes/nodeFuncs.h>
@@ -39,50 +41,158 @@ void AddSortKeys(const Scope* scope, List* clauses, List* targets, PlainArray<Ex
   }
 }
 
-// A grouped level has one row per group; a set operation is not looked into.
-bool IsTotalSort(const Scope* scope, List* clauses) {
-  if (scope->query->setOperations != nullptr) return false;
-  PlainArray<Expr*> keys;
-  AddSortKeys(scope, clauses, scope->query->targetList, &keys);
-  if (scope->query->groupClause == NIL) return IsTotalOrder(scope, keys);
-  PlainArray<Expr*> groups;
-  AddSortKeys(scope, scope->query->groupClause, scope->query->targetList, &groups);
-  for (Expr* group : groups) {
+// True if the sort keys are all that the level returns, and equal values of them are the same.
+bool SortsEveryOutput(const Query* query, List* clauses) {
+  ListCell* cell;
+  foreach (cell, query->targetList) {
+    auto* entry = static_cast<TargetEntry*>(lfirst(cell));
+    if (entry->resjunk) continue;
+    if (IsCoarse(reinterpret_cast<Node*>(entry->expr))) return false;
+    ListCell* clause;
     bool found = false;
-    for (Expr* key : keys) found = found || equal(group, key);
+    foreach (clause, clauses) {
+      found = found || static_cast<SortGroupClause*>(lfirst(clause))->tleSortGroupRef ==
+                           entry->ressortgroupref;
+    }
     if (!found) return false;
   }
   return true;
 }
 
-bool IsTotalWindow(const Undetermined& found, const WindowFunc* window) {
+// A grouped level has one row per group.
+bool TellsGroupsApart(const Scope* scope, const PlainArray<Expr*>& keys) {
+  PlainArray<Expr*> groups;
+  AddSortKeys(scope, scope->query->groupClause, scope->query->targetList, &groups);
+  for (Expr* group : groups) {
+    bool found = false;
+    for (Expr* key : keys) found = found || equal(group, key);
+    if (!found && !IsFixedBy(scope, keys, reinterpret_cast<Node*>(group))) return false;
+  }
+  return true;
+}
+
+// True if rows that the clauses leave equal are not there, or are the same.
+bool IsTotalSort(const Scope* scope, List* clauses) {
+  const Query* query = scope->query;
+  if (SortsEveryOutput(query, clauses)) return true;
+  if (query->setOperations != nullptr || query->hasTargetSRFs) return false;
+  PlainArray<Expr*> keys;
+  AddSortKeys(scope, clauses, query->targetList, &keys);
+  if (query->groupingSets != NIL) return false;
+  if (query->groupClause != NIL) return TellsGroupsApart(scope, keys);
+  if (query->hasAggs) return true;  // one row
+  return IsTotalOrder(scope, keys);
+}
+
+// The same for ORDER BY and DISTINCT ON, after which only the outputs are left.
+bool IsTotalOrderBy(const Scope* scope) {
+  List* const clauses = scope->query->sortClause;
+  if (IsTotalSort(scope, clauses)) return true;
+  if (scope->query->setOperations != nullptr || scope->query->hasTargetSRFs ||
+      scope->query->hasWindowFuncs) {
+    return false;
+  }
+  PlainArray<Expr*> keys;
+  AddSortKeys(scope, clauses, scope->query->targetList, &keys);
+  return AreOutputsFixedBy(scope, keys);
+}
+
+bool OrdersItsInput(Node* node, void* /*context*/) {
+  if (node == nullptr) return false;
+  if (IsA(node, Aggref)) {
+    const auto* aggregate = reinterpret_cast<Aggref*>(node);
+    if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL) return true;
+  }
+  if (IsA(node, Query)) return false;
+  return WalkChildren(node, OrdersItsInput, nullptr);
+}
+
+// True if the rows of FROM arrive in one order: those of one subquery that is ordered to the last
+// row, and that nothing here sorts anew.
+bool HasOrderedInput(const Scope* scope) {
+  const Occurrence* only = nullptr;
+  for (const Occurrence* member : scope->members) {
+    if (member->kind == OccurrenceKind::kSublink) continue;
+    if (only != nullptr || member->kind != OccurrenceKind::kDerived) return false;
+    only = member;
+  }
+  if (only == nullptr || only->child == nullptr || scope->query->setOperations != nullptr) {
+    return false;
+  }
+  const Query* const inside = only->child->query;
+  if (inside->sortClause != NIL) return IsTotalOrderBy(only->child);
+  // One that hands the rows of another on.
+  const bool is_plain = inside->groupClause == NIL && inside->distinctClause == NIL &&
+                        !inside->hasAggs && !inside->hasWindowFuncs && inside->groupingSets == NIL;
+  return is_plain && HasOrderedInput(only->child);
+}
+
+// The same of the rows that an aggregate or an array gets.
+bool GetsOrderedInput(const Scope* scope) {
+  const Query* const query = scope->query;
+  return query->groupClause == NIL && query->groupingSets == NIL && !query->hasWindowFuncs &&
+         query->distinctClause == NIL && query->sortClause == NIL &&
+         !OrdersItsInput(reinterpret_cast<Node*>(query->targetList), nullptr) &&
+         !OrdersItsInput(query->havingQual, nullptr) && HasOrderedInput(scope);
+}
+
+const WindowClause* ClauseOf(const Scope* scope, const WindowFunc* window) {
   ListCell* cell;
-  foreach (cell, found.scope->query->windowClause) {
+  foreach (cell, scope->query->windowClause) {
     auto* clause = static_cast<WindowClause*>(lfirst(cell));
-    if (clause->winref != window->winref) continue;
-    return IsTotalSort(found.scope, list_concat_copy(clause->partitionClause, clause->orderClause));
+    if (clause->winref == window->winref) return clause;
+  }
+  return nullptr;
+}
+
+List* OrderOf(const WindowClause* clause) {
+  return list_concat_copy(clause->partitionClause, clause->orderClause);
+}
+
+// Null for a function of a user.
+const char* NameOfServers(Oid function) {
+  return function < FirstNormalObjectId ? get_func_name(function) : nullptr;
+}
+
+bool IsNamed(const char* name, std::initializer_list<const char*> list) {
+  for (const char* known : list) {
+    if (name != nullptr && strcmp(name, known) == 0) return true;
   }
   return false;
 }
 
-// Aggregates of the server whose result depends on the order of their input.
+bool BeginsWith(const char* name, const char* prefix) {
+  return name != nullptr && strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+// Aggregates whose result depends on the order of their input. Of a user's nobody knows.
 bool DependsOnOrder(Oid function) {
-  const char* name = function < FirstNormalObjectId ? get_func_name(function) : nullptr;
-  if (name == nullptr) return false;
-  for (const char* known : {"array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg",
-                            "jsonb_object_agg", "xmlagg"}) {
-    if (strcmp(name, known) == 0) return true;
-  }
-  return false;
+  const char* const name = NameOfServers(function);
+  return name == nullptr || IsNamed(name, {"array_agg", "string_agg", "xmlagg", "any_value"}) ||
+         BeginsWith(name, "json_agg") || BeginsWith(name, "jsonb_agg") ||
+         BeginsWith(name, "json_object_agg") || BeginsWith(name, "jsonb_object_agg");
 }
 
-bool AddsFloats(const Aggref* aggregate) {
-  const char* name =
-      aggregate->aggfnoid < FirstNormalObjectId ? get_func_name(aggregate->aggfnoid) : nullptr;
-  if (name == nullptr || aggregate->aggargtypes == NIL) return false;
-  const Oid type = linitial_oid(aggregate->aggargtypes);
+// Each addition rounds.
+bool AddsFloats(const char* name, Oid type) {
   if (type != FLOAT4OID && type != FLOAT8OID) return false;
-  return strcmp(name, "min") != 0 && strcmp(name, "max") != 0 && strcmp(name, "count") != 0;
+  return name != nullptr && !IsNamed(name, {"min", "max", "count"});
+}
+
+// The server's aggregates in the standard's form sort their input themselves, by these values.
+bool SortsItsInput(const Aggref* aggregate) {
+  return aggregate->aggkind != AGGKIND_NORMAL && NameOfServers(aggregate->aggfnoid) != nullptr;
+}
+
+// A document has each key once, with the last value: equal keys need equal values.
+bool IsObjectOfFixedValues(const Scope* scope, const Aggref* aggregate) {
+  if (!BeginsWith(NameOfServers(aggregate->aggfnoid), "jsonb_object_agg")) return false;
+  PlainArray<Expr*> keys;
+  AddSortKeys(scope, scope->query->groupClause, scope->query->targetList, &keys);
+  auto* const key = linitial_node(TargetEntry, aggregate->args);
+  auto* const value = lsecond_node(TargetEntry, aggregate->args);
+  keys.Add(reinterpret_cast<Expr*>(Globalize(scope, reinterpret_cast<Node*>(key->expr))));
+  return IsFixedBy(scope, keys, Globalize(scope, reinterpret_cast<Node*>(value->expr)));
 }
 
 // True if the rows that the aggregate's ORDER BY or DISTINCT leaves equal give it equal input.
@@ -100,6 +210,20 @@ bool HasFixedInput(const Scope* scope, const Aggref* aggregate) {
   return true;
 }
 
+// True if a group has one value.
+bool IsFixedWithinGroup(const Scope* scope, const Aggref* aggregate) {
+  PlainArray<Expr*> keys;
+  AddSortKeys(scope, scope->query->groupClause, scope->query->targetList, &keys);
+  ListCell* cell;
+  foreach (cell, aggregate->args) {
+    auto* argument = static_cast<TargetEntry*>(lfirst(cell));
+    if (!IsFixedBy(scope, keys, Globalize(scope, reinterpret_cast<Node*>(argument->expr)))) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // Of values that are equal without being the same, min and max return any; of floating-point
 // numbers only zeros are like that.
 bool ReturnsAnyOfEqual(const Scope* scope, const Aggref* aggregate) {
@@ -112,17 +236,45 @@ bool ReturnsAnyOfEqual(const Scope* scope, const Aggref* aggregate) {
          !HasFixedInput(scope, aggregate);
 }
 
+// The server says that mode takes any of the values that are equally frequent.
+void VisitOrderedSet(const Aggref* aggregate, Undetermined* found) {
+  const char* name = get_func_name(aggregate->aggfnoid);
+  const bool is_mode = IsNamed(name, {"mode"});
+  bool is_coarse = false;
+  ListCell* cell;
+  foreach (cell, aggregate->args) {
+    is_coarse = is_coarse ||
+                IsCoarse(reinterpret_cast<Node*>(static_cast<TargetEntry*>(lfirst(cell))->expr));
+  }
+  if (HasFixedInput(found->scope, aggregate) && !is_mode) return;
+  if (is_mode && !IsFixedWithinGroup(found->scope, aggregate)) {
+    found->Add("mode takes any of the values that are equally frequent");
+  } else if (is_coarse && IsNamed(name, {"percentile_disc"})) {
+    found->Add(
+        psprintf("%s depends on the order of rows whose values are equal but not the same", name));
+  }
+}
+
 void VisitAggregate(const Aggref* aggregate, Undetermined* found) {
   const char* name = get_func_name(aggregate->aggfnoid);
-  if (DependsOnOrder(aggregate->aggfnoid)) {
-    if (aggregate->aggorder == NIL && aggregate->aggdistinct == NIL) {
+  if (SortsItsInput(aggregate)) return VisitOrderedSet(aggregate, found);
+  const bool has_order = aggregate->aggorder != NIL || aggregate->aggdistinct != NIL;
+  const Oid type =
+      aggregate->aggargtypes == NIL ? InvalidOid : linitial_oid(aggregate->aggargtypes);
+  const bool adds_floats = AddsFloats(NameOfServers(aggregate->aggfnoid), type);
+  // One of an outer level is met below it, where its rows are not known.
+  const bool is_fixed =
+      aggregate->agglevelsup == 0 &&
+      (HasFixedInput(found->scope, aggregate) || IsObjectOfFixedValues(found->scope, aggregate) ||
+       GetsOrderedInput(found->scope));
+  if (aggregate->args != NIL && (DependsOnOrder(aggregate->aggfnoid) || adds_floats) && !is_fixed) {
+    if (adds_floats && !has_order) {
+      found->Add(psprintf("%s of floating-point numbers depends on the order of rows", name));
+    } else if (!has_order) {
       found->Add(psprintf("%s without ORDER BY depends on the order of rows", name));
-    } else if (!HasFixedInput(found->scope, aggregate)) {
+    } else {
       found->Add(psprintf("%s depends on the order of rows that its ORDER BY leaves equal", name));
     }
-  }
-  if (AddsFloats(aggregate)) {
-    found->Add(psprintf("%s of floating-point numbers depends on the order of rows", name));
   }
   if (ReturnsAnyOfEqual(found->scope, aggregate)) {
     found->Add(
@@ -130,16 +282,64 @@ void VisitAggregate(const Aggref* aggregate, Undetermined* found) {
   }
 }
 
+// True if rows that the window's order leaves equal give the function equal arguments.
+bool HasFixedArguments(const Scope* scope, List* order, const WindowFunc* window) {
+  PlainArray<Expr*> keys;
+  AddSortKeys(scope, order, scope->query->targetList, &keys);
+  for (Node* part :
+       {reinterpret_cast<Node*>(window->args), reinterpret_cast<Node*>(window->aggfilter)}) {
+    if (part != nullptr && !IsFixedBy(scope, keys, Globalize(scope, part))) return false;
+  }
+  return true;
+}
+
+// True if which rows are in the frame depends on their places, not on their values.
+bool CountsRows(const WindowClause* clause) {
+  constexpr int kWhole =
+      FRAMEOPTION_START_UNBOUNDED_PRECEDING | FRAMEOPTION_END_UNBOUNDED_FOLLOWING;
+  return (clause->frameOptions & FRAMEOPTION_ROWS) != 0 &&
+         (clause->frameOptions & kWhole) != kWhole;
+}
+
 void VisitWindow(const WindowFunc* window, Undetermined* found) {
-  if (IsTotalWindow(*found, window)) return;
-  const char* name =
-      window->winfnoid < FirstNormalObjectId ? get_func_name(window->winfnoid) : nullptr;
-  if (name == nullptr) return;
-  for (const char* known :
-       {"row_number", "lag", "lead", "ntile", "first_value", "last_value", "nth_value"}) {
-    if (strcmp(name, known) == 0) {
-      found->Add(psprintf("%s depends on the order of rows that its ORDER BY leaves equal", name));
+  const WindowClause* const clause = ClauseOf(found->scope, window);
+  if (clause == nullptr) return;
+  List* const order = OrderOf(clause);
+  if (IsTotalSort(found->scope, order)) return;
+  const char* const name = NameOfServers(window->winfnoid);
+  const Oid type =
+      window->args == NIL ? InvalidOid : exprType(static_cast<Node*>(linitial(window->args)));
+  const bool takes_from_frame = IsNamed(name, {"first_value", "last_value", "nth_value"});
+  bool depends = false;
+  if (IsNamed(name, {"rank", "dense_rank", "percent_rank", "cume_dist"})) return;
+  if (IsNamed(name, {"row_number", "lag", "lead", "ntile"})) {
+    depends = true;
+  } else if ((window->winagg || takes_from_frame) && CountsRows(clause)) {
+    depends = true;
+  } else if (!window->winagg && !takes_from_frame) {
+    depends = true;  // a user's
+  } else {
+    depends = (takes_from_frame || DependsOnOrder(window->winfnoid) || AddsFloats(name, type)) &&
+              !HasFixedArguments(found->scope, order, window);
+  }
+  if (!depends) return;
+  found->Add(psprintf("%s depends on the order of rows that its ORDER BY leaves equal",
+                      get_func_name(window->winfnoid)));
+}
+
+// An array has its rows in the order in which they come.
+void VisitArray(const SubLink* sublink, Undetermined* found) {
+  for (const Occurrence* member : found->scope->members) {
+    const Scope* const inside = member->child;
+    if (member->kind != OccurrenceKind::kSublink || inside == nullptr ||
+        reinterpret_cast<Node*>(inside->query) != sublink->subselect) {
+      continue;
     }
+    if (IsTotalOrderBy(inside) || GetsOrderedInput(inside)) return;
+    found->Add(
+        inside->query->sortClause == NIL
+            ? "ARRAY(SELECT ...) without ORDER BY depends on the order of rows"
+            : "ARRAY(SELECT ...) depends on the order of rows that its ORDER BY leaves equal");
   }
 }
 
@@ -174,6 +374,9 @@ bool VisitExpression(Node* node, void* context) {
         "documents keep the value of their last refresh");
   }
   check_functions_in_node(node, VisitStableFunction, context);
+  if (IsA(node, SubLink) && reinterpret_cast<SubLink*>(node)->subLinkType == ARRAY_SUBLINK) {
+    VisitArray(reinterpret_cast<SubLink*>(node), found);
+  }
   if (IsA(node, SubLink)) {
     return VisitExpression(reinterpret_cast<SubLink*>(node)->testexpr, context);
   }
@@ -217,8 +420,12 @@ void VisitScope(const Scope* scope, Undetermined* found) {
   VisitSetOperation(query->setOperations, found);
   VisitGrouping(scope, "GROUP BY", query->groupClause, found);
   if (!query->hasDistinctOn) VisitGrouping(scope, "DISTINCT", query->distinctClause, found);
-  const bool is_total = IsTotalSort(scope, query->sortClause);
-  if ((query->limitCount != nullptr || query->limitOffset != nullptr) && !is_total) {
+  const bool is_total =
+      !(query->limitCount != nullptr || query->limitOffset != nullptr || query->hasDistinctOn) ||
+      IsTotalOrderBy(scope);
+  const bool cuts = query->limitOffset != nullptr ||
+                    (query->limitCount != nullptr && query->limitOption != LIMIT_OPTION_WITH_TIES);
+  if (cuts && !is_total) {
     found->Add(query->sortClause == NIL
                    ? "LIMIT without ORDER BY depends on the order of rows"
                    : "LIMIT depends on the order of rows that its ORDER BY leaves equal");
