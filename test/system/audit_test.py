@@ -15,6 +15,8 @@ CREATE TABLE tv_name WITH (pg_tviews.key = 'name') AS SELECT tb_maker.name, coun
 CREATE TABLE tb_size (num numeric PRIMARY KEY, parts int NOT NULL);
 INSERT INTO tb_size VALUES (1.0, 1), (2.0, 2);
 CREATE TABLE tv_size AS SELECT num AS pk_size, 10 / parts AS share FROM tb_size;
+CREATE TABLE tb_dice (pk_dice int PRIMARY KEY);
+INSERT INTO tb_dice SELECT generate_series(1, 20);
 CREATE TABLE tv_moment AS SELECT tb_maker.pk_maker, now() AS moment FROM tb_maker;
 """
 
@@ -164,10 +166,33 @@ def check_expensive():
     assert not any(severity == "warning" for severity, _ in finding()), finding()
 
 
+def check_lies():
+    """A definition that gives the same rows different results is found out, and left alone: no repairs for ever."""
+    run(connection, """
+        CREATE FUNCTION thrown(pk int) RETURNS double precision IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN random() + pk; END $$;
+        CREATE TABLE tv_dice AS SELECT pk_dice, thrown(pk_dice) AS thrown FROM tb_dice""")
+    wait_until(lambda: status("dice", "differs_again"), "the audit to find the same rows differing again")
+    assert not status("dice", "is_audited")
+    repaired = status("dice", "differences")
+    assert repaired <= 2 * 20 + 20, repaired
+    whole_round()
+    assert status("dice", "differences") == repaired
+    messages = [message for _, message in finding() if "dice" in message]
+    assert len(messages) == 1 and "definition gives the same rows different results" in messages[0], messages
+    # Others go on, and it is audited again where somebody asks for that.
+    assert status("lamp", "is_audited")
+    run(connection, "SELECT pg_tviews_stats_reset('dice')")
+    wait_until(lambda: status("dice", "differs_again"), "the same again")
+    run(connection, "DROP TABLE tv_dice")
+    run(connection, "SELECT pg_tviews_stats_reset()")
+
+
 with Server("audit", "pg_tviews.audit_rate = 2000\n") as server:
     connection = server.prepare("audited", SCRIPT)
     run(connection, "SELECT pg_tviews_wait()")
     check_healing()
+    check_lies()
     check_undetermined()
     check_off()
     check_under_writes()

@@ -84,6 +84,7 @@ void FillAuditRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* ro
     row->PutNumber(*counter);
   }
   row->PutTime(stats.last_difference.Load());
+  row->PutNumber(stats.audits_repeated);
 }
 
 using Fill = void (*)(tviews::RelationId, const pg::TviewStats&, Row*);

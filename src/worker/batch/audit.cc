@@ -23,9 +23,10 @@
 namespace tviews::worker {
 namespace {
 
-constexpr int kMaxKeys = 100;    // of one step
-constexpr int kMaxStepMs = 250;  // then it is given up
-constexpr Timestamp kRest = 19;  // times as long as a step took
+constexpr int kMaxKeys = 100;                  // of one step
+constexpr int kMaxStepMs = 250;                // then it is given up
+constexpr std::size_t kMaxRemembered = 10000;  // keys of one TVIEW that were repaired
+constexpr Timestamp kRest = 19;                // times as long as a step took
 constexpr Timestamp kSecond = 1000000;
 
 int KeysPerStep() { return std::min(pg::settings::audit_rate, kMaxKeys); }
@@ -34,7 +35,8 @@ int KeysPerStep() { return std::min(pg::settings::audit_rate, kMaxKeys); }
 Timestamp Interval() { return kSecond * KeysPerStep() / std::max(pg::settings::audit_rate, 1); }
 
 bool IsAudited(const TviewDefinition& tview) {
-  return !tview.is_quarantined && !tview.is_undetermined;
+  return !tview.is_quarantined && !tview.is_undetermined &&
+         !pg::stats::HasRepeatedDifferences(MyDatabaseId, tview.relation);
 }
 
 // The first keys after $1, or the very first, of the TVIEW and of its query together.
@@ -106,19 +108,40 @@ void Audit::Note(std::size_t keys, const WriteCounts& counts) {
   step_.differences = counts.inserted + counts.updated + counts.deleted;
 }
 
-absl::Status Audit::AfterCommit() {
-  if (step_.differences > 0) {
-    LogWarning(absl::StrCat("the audit found and repaired ", step_.differences, " rows of TVIEW ",
-                            step_.name, " that differed from its query: ", step_.counts.updated,
-                            " changed, ", step_.counts.inserted, " missing, ", step_.counts.deleted,
-                            " extra"));
+bool Audit::HasRepeated() {
+  absl::flat_hash_set<std::string>& known = repaired_[step_.tview];
+  const absl::flat_hash_set<std::string> now(step_.repaired.begin(), step_.repaired.end());
+  const bool is_repeated = std::any_of(
+      now.begin(), now.end(), [&](const std::string& image) { return known.contains(image); });
+  if (is_repeated || known.size() >= kMaxRemembered) known.clear();
+  if (!is_repeated) known.insert(now.begin(), now.end());
+  return is_repeated;
+}
+
+void Audit::Report(bool is_repeated) const {
+  const std::string rows = absl::StrCat(step_.differences, " rows of TVIEW ", step_.name);
+  if (is_repeated) {
+    LogWarning(absl::StrCat("the audit found ", rows,
+                            " that differ from its query again after they were repaired: its "
+                            "definition gives the same rows different results, and it is no longer "
+                            "audited"));
+    return;
   }
+  LogWarning(absl::StrCat("the audit found and repaired ", rows,
+                          " that differed from its query: ", step_.counts.updated, " changed, ",
+                          step_.counts.inserted, " missing, ", step_.counts.deleted, " extra"));
+}
+
+absl::Status Audit::AfterCommit() {
+  const bool is_repeated = step_.differences > 0 && HasRepeated();
+  if (step_.differences > 0) Report(is_repeated);
   pg::stats::CountAudit(MyDatabaseId,
                         {.tview = step_.tview,
                          .keys = step_.keys,
                          .differences = step_.differences,
                          .rounds = step_.is_sampled && step_.is_last ? 1U : 0U,
-                         .given_up = step_.is_sampled ? 0U : 1U},
+                         .given_up = step_.is_sampled ? 0U : 1U,
+                         .is_repeated = is_repeated},
                         GetCurrentTimestamp());
   if (step_.is_sampled && !step_.is_last) {
     after_ = std::move(step_.end);

@@ -10,6 +10,9 @@
 // and round. pg_tviews.audit_rate says how many keys per second; a step is ended by force after a
 // quarter of a second, and the auditor rests nineteen times as long as a step took.
 //
+// A key that differs again after it was repaired is its definition's fault: the same rows give it
+// different results. Its TVIEW is no longer audited, until its statistics are reset.
+//
 // Left out: TVIEWs in quarantine, those whose rows their sources do not determine, and keys in
 // quarantine.
 
@@ -19,7 +22,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/dependency_graph.h"
@@ -45,6 +51,8 @@ class Audit {
 
   // The keys of this step. REQUIRES: the batch holds its locks.
   absl::StatusOr<AffectedKeys> Sample(const TviewDefinition& tview, RefreshExecutor* executor);
+  // Where refreshing them adds the keys that it writes.
+  std::vector<std::string>* repaired() { return &step_.repaired; }
   // What refreshing them wrote.
   void Note(std::size_t keys, const WriteCounts& counts);
 
@@ -63,11 +71,17 @@ class Audit {
     std::uint64_t keys = 0;
     std::uint64_t differences = 0;
     WriteCounts counts{};
+    std::vector<std::string> repaired;  // images of keys
   };
+  // Whether one of the step's keys was repaired before. Remembers them.
+  bool HasRepeated();
+  void Report(bool is_repeated) const;
   void Advance();
   absl::Status StopClock();
 
   Step step_;
+  // By TVIEW, images of keys; a limited number.
+  absl::flat_hash_map<RelationId, absl::flat_hash_set<std::string>> repaired_;
   RelationId tview_ = 0;              // whose turn it is; 0: anybody's
   std::optional<std::string> after_;  // image of the last key that was sampled
   Timestamp began_at_ = 0;

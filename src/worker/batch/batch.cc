@@ -336,7 +336,10 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   slot_->activity.tview.Store(tview.relation);
   ShowRefresh(tview, affected);
   DeltaSet changes;
-  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, refresh.Apply(affected, &changes));
+  executor_.NoteWrittenKeys(is_audited ? audit_.repaired() : nullptr);
+  absl::StatusOr<WriteCounts> applied = refresh.Apply(affected, &changes);
+  executor_.NoteWrittenKeys(nullptr);
+  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, std::move(applied));
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
   requests_.Note(tview.relation, counts, refresh.told());
   if (!is_requested && !refresh.failure().ok()) dormant_.Add(tview.relation);

@@ -68,6 +68,8 @@ struct Notes {
   ChangeNotes* changes = nullptr;  // null: no TVIEW reads this one
   ChangeFeed* feed = nullptr;      // null: it has none
   KeyChecklist* missing = nullptr;
+  std::vector<std::string>* written_keys = nullptr;  // null: nobody asks
+  AttributeNumber key_attribute = 0;
   pg::TypeShape key_shape;
   bool key_is_image_equal = true;
   const KeySet* left_alone = nullptr;  // keys that are known to fail
@@ -79,6 +81,18 @@ void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row
   if (notes->changes != nullptr) {
     pg::Enter<bool>([notes, old_row, new_row]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(notes->changes->Add(old_row, new_row));
+      return true;
+    });
+  }
+  if (notes->written_keys != nullptr) {
+    pg::Enter<bool>([notes, old_row, new_row]() -> absl::StatusOr<bool> {
+      TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::CallFor([&] {
+                                bool is_null = false;
+                                return slot_getattr(new_row != nullptr ? new_row : old_row,
+                                                    notes->key_attribute, &is_null);
+                              }));
+      TVIEWS_ASSIGN_OR_RETURN(notes->written_keys->emplace_back(),
+                              pg::DatumImage(key, notes->key_shape));
       return true;
     });
   }
@@ -128,7 +142,9 @@ void NoteBadKey(void* argument, const std::uintptr_t* key) {
 WriterCallbacks CallbacksOf(Notes* notes, SharedCounter* rows_done) {
   WriterCallbacks callbacks{};
   callbacks.argument = notes;
-  if (notes->changes != nullptr || notes->feed != nullptr) callbacks.on_change = NoteChange;
+  if (notes->changes != nullptr || notes->feed != nullptr || notes->written_keys != nullptr) {
+    callbacks.on_change = NoteChange;
+  }
   if (notes->missing != nullptr) callbacks.on_key = NoteKey;
   if (notes->left_alone != nullptr && !notes->left_alone->empty()) {
     callbacks.on_key = FindLeftAlone;
@@ -334,6 +350,8 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   if (readers.any) notes.changes = &change_notes;
   notes.feed = feed;
   notes.missing = &missing;
+  notes.written_keys = written_keys_;
+  notes.key_attribute = tview.key_attribute;
   notes.key_shape = key_shape;
   notes.key_is_image_equal = tview.key_is_image_equal;
   WriteCounts counts{};

@@ -55,6 +55,9 @@ class RefreshExecutor : public KeyLookup {
   RefreshExecutor(SharedCounter* rows_done, SharedCounter* rows_total)
       : rows_done_(rows_done), rows_total_(rows_total) {}
 
+  // Adds to `keys`, unless it is null, the image of the key of every row that is written by keys.
+  void NoteWrittenKeys(std::vector<std::string>* keys) { written_keys_ = keys; }
+
   absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                       const LineagePath& path, const std::vector<std::string>& source_keys,
                       absl::FunctionRef<void(std::string_view)> emit) override;
@@ -122,6 +125,7 @@ class RefreshExecutor : public KeyLookup {
   absl::Status FinishFeed(const TviewDefinition& tview, const WriteCounts& counts,
                           ChangeFeed* feed);
 
+  std::vector<std::string>* written_keys_ = nullptr;
   SharedCounter* rows_done_;
   SharedCounter* rows_total_;
   const SnapshotBounds* frontier_ = nullptr;  // of the batch

@@ -82,6 +82,7 @@ void CountAuditInto(const AuditSample& sample, Timestamp now, TviewStats* entry)
   entry->audited.Add(sample.keys);
   entry->audit_rounds.Add(sample.rounds);
   entry->audits_given_up.Add(sample.given_up);
+  if (sample.is_repeated) entry->audits_repeated.Add(1);
   if (sample.differences == 0) return;
   entry->differences.Add(sample.differences);
   entry->last_difference.Store(now);
@@ -142,6 +143,13 @@ void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) n
   const std::uint64_t id = IdOf(database, sample.tview);
   const auto count = [&](TviewStats* entry) { CountAuditInto(sample, now, entry); };
   if (!CountKnown(table, id, count)) CountNew(table, id, now, count);
+}
+
+bool HasRepeatedDifferences(DatabaseId database, RelationId tview) noexcept {
+  bool found = false;
+  CountKnown(*Stats(), IdOf(database, tview),
+             [&](const TviewStats* entry) { found = entry->audits_repeated.Load() > 0; });
+  return found;
 }
 
 RelationId Copy(std::int32_t place, DatabaseId database, TviewStats* copy) noexcept {

@@ -54,6 +54,7 @@ struct TviewStats {
   SharedCounter differences;   // rows that the audit repaired
   SharedCounter audit_rounds;  // ends of the TVIEW reached
   SharedCounter audits_given_up;
+  SharedCounter audits_repeated;  // steps with a key that had been repaired before
   Shared<Timestamp> last_difference;
   Shared<Timestamp> last_refresh;
   Shared<Timestamp> since;  // when counting began
@@ -81,6 +82,7 @@ struct AuditSample {
   std::uint64_t differences = 0;
   std::uint64_t rounds = 0;
   std::uint64_t given_up = 0;
+  bool is_repeated = false;  // a key differs again
 };
 
 struct StatsTable {
@@ -105,6 +107,9 @@ StatsTable* Format(void* memory, struct LWLock* lock);
 void Count(DatabaseId database, const std::vector<RefreshSample>& samples, Timestamp now) noexcept;
 
 void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) noexcept;
+
+// True if the audit has met a key of the TVIEW again that it had repaired.
+bool HasRepeatedDifferences(DatabaseId database, RelationId tview) noexcept;
 
 // Copies the entry at `place` (below StatsTable.size) and returns its TVIEW; 0 if it belongs to
 // another database, or to none.
