@@ -3,19 +3,19 @@
 -- caller's, and relations are named as it finds them. Anybody may call them: what they show is as
 -- public as pg_tview_meta.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_graph(format text DEFAULT 'mermaid') RETURNS text
-LANGUAGE c STABLE PARALLEL RESTRICTED
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_graph';
 COMMENT ON FUNCTION @extschema@.pg_tviews_graph(text) IS 'sources, TVIEWs and strategies as mermaid, dot or json';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_show_cascade_path(entity text,
     OUT depth integer, OUT entity_name text, OUT dependency_type text) RETURNS SETOF record
-LANGUAGE c STABLE PARALLEL RESTRICTED
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_show_cascade_path';
 COMMENT ON FUNCTION @extschema@.pg_tviews_show_cascade_path(text) IS 'the TVIEWs that a change of the sources of a TVIEW reaches';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_suggest_indexes(entity text,
     OUT index_suggestion text, OUT reason text) RETURNS SETOF record
-LANGUAGE c STABLE PARALLEL RESTRICTED
+LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_suggest_indexes';
 COMMENT ON FUNCTION @extschema@.pg_tviews_suggest_indexes(text) IS 'indexes that refresh, lookups and readers of a TVIEW lack';
 

@@ -1,11 +1,11 @@
 -- Waiting for the applier. VOLATILE: what they wait for happens in other processes.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait(timeout interval DEFAULT NULL) RETURNS void
-LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_wait';
 COMMENT ON FUNCTION @extschema@.pg_tviews_wait(interval) IS 'returns when everything committed before the call is in the TVIEWs';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait_for(transaction_id xid8, timeout interval DEFAULT NULL) RETURNS void
-LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_wait_for';
 COMMENT ON FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) IS 'returns when the TVIEWs contain the transaction';
 
@@ -27,7 +27,7 @@ CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_queue_entries(
     OUT database_oid oid, OUT backend_pid integer, OUT transaction_id xid8, OUT queue_size bigint,
     OUT relations oid[], OUT last_enqueued timestamptz, OUT state text)
 RETURNS SETOF record
-LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_queue_entries';
 COMMENT ON FUNCTION @extschema@.pg_tviews_queue_entries() IS 'the change queues of all databases, one row per record';
 

@@ -48,7 +48,7 @@ COMMENT ON VIEW @extschema@.pg_tviews_performance_summary IS 'what refreshing ea
 
 -- No SET search_path: the entity is looked up in the caller's.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_stats_reset(entity text DEFAULT NULL) RETURNS void
-LANGUAGE c VOLATILE PARALLEL RESTRICTED
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_stats_reset';
 COMMENT ON FUNCTION @extschema@.pg_tviews_stats_reset(text) IS 'begins the statistics of one TVIEW, or of all of this database, again';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_stats_reset(text) FROM PUBLIC;
