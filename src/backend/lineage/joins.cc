@@ -114,13 +114,35 @@ bool Links(const PlacedConjunct& conjunct, const Occurrence* from, const Occurre
          Has(conjunct.uses, to);
 }
 
+// Only these conditions lead anywhere, see Links.
+void FindLinks(const Scope* scope, ReducedJoins* joins) {
+  PlainArray<Occurrence*> by_id;
+  for (int i = 0; i < scope->members.size(); ++i) {
+    joins->links.Add(PlainArray<Link>());
+    while (by_id.size() <= scope->members[i]->id) by_id.Add(nullptr);
+    by_id[scope->members[i]->id] = scope->members[i];
+  }
+  const auto member = [&by_id](int id) { return id < by_id.size() ? by_id[id] : nullptr; };
+  for (int i = 0; i < joins->conjuncts.size(); ++i) {
+    const PlacedConjunct& conjunct = joins->conjuncts[i];
+    if (!conjunct.can_lead || bms_num_members(conjunct.uses) != 2) continue;
+    const int first = bms_next_member(conjunct.uses, -1);
+    Occurrence* const pair[] = {member(first), member(bms_next_member(conjunct.uses, first))};
+    for (int side = 0; side < 2; ++side) {
+      if (pair[side] != nullptr) joins->links[pair[side]->position].Add({i, pair[1 - side]});
+    }
+  }
+}
+
 }  // namespace
 
 ReducedJoins* ReduceJoins(const Scope* scope, Bitmapset* nonnull) {
   auto* joins = MakePlain<ReducedJoins>();
-  if (scope->joins == nullptr) return joins;
-  joins->nullable = Reduction(joins).Reduce(scope->joins, nonnull);
-  PlaceLateral(scope, joins);
+  if (scope->joins != nullptr) {
+    joins->nullable = Reduction(joins).Reduce(scope->joins, nonnull);
+    PlaceLateral(scope, joins);
+  }
+  FindLinks(scope, joins);
   return joins;
 }
 

@@ -29,10 +29,17 @@ struct PlacedConjunct {
   bool can_lead;              // may be evaluated in a lookup at all
 };
 
+// A condition between two occurrences, seen from one of them.
+struct Link {
+  int conjunct;       // its place in ReducedJoins.conjuncts
+  Occurrence* other;  // null if it is not of this scope
+};
+
 // The joins of one scope as they are for rows in which `nonnull` is not NULL-extended.
 struct ReducedJoins {
   PlainArray<PlacedConjunct> conjuncts;
-  Bitmapset* nullable;  // ids that may be NULL-extended in the result of FROM
+  Bitmapset* nullable;                 // ids that may be NULL-extended in the result of FROM
+  PlainArray<PlainArray<Link>> links;  // by position: a scope may have hundreds of members
 };
 
 ReducedJoins* ReduceJoins(const Scope* scope, Bitmapset* nonnull);

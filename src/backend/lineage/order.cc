@@ -8,6 +8,7 @@
 #include <access/table.h>
 #include <access/tupdesc.h>
 #include <catalog/pg_type.h>
+#include <miscadmin.h>
 #include <nodes/bitmapset.h>
 #include <nodes/nodeFuncs.h>
 #include <optimizer/optimizer.h>
@@ -124,16 +125,22 @@ bool Restricts(const PlacedConjunct& conjunct, const Occurrence* member) {
 void AddEquated(const Scope* scope, const ReducedJoins* joins, const Bitmapset* fixed,
                 const Occurrence* member, PlainArray<Expr*>* keys) {
   for (const PlacedConjunct& conjunct : joins->conjuncts) {
+    if (!bms_is_member(member->id, conjunct.uses)) continue;
     if (!Restricts(conjunct, member) || !IsA(conjunct.expr, OpExpr)) continue;
     auto* operation = reinterpret_cast<OpExpr*>(conjunct.expr);
     if (!IsEqualityOperator(operation->opno)) continue;
     Node* sides[] = {StripRelabel(static_cast<Node*>(linitial(operation->args))),
                      StripRelabel(static_cast<Node*>(lsecond(operation->args)))};
     for (int i = 0; i < 2; ++i) {
-      bool is_fixed = IsA(sides[i], Var) && IsPureExpression(sides[1 - i]);
+      if (!IsA(sides[i], Var) ||
+          static_cast<int>(reinterpret_cast<Var*>(sides[i])->varno) != member->id ||
+          !IsPureExpression(sides[1 - i])) {
+        continue;
+      }
+      bool is_fixed = true;
       const Bitmapset* others = OccurrencesIn(sides[1 - i]);
-      for (const Occurrence* other : scope->members) {
-        if (bms_is_member(other->id, others) && !bms_is_member(other->id, fixed)) is_fixed = false;
+      for (int id = -1; is_fixed && (id = bms_next_member(others, id)) >= 0;) {
+        is_fixed = bms_is_member(id, fixed) || MemberWithId(scope, id) == nullptr;
       }
       if (is_fixed) keys->Add(reinterpret_cast<Expr*>(sides[i]));
     }
@@ -179,6 +186,7 @@ Bitmapset* MembersFixedBy(const Scope* scope, const PlainArray<Expr*>& keys) {
   for (bool found = true; found;) {
     found = false;
     for (const Occurrence* member : scope->members) {
+      CHECK_FOR_INTERRUPTS();
       if (bms_is_member(member->id, fixed)) continue;
       PlainArray<Expr*> known;
       for (Expr* key : keys) known.Add(key);

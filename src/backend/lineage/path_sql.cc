@@ -5,10 +5,12 @@
 #include "backend/lineage/route.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
 #include <nodes/makefuncs.h>
 #include <nodes/nodeFuncs.h>
 #include <parser/parse_clause.h>
 #include <utils/guc.h>
+#include <utils/memutils.h>
 #include <utils/ruleutils.h>
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -145,11 +147,24 @@ Query* RouteQuery(const Route& route, const DeltaColumns* delta, Purpose purpose
   return query;
 }
 
+// What the server allocates to print a query is much more than the text, and given back at once.
+char* TextOf(Query* query) {
+  CHECK_FOR_INTERRUPTS();
+  MemoryContext const scratch = AllocSetContextCreateInternal(
+      CurrentMemoryContext, "pg_tviews text of a path", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext const previous = MemoryContextSwitchTo(scratch);
+  const char* const text = pg_get_querydef(query, false);
+  MemoryContextSwitchTo(previous);
+  char* const copy = pstrdup(text);
+  MemoryContextDelete(scratch);
+  return copy;
+}
+
 // The text under an empty search_path, so that every name in it is qualified.
 char* QualifiedText(Query* query) {
   const int nest = NewGUCNestLevel();
   set_config_option("search_path", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-  char* text = pg_get_querydef(query, false);
+  char* text = TextOf(query);
   AtEOXact_GUC(false, nest);
   return text;
 }
@@ -157,9 +172,9 @@ char* QualifiedText(Query* query) {
 // "tb_comment.fk_post = tb_post.pk_post": the conditions alone.
 const char* DescribeConditions(const Route& route) {
   Query* query = RouteQuery(route, nullptr, Purpose::kDescription);
-  const char* with = pg_get_querydef(query, false);
+  const char* with = TextOf(query);
   query->jointree->quals = nullptr;
-  const char* without = pg_get_querydef(query, false);
+  const char* without = TextOf(query);
   const char* rest = strstr(with + strlen(without), "WHERE ");
   return rest == nullptr ? nullptr : rest + strlen("WHERE ");
 }

@@ -102,6 +102,7 @@ class PathFinder {
 
   // Dijkstra's step. `joins_subqueries`: hops to subqueries are allowed. False: no hop was found.
   bool TakeCheapest(Level* level, bool joins_subqueries) {
+    CHECK_FOR_INTERRUPTS();
     Candidate best;
     for (Occurrence* member : level->scope->members) {
       if (!IsWaiting(level, member)) continue;
@@ -127,21 +128,41 @@ class PathFinder {
 
   // Hops within the level.
   void ConsiderHops(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
-    for (Occurrence* to : level->scope->members) {
-      const MemberState& state = level->states[to->position];
-      if (state.step == Step::kNone || to == from || !CanJoin(to, joins_subqueries)) continue;
-      const ReducedJoins* joins = state.assumes_goal ? level->for_goal : level->plain;
-      for (const PlacedConjunct& conjunct : joins->conjuncts) {
-        if (!LeadsTo(conjunct, from, to)) continue;
-        Offer({state.cost + HopCost(conjunct.expr, from, to), from, to, level, state.assumes_goal},
-              best);
+    Candidate nearest;
+    for (const Link& link : level->plain->links[from->position]) {
+      ConsiderLink(level, from, link, *level->plain, joins_subqueries, &nearest);
+    }
+    if (level->for_goal != level->plain) {
+      for (const Link& link : level->for_goal->links[from->position]) {
+        ConsiderLink(level, from, link, *level->for_goal, joins_subqueries, &nearest);
       }
     }
+    if (nearest.from != nullptr) Offer(nearest, best);
+  }
+
+  // Of hops that cost the same, that to the member which comes first in the query is taken.
+  void ConsiderLink(Level* level, Occurrence* from, const Link& link, const ReducedJoins& joins,
+                    bool joins_subqueries, Candidate* nearest) {
+    Occurrence* const to = link.other;
+    if (to == nullptr || to == from || !CanJoin(to, joins_subqueries)) return;
+    const MemberState& state = level->states[to->position];
+    if (state.step == Step::kNone) return;
+    if (&joins != (state.assumes_goal ? level->for_goal : level->plain)) return;
+    const PlacedConjunct& conjunct = joins.conjuncts[link.conjunct];
+    if (!LeadsTo(conjunct, from, to)) return;
+    const int cost = state.cost + HopCost(conjunct.expr, from, to);
+    if (cost > nearest->cost || (cost == nearest->cost && nearest->from != nullptr &&
+                                 nearest->to->position <= to->position)) {
+      return;
+    }
+    *nearest = {cost, from, to, level, state.assumes_goal};
   }
 
   // Hops to members of levels around.
   void ConsiderWayOut(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
-    for (const PlacedConjunct& conjunct : level->plain->conjuncts) {
+    for (const Link& link : level->plain->links[from->position]) {
+      if (link.other != nullptr) continue;
+      const PlacedConjunct& conjunct = level->plain->conjuncts[link.conjunct];
       for (Level* outer = level->outer; outer != nullptr; outer = outer->outer) {
         for (Occurrence* to : outer->scope->members) {
           const MemberState& state = outer->states[to->position];

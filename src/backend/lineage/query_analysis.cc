@@ -20,6 +20,7 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/sysattr.h>
+#include <miscadmin.h>
 #include <nodes/bitmapset.h>
 #include <nodes/nodeFuncs.h>
 #include <utils/lsyscache.h>
@@ -43,14 +44,20 @@ struct PlainAnalysis {
   bool key_is_not_null = false;
 };
 
+// Paths of a long chain of joins probe the same columns over and over.
 void FindUnindexed(PlainAnalysis* analysis) {
+  PlainArray<lineage::ProbedColumn> seen;
   for (const PlainPath* path : analysis->paths) {
+    CHECK_FOR_INTERRUPTS();
     for (const lineage::ProbedColumn& probed : path->probed) {
       bool known = false;
-      for (const lineage::ProbedColumn& other : analysis->unindexed) {
-        known = known || (other.relation == probed.relation && other.attribute == probed.attribute);
+      for (const lineage::ProbedColumn& other : seen) {
+        known = other.relation == probed.relation && other.attribute == probed.attribute;
+        if (known) break;
       }
-      if (known || HasLeadingIndex(probed.relation, probed.attribute)) continue;
+      if (known) continue;
+      seen.Add(probed);
+      if (HasLeadingIndex(probed.relation, probed.attribute)) continue;
       analysis->unindexed.Add(probed);
       analysis->unindexed_reasons.Add(path->description);
     }
