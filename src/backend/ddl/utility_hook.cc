@@ -192,6 +192,12 @@ absl::StatusOr<FullXid> PreparedXid(const Node* statement) {
 
 // What a COPY that reads a relation runs under counts as a running statement's snapshot.
 void RunAsReader(const Node* statement) {
+  if (MayHaveToWait()) {
+    pg::Enter<bool>([statement]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(PrepareToRun(statement));
+      return true;
+    });
+  }
   if (!IsA(statement, CopyStmt)) return;
   const auto* const copy = reinterpret_cast<const CopyStmt*>(statement);
   if (MayHaveToWait()) {
@@ -200,6 +206,7 @@ void RunAsReader(const Node* statement) {
       return true;
     });
   }
+  NoteQuery();
   if (!copy->is_from && copy->relation != nullptr && ActiveSnapshotSet()) {
     SetRunningSnapshot(GetActiveSnapshot());
   }

@@ -78,6 +78,7 @@ void OnExecutorStart(QueryDesc* query, int flags) {
       return true;
     });
   }
+  NoteQuery();
   if (previous_start != nullptr) {
     previous_start(query, flags);
   } else {

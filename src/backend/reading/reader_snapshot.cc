@@ -9,6 +9,7 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/xact.h>
 #include <executor/execdesc.h>
+#include <storage/predicate.h>
 #include <tcop/pquery.h>
 #include <utils/portal.h>
 #include <utils/snapmgr.h>
@@ -20,6 +21,7 @@ namespace {
 constexpr int kTopLevel = 1;
 
 SnapshotData* running = nullptr;
+bool has_run_query = false;  // in this transaction
 
 // What a subtransaction found when it began.
 struct Beginning {
@@ -52,6 +54,7 @@ void OnSubtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, vo
 void OnTransaction(XactEvent event, void*) {
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
     running = nullptr;
+    has_run_query = false;
   }
 }
 
@@ -89,6 +92,47 @@ void ReplaceActiveSnapshot() {
   } else {
     PushActiveSnapshot(GetLatestSnapshot());
   }
+}
+
+bool IsFirstQuery() {
+  return !has_run_query && GetCurrentTransactionNestLevel() == kTopLevel &&
+         !TransactionIdIsValid(GetTopTransactionIdIfAny());
+}
+
+void NoteQuery() { has_run_query = true; }
+
+bool ReplaceTransactionSnapshot(QueryDesc* query) {
+  Portal const portal = ActivePortal;
+  const bool is_portals = portal != nullptr && portal->portalSnapshot == GetActiveSnapshot();
+  // A portal whose rows are stored registers the snapshot on its own account.
+  const bool is_held = portal != nullptr && portal->holdSnapshot != nullptr;
+  if (query != nullptr) {
+    UnregisterSnapshot(query->snapshot);
+    query->snapshot = InvalidSnapshot;
+  }
+  if (is_held) {
+    UnregisterSnapshotFromOwner(portal->holdSnapshot, portal->resowner);
+    portal->holdSnapshot = InvalidSnapshot;
+  }
+  PopActiveSnapshot();
+  InvalidateCatalogSnapshot();
+  // What is left is the transaction's own registration.
+  const bool is_alone =
+      !ActiveSnapshotSet() && ThereAreNoPriorRegisteredSnapshots() && !XactHasExportedSnapshots();
+  if (is_alone) {
+    if (IsolationIsSerializable()) ReleasePredicateLocks(false, false);
+    AtEOXact_Snapshot(false, true);
+  }
+  Snapshot const snapshot = GetTransactionSnapshot();
+  if (is_held) portal->holdSnapshot = RegisterSnapshotOnOwner(snapshot, portal->resowner);
+  if (is_portals) {
+    PushActiveSnapshotWithLevel(snapshot, portal->createLevel);
+    portal->portalSnapshot = GetActiveSnapshot();
+  } else {
+    PushActiveSnapshot(snapshot);
+  }
+  if (query != nullptr) query->snapshot = RegisterSnapshot(GetActiveSnapshot());
+  return is_alone;
 }
 
 void ReplaceSnapshot(QueryDesc* query) {

@@ -11,6 +11,11 @@
 // (1) the snapshot of a running statement, which queries of its STABLE functions use too;
 // (2) a snapshot that was active when the current subtransaction began: it is on the stack for
 //     somebody outside, who will take it off.
+//
+// The snapshot of a REPEATABLE READ or SERIALIZABLE transaction may be replaced as long as nothing
+// has run under it, which is what the first statement finds that is not in a function: parse
+// analysis has taken the snapshot, and nobody has seen a row. The transaction then begins anew, as
+// after an abort: predicate locks included.
 
 #ifndef PG_TVIEWS_BACKEND_READING_READER_SNAPSHOT_H_
 #define PG_TVIEWS_BACKEND_READING_READER_SNAPSHOT_H_
@@ -35,6 +40,15 @@ bool IsReplaceable(SnapshotData* snapshot);
 void ReplaceActiveSnapshot();
 // The same for a query that is about to be started.
 void ReplaceSnapshot(QueryDesc* query);
+
+// True until a query is started in this transaction.
+bool IsFirstQuery();
+void NoteQuery();
+
+// Gives the transaction another snapshot, which becomes that of `query`, if there is one, and the
+// active one. False, and nothing has changed, if somebody else keeps the present one. REQUIRES:
+// IsFirstQuery, a transaction that keeps its snapshot, an active snapshot.
+bool ReplaceTransactionSnapshot(QueryDesc* query);
 
 }  // namespace tviews::backend
 

@@ -1,6 +1,7 @@
 #include "backend/reading/reading.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,12 +29,16 @@
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <catalog/namespace.h>
+#include <commands/prepare.h>
 #include <executor/execdesc.h>
 #include <miscadmin.h>
 #include <nodes/parsenodes.h>
+#include <nodes/plannodes.h>
 #include <replication/logicalworker.h>
 #include <utils/inval.h>
+#include <utils/plancache.h>
 #include <utils/snapmgr.h>
+#include <utils/syscache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -252,17 +257,147 @@ absl::Status CheckSnapshot(const ReadTviews& reads, Look look, SnapshotData* sna
        .sqlstate = "40001"});
 }
 
+// The first query of a REPEATABLE READ or SERIALIZABLE transaction: as READ COMMITTED, but it is
+// the transaction that gets another snapshot. `query` may be null.
+absl::Status WaitAndBeginAnew(const ReadTviews& reads, Look look, QueryDesc* query) {
+  const Awaited awaited = AwaitedFor(reads);
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads));
+  TVIEWS_RETURN_IF_ERROR(ReportEnd(waited));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_new,
+                          pg::CallFor([query] { return ReplaceTransactionSnapshot(query); }));
+  if (!is_new) {
+    TVIEWS_ASSIGN_OR_RETURN(SnapshotData* const present,
+                            pg::CallFor([] { return GetActiveSnapshot(); }));
+    return CheckSnapshot(reads, look, present);
+  }
+  TVIEWS_RETURN_IF_ERROR(ReportQuarantine(look));
+  if (waited == Waited::kDone) Confirm(awaited);
+  return absl::OkStatus();
+}
+
+absl::Status WaitFor(const ReadTviews& reads, Look look, QueryDesc* query) {
+  if (!IsolationUsesXactSnapshot()) {
+    return WaitAndReplace(reads, look, [query] { ReplaceSnapshot(query); });
+  }
+  if (IsFirstQuery()) return WaitAndBeginAnew(reads, look, query);
+  return CheckSnapshot(reads, look, query->snapshot);
+}
+
+// As long as BEGIN waits. What comes then may read TVIEWs or not.
+absl::StatusOr<Waited> AwaitOwn(FullXid own, Timeout limit) {
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, AwaitCommitted(own, {}, limit));
+  // Whatever snapshot comes now is newer.
+  if (waited == Waited::kDone) SetLastRecordedXid(0);
+  return waited;
+}
+
+std::int64_t BeginPatience() {
+  return std::min(ReadTimeout().value_or(kBeginPatience), kBeginPatience);
+}
+
+// Writers are not kept waiting for what their functions may read.
+bool SelectsByFunctions(const PlannedStmt* plan) {
+  if (plan->commandType != CMD_SELECT) return false;
+  for (int i = 0; i < list_length(plan->invalItems); ++i) {
+    if (static_cast<const PlanInvalItem*>(list_nth(plan->invalItems, i))->cacheId == PROCOID) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// In a transaction that keeps its snapshot, what its functions read is decided by its first query:
+// where this calls one that is VOLATILE, it waits as BEGIN does.
+absl::Status WaitForFunctions(QueryDesc* query) {
+  if (!IsolationUsesXactSnapshot() || !IsFirstQuery() || LastRecordedXid() == 0 ||
+      !SelectsByFunctions(query->plannedstmt)) {
+    return absl::OkStatus();
+  }
+  const FullXid own = LastRecordedXid();
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, AwaitOwn(own, BeginPatience()));
+  if (waited != Waited::kDone) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_new,
+                          pg::CallFor([query] { return ReplaceTransactionSnapshot(query); }));
+  if (!is_new) SetLastRecordedXid(own);
+  return absl::OkStatus();
+}
+
+// Commands that run queries below their own snapshot, where it cannot be replaced any more.
+enum class Reading { kNo, kPerhaps, kYes };
+
+Reading ReadingOfPrepared(const char* name) {
+  const PreparedStatement* const prepared = FetchPreparedStatement(name, false);
+  if (prepared == nullptr) return Reading::kNo;
+  const List* const relations = prepared->plansource->relationOids;
+  for (int i = 0; i < list_length(relations); ++i) {
+    const absl::StatusOr<bool> is_tview = pg::IsTview(list_nth_oid(relations, i));
+    if (is_tview.ok() && *is_tview) return Reading::kYes;
+  }
+  return prepared->plansource->invalItems == NIL ? Reading::kNo : Reading::kPerhaps;
+}
+
+bool IsAnalyze(const ExplainStmt* explain) {
+  for (int i = 0; i < list_length(explain->options); ++i) {
+    if (std::strcmp(static_cast<const DefElem*>(list_nth(explain->options, i))->defname,
+                    "analyze") == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Reading ReadingOf(const Node* statement) {
+  switch (nodeTag(statement)) {
+    case T_CreateTableAsStmt:
+    case T_RefreshMatViewStmt:
+      return Reading::kYes;
+    case T_CopyStmt:
+      return reinterpret_cast<const CopyStmt*>(statement)->query != nullptr ? Reading::kYes
+                                                                            : Reading::kNo;
+    case T_ExplainStmt:
+      return IsAnalyze(reinterpret_cast<const ExplainStmt*>(statement)) ? Reading::kYes
+                                                                        : Reading::kNo;
+    case T_ExecuteStmt:
+      return ReadingOfPrepared(reinterpret_cast<const ExecuteStmt*>(statement)->name);
+    case T_DeclareCursorStmt:
+      return Reading::kYes;
+    case T_CallStmt:
+    case T_DoStmt:
+      return Reading::kPerhaps;
+    default:
+      return Reading::kNo;
+  }
+}
+
 }  // namespace
+
+absl::Status PrepareToRun(const Node* statement) {
+  if (!IsolationUsesXactSnapshot() || !MayWaitHere() || !IsFirstQuery()) return absl::OkStatus();
+  const FullXid own = LastRecordedXid();
+  if (own == 0 && !IsStrict()) return absl::OkStatus();
+  const Reading reading = ReadingOf(statement);
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_snapshot, pg::CallFor([] { return ActiveSnapshotSet(); }));
+  if (reading == Reading::kNo || !has_snapshot || !pg::CheckVersion().ok()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  const Timeout limit = reading == Reading::kYes ? ReadTimeout() : Timeout(BeginPatience());
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
+                          IsStrict() ? AwaitEverything({}, limit) : AwaitOwn(own, limit));
+  if (waited != Waited::kDone) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_new,
+                          pg::CallFor([] { return ReplaceTransactionSnapshot(nullptr); }));
+  if (!is_new) SetLastRecordedXid(own);
+  return absl::OkStatus();
+}
 
 absl::Status PrepareToRead(QueryDesc* query) {
   if (!MayWaitHere() || !IsReplaceable(query->snapshot)) return absl::OkStatus();
   const auto look = [query] { return TviewsReadBy(query->plannedstmt); };
   TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
-  if (!HasToWait(reads)) return absl::OkStatus();
+  if (!HasToWait(reads)) return WaitForFunctions(query);
   TVIEWS_ASSIGN_OR_RETURN(const bool versions_differ, VersionsDiffer());
   if (versions_differ) return absl::OkStatus();
-  if (IsolationUsesXactSnapshot()) return CheckSnapshot(reads, look, query->snapshot);
-  return WaitAndReplace(reads, look, [query] { ReplaceSnapshot(query); });
+  return WaitFor(reads, look, query);
 }
 
 absl::Status PrepareToCopy(const CopyStmt* statement) {
@@ -284,6 +419,9 @@ absl::Status PrepareToCopy(const CopyStmt* statement) {
   if (!HasToWait(reads) || !IsReplaceable(snapshot)) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool versions_differ, VersionsDiffer());
   if (versions_differ) return absl::OkStatus();
+  if (IsolationUsesXactSnapshot() && IsFirstQuery()) {
+    return WaitAndBeginAnew(reads, look, nullptr);
+  }
   if (IsolationUsesXactSnapshot()) return CheckSnapshot(reads, look, snapshot);
   return WaitAndReplace(reads, look, [] { ReplaceActiveSnapshot(); });
 }
@@ -296,12 +434,7 @@ absl::Status AfterBegin() {
   if (IsStrict()) return AwaitEverything({}, ReadTimeout()).status();
   const FullXid own = LastRecordedXid();
   if (own == 0) return absl::OkStatus();
-  const Timeout limit = ReadTimeout();
-  const std::int64_t patience = std::min(limit.value_or(kBeginPatience), kBeginPatience);
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, AwaitCommitted(own, {}, patience));
-  // Whatever snapshot comes now is newer.
-  if (waited == Waited::kDone) SetLastRecordedXid(0);
-  return absl::OkStatus();
+  return AwaitOwn(own, BeginPatience()).status();
 }
 
 }  // namespace tviews::backend

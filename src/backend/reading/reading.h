@@ -13,8 +13,10 @@
 // READ COMMITTED: wait, then replace the statement's snapshot, also when nothing had to be waited
 // for: the batch may have committed after the snapshot was taken (ATTACKS A11). Then the session's
 // own transaction is confirmed, and nothing is pending.
-// REPEATABLE READ and SERIALIZABLE: BEGIN waits. A statement whose transaction's snapshot does not
-// show what it should wait for waits, and then fails with 40001: the next attempt sees it (A12).
+// REPEATABLE READ and SERIALIZABLE: BEGIN waits, and so does the first query, which gets a newer
+// snapshot for the whole transaction (reader_snapshot.h). A later one whose transaction's snapshot
+// does not show what it should wait for waits, and then fails with 40001: the next attempt sees it
+// (A12).
 //
 // Never in parallel mode, on a standby, in workers of logical replication or autovacuum, nor while
 // a ReaderBypass lives.
@@ -28,6 +30,7 @@
 #include "shared/pg/tables/catalog.h"
 
 struct CopyStmt;
+struct Node;
 struct QueryDesc;
 
 namespace tviews::backend {
@@ -49,6 +52,10 @@ absl::Status PrepareToRead(QueryDesc* query);
 
 // For COPY relation TO, which reads without the executor.
 absl::Status PrepareToCopy(const CopyStmt* statement);
+
+// For a whole command that runs queries of its own (EXECUTE, CREATE TABLE AS, COPY (query) TO,
+// CALL, DO and the like), before it begins.
+absl::Status PrepareToRun(const Node* statement);
 
 // After BEGIN, before the transaction has a snapshot. A timeout is no error.
 absl::Status AfterBegin();
