@@ -9,6 +9,7 @@
 #include <access/htup_details.h>
 #include <access/transam.h>
 #include <catalog/namespace.h>
+#include <catalog/pg_aggregate.h>
 #include <catalog/pg_language.h>
 #include <catalog/pg_proc.h>
 #include <nodes/nodeFuncs.h>
@@ -128,8 +129,21 @@ char* TextOf(HeapTuple function, AttrNumber attribute) {
   return is_null ? nullptr : TextDatumGetCString(value);
 }
 
+void VisitAggregate(Oid aggregate, Search* search) {
+  HeapTuple const tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+  if (!HeapTupleIsValid(tuple)) return;
+  const auto* const form = reinterpret_cast<Form_pg_aggregate>(GETSTRUCT(tuple));
+  for (const Oid function : {form->aggtransfn, form->aggfinalfn, form->aggcombinefn,
+                             form->aggmtransfn, form->aggminvtransfn, form->aggmfinalfn}) {
+    if (OidIsValid(function)) VisitFunction(function, search);
+  }
+  ReleaseSysCache(tuple);
+}
+
 void VisitBody(HeapTuple function, Search* search) {
-  if (reinterpret_cast<Form_pg_proc>(GETSTRUCT(function))->prolang != SQLlanguageId) return;
+  const auto* const form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(function));
+  if (form->prokind == PROKIND_AGGREGATE) VisitAggregate(form->oid, search);
+  if (form->prolang != SQLlanguageId) return;
   char* const analysed = TextOf(function, Anum_pg_proc_prosqlbody);
   if (analysed != nullptr) {
     VisitNode(static_cast<Node*>(stringToNode(analysed)), search);

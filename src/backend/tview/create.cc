@@ -30,7 +30,6 @@
 #include <catalog/pg_class.h>
 #include <catalog/pg_type.h>
 #include <miscadmin.h>
-#include <utils/acl.h>
 #include <utils/lsyscache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -188,23 +187,6 @@ absl::StatusOr<DefinitionSettings> SettingsFor(const TviewRequest& request) {
   return settings;
 }
 
-// The fill evaluates the definition as its owner in this session. So the session has to be the
-// owner's, or of a role that could become the owner; not where a SECURITY DEFINER function creates
-// for a caller, who may have prepared temporary objects and settings. True: the applier fills.
-absl::StatusOr<bool> IsLeftToApplier(const TviewName& name) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_own_session, pg::CallFor([] {
-                            return is_member_of_role(GetSessionUserId(), GetUserId());
-                          }));
-  if (is_own_session) return false;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    ereport(
-        NOTICE,
-        (errmsg("TVIEW \"%s\" is filled when the transaction has committed", name.table.c_str()),
-         errdetail("Its query runs as its owner, and not in a session of another role.")));
-  }));
-  return true;
-}
-
 // Shows the creation in pg_tviews_progress until it ends, in whatever way: where the stack is not
 // unwound, the end of the transaction ends it.
 class CreationProgress {
@@ -245,7 +227,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_RETURN_IF_ERROR(CheckReadsTheSame(name, expected, analysis));
 
   if (!request.with_no_data) {
-    TVIEWS_ASSIGN_OR_RETURN(request.with_no_data, IsLeftToApplier(name));
+    TVIEWS_ASSIGN_OR_RETURN(request.with_no_data, IsLeftToApplier(name.table, view));
   }
   FillResult fill;
   if (!request.with_no_data) {

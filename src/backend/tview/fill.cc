@@ -1,6 +1,7 @@
 #include "backend/tview/fill.h"
 
 #include "backend/tview/names.h"
+#include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
@@ -8,6 +9,7 @@
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/reader_bypass.h"
 #include "shared/pg/documents/document_functions.h"
+#include "shared/pg/server/custom_settings.h"
 #include "shared/pg/shmem/session_notes.h"
 #include "shared/status_macros.h"
 
@@ -18,9 +20,11 @@
 #include <access/xact.h>
 #include <executor/executor.h>
 #include <executor/tuptable.h>
+#include <miscadmin.h>
 #include <nodes/parsenodes.h>
 #include <tcop/dest.h>
 #include <tcop/tcopprot.h>
+#include <utils/acl.h>
 #include <utils/builtins.h>
 #include <utils/fmgrprotos.h>
 #include <utils/lsyscache.h>
@@ -133,6 +137,27 @@ absl::Status NullKey(const FillTarget& target) {
 }
 
 }  // namespace
+
+absl::StatusOr<bool> IsLeftToApplier(const std::string& table, RelationId view) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_own_session, pg::CallFor([] {
+                            return is_member_of_role(GetSessionUserId(), GetUserId());
+                          }));
+  std::string reason = "Its query runs as its owner, and not in a session of another role.";
+  if (is_own_session) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string setting, pg::CustomSettingOfSession());
+    if (setting.empty()) return false;
+    TVIEWS_ASSIGN_OR_RETURN(const bool may_be_read, RunsCodeOfUsers(view));
+    if (!may_be_read) return false;
+    reason = "Functions in its query could read \"" + setting +
+             "\", which this session has set and the processes of refreshes have not.";
+  }
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    ereport(NOTICE,
+            (errmsg("TVIEW \"%s\" is filled when the transaction has committed", table.c_str()),
+             errdetail("%s", reason.c_str())));
+  }));
+  return true;
+}
 
 absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews fill"));

@@ -38,6 +38,12 @@ struct FillResult {
 // Fails with 23502 at the first row whose key is NULL.
 absl::StatusOr<FillResult> FillTview(const FillTarget& target);
 
+// The fill evaluates the definition as its owner in this session. So the session has to be the
+// owner's, or of a role that could become the owner: not where a SECURITY DEFINER function creates
+// for a caller, who may have prepared temporary objects. And nothing that only this session has set
+// may reach functions of `view`. True, with a NOTICE: the applier has to fill `table`.
+absl::StatusOr<bool> IsLeftToApplier(const std::string& table, RelationId view);
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_TVIEW_FILL_H_

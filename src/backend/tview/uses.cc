@@ -148,4 +148,21 @@ absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
   return RelationIds(found);
 }
 
+absl::StatusOr<bool> RunsCodeOfUsers(RelationId view) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "WITH RECURSIVE read (rule) AS (SELECT oid FROM pg_rewrite WHERE ev_class = $1::oid UNION"
+          " SELECT r.oid FROM read JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass"
+          " AND d.objid = read.rule AND d.refclassid = 'pg_class'::regclass"
+          " JOIN pg_class c ON c.oid = d.refobjid AND c.relkind = 'v'"
+          " JOIN pg_rewrite r ON r.ev_class = c.oid)"
+          " SELECT FROM read JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass"
+          " AND d.objid = read.rule WHERE d.refobjid >= 16384 AND d.refclassid IN"
+          " ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) LIMIT 1",
+          {std::to_string(view)}));
+  return found.processed > 0;
+}
+
 }  // namespace tviews::backend

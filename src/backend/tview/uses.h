@@ -30,6 +30,10 @@ absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 
 // functions.
 absl::StatusOr<std::vector<RelationId>> UsersOfTypes(const std::vector<Oid32>& types);
 
+// True if `view`, or a view that it reads, calls a function that is not the server's own, by
+// whatever way: then what the function reads is not known.
+absl::StatusOr<bool> RunsCodeOfUsers(RelationId view);
+
 // The tables of these types (CREATE TABLE ... OF), whose columns change with those of the type.
 absl::StatusOr<std::vector<RelationId>> TypedTables(const std::vector<Oid32>& types);
 

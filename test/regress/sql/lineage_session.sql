@@ -33,6 +33,17 @@ CREATE TABLE tv_doc AS SELECT pk_doc, atomic() AS x FROM tb_doc;
 CREATE TABLE tv_doc AS SELECT pk_doc, outer_text(owner) AS x FROM tb_doc;
 CREATE TABLE tv_doc AS SELECT pk_doc, x FROM tb_doc, LATERAL outer_atomic() AS o (x);
 CREATE TABLE tv_doc AS SELECT pk_doc, by_default(owner) AS x FROM tb_doc;
+-- aggregates, operators and casts
+CREATE FUNCTION step(state text, value text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT coalesce(state, '') || value || current_user $$;
+CREATE AGGREGATE all_of(text) (SFUNC = step, STYPE = text);
+CREATE FUNCTION is_mine(a text, b text) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT a = b AND a = session_user';
+CREATE OPERATOR === (LEFTARG = text, RIGHTARG = text, FUNCTION = is_mine);
+CREATE TYPE pair AS (a int, b int);
+CREATE FUNCTION pair_text(pair) RETURNS text LANGUAGE sql STABLE AS $$ SELECT current_setting('app.x') $$;
+CREATE CAST (pair AS text) WITH FUNCTION pair_text(pair);
+CREATE TABLE tv_doc AS SELECT pk_doc, all_of(owner) AS x FROM tb_doc GROUP BY pk_doc;
+CREATE TABLE tv_doc AS SELECT pk_doc, owner === 'x' AS x FROM tb_doc;
+CREATE TABLE tv_doc AS SELECT pk_doc, ROW(1, 2)::pair::text AS x FROM tb_doc;
 -- also by REPLACE
 CREATE TABLE tv_doc AS SELECT pk_doc, owner FROM tb_doc;
 SELECT pg_tviews_replace('doc', 'SELECT pk_doc, session_user::text COLLATE "default" AS owner FROM tb_doc');

@@ -177,6 +177,19 @@ SELECT count(*) > 0 AS is_filled_at_once FROM tv_mine;
 COMMIT;
 RESET ROLE;
 DROP TABLE tv_made, tv_mine;
+-- Nor does a setting of the creator's session reach functions of the query: refreshes would not have it.
+SET app.tenant = 'mine';
+SET client_min_messages = notice;
+CREATE TABLE tv_tenants AS SELECT pk_item AS pk_tenants, of_tenant('x') LIKE '%mine%' AS mine FROM tb_item;
+CREATE VIEW v_functions AS SELECT pk_item, of_tenant(name) AS tenant FROM tb_item;
+CREATE TABLE tv_nested AS SELECT pk_item AS pk_nested, tenant LIKE '%mine%' AS mine FROM v_functions;
+CREATE TABLE tv_plain AS SELECT pk_item AS pk_plain, upper(name) AS name FROM tb_item;
+RESET app.tenant;
+SET client_min_messages = warning;
+SELECT pg_tviews_wait();
+SELECT DISTINCT t.mine, n.mine FROM tv_tenants AS t, tv_nested AS n;
+DROP TABLE tv_tenants, tv_nested, tv_plain;
+DROP VIEW v_functions;
 
 -- 6. What the planner is set to in a session does not reach the extension's own statements: an event
 -- trigger fires within one.
