@@ -118,7 +118,8 @@ BEGIN ATOMIC
             SELECT md5(string_agg(pg_rewrite.ev_action::text, '' ORDER BY pg_rewrite.ev_class)) FROM pg_rewrite
             WHERE pg_rewrite.ev_type = '1' AND (pg_rewrite.ev_class = meta.backing_view OR pg_rewrite.ev_class = ANY (meta.nested_views)))
         UNION ALL
-        SELECT format('TVIEW %s was copied from another database and does not follow changes yet. The applier adopts it; if it does not, SELECT * FROM pg_tviews_adopt().', meta.entity)
+        SELECT format('TVIEW %s was copied from another database and does not follow changes yet%s. The applier adopts it; if it does not, SELECT * FROM pg_tviews_adopt().', meta.entity,
+                      (SELECT ': ' || split_part(letter.error, E'\n', 1) FROM tviews_internal.pg_tview_dead_letter AS letter WHERE letter.tview = meta.tview AND letter.key IS NULL))
         WHERE tview.oid IS NOT NULL AND meta.database_oid <> (SELECT pg_database.oid FROM pg_database WHERE pg_database.datname = current_database())
     ) AS problem (text)
     UNION ALL
@@ -129,6 +130,29 @@ BEGIN ATOMIC
     FROM (SELECT pg_tview_lineage.tview::oid FROM @extschema@.pg_tview_lineage
           UNION SELECT pg_tview_dead_letter.tview::oid FROM tviews_internal.pg_tview_dead_letter
           EXCEPT SELECT pg_tview_meta.tview::oid FROM @extschema@.pg_tview_meta) AS stray
+    WHERE NOT EXISTS (SELECT FROM pg_seclabel WHERE pg_seclabel.provider = 'pg_tviews' AND pg_seclabel.objoid = stray.tview)
+    UNION ALL
+    SELECT 'metadata', 'warning',
+           format('Table %s came with a dump and does not follow its query yet: %s. It is tried again; SELECT * FROM pg_tviews_adopt().',
+                  pg_seclabel.objoid::regclass, coalesce(split_part(letter.error, E'\n', 1), 'nobody has tried'))
+    FROM pg_seclabel
+    LEFT JOIN tviews_internal.pg_tview_dead_letter AS letter ON letter.tview::oid = pg_seclabel.objoid AND letter.key IS NULL
+    WHERE pg_seclabel.provider = 'pg_tviews' AND pg_seclabel.classoid = 'pg_class'::regclass
+      AND NOT EXISTS (SELECT FROM @extschema@.pg_tview_meta AS meta WHERE meta.tview::oid = pg_seclabel.objoid)
+    UNION ALL
+    SELECT 'metadata', 'warning',
+           format('Table %s and view %s look like a TVIEW that has lost its security label (pg_dump --no-security-labels): the table does not follow the query. SELECT pg_tviews_convert_table(%L), or rename one of them.',
+                  pair.t, pair.v, pair.t::text)
+    FROM (SELECT t.oid::regclass AS t, v.oid::regclass AS v
+          FROM pg_class AS t
+          JOIN pg_class AS v ON v.relnamespace = t.relnamespace AND v.relkind = 'v' AND v.relname = 'v_' || substr(t.relname, 4)
+          WHERE t.relkind = 'r' AND t.relname LIKE 'tv\_%' AND t.relpersistence = 'p'
+            AND NOT EXISTS (SELECT FROM @extschema@.pg_tview_meta AS meta WHERE meta.tview::oid = t.oid)
+            AND NOT EXISTS (SELECT FROM pg_seclabel WHERE pg_seclabel.provider = 'pg_tviews' AND pg_seclabel.objoid = t.oid)
+            AND ARRAY(SELECT (pg_attribute.attname, pg_attribute.atttypid)::text FROM pg_attribute
+                      WHERE pg_attribute.attrelid = t.oid AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped ORDER BY 1)
+              = ARRAY(SELECT (pg_attribute.attname, pg_attribute.atttypid)::text FROM pg_attribute
+                      WHERE pg_attribute.attrelid = v.oid AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped ORDER BY 1)) AS pair
     ORDER BY 3;
 END;
 

@@ -292,7 +292,7 @@ bool IsCaptureTrigger(std::string_view name) noexcept {
 }
 
 absl::Status InstallCaptureTriggers(RelationId table) {
-  const InternalDdlScope internal;
+  const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(std::vector<Member> members, ReadMembers(table));
   if (members.empty()) return absl::OkStatus();
@@ -312,7 +312,7 @@ absl::Status InstallCaptureTriggers(RelationId table) {
 }
 
 absl::Status MakeRoomForAttach(RelationId parent, RelationId child) {
-  const InternalDdlScope internal;
+  const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> parents, ReadMembers(parent));
   TVIEWS_ASSIGN_OR_RETURN(std::vector<Member> members, ReadMembers(child));
@@ -326,7 +326,7 @@ absl::Status MakeRoomForAttach(RelationId parent, RelationId child) {
 }
 
 absl::Status MakeRoomForInherit(RelationId child) {
-  const InternalDdlScope internal;
+  const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(child));
   for (const Member& member : members) TVIEWS_RETURN_IF_ERROR(DropStatementTriggers(member));
@@ -354,7 +354,7 @@ absl::StatusOr<int> InstallStatementTriggers() {
   int installed = 0;
   for (const RelationId source : sources) {
     {
-      const InternalDdlScope internal;
+      const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
       TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
       TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(source));
       if (members.empty() || !members.front().is_alone) continue;
@@ -375,7 +375,7 @@ absl::StatusOr<int> UninstallStatementTriggers() {
   int removed = 0;
   for (const RelationId source : sources) {
     {
-      const InternalDdlScope internal;
+      const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
       TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
       TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(source));
       if (members.empty() || members.front().statement_triggers.empty()) continue;
@@ -388,7 +388,7 @@ absl::StatusOr<int> UninstallStatementTriggers() {
 }
 
 absl::Status RemoveUnneededCaptureTriggers(RelationId table) {
-  const InternalDdlScope internal;
+  const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   // This lock waits for other drops and creations of TVIEWs over the table, and for no writer: the
   // last one of them sees what is needed in the end.

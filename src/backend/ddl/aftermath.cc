@@ -253,6 +253,9 @@ void Plan(const Node* statement, Aftermath* aftermath) {
     case T_RenameStmt: {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
       AddRelation(rename->relation, aftermath);
+      if (rename->renameType == OBJECT_SCHEMA) {
+        aftermath->schema = get_namespace_oid(rename->subname, true);
+      }
       // Those of a view are the names in its rows.
       aftermath->rows_may_differ =
           RenamesColumn(rename) && aftermath->relations != nullptr &&
@@ -323,7 +326,7 @@ absl::StatusOr<Place> PlaceOf(RelationId relation) {
 }
 
 absl::Status AlterView(RelationId view, const std::string& action) {
-  const InternalDdlScope internal;
+  const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(view));
   return pg::ExecuteSql("ALTER VIEW " + name + " " + action).status();
 }
@@ -448,6 +451,13 @@ absl::Status FollowMeaning(const Aftermath& aftermath) {
   return CompareUsers(users);
 }
 
+// Labels name the views with their schemas, and so do the statements of the applier.
+absl::Status RelabelSchema(Oid32 schema) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> tviews, TviewsInSchema(schema));
+  for (const RelationId tview : tviews) TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
+  return tviews.empty() ? absl::OkStatus() : NoteMetadataChange();
+}
+
 // Of TVIEWs whose lookups may hold the name; others would only be in the way of other commands.
 absl::Status RederiveLookups(const char* name) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> tviews,
@@ -521,6 +531,7 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
     TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(list_nth_oid(aftermath.unseen_changes, i)));
   }
   TVIEWS_RETURN_IF_ERROR(FollowMeaning(aftermath));
+  if (aftermath.schema != 0) TVIEWS_RETURN_IF_ERROR(RelabelSchema(aftermath.schema));
   if (aftermath.is_rename_elsewhere) {
     TVIEWS_RETURN_IF_ERROR(RederiveLookups(aftermath.renamed));
   }

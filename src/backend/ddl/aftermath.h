@@ -40,6 +40,7 @@ struct Aftermath {
   Oid32 object_class;        // of another object whose meaning it changes
   Oid32 object;              // or 0
   const char* renamed;       // its name, if it is one
+  Oid32 schema;              // that gets another name; or 0
   bool is_rename_elsewhere;  // a function, type, schema, ... that lookups may name
   bool changes_tree;         // of partitions or inheritors
   bool rows_may_differ;      // in the eyes of a query, without any row having been written

@@ -1,19 +1,31 @@
 #include "backend/ddl/object_access.h"
 
+#include <string>
+
 #include "backend/tview/drop.h"
 #include "backend/tview/label.h"
+#include "backend/tview/names.h"
+#include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/shmem/worker_slots.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/genam.h>
+#include <access/htup_details.h>
+#include <access/table.h>
 #include <access/xact.h>
+#include <catalog/indexing.h>
 #include <catalog/objectaccess.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_extension.h>
+#include <catalog/pg_trigger.h>
 #include <commands/extension.h>
 #include <miscadmin.h>
+#include <utils/fmgroids.h>
+#include <utils/rel.h>
+#include <utils/snapmgr.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -34,6 +46,39 @@ absl::Status NoteExtensionDrop(Oid extension) {
   return pg::InvalidateInstallation();
 }
 
+// Extensions create triggers past the utility hook (pg_ivm's IMMVs do), to follow the table that
+// has them. They would follow nothing: the applier does not fire triggers.
+absl::Status CheckNewTrigger(Oid trigger) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([trigger]() -> RelationId {
+                            Relation const table = table_open(TriggerRelationId, AccessShareLock);
+                            ScanKeyData key;
+                            ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+                                        ObjectIdGetDatum(trigger));
+                            SysScanDesc const scan = systable_beginscan(
+                                table, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
+                            const HeapTuple row = systable_getnext(scan);
+                            Oid found = InvalidOid;
+                            if (HeapTupleIsValid(row)) {
+                              found = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(row))->tgrelid;
+                            }
+                            systable_endscan(scan);
+                            table_close(table, AccessShareLock);
+                            return found;
+                          }));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  if (!is_tview) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "cannot create a trigger on TVIEW \"" + name + "\"",
+                        .detail = "The applier's changes fire no triggers: what follows a table by "
+                                  "triggers would not follow this one.",
+                        .hint = "Let it follow the source tables, or make a TVIEW that reads this "
+                                "one.",
+                        .sqlstate = "42809"});
+}
+
 // An applier that is woken up without need finds nothing to do, so a rolled-back subtransaction
 // makes no difference.
 void OnTransactionEnd(XactEvent event, void*) {
@@ -49,6 +94,12 @@ void OnTransactionEnd(XactEvent event, void*) {
 
 void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_id, void* argument) {
   if (previous_hook != nullptr) previous_hook(access, class_id, object, sub_id, argument);
+  if (access == OAT_POST_CREATE && class_id == TriggerRelationId) {
+    pg::Enter<bool>([object]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckNewTrigger(object));
+      return true;
+    });
+  }
   if (access != OAT_DROP) return;
   if (class_id != RelationRelationId && class_id != ExtensionRelationId) return;
   pg::Enter<bool>([class_id, object, sub_id]() -> absl::StatusOr<bool> {

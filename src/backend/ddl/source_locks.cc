@@ -8,6 +8,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
@@ -200,6 +201,39 @@ absl::Status CheckSources(const std::vector<RelationId>& sources,
   TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
   for (RelationId relation : all) {
     TVIEWS_RETURN_IF_ERROR(CheckSource(relation, !old.contains(relation)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRowSecurityBehind(const std::vector<RelationId>& views) {
+  for (const RelationId view : views) {
+    TVIEWS_ASSIGN_OR_RETURN(
+        const pg::SqlResult found,
+        pg::ExecuteSqlLatest(
+            "SELECT DISTINCT t.oid, v.relowner FROM pg_catalog.pg_class v"
+            " JOIN pg_catalog.pg_rewrite r ON r.ev_class = v.oid"
+            " JOIN pg_catalog.pg_depend d ON d.classid = "
+            "'pg_catalog.pg_rewrite'::pg_catalog.regclass"
+            " AND d.objid = r.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+            " JOIN pg_catalog.pg_class t ON t.oid = d.refobjid AND t.relrowsecurity"
+            " WHERE v.oid = $1::pg_catalog.oid AND NOT EXISTS (SELECT FROM"
+            " pg_catalog.pg_options_to_table(v.reloptions) AS o WHERE o.option_name ="
+            " 'security_invoker' AND o.option_value::pg_catalog.bool) ORDER BY 1",
+            {std::to_string(view)}));
+    for (const pg::SqlRow& row : found.rows) {
+      const RelationId table = static_cast<RelationId>(std::stoul(*row[0]));
+      const RoleId owner = static_cast<RoleId>(std::stoul(*row[1]));
+      TVIEWS_ASSIGN_OR_RETURN(const bool hides_rows, pg::CallFor([=] {
+                                return check_enable_rls(table, owner, true) == RLS_ENABLED;
+                              }));
+      if (!hides_rows) continue;
+      TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(table));
+      TVIEWS_ASSIGN_OR_RETURN(const std::string view_name, RelationDisplayName(view));
+      return Refuse(name,
+                    "Row-level security policies hide some of its rows from the owner of view " +
+                        view_name + ", with whose rights it is read.",
+                    "Give the view to a role that policies do not apply to.");
+    }
   }
   return absl::OkStatus();
 }

@@ -32,6 +32,10 @@ namespace tviews::backend {
 absl::Status CheckSources(const std::vector<RelationId>& sources,
                           const std::vector<RelationId>& former);
 
+// Fails if one of `views`, which a TVIEW reads, reads a table of which row-level security hides
+// rows from the owner of the view: a view reads with the rights of its owner.
+absl::Status CheckRowSecurityBehind(const std::vector<RelationId>& views);
+
 // The foreign tables among `sources` and their inheritors, whose remote changes nobody captures.
 absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<RelationId>& sources);
 

@@ -244,6 +244,8 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
   if (IsCommitPrepared(statement) && IsTransactionState()) {
     prepared = pg::Enter<FullXid>([statement] { return PreparedXid(statement); });
   }
+  // Parts of a command fire no event triggers.
+  if (InternalDdlScope::IsBookkeeping()) context = PROCESS_UTILITY_SUBCOMMAND;
   SnapshotData* const running = RunningSnapshot();
   if (is_whole) RunAsReader(statement);
   if (previous_hook != nullptr) {

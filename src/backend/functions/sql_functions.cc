@@ -25,6 +25,7 @@
 #include <access/htup_details.h>
 #include <fmgr.h>
 #include <funcapi.h>
+#include <utils/array.h>
 #include <utils/builtins.h>
 
 PG_FUNCTION_INFO_V1(tviews_adopt);
@@ -141,8 +142,13 @@ TVIEWS_EXPORT Datum tviews_adopt(PG_FUNCTION_ARGS) {
     return pg::CallFor([&] {
       TupleDesc descriptor = nullptr;
       get_call_result_type(fcinfo, nullptr, &descriptor);
-      Datum values[] = {Int32GetDatum(adoption.adopted), Int32GetDatum(adoption.pending)};
-      bool nulls[] = {false, false};
+      const int count = static_cast<int>(adoption.reasons.size());
+      Datum* const reasons = static_cast<Datum*>(palloc0(sizeof(Datum) * (count + 1)));
+      for (int i = 0; i < count; ++i) reasons[i] = CStringGetTextDatum(adoption.reasons[i].c_str());
+      ArrayType* const texts = construct_array(reasons, count, TEXTOID, -1, false, TYPALIGN_INT);
+      Datum values[] = {Int32GetDatum(adoption.adopted), Int32GetDatum(adoption.pending),
+                        PointerGetDatum(texts)};
+      bool nulls[] = {false, false, false};
       return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
     });
   });

@@ -59,6 +59,9 @@ pg::SqlRow Identity() {
           std::to_string(MyDatabaseId)};
 }
 
+// A restore is not done yet.
+constexpr char kNotReady[] = "55000";
+
 constexpr char kIsOfHere[] = "m.system_identifier = $1::bigint AND m.database_oid = $2::oid";
 
 std::string Labels() {
@@ -124,19 +127,31 @@ absl::Status LabelWhatHasNone() {
   return absl::OkStatus();
 }
 
-// The view; 0 while it, or the primary key, is not there. A dump creates the key after the rows.
-absl::StatusOr<RelationId> ViewIfReady(const Foundling& foundling) {
+struct Readiness {
+  RelationId view = 0;
+  std::string reason;  // why it is not ready; empty if it is
+};
+
+// A dump creates the primary key after the rows.
+absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          "SELECT coalesce(to_regclass($2)::oid, 0) WHERE EXISTS"
+          "SELECT coalesce(v.oid, 0), CASE WHEN v.oid IS NULL THEN format('its view %s.%I is not"
+          " there', t.relnamespace::regnamespace, n.name) WHEN NOT EXISTS"
           " (SELECT FROM pg_index i JOIN pg_attribute a"
           " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
-          " WHERE i.indrelid = $1::oid AND i.indisprimary AND i.indnatts = 1"
-          " AND a.attname = $3)",
+          " WHERE i.indrelid = t.oid AND i.indisprimary AND i.indnatts = 1 AND a.attname = $3)"
+          " THEN format('it has no primary key on its column %I', $3) END"
+          " FROM pg_class t CROSS JOIN LATERAL (SELECT part FROM unnest(parse_ident($2))"
+          " WITH ORDINALITY AS p (part, place) ORDER BY place DESC LIMIT 1) AS n (name)"
+          " LEFT JOIN pg_class v ON v.relnamespace = t.relnamespace AND v.relname = n.name"
+          " AND v.relkind = 'v' WHERE t.oid = $1::oid",
           {std::to_string(foundling.table), foundling.view, foundling.key_column}));
-  return found.rows.empty() ? RelationId{0} : RelationIds(found).front();
+  if (found.rows.empty()) return Readiness{.view = 0, .reason = "it has been dropped"};
+  return Readiness{.view = static_cast<RelationId>(std::stoul(*found.rows[0][0])),
+                   .reason = found.rows[0][1].value_or("")};
 }
 
 absl::Status CheckView(const Foundling& foundling, RelationId view) {
@@ -179,15 +194,22 @@ absl::StatusOr<bool> LockViewNoWait(RelationId view) {
   });
 }
 
-// Runs as the table's owner, who then is the owner of the TVIEW. False: not ready yet.
-absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<RelationId>& waiting) {
-  const InternalDdlScope internal;
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId view, ViewIfReady(foundling));
-  if (view == 0) return false;
+// Runs as the table's owner, who then is the owner of the TVIEW. Returns why it is not ready yet;
+// nothing if it is done.
+absl::StatusOr<std::string> Adopt(const Foundling& foundling,
+                                  const std::vector<RelationId>& waiting) {
+  const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
+  TVIEWS_ASSIGN_OR_RETURN(const Readiness readiness, FindView(foundling));
+  if (!readiness.reason.empty()) {
+    // As an error, which is noted like others.
+    return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                         {.message = readiness.reason, .sqlstate = kNotReady});
+  }
+  const RelationId view = readiness.view;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(foundling.owner, foundling.settings));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, LockViewNoWait(view));
-  if (!is_locked) return false;
+  if (!is_locked) return std::string("its view is locked by another session");
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(foundling.table));
   TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
@@ -196,8 +218,8 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeView(view, foundling.key_column));
   const std::vector<RelationId> sources = SourcesOf(analysis);
   // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
-  if (sources.empty() && !foundling.is_copy) return false;
-  if (ReadsOneOf(sources, waiting)) return false;
+  if (sources.empty() && !foundling.is_copy) return std::string("its view has no query yet");
+  if (ReadsOneOf(sources, waiting)) return std::string("it reads another TVIEW that is pending");
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait(sources));
   TVIEWS_RETURN_IF_ERROR(DeleteMetadata(foundling.table).status());
   TVIEWS_ASSIGN_OR_RETURN(const bool is_bound, IsBound(view, foundling.table));
@@ -217,7 +239,7 @@ absl::StatusOr<bool> Adopt(const Foundling& foundling, const std::vector<Relatio
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   TVIEWS_RETURN_IF_ERROR(NoteTview(foundling.table));
-  return true;
+  return std::string();
 }
 
 // Why a table cannot be adopted is to be seen where every other failing TVIEW is.
@@ -225,7 +247,7 @@ absl::Status NoteFailure(const Foundling& foundling, const absl::Status& error) 
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::uint64_t attempts,
                           pg::WriteDeadLetter(foundling.table, nullptr, error));
-  if (attempts == 1) {
+  if (attempts == 1 && !pg::HasSqlState(error, kNotReady)) {
     pg::LogFailure(error, ("table of TVIEW \"" + foundling.entity +
                            "\" cannot be adopted yet and is tried again")
                               .c_str());
@@ -260,21 +282,25 @@ absl::StatusOr<Adoption> AdoptTviews() {
     std::vector<RelationId> waiting;
     for (const Foundling& foundling : foundlings) waiting.push_back(foundling.table);
     std::vector<Foundling> left;
+    result.reasons.clear();
     for (const Foundling& foundling : foundlings) {
-      bool is_adopted = false;
+      std::string reason;
       const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
-        TVIEWS_ASSIGN_OR_RETURN(is_adopted, Adopt(foundling, waiting));
+        TVIEWS_ASSIGN_OR_RETURN(reason, Adopt(foundling, waiting));
         return absl::OkStatus();
       });
+      if (!status.ok()) reason = std::string(status.message());
       if (!status.ok() && !pg::IsTransient(status)) {
         TVIEWS_RETURN_IF_ERROR(NoteFailure(foundling, status));
       }
-      if (status.ok() && is_adopted) {
+      if (reason.empty()) {
         has_progressed = true;
         ++result.adopted;
-      } else {
-        left.push_back(foundling);
+        continue;
       }
+      left.push_back(foundling);
+      TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(foundling.table));
+      result.reasons.push_back(absl::StrCat(table, ": ", reason));
     }
     foundlings = std::move(left);
   }

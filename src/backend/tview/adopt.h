@@ -12,10 +12,14 @@
 // compares the table with its query.
 //
 // A table is adopted when its view and its primary key are there and the TVIEWs that it reads are
-// adopted. Until then it is an ordinary table, into which a restore writes.
+// adopted. Until then it is an ordinary table, into which a restore writes. The view is looked for
+// in the table's schema, which may have got another name since the label was written.
 
 #ifndef PG_TVIEWS_BACKEND_TVIEW_ADOPT_H_
 #define PG_TVIEWS_BACKEND_TVIEW_ADOPT_H_
+
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -23,7 +27,8 @@ namespace tviews::backend {
 
 struct Adoption {
   int adopted = 0;
-  int pending = 0;  // not ready, locked by somebody, or failing
+  int pending = 0;                   // not ready, locked by somebody, or failing
+  std::vector<std::string> reasons;  // of each that is pending, with the table's name
 };
 
 // Adopts what is ready, each in a subtransaction, and labels TVIEWs that have no label yet.

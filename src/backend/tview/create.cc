@@ -14,6 +14,7 @@
 #include "backend/tview/metadata.h"
 #include "backend/tview/report.h"
 #include "backend/tview/stored_lineage.h"
+#include "backend/tview/table_checks.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
@@ -244,6 +245,8 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
   if (!request.with_no_data) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
 
+  // Event triggers may have added something to the table.
+  TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(table));
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,
                                          .entity = name.entity,

@@ -77,7 +77,7 @@ absl::Status DropTriggers(Rows* dropped) {
 }  // namespace
 
 absl::StatusOr<Rows> DropOrphans() {
-  const InternalDdlScope internal;
+  const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   Rows dropped;
   TVIEWS_RETURN_IF_ERROR(DropMetadata(&dropped));

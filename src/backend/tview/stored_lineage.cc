@@ -82,6 +82,7 @@ absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
                                        const std::vector<RelationId>& former) {
   TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, pg::IsTview));
   TVIEWS_RETURN_IF_ERROR(CheckSources(SourcesOf(analysis), former));
+  TVIEWS_RETURN_IF_ERROR(CheckRowSecurityBehind(analysis.nested_views));
   return analysis;
 }
 

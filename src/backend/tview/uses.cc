@@ -118,6 +118,17 @@ absl::StatusOr<std::vector<RelationId>> TypedTables(const std::vector<Oid32>& ty
   return RelationIds(found);
 }
 
+absl::StatusOr<std::vector<RelationId>> TviewsInSchema(Oid32 schema) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
+                          pg::ExecuteSqlLatest("SELECT m.tview::oid FROM " + tables.meta +
+                                                   " m JOIN pg_class c ON c.oid = m.tview"
+                                                   " WHERE c.relnamespace = $1::oid ORDER BY 1",
+                                               {std::to_string(schema)}));
+  return RelationIds(found);
+}
+
 absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());

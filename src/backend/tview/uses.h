@@ -37,6 +37,8 @@ absl::StatusOr<bool> RunsCodeOfUsers(RelationId view);
 // The tables of these types (CREATE TABLE ... OF), whose columns change with those of the type.
 absl::StatusOr<std::vector<RelationId>> TypedTables(const std::vector<Oid32>& types);
 
+absl::StatusOr<std::vector<RelationId>> TviewsInSchema(Oid32 schema);
+
 // With a lookup whose text has `name` in it.
 absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name);
 
