@@ -98,7 +98,8 @@ with Server("dump_restore") as server:
     original = server.prepare("shop", shop.SCRIPT + SCRIPT)
     run(original, "GRANT SELECT, TRIGGER ON tb_customer TO shop_owner")
     run(original, OWN)
-    run(original, "UPDATE tb_customer SET name = name || '!'; SELECT pg_tviews_wait()")
+    run(original, "UPDATE tb_customer SET name = name || '!'")
+    run(original, "SELECT pg_tviews_wait()")
     run(original, DAMAGE)
     run(original, "UPDATE tb_customer SET name = name || '?' WHERE pk_customer < 5")  # perhaps only in the outbox
     expected = tviews(original)
