@@ -17,8 +17,6 @@ CREATE FUNCTION may_take_long(value int) RETURNS int LANGUAGE plpgsql IMMUTABLE 
 BEGIN PERFORM pg_sleep(seconds) FROM public.slow; RETURN value; END $$;
 CREATE TABLE tv_a AS SELECT pk_a, may_take_long(n) AS n FROM tb_a;
 CREATE TABLE tv_b AS SELECT pk_b, n FROM tb_b;
-SELECT pg_tviews_wait();
-INSERT INTO slow VALUES (600);
 """
 EVALUATORS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_tviews evaluator'"
 
@@ -54,6 +52,8 @@ def is_evaluating(count=1):
 
 with Server("evaluator", "max_worker_processes = 5\nmax_parallel_workers = 0\nmax_logical_replication_workers = 0\n") as server:
     connection = server.prepare("evaluator", SCRIPT)
+    run(connection, "SELECT pg_tviews_wait()")
+    run(connection, "INSERT INTO slow VALUES (600)")
     calls = ("SELECT * FROM pg_tviews_verify('a')", "SELECT * FROM pg_tviews_analyze_cascade('a', 1)")
     for sql in calls:
         # A cancel, once.

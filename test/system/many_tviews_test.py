@@ -43,6 +43,7 @@ with Server("many_tviews") as server:
     print(f"note: one more created and dropped in {usual * 1000:.0f} ms, under hostile settings in {hostile * 1000:.0f} ms")
     assert hostile < 3 * usual + 0.5, (usual, hostile)
 
+    run(connection, "SELECT pg_tviews_wait()")
     batches = value(connection, "SELECT batches FROM pg_tview_frontier")
     started = time.monotonic()
     run(connection, "UPDATE tb_base SET n = 1000 WHERE pk_base = 3")
