@@ -1,9 +1,10 @@
 #!/bin/bash
 # Usage: scripts/cassert.sh [--only KIND]... [--source TARBALL] [DIR]
-#        KIND: regress, isolation, system, chaos (these four are the default), discard, valgrind, server
+#        KIND: regress, isolation, system, chaos (these four are the default), stress, discard, valgrind, server
 # Builds the distribution's PostgreSQL with assertions, in DIR (build/cassert) and nowhere else, builds
 # pg_tviews for it and runs the tests there. 0 failures, and no failed assertion in any server's log.
 #
+#   stress    all of test/stress, the generated queries among them; TESTS='query_fuzz' are some
 #   discard   regress with debug_discard_caches = 1: each access to a catalog finds the caches empty
 #   valgrind  regress under valgrind: fails for each report with a frame of pg_tviews in it
 #   server    nothing but the two builds; prints the pg_config to give to other scripts
@@ -24,7 +25,7 @@ CONFIGURE_FLAGS=('CFLAGS=-O2 -g -fno-omit-frame-pointer' CPPFLAGS=-DUSE_VALGRIND
 
 # What takes too long, or measures time, where everything is 30 times slower. All of regress runs with
 # `TESTS='*' scripts/cassert.sh --only valgrind`, in a night.
-VALGRIND_TESTS='ddl_create smoke capture* refresh_*'
+VALGRIND_TESTS='ddl_create capture_* refresh_failures refresh_narrow'
 
 kinds=()
 source=
@@ -40,7 +41,7 @@ done
 [ ${#kinds[@]} -gt 0 ] || kinds=(regress isolation system chaos)
 for kind in "${kinds[@]}"; do
   case $kind in
-  regress | isolation | system | chaos | discard | valgrind | server) ;;
+  regress | isolation | system | chaos | stress | discard | valgrind | server) ;;
   *) fail "unknown kind $kind" ;;
   esac
 done

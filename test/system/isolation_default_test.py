@@ -70,7 +70,8 @@ with Server("isolation_default") as server:
         run(session, "BEGIN")
         first = value(session, "SELECT n FROM tv_a WHERE pk_a = 1")
         source = value(session, "SELECT n FROM tb_a WHERE pk_a = 1")
-        run(connection, "UPDATE tb_a SET n = -1 WHERE pk_a = 1; SELECT pg_tviews_wait()")
+        run(connection, "UPDATE tb_a SET n = -1 WHERE pk_a = 1")
+        run(connection, "SELECT pg_tviews_wait()")
         assert value(session, "SELECT n FROM tv_a WHERE pk_a = 1") == first == source
         assert value(session, "SELECT n FROM tb_a WHERE pk_a = 1") == source
         run(session, "ROLLBACK")
