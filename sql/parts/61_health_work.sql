@@ -72,7 +72,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'workers', 'error',
            format('No applier runs here and records wait since %s. See the server log; check pg_tviews.enabled, max_worker_processes, pg_tviews.max_workers.', waiting.since::timestamptz(0))
-    FROM waiting WHERE waiting.since < now() - patience AND NOT EXISTS (SELECT FROM slot WHERE slot.pid IS NOT NULL)
+    FROM waiting WHERE waiting.since < now() - coalesce(patience, '0') AND NOT EXISTS (SELECT FROM slot WHERE slot.pid IS NOT NULL)
     UNION ALL
     SELECT 'workers', 'warning', 'The applier of this database is paused. SELECT pg_tviews_resume().'
     FROM slot WHERE slot.state = 'paused'
@@ -85,14 +85,14 @@ BEGIN ATOMIC
     FROM blocker
     CROSS JOIN waiting
     LEFT JOIN pg_stat_activity AS activity ON activity.pid = blocker.pid
-    WHERE (waiting.since < now() - patience
-           OR EXISTS (SELECT FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - patience))
+    WHERE (waiting.since < now() - coalesce(patience, '0')
+           OR EXISTS (SELECT FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - coalesce(patience, '0')))
       AND blocker.pid IS DISTINCT FROM (SELECT slot.pid FROM slot)
     GROUP BY blocker.pid, activity.application_name, activity.backend_type, activity.state, activity.xact_start
     UNION ALL
     SELECT 'workers', 'warning',
            format('Batches fail and are repeated (%s times since the queue exists). See the server log, and below for who blocks.', slot.retries)
-    FROM slot CROSS JOIN waiting WHERE slot.state = 'backing off' AND waiting.since < now() - patience;
+    FROM slot CROSS JOIN waiting WHERE slot.state = 'backing off' AND waiting.since < now() - coalesce(patience, '0');
 END;
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_queue(patience interval, OUT component text, OUT severity text, OUT message text)
@@ -107,8 +107,8 @@ BEGIN ATOMIC
         WHERE entry.database = current_database() AND entry.state IN ('waiting', 'applying', 'spilled')
     )
     SELECT 'queue and lag',
-           CASE WHEN queue.since < now() - 10 * patience THEN 'error' WHEN queue.since < now() - patience THEN 'warning' ELSE 'info' END,
-           CASE WHEN queue.since < now() - patience
+           CASE WHEN queue.since < now() - 10 * coalesce(patience, '0') THEN 'error' WHEN queue.since < now() - coalesce(patience, '0') THEN 'warning' ELSE 'info' END,
+           CASE WHEN queue.since < now() - coalesce(patience, '0')
                 THEN format('TVIEWs are behind since %s: %s records wait, %s more are in the outbox only. See pg_tviews_workers and pg_tviews_progress for what the applier does; pg_tview_performance_log for what is slow.',
                             queue.since::timestamptz(0), queue.waiting, queue.spilled)
                 ELSE format('%s records wait, the oldest for %s ms.', queue.waiting + queue.spilled,
@@ -118,7 +118,7 @@ BEGIN ATOMIC
     SELECT 'queue and lag', 'warning',
            format('TVIEW %s is behind the others since %s: %s. It catches up when the lock is released; see who blocks.',
                   behind.tview, behind.since::timestamptz(0), behind.reason)
-    FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - patience
+    FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - coalesce(patience, '0')
     UNION ALL
     SELECT 'spill', CASE WHEN queue.spilled > 0 THEN 'warning' ELSE 'info' END,
            CASE WHEN queue.spilled > 0

@@ -29,14 +29,14 @@ BEGIN ATOMIC
                   activity.xact_start::timestamptz(0), activity.pid)
     FROM pg_stat_activity AS activity
     WHERE (activity.backend_xmin IS NOT NULL OR activity.backend_xid IS NOT NULL)
-      AND activity.xact_start < now() - 10 * patience AND activity.pid <> pg_backend_pid()
+      AND activity.xact_start < now() - 10 * coalesce(patience, '0') AND activity.pid <> pg_backend_pid()
       AND activity.backend_type <> 'autovacuum worker' AND activity.datname = current_database()
     UNION ALL
     SELECT 'prepared transactions', 'warning',
            format('Transaction %L is prepared since %s: it holds back vacuum, that of the outbox too. COMMIT PREPARED %L or ROLLBACK PREPARED %L in database %I.',
                   prepared.gid, prepared.prepared::timestamptz(0), prepared.gid, prepared.gid, prepared.database)
     FROM pg_prepared_xacts AS prepared
-    WHERE prepared.prepared < now() - patience
+    WHERE prepared.prepared < now() - coalesce(patience, '0')
     UNION ALL
     SELECT 'replication slots', 'warning',
            format('Replication slot %s holds back vacuum%s by %s transactions%s.',
@@ -100,6 +100,10 @@ DECLARE
     sql_version CONSTANT text := (SELECT extversion FROM pg_extension WHERE extname = 'pg_tviews');
     library_version text;
 BEGIN
+    IF patience IS NULL THEN
+        RAISE 'argument patience of pg_tviews_health_check must not be null'
+            USING ERRCODE = '22004', HINT = 'Without an argument it is one minute.';
+    END IF;
     -- Without the library nothing else can be asked.
     IF current_setting('pg_tviews.enabled', true) IS NULL THEN
         RETURN QUERY SELECT 'ERROR', 'library', 'pg_tviews is not loaded: source tables cannot be changed. Add it to shared_preload_libraries in postgresql.conf and restart.', 'error';

@@ -77,7 +77,9 @@ TVIEWS_EXPORT Datum tviews_wait_for(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     if (PG_ARGISNULL(0)) {
       return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                           {.message = "the transaction ID must not be null"});
+                           {.message = "the transaction ID must not be null",
+                            .hint = "A transaction that has changed nothing has none.",
+                            .sqlstate = "22004"});
     }
     const FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
     TVIEWS_ASSIGN_OR_RETURN(const backend::Timeout timeout, TimeoutArgument(fcinfo, 1));

@@ -35,6 +35,7 @@ SELECT * FROM pg_tviews_show_cascade_path(NULL);
 SELECT * FROM pg_tviews_suggest_indexes(NULL);
 SELECT pg_tviews_graph(NULL);
 SELECT pg_tviews_wait_for(NULL);
+SELECT * FROM pg_tviews_health_check(NULL);
 -- and no function that takes an argument is STRICT
 SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
 JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_tviews' WHERE p.proisstrict AND p.pronargs > 0;
