@@ -49,6 +49,13 @@ class MapLookup : public KeyLookup {
     return absl::OkStatus();
   }
 
+  absl::Status CheckInterrupts() override {
+    ++checks;
+    return interrupt;
+  }
+
+  absl::Status interrupt;
+  int checks = 0;
   std::map<std::string, std::vector<std::string>> answers;
   absl::Status failure;
   std::vector<std::pair<std::string, std::vector<std::string>>> asked;
@@ -122,6 +129,20 @@ TEST_F(CascadeTest, TakesTheKeyFromTheDeltaOnADirectPath) {
   deltas_.Add(1, kTwoColumns, KeyOf({Int4(3), std::nullopt}));
   EXPECT_EQ(FindKeys(Reading({Direct({1, kInt4})})), (Keys{Int4(1), Int4(2), Int4(3)}));
   EXPECT_EQ(FindKeys(Reading({Direct({2, kInt4})})), Keys{Int4(10)});
+  EXPECT_TRUE(lookup_.asked.empty());
+}
+
+TEST_F(CascadeTest, CanBeInterruptedAmongManyKeys) {
+  constexpr std::int32_t kMany = 200000;
+  for (std::int32_t i = 0; i < kMany; ++i) deltas_.Add(1, kTwoColumns, KeyOf({Int4(i), Int4(i)}));
+  const TviewDefinition direct = Reading({Direct({1, kInt4})});
+  EXPECT_EQ(FindKeys(direct).size(), static_cast<std::size_t>(kMany));
+  EXPECT_GE(lookup_.checks, 3);
+  lookup_.interrupt = absl::CancelledError("asked to end");
+  for (const TviewDefinition& tview : {direct, Reading({Lookup({{2, kInt4}})})}) {
+    const auto found = FindAffectedKeys(tview, deltas_, lookup_, absl::IsUnavailable);
+    EXPECT_EQ(found.status(), lookup_.interrupt);
+  }
   EXPECT_TRUE(lookup_.asked.empty());
 }
 

@@ -39,6 +39,9 @@ std::optional<std::string> Store(std::int64_t value) {
   return image;
 }
 
+// Keys between two looks at interrupts.
+constexpr std::size_t kKeysPerCheck = 65536;
+
 // Where the columns of `wanted` stand in a layout; nullopt if one is missing or of another type.
 std::optional<std::vector<std::size_t>> FindColumns(const Layout& layout,
                                                     const std::vector<CapturedColumn>& wanted) {
@@ -98,7 +101,12 @@ class Walk {
     return Everything(path.description, source);
   }
 
-  bool AddDirect(const SourceLineage& source, const LineagePath& path, const LayoutKeys& relevant) {
+  absl::Status CountKey() {
+    return ++keys_ % kKeysPerCheck == 0 ? lookup_.CheckInterrupts() : absl::OkStatus();
+  }
+
+  absl::StatusOr<bool> AddDirect(const SourceLineage& source, const LineagePath& path,
+                                 const LayoutKeys& relevant) {
     if (path.captured.size() != 1 || !IsConvertible(path.captured[0].type, tview_.key_type)) {
       return Everything("a direct path does not start from a column of the key's type", source);
     }
@@ -107,6 +115,7 @@ class Walk {
       if (!positions.has_value()) return MissingColumn(source);
       result_.keys.reserve(result_.keys.size() + keys->size());
       for (const std::string& key : *keys) {
+        TVIEWS_RETURN_IF_ERROR(CountKey());
         const std::optional<std::string_view> image = FieldAt(key, (*positions)[0]);
         if (!image.has_value()) continue;
         auto converted = ConvertKeyImage(*image, path.captured[0].type, tview_.key_type);
@@ -122,7 +131,10 @@ class Walk {
     for (const auto& [layout, keys] : relevant) {
       const auto positions = FindColumns(*layout, path.captured);
       if (!positions.has_value()) return MissingColumn(source);
-      for (const std::string& key : *keys) source_keys.push_back(ProjectFields(key, *positions));
+      for (const std::string& key : *keys) {
+        TVIEWS_RETURN_IF_ERROR(CountKey());
+        source_keys.push_back(ProjectFields(key, *positions));
+      }
     }
     std::sort(source_keys.begin(), source_keys.end());
     source_keys.erase(std::unique(source_keys.begin(), source_keys.end()), source_keys.end());
@@ -153,6 +165,7 @@ class Walk {
   KeyLookup& lookup_;
   absl::FunctionRef<bool(const absl::Status&)> is_transient_;
   AffectedKeys result_;
+  std::size_t keys_ = 0;  // that were gone through
 };
 
 }  // namespace

@@ -43,11 +43,15 @@ class KeyLookup {
   virtual absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                               const LineagePath& path, const std::vector<std::string>& source_keys,
                               absl::FunctionRef<void(std::string_view)> emit) = 0;
+
+  // Called now and then while many keys are gone through: fails where the work is to end.
+  virtual absl::Status CheckInterrupts() = 0;
 };
 
 // The keys of `tview` that `deltas` affect. A source changed as a whole, a full path, a delta whose
 // layout lacks a column that the path needs or has it under another type, and a failed lookup give
-// `everything`; transient lookup failures are returned: `is_transient` tells them apart.
+// `everything`; transient lookup failures, and those of CheckInterrupts, are returned:
+// `is_transient` tells the former apart.
 absl::StatusOr<AffectedKeys> FindAffectedKeys(
     const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
     absl::FunctionRef<bool(const absl::Status&)> is_transient);

@@ -30,6 +30,7 @@
 #include <access/tupdesc.h>
 #include <executor/spi.h>
 #include <executor/tuptable.h>
+#include <miscadmin.h>
 #include <tcop/dest.h>
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -202,6 +203,10 @@ absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceL
     TVIEWS_RETURN_IF_ERROR(RegisterRows(kDeltaName, descriptor, source_keys, magnitude));
     return statements_.Execute(path.lookup, Planning::kGeneric, magnitude, {}, &receiver.receiver);
   });
+}
+
+absl::Status RefreshExecutor::CheckInterrupts() {
+  return pg::Call([] { CHECK_FOR_INTERRUPTS(); });
 }
 
 absl::Status RefreshExecutor::SelectKeys(const TviewDefinition& tview, const std::string& sql,

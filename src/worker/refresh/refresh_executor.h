@@ -61,6 +61,7 @@ class RefreshExecutor : public KeyLookup {
   absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                       const LineagePath& path, const std::vector<std::string>& source_keys,
                       absl::FunctionRef<void(std::string_view)> emit) override;
+  absl::Status CheckInterrupts() override;
 
   // Runs a query that returns keys of `tview`, as its owner, with $1 = `parameter` if there is one,
   // and calls `emit` with the image of each.
