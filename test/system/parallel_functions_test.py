@@ -10,7 +10,6 @@ INSERT INTO tb_b SELECT i, i % 2000 + 1 FROM generate_series(1, 20000) i;
 CREATE TABLE tv_a AS SELECT pk_a, name, to_jsonb(tb_a) AS data FROM tb_a;
 CREATE TABLE tv_b AS SELECT pk_b, tv_a.data FROM tb_b JOIN tv_a ON tv_a.pk_a = tb_b.fk_a;
 ANALYZE;
-SELECT pg_tviews_wait();
 """
 SETTINGS = """
 SET parallel_setup_cost = 0;
@@ -59,6 +58,7 @@ def failures(session, statements):
 
 with Server("parallel_functions") as server:
     connection = server.prepare("parallel", SCRIPT)
+    run(connection, "SELECT pg_tviews_wait()")
     session = server.connect("parallel")
     run(session, SETTINGS)
     parallel = "debug_parallel_query" if session.server_version >= 160000 else "force_parallel_mode"
