@@ -53,6 +53,12 @@ std::string NullKeyStatement(const TviewDefinition& tview) {
          " IS NULL LIMIT 1";
 }
 
+std::string ProbeStatement(const TviewDefinition& tview) {
+  const std::string key = "d." + QuoteIdentifier(tview.key_column);
+  return "SELECT * FROM " + tview.qualified_view + " AS d WHERE " + key + " " + tview.key_equality +
+         " " + key + " LIMIT 0";
+}
+
 std::string AllKeysStatement(const TviewDefinition& tview, std::size_t limit) {
   const std::string key = QuoteIdentifier(tview.key_column);
   return "SELECT " + key + " FROM ONLY " + tview.qualified_name + " UNION SELECT " + key +

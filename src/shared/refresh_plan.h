@@ -39,6 +39,9 @@ std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);
 // Returns a row if the defining query has one whose key is NULL.
 std::string NullKeyStatement(const TviewDefinition& tview);
 
+// Fails where no key can be computed: for want of an object or of a privilege. Returns no row.
+std::string ProbeStatement(const TviewDefinition& tview);
+
 // The query that returns up to `limit` keys of stored rows and of rows that the backing view
 // returns.
 std::string AllKeysStatement(const TviewDefinition& tview, std::size_t limit);

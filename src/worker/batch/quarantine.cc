@@ -122,7 +122,7 @@ absl::StatusOr<std::string> NameOfKey(const TviewDefinition& tview, const std::s
   return pg::Shorten(text, kLongestText);
 }
 
-bool ConcernsDefinition(const absl::Status& error) {
+bool MayConcernDefinition(const absl::Status& error) {
   if (pg::HasSqlState(error, "XX")) return !IsTooLarge(error);
   return pg::HasSqlState(error, "42") || pg::HasSqlState(error, "0A") ||
          pg::HasSqlState(error, "55");

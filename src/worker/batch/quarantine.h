@@ -22,8 +22,9 @@
 
 namespace tviews::worker {
 
-// True if the error concerns the definition rather than rows: no key of it can be refreshed.
-bool ConcernsDefinition(const absl::Status& error);
+// True if the error may concern the definition rather than a row, as of want of an object or of a
+// privilege: then no key of it can be refreshed.
+bool MayConcernDefinition(const absl::Status& error);
 
 // The key as dead letters show it: as text, shortened.
 absl::StatusOr<std::string> NameOfKey(const TviewDefinition& tview, const std::string& image);

@@ -11,6 +11,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/boundary/user_code.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/evaluation/evaluator_segment.h"
 #include "shared/pg/planner/key_planner.h"
@@ -66,6 +67,7 @@ bool Connect(dsm_handle handle, Station* station) {
   station->answers = shm_mq_attach(answers, segment, nullptr);
   if (!BecomeLockGroupMember(shared.session, shared.session_pid)) return false;
   BackgroundWorkerInitializeConnectionByOid(shared.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
+  pg::WatchUserCode();
   PinSettings();
   char timeout[32];
   pg_snprintf(timeout, sizeof(timeout), "%d", shared.lock_timeout);

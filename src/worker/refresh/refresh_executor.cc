@@ -435,6 +435,22 @@ absl::StatusOr<bool> RefreshExecutor::HasNullKey(const TviewDefinition& tview) {
   return found;
 }
 
+absl::Status RefreshExecutor::Probe(const TviewDefinition& tview, SnapshotData* snapshot) {
+  Notes notes;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
+  return pg::WithSpi([&]() -> absl::Status {
+    TviewWriter* writer = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, WriteMode::kInPlace,
+                               false, CallbacksOf(&notes, rows_done_));
+    }));
+    TVIEWS_RETURN_IF_ERROR(
+        statements_.Execute(ProbeStatement(tview), Planning::kGeneric, 0, {}, ReceiverOf(writer)));
+    return pg::Call([&] { CloseTviewWriter(writer); });
+  });
+}
+
 void RefreshExecutor::BeginBatch(const SnapshotBounds* frontier) {
   frontier_ = frontier;
   written_.clear();

@@ -90,6 +90,9 @@ class RefreshExecutor : public KeyLookup {
   // lineage names, so it is looked for after every refresh (LINEAGE counterexample 22).
   absl::StatusOr<bool> HasNullKey(const TviewDefinition& tview);
 
+  // Fails where no key of the TVIEW can be computed, or its rows cannot be stored.
+  absl::Status Probe(const TviewDefinition& tview, SnapshotData* snapshot);
+
   // Careful: without helper processes (helpers.h), and computing the affected keys only.
   void SetCareful(bool careful) { is_careful_ = careful; }
 

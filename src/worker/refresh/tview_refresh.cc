@@ -41,6 +41,16 @@ bool TviewRefresh::IsReasonToRepeat(const absl::Status& error) const {
   return is_patient_ && pg::IsTransient(error);
 }
 
+// The class of an error says little: a value that is the name of a table that is not there raises
+// like a definition that reads one. So the definition is tried without rows.
+absl::StatusOr<bool> TviewRefresh::ConcernsDefinition(const absl::Status& error) {
+  if (!MayConcernDefinition(error)) return false;
+  const absl::Status status =
+      pg::RunSubtransaction([&] { return executor_->Probe(tview_, GetActiveSnapshot()); });
+  if (IsReasonToRepeat(status)) return status;
+  return !status.ok();
+}
+
 absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
   if (!careful_) {
     return FindAffectedKeys(tview_, deltas, *executor_, [](const absl::Status&) { return true; });
@@ -121,10 +131,9 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyKeys(const AffectedKeys& affected
     counts = Try(affected, WriteMode::kCollect, changes);
   }
   if (counts.ok()) return counts;
-  if (IsReasonToRepeat(counts.status()) || affected.keys.empty() ||
-      ConcernsDefinition(counts.status())) {
-    return Fail(counts.status());
-  }
+  if (IsReasonToRepeat(counts.status()) || affected.keys.empty()) return Fail(counts.status());
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_broken, ConcernsDefinition(counts.status()));
+  if (is_broken) return Fail(counts.status());
   const std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
   counts = ApplyHalves(keys, counts.status(), changes);
   if (!counts.ok() || conflicting_.empty() || !failure_.ok()) return counts;
@@ -191,7 +200,9 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyApart(const absl::Status& error, 
   const bool has_keys = std::none_of(
       tview_.sources.begin(), tview_.sources.end(),
       [](const SourceLineage& source) { return source.strategy() == Strategy::kFull; });
-  if (IsReasonToRepeat(error) || ConcernsDefinition(error) || !has_keys) return Fail(error);
+  if (IsReasonToRepeat(error) || !has_keys) return Fail(error);
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_broken, ConcernsDefinition(error));
+  if (is_broken) return Fail(error);
   AffectedKeys all;
   const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
     TVIEWS_RETURN_IF_ERROR(executor_->AllKeys(tview_, kMostKeysApart, &all.keys));

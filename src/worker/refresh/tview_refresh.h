@@ -57,6 +57,8 @@ class TviewRefresh {
  private:
   // True if the whole batch is to be repeated.
   bool IsReasonToRepeat(const absl::Status& error) const;
+  // True if no key can be computed.
+  absl::StatusOr<bool> ConcernsDefinition(const absl::Status& error);
   absl::StatusOr<WriteCounts> Try(const AffectedKeys& affected, WriteMode mode, DeltaSet* changes);
   absl::StatusOr<AffectedKeys> Distinct(const AffectedKeys& affected) const;
   absl::Status NullKey() const;

@@ -212,6 +212,19 @@ SELECT pk_limits, n, total FROM tv_limits ORDER BY 1;
 UPDATE tb_limit SET kind = 'none', n = 1, word = 'z';
 :wait
 SELECT tview, key, sqlstate FROM sick;
+-- an error that looks like one of the definition, for a value: a name that is no table's
+CREATE TABLE tb_name (pk_name int PRIMARY KEY, name text);
+CREATE TABLE tv_name AS SELECT pk_name, name, pg_catalog.to_regtype(name) IS NOT NULL AS is_type, name::regclass::oid > 0 AS is_table FROM tb_name;
+INSERT INTO tb_name VALUES (1, 'pg_class'), (2, 'no_such_table'), (3, 'pg_type');
+:wait
+SELECT tview, key, sqlstate FROM sick;
+SELECT pk_name, is_table FROM tv_name ORDER BY 1;
+UPDATE tb_name SET name = 'nor_this' WHERE pk_name = 3;
+:wait
+SELECT tview, key, sqlstate FROM sick;
+UPDATE tb_name SET name = 'pg_proc';
+:wait
+SELECT * FROM states;
 -- the first fill, by the applier
 CREATE TABLE tv_first AS SELECT n AS pk_first, pk_limit FROM tb_limit WITH NO DATA;
 UPDATE tb_limit SET n = pk_limit % 7;
