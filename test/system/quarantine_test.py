@@ -127,6 +127,18 @@ with Server("quarantine") as server:
     wait_until(lambda: state("tv_owned") == "active", "the TVIEW to heal by itself")
     check_equal(connection, "after it has healed")
 
+    # An applier that has just begun knows what is in quarantine before its first batch ends.
+    run(connection, "UPDATE tb_a SET divisor = 0 WHERE pk_a = 9")
+    wait()
+    assert letters("tv_quotient") == [("9", "22012")], letters("tv_quotient")
+    wait_until(lambda: state("tv_full") == "quarantined", "the whole TVIEW to fail")
+    run(connection, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_tviews applier'")
+    run(connection, "UPDATE tb_a SET divisor = 1 WHERE pk_a = 9")
+    wait()
+    assert letters("tv_quotient") == [], letters("tv_quotient")
+    wait_until(lambda: state("tv_full") == "active", "the whole TVIEW to heal by itself")
+    check_equal(connection, "after the applier's first batch")
+
     # A failed batch is a batch that is tried again: no failure of one key is repeated for ever.
     retries = "SELECT retries FROM pg_tviews_workers WHERE kind = 'applier'"
     before = value(connection, retries)

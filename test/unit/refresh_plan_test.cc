@@ -56,5 +56,19 @@ TEST(RefreshPlan, JoinsTheViewWithTheKeys) {
             R"(ON v."Pk ""post""" OPERATOR(ext.=) k.key)");
 }
 
+TEST(RefreshPlan, ListsStoredKeysAndThoseToBeStored) {
+  TviewDefinition tview = Post();
+  tview.qualified_name = "public.tv_post";
+  EXPECT_EQ(AllKeysStatement(tview, 11),
+            R"(SELECT "Pk ""post""" FROM ONLY public.tv_post UNION SELECT "Pk ""post""" FROM )"
+            R"("my schema".v_post WHERE "Pk ""post""" IS NOT NULL LIMIT 11)");
+}
+
+TEST(RefreshPlan, TriesTheDefinitionAndTheEqualityOfItsKeyWithoutRows) {
+  EXPECT_EQ(ProbeStatement(Post()),
+            R"(SELECT * FROM "my schema".v_post AS d WHERE d."Pk ""post""" OPERATOR(ext.=) )"
+            R"(d."Pk ""post""" LIMIT 0)");
+}
+
 }  // namespace
 }  // namespace tviews
