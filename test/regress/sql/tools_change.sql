@@ -131,6 +131,16 @@ SELECT * FROM pg_tviews_analyze_cascade('post', 2);
 SELECT query_plan FROM pg_tviews_analyze_cascade('user', '2') WHERE query_plan !~ '^ ';
 RESET ROLE;
 
+-- What is evaluated for a session never asks for parallel workers: its process belongs to the session's lock group.
+CREATE TABLE tb_many (pk_many int PRIMARY KEY, n int) WITH (parallel_workers = 2);
+INSERT INTO tb_many SELECT i, i % 10 FROM generate_series(1, 200000) AS i;
+ANALYZE tb_many;
+CREATE TABLE tv_many AS SELECT n AS pk_many, count(*) AS many FROM tb_many GROUP BY n;
+SELECT query_plan FROM pg_tviews_analyze_cascade('many', '3') WHERE query_plan ~ 'Gather|Workers';
+SELECT count(*) FROM pg_tviews_verify('many');
+DROP TABLE tv_many;
+DROP TABLE tb_many;
+
 DROP TABLE tv_feed;
 DROP TABLE tv_post;
 DROP TABLE tv_user, tv_statistics, tv_rank, tv_note;

@@ -10,6 +10,7 @@
 #include <nodes/plannodes.h>
 #include <optimizer/optimizer.h>
 #include <optimizer/planner.h>
+#include <storage/proc.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::pg {
@@ -34,7 +35,15 @@ PlannedStmt* Cheaper(PlannedStmt* one, PlannedStmt* other) {
   return other->planTree->total_cost < one->planTree->total_cost ? other : one;
 }
 
+// Helpers and evaluators stand in the lock group of the process that they work for. Who asks for
+// parallel workers becomes the leader of a group, which a member must not: the groups in shared
+// memory would be mixed up.
+bool IsMemberOfLockGroup() {
+  return MyProc->lockGroupLeader != nullptr && MyProc->lockGroupLeader != MyProc;
+}
+
 PlannedStmt* OnPlan(Query* query, const char* text, int options, ParamListInfo parameters) {
+  if (IsMemberOfLockGroup()) options &= ~CURSOR_OPT_PARALLEL_OK;
   if (!KeyPlanning::IsActive() || !MayRewrite(query)) {
     return PlanAsWritten(query, text, options, parameters);
   }
