@@ -4,6 +4,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/server/definition_settings.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -104,8 +105,11 @@ absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std:
                           pg::CallFor([&] { return KeyCondition(table, literal.c_str()); }));
   TVIEWS_RETURN_IF_ERROR(CheckIsCommitted({table}));
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(table));
+  // The caller has written the text: a date as his DateStyle says, a time of his time zone.
+  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, pg::SettingsInForce());
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
                           evaluator->Run({.owner = owner,
+                                          .settings = settings,
                                           .sql = "SELECT t.tableoid::pg_catalog.oid, t.ctid FROM " +
                                                  name + " AS t WHERE " + condition}));
   std::vector<FoundRow> rows;

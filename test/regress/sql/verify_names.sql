@@ -69,5 +69,18 @@ SELECT * FROM pg_tviews_explain_change('tb_typed', 'B');
 SELECT count(*) > 0 AS analyzed FROM pg_tviews_analyze_cascade('ltree', 'a.b');
 SELECT count(*) > 0 AS analyzed FROM pg_tviews_analyze_cascade('hstore', 'b=>2');
 SELECT pg_tviews_cascade('tb_typed'::regclass, 'a');
+-- the text of a key is read as its writer's settings say
+CREATE TABLE tb_when (pk_when timestamptz PRIMARY KEY, n int);
+SET TimeZone = 'UTC';
+INSERT INTO tb_when VALUES ('2020-02-01 12:00', 1);
+CREATE TABLE tv_when AS SELECT pk_when, n FROM tb_when;
+SELECT pg_tviews_wait();
+SET TimeZone = 'Asia/Tokyo';
+SET DateStyle = 'SQL, DMY';
+SELECT * FROM pg_tviews_explain_change('tb_when', '01/02/2020 21:00');
+SELECT pg_tviews_cascade('tb_when'::regclass, '01/02/2020 21:00');
+SELECT * FROM pg_tviews_verify('when');
+RESET TimeZone;
+RESET DateStyle;
 DROP SCHEMA verify_names CASCADE;
 DROP SCHEMA verify_names_types CASCADE;
