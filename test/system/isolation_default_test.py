@@ -76,6 +76,23 @@ with Server("isolation_default") as server:
         assert value(session, "SELECT n FROM tb_a WHERE pk_a = 1") == source
         run(session, "ROLLBACK")
 
+    # A snapshot that was imported is not replaced, and one that was exported neither.
+    exporter, importer = server.connect("isolated"), server.connect("isolated")
+    run(connection, "UPDATE tb_a SET n = 1000 WHERE pk_a = 1")
+    run(connection, "SELECT pg_tviews_wait()")
+    run(exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+    exported = value(exporter, "SELECT pg_export_snapshot()")
+    run(connection, "UPDATE tb_a SET n = 1001 WHERE pk_a = 1")
+    run(connection, "SELECT pg_tviews_wait()")
+    for session in (exporter, importer):
+        run(session, "SET pg_tviews.read_consistency = 'strict'")
+    run(importer, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+    run(importer, f"SET TRANSACTION SNAPSHOT '{exported}'")
+    for session in (importer, exporter):
+        assert value(session, "SELECT n FROM tv_a WHERE pk_a = 1") == 1000
+        assert value(session, "SELECT n FROM tb_a WHERE pk_a = 1") == 1000
+        run(session, "COMMIT")
+
     # SERIALIZABLE: what was read after the new beginning is what conflicts are found by.
     one, two = server.connect("isolated"), server.connect("isolated")
     for session in (one, two):

@@ -190,6 +190,13 @@ absl::StatusOr<FullXid> PreparedXid(const Node* statement) {
   return pg::WidenXid(xid);
 }
 
+// SET TRANSACTION SNAPSHOT: the transaction's snapshot is the one that it was told to have.
+bool ImportsSnapshot(const Node* statement) {
+  if (!IsA(statement, VariableSetStmt)) return false;
+  const auto* const set = reinterpret_cast<const VariableSetStmt*>(statement);
+  return set->kind == VAR_SET_MULTI && strcmp(set->name, "TRANSACTION SNAPSHOT") == 0;
+}
+
 // What a COPY that reads a relation runs under counts as a running statement's snapshot.
 void RunAsReader(const Node* statement) {
   if (MayHaveToWait()) {
@@ -198,6 +205,7 @@ void RunAsReader(const Node* statement) {
       return true;
     });
   }
+  if (ImportsSnapshot(statement)) NoteQuery();
   if (!IsA(statement, CopyStmt)) return;
   const auto* const copy = reinterpret_cast<const CopyStmt*>(statement);
   if (MayHaveToWait()) {

@@ -41,7 +41,7 @@ void ReplaceActiveSnapshot();
 // The same for a query that is about to be started.
 void ReplaceSnapshot(QueryDesc* query);
 
-// True until a query is started in this transaction.
+// True until a query is started in this transaction, or something else makes its snapshot count.
 bool IsFirstQuery();
 void NoteQuery();
 
