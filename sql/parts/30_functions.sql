@@ -18,6 +18,11 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_drop';
 COMMENT ON FUNCTION @extschema@.pg_tviews_drop(text, boolean) IS 'drops a TVIEW with its backing view and returns its name';
 
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_restore_dropped(entity text, query text DEFAULT NULL) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tviews_restore_dropped';
+COMMENT ON FUNCTION @extschema@.pg_tviews_restore_dropped(text, text) IS 'creates a dropped TVIEW again, with its indexes, comments, grants and owner';
+
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_replace';

@@ -141,6 +141,14 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM @extschema@.pg_tview_meta AS meta WHERE meta.tview::oid = pg_seclabel.objoid)
     UNION ALL
     SELECT 'metadata', 'warning',
+           format('TVIEW %s was dropped by CASCADE (%s by %s, %s). SELECT pg_tviews_restore_dropped(%L) brings it back.',
+                  entry.entity, entry.details ->> 'command', entry.performed_by, entry.performed_at::timestamptz(0), entry.entity)
+    FROM tviews_internal.pg_tview_audit_log AS entry
+    WHERE entry.operation = 'DROP' AND entry.details ->> 'cascade' = 'true' AND entry.performed_at > now() - interval '1 day'
+      AND NOT EXISTS (SELECT FROM tviews_internal.pg_tview_audit_log AS later
+                      WHERE later.entity = entry.entity AND later.log_id > entry.log_id AND later.operation IN ('CREATE', 'CONVERT', 'ADOPT', 'DROP'))
+    UNION ALL
+    SELECT 'metadata', 'warning',
            format('Table %s and view %s look like a TVIEW that has lost its security label (pg_dump --no-security-labels): the table does not follow the query. SELECT pg_tviews_convert_table(%L), or rename one of them.',
                   pair.t, pair.v, pair.t::text)
     FROM (SELECT t.oid::regclass AS t, v.oid::regclass AS v

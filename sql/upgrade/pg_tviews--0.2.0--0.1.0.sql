@@ -70,6 +70,7 @@ DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
 ALTER TABLE @extschema@.pg_tview_meta DROP COLUMN view_rules;
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
+DROP FUNCTION @extschema@.pg_tviews_restore_dropped(text, text);
 ALTER FUNCTION @extschema@.pg_tviews_refresh(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_retry(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_pause() PARALLEL RESTRICTED;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backend/tview/drop.h"
+#include "backend/tview/dropped.h"
 #include "backend/tview/label.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
@@ -20,6 +21,7 @@
 #include <catalog/objectaccess.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_extension.h>
+#include <catalog/pg_rewrite.h>
 #include <catalog/pg_trigger.h>
 #include <commands/extension.h>
 #include <miscadmin.h>
@@ -101,6 +103,12 @@ void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_i
     });
   }
   if (access != OAT_DROP) return;
+  if (class_id == RewriteRelationId) {
+    pg::Enter<bool>([object]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(NoteRuleDrop(object));
+      return true;
+    });
+  }
   if (class_id != RelationRelationId && class_id != ExtensionRelationId) return;
   pg::Enter<bool>([class_id, object, sub_id]() -> absl::StatusOr<bool> {
     if (sub_id != 0) {

@@ -14,6 +14,7 @@
 #include "backend/tview/adopt.h"
 #include "backend/tview/create.h"
 #include "backend/tview/drop.h"
+#include "backend/tview/dropped.h"
 #include "backend/tview/names.h"
 #include "backend/tview/redefine.h"
 #include "backend/tview/verify.h"
@@ -35,6 +36,7 @@ PG_FUNCTION_INFO_V1(tviews_drop);
 PG_FUNCTION_INFO_V1(tviews_install_statement_triggers);
 PG_FUNCTION_INFO_V1(tviews_reinstall_triggers);
 PG_FUNCTION_INFO_V1(tviews_replace);
+PG_FUNCTION_INFO_V1(tviews_restore_dropped);
 PG_FUNCTION_INFO_V1(tviews_table);
 PG_FUNCTION_INFO_V1(tviews_verify);
 PG_FUNCTION_INFO_V1(tviews_uninstall_statement_triggers);
@@ -91,6 +93,19 @@ TVIEWS_EXPORT Datum tviews_verify(PG_FUNCTION_ARGS) {
                             backend::VerifyTview(entity));
     TVIEWS_RETURN_IF_ERROR(ReturnRows(fcinfo, differences));
     return Datum{0};
+  });
+}
+
+// The second argument may be null: the query that it had.
+TVIEWS_EXPORT Datum tviews_restore_dropped(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    std::string query;
+    if (!PG_ARGISNULL(1)) {
+      TVIEWS_ASSIGN_OR_RETURN(query, TextArgument(fcinfo, 1));
+    }
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::RestoreDropped(entity, query));
+    return TextResult(name);
   });
 }
 

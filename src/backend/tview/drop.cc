@@ -8,6 +8,7 @@
 #include "backend/capture/transaction.h"
 #include "backend/capture/trigger_installation.h"
 #include "backend/ddl/audit_log.h"
+#include "backend/tview/dropped.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
@@ -16,16 +17,23 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/xact.h>
 #include <catalog/dependency.h>
+#include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_inherits.h>
+#include <nodes/parsenodes.h>
 #include <tcop/utility.h>
+#include <utils/builtins.h>
+#include <utils/lsyscache.h>
 #include <utils/syscache.h>
+#include <utils/varlena.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -62,24 +70,67 @@ absl::Status Forget(RelationId tview) {
   return absl::OkStatus();
 }
 
+// True if `statement` names what was dropped; also if its schema or everything of its owner goes.
+absl::StatusOr<bool> IsMeant(const Note& note, const Node* statement) {
+  return pg::CallFor([&] {
+    List* const dropped = textToQualifiedNameList(cstring_to_text(note.table.c_str()));
+    const char* const schema = strVal(linitial(dropped));
+    const char* const table = strVal(llast(dropped));
+    if (!OidIsValid(get_namespace_oid(schema, true))) return true;
+    if (IsA(statement, DropOwnedStmt)) return true;
+    if (!IsA(statement, DropStmt)) return false;
+    const auto* const drop = reinterpret_cast<const DropStmt*>(statement);
+    for (int i = 0; drop->removeType == OBJECT_TABLE && i < list_length(drop->objects); ++i) {
+      List* const name = static_cast<List*>(list_nth(drop->objects, i));
+      if (strcmp(strVal(llast(name)), table) != 0) continue;
+      if (list_length(name) == 1 || strcmp(strVal(linitial(name)), schema) == 0) return true;
+    }
+    return false;
+  });
+}
+
+// Tools drop with CASCADE; the server's NOTICE is the last of many that nobody reads.
+absl::Status ReportCascade(const std::string& entity) {
+  if (pg::settings::drop_cascade == pg::settings::kError) {
+    return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                         {.message = "the command would drop TVIEW \"" + entity + "\" by CASCADE",
+                          .hint = "Drop the TVIEW first, or SET pg_tviews.drop_cascade = warn.",
+                          .sqlstate = "2BP01"});
+  }
+  const std::string restore = "SELECT pg_tviews_restore_dropped(" + QuoteLiteral(entity) + ")";
+  return pg::Call([&] {
+    ereport(WARNING, (errmsg("TVIEW \"%s\" was dropped by CASCADE", entity.c_str()),
+                      errhint("%s brings it back, with its indexes and grants, when what it reads "
+                              "is there again.",
+                              restore.c_str())));
+  });
+}
+
 // REQUIRES: its metadata is still there.
-absl::Status RecordDrop(const Note& note, const char* command) {
+absl::Status RecordDrop(const Note& note, const char* command, bool is_cascade) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult known,
       pg::ExecuteSqlLatest("SELECT entity, definition FROM " + meta + " WHERE tview = $1::oid",
                            {std::to_string(note.tview)}));
   if (known.rows.empty()) return absl::OkStatus();
-  return RecordAction(
-      "DROP", *known.rows[0][0],
-      {{"definition", known.rows[0][1].value_or("")}, {"command", command}, {"table", note.table}});
+  TVIEWS_ASSIGN_OR_RETURN(const std::string remains, TakeRemains(note.tview));
+  if (is_cascade) TVIEWS_RETURN_IF_ERROR(ReportCascade(*known.rows[0][0]));
+  return RecordAction("DROP", *known.rows[0][0],
+                      {{"definition", known.rows[0][1].value_or("")},
+                       {"command", command},
+                       {"table", note.table},
+                       {"cascade", is_cascade ? "true" : ""},
+                       {"restore", remains, AuditDetail::kJson}});
 }
 
 // Adds the sources of a TVIEW that is gone to `sources`.
-absl::Status FinishDrop(const Note& note, const char* command, std::set<RelationId>* sources) {
+absl::Status FinishDrop(const Note& note, const Node* statement, std::set<RelationId>* sources) {
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(note.tview));
   if (exists) return absl::OkStatus();
-  TVIEWS_RETURN_IF_ERROR(RecordDrop(note, command));
+  const char* const command = GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_meant, IsMeant(note, statement));
+  TVIEWS_RETURN_IF_ERROR(RecordDrop(note, command, !is_meant));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> own, DeleteMetadata(note.tview));
   sources->insert(own.begin(), own.end());
   return absl::OkStatus();
@@ -113,9 +164,12 @@ absl::Status NoteDrop(RelationId relation) {
   if (is_tview) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string table, QualifiedRelationName(relation));
     Notes().push_back({relation, table});
+    return NoteTableDrop(relation);
   }
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const char kind, pg::CallFor([&] { return get_rel_relkind(relation); }));
+  if (kind == RELKIND_INDEX) return NoteIndexDrop(relation);
   // Its rows vanish from its ancestors without a trigger.
   TVIEWS_ASSIGN_OR_RETURN(const bool has_ancestor,
                           pg::CallFor([&] { return has_superclass(relation); }));
@@ -138,15 +192,18 @@ absl::Status ReleaseTview(RelationId tview, RelationId view) {
 }
 
 absl::Status FinishDrops(const Node* statement) {
-  if (Notes().empty() && Changed().empty()) return absl::OkStatus();
+  if (Notes().empty() && Changed().empty()) {
+    ForgetRemains();
+    return absl::OkStatus();
+  }
   const std::set<RelationId> changed = std::exchange(Changed(), {});
   std::vector<Note> notes = std::exchange(Notes(), {});
   std::sort(notes.begin(), notes.end());
   notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
   if (!IsInstalled()) return absl::OkStatus();
-  const char* const command = GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
   std::set<RelationId> sources;
-  for (const Note& note : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(note, command, &sources));
+  for (const Note& note : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(note, statement, &sources));
+  ForgetRemains();
   // In the order of ids, because this locks them.
   for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
   for (RelationId relation : changed) TVIEWS_RETURN_IF_ERROR(FinishColumnDrop(relation));

@@ -27,6 +27,7 @@ double performance_log_sample_rate = 0.01;
 int prepared_stmt_cache_size = 500;
 bool protect = true;
 int queue_size = 4096;
+int drop_cascade = kWarn;
 int read_consistency = kSession;
 int read_timeout = 30 * 1000;
 int stats_tviews = 1000;
@@ -100,6 +101,9 @@ const BoolSetting bool_settings[] = {
      PGC_SUSET},
 };
 
+const config_enum_entry drop_cascades[] = {
+    {"warn", kWarn, false}, {"error", kError, false}, {nullptr, 0, false}};
+
 const config_enum_entry read_consistencies[] = {{"session", kSession, false},
                                                 {"strict", kStrict, false},
                                                 {"eventual", kEventual, false},
@@ -121,6 +125,11 @@ void RegisterSettings() {
                            "pg_tview_performance_log.",
                            nullptr, &performance_log_sample_rate, performance_log_sample_rate, 0, 1,
                            PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable(
+      "pg_tviews.drop_cascade", "What a command does that drops TVIEWs by CASCADE.",
+      "warn: a WARNING for each, with the statement that brings it back; "
+      "error: it fails.",
+      &drop_cascade, drop_cascade, drop_cascades, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable(
       "pg_tviews.fail_at", "Names of points at which a process fails, each with an SQLSTATE.",
       "For tests.", &fail_at, "", PGC_SUSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);

@@ -15,9 +15,13 @@ namespace tviews::pg::settings {
 // What a statement that reads a TVIEW waits for.
 enum ReadConsistency : int { kEventual, kSession, kStrict };
 
+// What a command does that drops TVIEWs by CASCADE.
+enum DropCascade : int { kWarn, kError };
+
 extern int applier_idle_timeout;            // s; an applier without work for this long ends
 extern int audit_rate;                      // keys per second that are audited; 0: none
 extern int batch_memory;                    // kB; memory for a batch's deltas and keys
+extern int drop_cascade;                    // a DropCascade
 extern bool enabled;                        // launch workers at all
 extern char* fail_at;                       // debug: where a process fails, and how
 extern int feed_retention;                  // s; age of rows that leave the change feed; 0: never
