@@ -5,8 +5,9 @@
 // Sharing: shared memory (the database's slot)
 // Errors:  returns Status; interruptible
 //
-// A database is parked for a limited time, so that a command that fails, or a session that dies in
-// it, leaves nothing behind: the applier just comes back a little later.
+// A database is parked for a limited time, so that a session that dies in the command leaves
+// nothing behind: the applier just comes back a little later. A command that fails gives it back at
+// once.
 
 #ifndef PG_TVIEWS_BACKEND_DDL_DATABASE_DDL_H_
 #define PG_TVIEWS_BACKEND_DDL_DATABASE_DDL_H_
@@ -25,9 +26,9 @@ void RegisterDatabaseCallbacks();
 // databases.
 void NoteCreateDatabase(const Node* statement) noexcept;
 
-// The database that `statement` wants for itself; 0 if it is another kind of command, or if there
-// is no such database.
-absl::StatusOr<DatabaseId> DatabaseToPark(const Node* statement);
+// The database that `statement` wants for itself; 0 if it is another kind of command, if there is
+// no such database, or if the role, or the transaction block, will be refused the command.
+absl::StatusOr<DatabaseId> DatabaseToPark(const Node* statement, bool is_top_level);
 
 // Sends the applier of `database` away and waits until it has gone.
 absl::Status ParkDatabase(DatabaseId database);

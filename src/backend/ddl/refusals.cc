@@ -314,13 +314,29 @@ absl::Status CheckRefresh(const RefreshMatViewStmt* statement) {
        .sqlstate = "55000"});
 }
 
+constexpr char kLockHint[] =
+    "The lock would stop the refresh of all TVIEWs. Use REPEATABLE READ for a stable view.";
+
+// LOCK TABLE of a view locks what the view reads, too.
+absl::Status CheckLockOfView(const RangeVar* name) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(name));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, TviewBelow(relation));
+  if (tview == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(tview));
+  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
+                       {.message = "cannot lock view \"" + std::string(name->relname) +
+                                   "\" because it reads TVIEW " + table,
+                        .hint = kLockHint,
+                        .sqlstate = "42809"});
+}
+
 // Modes that conflict with the applier's ROW EXCLUSIVE. pg_dump takes ACCESS SHARE.
 absl::Status CheckLock(const LockStmt* statement) {
   if (statement->mode < ShareLock || !pg::settings::protect) return absl::OkStatus();
   for (int i = 0; i < list_length(statement->relations); ++i) {
-    TVIEWS_RETURN_IF_ERROR(RefuseIfTview(
-        static_cast<RangeVar*>(list_nth(statement->relations, i)), "cannot lock",
-        "The lock would stop the refresh of all TVIEWs. Use REPEATABLE READ for a stable view."));
+    const auto* const name = static_cast<RangeVar*>(list_nth(statement->relations, i));
+    TVIEWS_RETURN_IF_ERROR(RefuseIfTview(name, "cannot lock", kLockHint));
+    TVIEWS_RETURN_IF_ERROR(CheckLockOfView(name));
   }
   return absl::OkStatus();
 }

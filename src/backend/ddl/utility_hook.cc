@@ -10,6 +10,7 @@
 #include "backend/ddl/database_ddl.h"
 #include "backend/ddl/extension_ddl.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/own_tables.h"
 #include "backend/ddl/pinned_names.h"
 #include "backend/ddl/refusals.h"
 #include "backend/reading/reader_snapshot.h"
@@ -95,6 +96,7 @@ absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
   TVIEWS_RETURN_IF_ERROR(CheckExtensionCommand(statement));
   TVIEWS_RETURN_IF_ERROR(PrepareExtensionDrop(statement));
   if (InternalDdlScope::IsOpen()) return Aftermath{};
+  TVIEWS_RETURN_IF_ERROR(CheckOwnTables(statement));
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (has_tviews) {
     TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
@@ -152,8 +154,9 @@ bool IsWholeCommand(const Node* statement, ProcessUtilityContext context) {
          IsTransactionState();
 }
 
-absl::StatusOr<DatabaseId> Park(const Node* statement) {
-  TVIEWS_ASSIGN_OR_RETURN(const DatabaseId database, DatabaseToPark(statement));
+absl::StatusOr<DatabaseId> Park(const Node* statement, ProcessUtilityContext context) {
+  TVIEWS_ASSIGN_OR_RETURN(const DatabaseId database,
+                          DatabaseToPark(statement, context == PROCESS_UTILITY_TOPLEVEL));
   if (database != 0) TVIEWS_RETURN_IF_ERROR(ParkDatabase(database));
   return database;
 }
@@ -246,7 +249,7 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
     planned = pg::Enter<PlannedStmt*>([planned] { return PinNames(planned); });
     statement = planned->utilityStmt;
     aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
-    parked = pg::Enter<DatabaseId>([statement] { return Park(statement); });
+    parked = pg::Enter<DatabaseId>([statement, context] { return Park(statement, context); });
   }
   FullXid prepared = 0;
   if (IsCommitPrepared(statement) && IsTransactionState()) {

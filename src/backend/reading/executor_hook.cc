@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "backend/ddl/own_tables.h"
 #include "backend/reading/plan_reads.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/reading.h"
@@ -18,9 +19,13 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/transam.h>
 #include <executor/executor.h>
+#include <miscadmin.h>
 #include <nodes/parsenodes.h>
 #include <nodes/pg_list.h>
+#include <nodes/plannodes.h>
+#include <parser/parsetree.h>
 #include <utils/lsyscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
@@ -55,23 +60,40 @@ bool OnCheckPermissions(TVIEWS_CHECK_PERMS_PARAMETERS) {
   if (previous_check != nullptr && !previous_check(TVIEWS_CHECK_PERMS_ARGUMENTS)) return false;
   for (int i = 0; i < list_length(checked); ++i) {
     const auto* const entry = static_cast<pg::compat::CheckedRelation*>(list_nth(checked, i));
-    if (entry->relid == InvalidOid) continue;
-    if ((entry->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)) == 0) continue;
-    // The rows of a restore's INSERT and COPY are left out (restore_session.h).
-    if (IsRestoring() &&
-        (entry->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE)) == ACL_INSERT) {
-      continue;
-    }
+    const AclMode writes = entry->requiredPerms & (ACL_INSERT | ACL_UPDATE | ACL_DELETE);
+    if (entry->relid < FirstNormalObjectId || writes == 0) continue;
     const Oid relation = entry->relid;
-    pg::Enter<bool>([relation]() -> absl::StatusOr<bool> {
+    if (writes == ACL_INSERT && IsLeftOut(relation)) continue;
+    const Oid role = OidIsValid(entry->checkAsUser) ? entry->checkAsUser : GetUserId();
+    pg::Enter<bool>([relation, role]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(CheckMayChange(relation));
+      TVIEWS_RETURN_IF_ERROR(CheckMayWriteOwnTable(relation, role));
       return true;
     });
   }
   return true;
 }
 
+// Whatever a statement looks like, and whatever it was made of: what it writes are its result
+// relations. A restore's INSERT must show that it writes no row.
+absl::Status CheckResultRelations(const PlannedStmt* plan) {
+  for (int i = 0; i < list_length(plan->resultRelations); ++i) {
+    const auto* const entry = rt_fetch(list_nth_int(plan->resultRelations, i), plan->rtable);
+    if (entry->relid < FirstNormalObjectId) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_left_out, IsLeftOutBy(plan, entry->relid));
+    if (!is_left_out) TVIEWS_RETURN_IF_ERROR(CheckMayChange(entry->relid));
+  }
+  return absl::OkStatus();
+}
+
 void OnExecutorStart(QueryDesc* query, int flags) {
+  const PlannedStmt* const plan = query->plannedstmt;
+  if (plan->resultRelations != nullptr) {
+    pg::Enter<bool>([plan]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckResultRelations(plan));
+      return true;
+    });
+  }
   if (MayHaveToWait() && (flags & kNotRun) == 0) {
     pg::Enter<bool>([query]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(PrepareToRead(query));

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,7 @@
 #include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
+#include "shared/tview_label.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/xlog.h>
@@ -49,8 +51,8 @@ struct Foundling {
   std::string view;        // as the label names it
   std::string definition;  // as the user gave it; empty if only the view knows it
   std::string options;     // members of a JSON object
-  DefinitionSettings settings;
-  bool is_copy = false;  // it has a row in pg_tview_meta, of another database
+  bool is_copy = false;    // it has a row in pg_tview_meta, of another database
+  absl::Status label_error;
 };
 
 // The identity under which OIDs and snapshots mean something.
@@ -64,9 +66,53 @@ constexpr char kNotReady[] = "55000";
 
 constexpr char kIsOfHere[] = "m.system_identifier = $1::bigint AND m.database_oid = $2::oid";
 
+// As they are: each is parsed by itself, so that a malformed one is nobody else's concern.
 std::string Labels() {
-  return absl::StrCat("(SELECT objoid, label::jsonb AS j FROM pg_seclabel WHERE provider = '",
-                      kLabelProvider, "' AND classoid = 'pg_class'::regclass AND objsubid = 0)");
+  return absl::StrCat("(SELECT objoid, label FROM pg_seclabel WHERE provider = '", kLabelProvider,
+                      "' AND classoid = 'pg_class'::regclass AND objsubid = 0)");
+}
+
+// Columns of the query of FindFoundlings.
+enum FoundColumn {
+  kTable,
+  kOwner,
+  kEntity,
+  kKey,
+  kView,
+  kDefinition,
+  kIsCopy,
+  kOptions,
+  kLabel,
+  kTableName
+};
+
+// What a label says, unless there is metadata.
+Foundling FoundlingOf(const pg::SqlRow& row) {
+  Foundling foundling{.table = static_cast<RelationId>(std::stoul(*row[kTable])),
+                      .owner = static_cast<RoleId>(std::stoul(*row[kOwner])),
+                      .entity = row[kEntity].value_or(""),
+                      .key_column = row[kKey].value_or(""),
+                      .view = row[kView].value_or(""),
+                      .definition = row[kDefinition].value_or(""),
+                      .options = row[kOptions].value_or(""),
+                      .is_copy = row[kIsCopy] == "t",
+                      .label_error = absl::OkStatus()};
+  if (foundling.is_copy) return foundling;
+  absl::StatusOr<TviewLabel> label = ParseTviewLabel(row[kLabel].value_or(""));
+  if (!label.ok()) {
+    foundling.label_error =
+        pg::MakeError(absl::StatusCode::kInvalidArgument,
+                      {.message = std::string(label.status().message()),
+                       .hint = "Remove it: SECURITY LABEL FOR pg_tviews ON TABLE " +
+                               *row[kTableName] + " IS NULL."});
+    foundling.entity = *row[kTableName];
+    return foundling;
+  }
+  foundling.entity = std::move(label->entity);
+  foundling.key_column = std::move(label->key);
+  foundling.view = std::move(label->view);
+  foundling.options = std::move(label->options);
+  return foundling;
 }
 
 absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
@@ -75,36 +121,18 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          absl::StrCat("SELECT c.oid, c.relowner, coalesce(m.entity, l.j ->> 'entity'),"
-                       " coalesce(m.key_column, l.j ->> 'key'),"
-                       " coalesce(m.backing_view::text, l.j ->> 'view'),"
-                       " coalesce(m.definition, ''), m.tview IS NOT NULL,"
-                       " left(right(o.options::text, -1), -1), ",
-                       pg::SettingsColumns("o.options -> 'settings'"), " FROM (", Labels(),
-                       " AS l FULL JOIN ", meta,
+          absl::StrCat("SELECT c.oid, c.relowner, m.entity, m.key_column, m.backing_view::text,"
+                       " m.definition, m.tview IS NOT NULL,"
+                       " left(right(m.options::text, -1), -1), l.label, c.oid::regclass::text"
+                       " FROM ",
+                       Labels(), " AS l FULL JOIN ", meta,
                        " AS m ON m.tview = l.objoid"
-                       " JOIN pg_class AS c ON c.oid = coalesce(l.objoid, m.tview))"
-                       " CROSS JOIN LATERAL (SELECT coalesce(m.options, CASE"
-                       " jsonb_typeof(l.j -> 'options') WHEN 'object' THEN l.j -> 'options' END,"
-                       " '{}')) AS o (options)"
+                       " JOIN pg_class AS c ON c.oid = coalesce(l.objoid, m.tview)"
                        " WHERE (",
                        kIsOfHere, ") IS NOT TRUE ORDER BY c.oid"),
           Identity()));
   std::vector<Foundling> foundlings;
-  // Labels of before there were settings.
-  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings present, pg::SettingsInForce());
-  for (const pg::SqlRow& row : found.rows) {
-    foundlings.push_back({.table = static_cast<RelationId>(std::stoul(*row[0])),
-                          .owner = static_cast<RoleId>(std::stoul(*row[1])),
-                          .entity = *row[2],
-                          .key_column = *row[3],
-                          .view = *row[4],
-                          .definition = *row[5],
-                          .options = *row[7],
-                          .settings = pg::SettingsFromRow(row, 8),
-                          .is_copy = row[6] == "t"});
-    if (foundlings.back().settings.empty()) foundlings.back().settings = present;
-  }
+  for (const pg::SqlRow& row : found.rows) foundlings.push_back(FoundlingOf(row));
   return foundlings;
 }
 
@@ -156,6 +184,7 @@ absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
 
 absl::Status CheckView(const Foundling& foundling, RelationId view) {
   TVIEWS_RETURN_IF_ERROR(CheckOwner(view));
+  TVIEWS_RETURN_IF_ERROR(CheckIsPlainView(view));
   TVIEWS_ASSIGN_OR_RETURN(const TypeId key_type, pg::CallFor([&] {
                             return get_atttype(
                                 foundling.table,
@@ -194,11 +223,23 @@ absl::StatusOr<bool> LockViewNoWait(RelationId view) {
   });
 }
 
+// Labels of before there were settings stand for those of now.
+absl::StatusOr<DefinitionSettings> SettingsOf(const Foundling& foundling) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT " + pg::SettingsColumns("$1::pg_catalog.jsonb -> 'settings'"),
+                           {"{" + foundling.options + "}"}));
+  DefinitionSettings settings = pg::SettingsFromRow(found.rows[0], 0);
+  if (!settings.empty()) return settings;
+  return pg::SettingsInForce();
+}
+
 // Runs as the table's owner, who then is the owner of the TVIEW. Returns why it is not ready yet;
 // nothing if it is done.
 absl::StatusOr<std::string> Adopt(const Foundling& foundling,
                                   const std::vector<RelationId>& waiting) {
   const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
+  TVIEWS_RETURN_IF_ERROR(foundling.label_error);
   TVIEWS_ASSIGN_OR_RETURN(const Readiness readiness, FindView(foundling));
   if (!readiness.reason.empty()) {
     // As an error, which is noted like others.
@@ -206,8 +247,9 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
                          {.message = readiness.reason, .sqlstate = kNotReady});
   }
   const RelationId view = readiness.view;
+  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, SettingsOf(foundling));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
-                          pg::UserScope::AsDefinitionOwner(foundling.owner, foundling.settings));
+                          pg::UserScope::AsDefinitionOwner(foundling.owner, settings));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, LockViewNoWait(view));
   if (!is_locked) return std::string("its view is locked by another session");
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
@@ -233,7 +275,7 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
                       .fill_snapshot = "",
                       .fill_creator = "",
                       .options = foundling.options,
-                      .settings = foundling.settings,
+                      .settings = settings,
                       .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", foundling.table, {{"definition", text}}));
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());

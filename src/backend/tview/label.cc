@@ -11,6 +11,7 @@
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
+#include "shared/tview_label.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/genam.h>
@@ -34,16 +35,11 @@ namespace {
 ObjectAddress AddressOf(RelationId relation) { return {RelationRelationId, relation, 0}; }
 
 absl::Status CheckLabel(const std::string& label) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT count(*) FILTER (WHERE j ->> name IS NOT NULL) = 3"
-                           " FROM (SELECT $1::jsonb) AS label (j),"
-                           " unnest(ARRAY['entity', 'key', 'view']) AS name",
-                           {label}));
-  if (found.rows[0][0] == "t") return absl::OkStatus();
+  const absl::StatusOr<TviewLabel> parsed = ParseTviewLabel(label);
+  if (parsed.ok()) return absl::OkStatus();
   return pg::MakeError(absl::StatusCode::kInvalidArgument,
                        {.message = "invalid label of a TVIEW: " + label,
+                        .detail = std::string(parsed.status().message()),
                         .hint = "Labels are written by the extension and by dumps."});
 }
 
@@ -63,10 +59,11 @@ absl::Status OnLabel(const ObjectAddress& object, const char* label) {
                          {.message = "the label of a TVIEW cannot be changed",
                           .hint = "It is kept by the extension."});
   }
-  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
-  if (label == nullptr || schema == 0) return absl::OkStatus();
+  if (label == nullptr) return absl::OkStatus();
+  // Also where there is no extension yet, which will find the label when it is created.
   TVIEWS_RETURN_IF_ERROR(CheckLabel(label));
-  return NoteMetadataChange();
+  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
+  return schema == 0 ? absl::OkStatus() : NoteMetadataChange();
 }
 
 void CheckObjectLabel(const ObjectAddress* object, const char* label) {

@@ -14,11 +14,14 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/namespace.h>
+#include <miscadmin.h>
 #include <nodes/makefuncs.h>
+#include <utils/acl.h>
 #include <utils/builtins.h>
 #include <utils/fmgrprotos.h>
 #include <utils/lsyscache.h>
 #include <utils/varlena.h>
+#include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -127,6 +130,10 @@ absl::Status ResolveCreationSchema(TviewName* name) {
     char* const given = name->schema.empty() ? nullptr : pstrdup(name->schema.c_str());
     RangeVar* const range = makeRangeVar(given, pstrdup(name->table.c_str()), -1);
     const Oid id = RangeVarGetCreationNamespace(range);
+    // Here, because sources are locked before anything is created.
+    if (!pg::compat::MayCreateIn(id, GetUserId())) {
+      aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(id));
+    }
     schema = get_namespace_name(id);
     is_temporary = isAnyTempNamespace(id);
   }));

@@ -114,6 +114,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(table));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId view, FindInSchema(name, name.view));
   TVIEWS_RETURN_IF_ERROR(CheckOwner(view));
+  TVIEWS_RETURN_IF_ERROR(CheckIsPlainView(view));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(table, view));
 
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));

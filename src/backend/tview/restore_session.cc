@@ -10,6 +10,7 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/namespace.h>
+#include <catalog/pg_type.h>
 #include <commands/trigger.h>
 #include <miscadmin.h>
 #include <nodes/makefuncs.h>
@@ -28,6 +29,11 @@ namespace tviews::backend {
 namespace {
 
 post_parse_analyze_hook_type previous_hook = nullptr;
+
+// The last TVIEW whose rows a statement was seen to leave out. It is asked for while permissions of
+// that statement are checked; left behind by one that has failed, it says nothing about others:
+// each INSERT is looked at again when it starts, each COPY before it does.
+RelationId left_out = 0;
 
 absl::StatusOr<RelationId> Resolve(const RangeVar* name) {
   if (name == nullptr) return RelationId{0};
@@ -140,6 +146,7 @@ absl::StatusOr<PlannedStmt*> WithoutRows(PlannedStmt* planned) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation,
                           Lock(statement->relation, RowExclusiveLock, ACL_INSERT));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  left_out = is_tview ? relation : RelationId{0};
   if (!is_tview) return planned;
   return pg::CallFor([&] {
     PlannedStmt* const copy = static_cast<PlannedStmt*>(copyObjectImpl(planned));
@@ -162,6 +169,32 @@ absl::Status LeaveOutRows(Query* query) {
   return pg::Call([&] { query->jointree->quals = makeBoolConst(false, false); });
 }
 
+bool IsFalse(const Node* condition) {
+  if (condition == nullptr) return false;
+  if (IsA(condition, Const)) {
+    const auto* const constant = reinterpret_cast<const Const*>(condition);
+    return constant->consttype == BOOLOID &&
+           (constant->constisnull || !DatumGetBool(constant->constvalue));
+  }
+  if (!IsA(condition, List)) return false;
+  const List* const all = reinterpret_cast<const List*>(condition);
+  for (int i = 0; i < list_length(all); ++i) {
+    if (IsFalse(static_cast<const Node*>(list_nth(all, i)))) return true;
+  }
+  return false;
+}
+
+// One INSERT and nothing else, of what a constant condition keeps from having rows.
+bool InsertsNothing(const PlannedStmt* plan) {
+  if (plan->planTree == nullptr || !IsA(plan->planTree, ModifyTable)) return false;
+  const auto* const modify = reinterpret_cast<const ModifyTable*>(plan->planTree);
+  const Plan* const rows = outerPlan(plan->planTree);
+  return modify->operation == CMD_INSERT && list_length(plan->resultRelations) == 1 &&
+         plan->subplans == nullptr && !plan->hasModifyingCTE && IsA(rows, Result) &&
+         outerPlan(rows) == nullptr &&
+         IsFalse(reinterpret_cast<const Result*>(rows)->resconstantqual);
+}
+
 void OnParsed(ParseState* state, Query* query, JumbleState* jumble) {
   if (previous_hook != nullptr) previous_hook(state, query, jumble);
   if (!IsRestoring()) return;
@@ -181,6 +214,15 @@ void RegisterRestoreHook() {
 bool IsRestoring() noexcept {
   return !check_function_bodies && !row_security && namespace_search_path != nullptr &&
          namespace_search_path[0] == '\0';
+}
+
+bool IsLeftOut(RelationId tview) noexcept { return IsRestoring() && tview == left_out; }
+
+absl::StatusOr<bool> IsLeftOutBy(const PlannedStmt* plan, RelationId relation) {
+  if (!IsRestoring() || !InsertsNothing(plan)) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  left_out = is_tview ? relation : RelationId{0};
+  return is_tview;
 }
 
 absl::StatusOr<RestoreStatement> AdaptRestore(PlannedStmt* planned) {

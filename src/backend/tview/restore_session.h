@@ -11,12 +11,15 @@
 //   - a capture trigger that exists is not created again, and neither it nor a TVIEW's primary key
 //     is dropped by itself: they go with the TVIEW
 //   - a backing view may be dropped, or lose its query, before its TVIEW, as --clean does
-// Who imitates such a session gets no further than leaving out rows and statements of their own.
+// Who imitates such a session gets no further than leaving out rows and statements of their own:
+// that a statement writes no row of a TVIEW is read off its plan, and off the COPY that is
+// executed.
 
 #ifndef PG_TVIEWS_BACKEND_TVIEW_RESTORE_SESSION_H_
 #define PG_TVIEWS_BACKEND_TVIEW_RESTORE_SESSION_H_
 
 #include "absl/status/statusor.h"
+#include "shared/types.h"
 
 struct PlannedStmt;
 
@@ -26,6 +29,13 @@ namespace tviews::backend {
 void RegisterRestoreHook();
 
 bool IsRestoring() noexcept;
+
+// True while permissions of a restore's INSERT or COPY are checked whose rows for `tview` are left
+// out.
+bool IsLeftOut(RelationId tview) noexcept;
+
+// True for a restore's plan that inserts nothing into `relation`, which is a TVIEW.
+absl::StatusOr<bool> IsLeftOutBy(const PlannedStmt* plan, RelationId relation);
 
 // What is to be executed instead of a restore's statement.
 struct RestoreStatement {

@@ -77,6 +77,21 @@ absl::Status CheckIsPlainTable(RelationId table) {
                         .sqlstate = "42809"});
 }
 
+absl::Status CheckIsPlainView(RelationId view) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1::oid AND"
+                           " (c.relhastriggers OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r"
+                           " WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN'))",
+                           {std::to_string(view)}));
+  if (found.rows.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(view));
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "view " + name + " cannot become the query of a TVIEW",
+                        .detail = "It has triggers or rules.",
+                        .sqlstate = "42809"});
+}
+
 absl::StatusOr<std::string> ViewText(RelationId view) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,

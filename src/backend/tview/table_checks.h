@@ -24,6 +24,9 @@ absl::Status CheckSameColumns(RelationId table, RelationId view);
 // Fails if `table` has what would run in the applier or hide rows: triggers, rules, policies.
 absl::Status CheckIsPlainTable(RelationId table);
 
+// Fails if `view` has INSTEAD OF triggers, or rules besides its query.
+absl::Status CheckIsPlainView(RelationId view);
+
 // The query of `view` as text; fails if it is not a view.
 absl::StatusOr<std::string> ViewText(RelationId view);
 

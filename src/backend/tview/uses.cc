@@ -4,9 +4,16 @@
 #include "absl/strings/str_join.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
+#include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_class.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
@@ -174,6 +181,25 @@ absl::StatusOr<bool> RunsCodeOfUsers(RelationId view) {
           " ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) LIMIT 1",
           {std::to_string(view)}));
   return found.processed > 0;
+}
+
+absl::StatusOr<RelationId> TviewBelow(RelationId view) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_view,
+                          pg::CallFor([view] { return get_rel_relkind(view) == RELKIND_VIEW; }));
+  if (!is_view) return RelationId{0};
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("WITH RECURSIVE below (id) AS (SELECT $1::oid UNION SELECT d.refobjid"
+                           " FROM below JOIN pg_class c ON c.oid = below.id AND c.relkind = 'v'"
+                           " JOIN pg_rewrite r ON r.ev_class = below.id JOIN pg_depend d"
+                           " ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+                           " AND d.refclassid = 'pg_class'::regclass)"
+                           " SELECT m.tview::oid FROM below JOIN " +
+                               meta + " AS m ON m.tview::oid = below.id LIMIT 1",
+                           {std::to_string(view)}));
+  return found.rows.empty() ? RelationId{0} : RelationIds(found).front();
 }
 
 }  // namespace tviews::backend

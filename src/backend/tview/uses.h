@@ -46,6 +46,9 @@ absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name
 absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
                                                       const std::string& column);
 
+// A TVIEW that `view` reads, directly or through other views, or 0.
+absl::StatusOr<RelationId> TviewBelow(RelationId view);
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_TVIEW_USES_H_

@@ -16,6 +16,8 @@
 #include <access/transam.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_collation.h>
+#include <catalog/pg_database.h>
+#include <catalog/pg_namespace.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_ts_config.h>
 #include <catalog/pg_ts_dict.h>
@@ -116,9 +118,20 @@ inline bool OwnsObject(Oid object_class, Oid object, Oid role) {
       return pg_ts_dict_ownercheck(object, role);
     case CollationRelationId:
       return pg_collation_ownercheck(object, role);
+    case DatabaseRelationId:
+      return pg_database_ownercheck(object, role);
     default:
       return false;
   }
+#endif
+}
+
+// 16: the same for privileges.
+inline bool MayCreateIn(Oid schema, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(NamespaceRelationId, schema, role, ACL_CREATE) == ACLCHECK_OK;
+#else
+  return pg_namespace_aclcheck(schema, role, ACL_CREATE) == ACLCHECK_OK;
 #endif
 }
 

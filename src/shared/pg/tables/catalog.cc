@@ -285,6 +285,15 @@ absl::StatusOr<bool> HasCatalogTable(CatalogTable table) {
   return found.tables[static_cast<std::size_t>(table)] != InvalidOid;
 }
 
+absl::StatusOr<bool> IsCatalogTable(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
+  if (relation == InvalidOid) return false;
+  for (const Oid table : found.tables) {
+    if (table == relation) return true;
+  }
+  return false;
+}
+
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table) {
   TVIEWS_ASSIGN_OR_RETURN(const Installation found, FindInstallation());
   const Oid id = found.tables[static_cast<std::size_t>(table)];

@@ -50,6 +50,9 @@ absl::StatusOr<std::string> ExtensionSchemaName();
 // False for a table that the installed version of the extension does not have.
 absl::StatusOr<bool> HasCatalogTable(CatalogTable table);
 
+// True if `relation` is a table of the extension, from a cache.
+absl::StatusOr<bool> IsCatalogTable(RelationId relation);
+
 // OID of a table of the extension; FailedPrecondition if the extension is not installed.
 absl::StatusOr<RelationId> CatalogTableId(CatalogTable table);
 
