@@ -16,7 +16,7 @@ CREATE TABLE tv_book WITH (pg_tviews.notify = on, fillfactor = 70) AS
 SELECT pk_book, id, jsonb_build_object('title', title, 'price', price) AS data FROM tb_book;
 CREATE TABLE "ddl_cascade Docs".tv_note AS SELECT pk_note, note FROM tb_note;
 CREATE TABLE tv_mood AS SELECT pk_mood, mood FROM tb_mood;
-CREATE TABLE tv_over AS SELECT pk_book AS pk_over, data FROM tv_book;
+CREATE TABLE tv_shelved AS SELECT pk_book AS pk_shelved, data FROM tv_book;
 CREATE INDEX book_title ON tv_book ((data ->> 'title')) WHERE pk_book > 0;
 COMMENT ON TABLE tv_book IS 'the ''books''';
 COMMENT ON COLUMN tv_book.data IS 'the document';
@@ -51,9 +51,9 @@ ROLLBACK;
 ALTER TABLE tb_book DROP COLUMN price CASCADE;
 DROP TABLE tb_note CASCADE;
 DROP TYPE mood CASCADE;
-SELECT severity, regexp_replace(message, ', [^,)]*\)', ', ...)') AS message FROM pg_tviews_health_check() WHERE message LIKE '%CASCADE (%' ORDER BY 2;
+SELECT severity, regexp_replace(message, ', [^,)]*\)', ', ...)') AS message FROM pg_tviews_health_check() WHERE message ~ 'TVIEW (book|note|mood|shelved) was dropped by CASCADE' ORDER BY 2;
 SELECT entity, details ->> 'command' AS command, details ->> 'cascade' AS cascade FROM pg_tview_audit_log
-WHERE operation = 'DROP' AND entity IN ('book', 'note', 'mood', 'over') ORDER BY 1;
+WHERE operation = 'DROP' AND entity IN ('book', 'note', 'mood', 'shelved') ORDER BY 1;
 -- Meant: no warning.
 CREATE TABLE tv_plain AS SELECT pk_book AS pk_plain, title FROM tb_book;
 DROP TABLE tv_plain CASCADE;
@@ -72,7 +72,7 @@ SELECT pg_tviews_restore_dropped('book');
 RESET ROLE;
 SELECT pg_tviews_restore_dropped('nothing');
 SELECT pg_tviews_restore_dropped('book');
-SELECT pg_tviews_restore_dropped('over');
+SELECT pg_tviews_restore_dropped('shelved');
 SELECT pg_tviews_restore_dropped('note', 'SELECT pk_note, upper(note) AS note FROM ddl_cascade.tb_note');
 SELECT pg_tviews_restore_dropped('book');
 SELECT relation::text, owner, reloptions, comment, data_comment, acl, columns, target, indexes, options FROM looks EXCEPT SELECT * FROM before;
@@ -80,10 +80,10 @@ INSERT INTO tb_note VALUES (1, 'note');
 UPDATE tb_book SET price = 2;
 SELECT pg_tviews_wait();
 TABLE tv_book;
-TABLE tv_over;
+TABLE tv_shelved;
 TABLE "ddl_cascade Docs".tv_note;
-SELECT entity, v.* FROM pg_tview_meta, pg_tviews_verify(tview::text) v WHERE entity IN ('book', 'over', 'note');
-SELECT count(*) FROM pg_tviews_health_check() WHERE message ~ 'TVIEW (book|note|over) was dropped';
+SELECT entity, v.* FROM pg_tview_meta, pg_tviews_verify(tview::text) v WHERE entity IN ('book', 'shelved', 'note');
+SELECT count(*) FROM pg_tviews_health_check() WHERE message ~ 'TVIEW (book|note|shelved) was dropped';
 
 SET client_min_messages = warning;
 DROP SCHEMA ddl_cascade, "ddl_cascade Docs" CASCADE;
