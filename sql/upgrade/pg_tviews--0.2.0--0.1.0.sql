@@ -75,6 +75,13 @@ ALTER FUNCTION @extschema@.pg_tviews_refresh(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_retry(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_pause() PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_resume() PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_wait(interval) PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_queue_entries() PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_graph(text) PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_show_cascade_path(text) PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_suggest_indexes(text) PARALLEL RESTRICTED;
+ALTER FUNCTION @extschema@.pg_tviews_explain_query(text, text) PARALLEL SAFE;
 DROP VIEW @extschema@.pg_tview_audit_log;
 DROP TABLE tviews_internal.pg_tview_audit_log;
 
