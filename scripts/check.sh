@@ -157,5 +157,6 @@ else
   fi
   if wanted sanitize && stage 'build with ASan and UBSan' build_sanitize; then
     stage 'unit tests with ASan and UBSan' unit check-sanitize
+    stage 'fuzzing of parsers' "$ROOT/scripts/fuzz.sh"
   fi
 fi

@@ -3,13 +3,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/settings.h"
+#include "shared/point_setting.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -22,14 +22,10 @@
 namespace tviews::pg {
 namespace {
 
-// What follows `point:` in a setting of the form "point:value,...".
-std::optional<std::string> ValueFor(absl::string_view point, const char* setting) {
+std::optional<std::string> ValueFor(const char* point, const char* setting) {
   if (setting == nullptr || setting[0] == '\0') return std::nullopt;
-  for (absl::string_view item : absl::StrSplit(setting, ',')) {
-    const std::vector<absl::string_view> parts = absl::StrSplit(item, ':');
-    if (parts.size() == 2 && parts[0] == point) return std::string(parts[1]);
-  }
-  return std::nullopt;
+  const std::optional<std::string_view> value = ValueAt(point, setting);
+  return value.has_value() ? std::optional<std::string>(*value) : std::nullopt;
 }
 
 std::optional<std::int64_t> LockFor(const char* point) {
