@@ -122,11 +122,10 @@ build_module() {
   }
 }
 
-# Each server's log, of whatever test, is searched: a test that kills backends may not notice one more.
+# The log of each server of this kind of tests is searched: a test that kills backends may not notice one more.
 failed_assertions() {
-  local logs
-  logs=$(server_place "$build/server-")
-  ! as_server bash -c 'grep -n "TRAP:" "$1"*/log' bash "$logs"
+  ! as_server find "$(server_place "$build/server-x" | sed 's|/[^/]*$||')" -mindepth 2 -maxdepth 2 \
+    -path '*/server-*/log' -newer "$dir/began" -exec grep -Hn 'TRAP:' {} + | grep .
 }
 
 # The server's program for pg_ctl: the staged one under valgrind, with every process that it forks.
@@ -154,6 +153,7 @@ valgrind_reports() {
 
 run_kind() { # KIND
   local status=0
+  touch "$dir/began"
   case $1 in
   chaos) (unset TESTS && "$ROOT/test/stress/chaos.sh" "$build" "${CHAOS_SECONDS:-180}" ${SEED:+"$SEED"}) || status=1 ;;
   discard) SERVER_SETTINGS=$'debug_discard_caches = 1\nautovacuum = off' "$ROOT/test/regress/run.sh" "$build" || status=1 ;;
