@@ -124,7 +124,7 @@ build_module() {
 
 # The log of each server of this kind of tests is searched: a test that kills backends may not notice one more.
 failed_assertions() {
-  ! as_server find "$(server_place "$build/server-x" | sed 's|/[^/]*$||')" -mindepth 2 -maxdepth 2 \
+  ! find "$(server_place "$build/server-x" | sed 's|/[^/]*$||')" -mindepth 2 -maxdepth 2 \
     -path '*/server-*/log' -newer "$dir/began" -exec grep -Hn 'TRAP:' {} + | grep .
 }
 
