@@ -92,8 +92,11 @@ absl::Status PrepareExtensionDrop(const Node* statement) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT source::pg_catalog.oid FROM " + lineage +
-                           " UNION SELECT tview::pg_catalog.oid FROM " + meta_name));
+      // Not those that damaged metadata names and that are gone.
+      pg::ExecuteSqlLatest("SELECT r.oid FROM pg_catalog.pg_class r WHERE r.oid IN"
+                           " (SELECT source::pg_catalog.oid FROM " +
+                           lineage + " UNION SELECT tview::pg_catalog.oid FROM " + meta_name +
+                           ")"));
   return LockForRemoval(RelationIds(found));
 }
 

@@ -21,6 +21,13 @@ CREATE EXTENSION pg_tviews;
 SELECT * FROM pg_tviews_verify('plain');
 ROLLBACK;
 
+-- Damaged metadata that names what is gone is in nobody's way.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+UPDATE pg_tview_meta SET tview = 1 WHERE entity = 'user';
+DROP EXTENSION pg_tviews CASCADE;
+ROLLBACK;
+
 INSERT INTO tv_user VALUES (2, 'two');
 UPDATE tb_user SET name = 'eins';
 SELECT pg_tviews_wait();
