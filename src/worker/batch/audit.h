@@ -32,7 +32,7 @@
 #include "shared/types.h"
 #include "worker/core/cascade.h"
 #include "worker/refresh/refresh_executor.h"
-#include "worker/refresh/tview_writer.h"
+#include "worker/write/tview_writer.h"
 
 namespace tviews::worker {
 

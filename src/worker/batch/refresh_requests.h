@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/types.h"
-#include "worker/refresh/tview_writer.h"
+#include "worker/write/tview_writer.h"
 
 namespace tviews::worker {
 

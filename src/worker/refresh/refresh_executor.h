@@ -31,7 +31,7 @@
 #include "worker/refresh/key_values.h"
 #include "worker/refresh/shape_chooser.h"
 #include "worker/refresh/statement_cache.h"
-#include "worker/refresh/tview_writer.h"
+#include "worker/write/tview_writer.h"
 
 struct SnapshotData;
 

@@ -1,9 +1,9 @@
-#include "worker/refresh/tview_writer.h"
+#include "worker/write/tview_writer.h"
 #include "shared/pg/boundary/receiver.h"
 
 #include "worker/refresh/row_yield.h"
-#include "worker/refresh/seen_rows.h"
-#include "worker/refresh/stored_rows.h"
+#include "worker/write/seen_rows.h"
+#include "worker/write/stored_rows.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/heapam.h>

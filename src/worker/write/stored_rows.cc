@@ -1,4 +1,4 @@
-#include "worker/refresh/stored_rows.h"
+#include "worker/write/stored_rows.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/genam.h>

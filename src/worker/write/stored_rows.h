@@ -9,8 +9,8 @@
 // keys the finder steps, as long as the wanted entry is near. (1) Both ways find the same: the
 // version that the snapshot sees.
 
-#ifndef PG_TVIEWS_WORKER_REFRESH_STORED_ROWS_H_
-#define PG_TVIEWS_WORKER_REFRESH_STORED_ROWS_H_
+#ifndef PG_TVIEWS_WORKER_WRITE_STORED_ROWS_H_
+#define PG_TVIEWS_WORKER_WRITE_STORED_ROWS_H_
 
 #include <cstdint>
 
@@ -32,4 +32,4 @@ void CloseStoredRows(StoredRows* rows);
 
 }  // namespace tviews::worker
 
-#endif  // PG_TVIEWS_WORKER_REFRESH_STORED_ROWS_H_
+#endif  // PG_TVIEWS_WORKER_WRITE_STORED_ROWS_H_

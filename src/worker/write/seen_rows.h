@@ -7,8 +7,8 @@
 // One page's worth of bits per block of the table, in one zeroed array that the caller makes: 40
 // bytes per 8 kB, whatever the number of rows. A row beyond these blocks is never marked.
 
-#ifndef PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_
-#define PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_
+#ifndef PG_TVIEWS_WORKER_WRITE_SEEN_ROWS_H_
+#define PG_TVIEWS_WORKER_WRITE_SEEN_ROWS_H_
 
 #include <cstdint>
 
@@ -38,4 +38,4 @@ struct SeenRows {
 
 }  // namespace tviews::worker
 
-#endif  // PG_TVIEWS_WORKER_REFRESH_SEEN_ROWS_H_
+#endif  // PG_TVIEWS_WORKER_WRITE_SEEN_ROWS_H_

@@ -17,8 +17,8 @@
 // the
 //     row is not written.
 
-#ifndef PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
-#define PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
+#ifndef PG_TVIEWS_WORKER_WRITE_TVIEW_WRITER_H_
+#define PG_TVIEWS_WORKER_WRITE_TVIEW_WRITER_H_
 
 #include <cstdint>
 #include <string_view>
@@ -93,4 +93,4 @@ WriteCounts CloseTviewWriter(TviewWriter* writer);
 
 }  // namespace tviews::worker
 
-#endif  // PG_TVIEWS_WORKER_REFRESH_TVIEW_WRITER_H_
+#endif  // PG_TVIEWS_WORKER_WRITE_TVIEW_WRITER_H_
