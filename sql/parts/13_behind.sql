@@ -1,13 +1,15 @@
--- TVIEWs that batches have to leave aside, because a relation that they need is locked by a session.
+-- TVIEWs that batches have to leave aside, because a relation that they need is locked by a session, or because their
+-- refresh fails or takes more than it may.
 -- Written by the applier only, in the transaction of the batch that leaves them aside or catches up.
 CREATE TABLE @extschema@.pg_tview_behind (
     tview    regclass PRIMARY KEY,
     snapshot pg_snapshot,                     -- as of which it stands; NULL: not filled yet
     reason   text NOT NULL,
     since    timestamptz NOT NULL,
-    batches  bigint NOT NULL DEFAULT 1        -- that changed its sources meanwhile
+    batches  bigint NOT NULL DEFAULT 1,       -- that changed its sources meanwhile
+    retry_at timestamptz                      -- when it is tried again; NULL: as soon as the lock is to be had
 );
-COMMENT ON TABLE @extschema@.pg_tview_behind IS 'TVIEWs that do not stand at the frontier, because a relation that they need is locked';
+COMMENT ON TABLE @extschema@.pg_tview_behind IS 'TVIEWs that do not stand at the frontier: a relation that they need is locked, or their refresh fails';
 
 -- What happened to their sources meanwhile: one change record per batch.
 CREATE TABLE tviews_internal.pg_tview_owed (

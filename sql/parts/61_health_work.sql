@@ -116,9 +116,11 @@ BEGIN ATOMIC
     FROM queue
     UNION ALL
     SELECT 'queue and lag', 'warning',
-           format('TVIEW %s is behind the others since %s: %s. It catches up when the lock is released; see who blocks.',
-                  behind.tview, behind.since::timestamptz(0), behind.reason)
-    FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - coalesce(patience, '0')
+           format(CASE WHEN behind.retry_at IS NULL
+                       THEN 'TVIEW %s is behind the others since %s: %s. It catches up when the lock is released; see who blocks.'
+                       ELSE 'TVIEW %s is left behind since %s: %s. It is tried again at %s. Correct what it calls, or see "A TVIEW that stalls" in the runbooks; then SELECT pg_tviews_retry(...).'
+                       END, behind.tview, behind.since::timestamptz(0), behind.reason, behind.retry_at::timestamptz(0))
+    FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - coalesce(patience, '0') OR behind.retry_at IS NOT NULL
     UNION ALL
     SELECT 'spill', CASE WHEN queue.spilled > 0 THEN 'warning' ELSE 'info' END,
            CASE WHEN queue.spilled > 0

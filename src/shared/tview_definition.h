@@ -57,6 +57,9 @@ struct TviewDefinition {
   std::optional<Fill> fill;                  // until the first batch that sees the TVIEW
   bool notifies = false;                     // pg_tviews.notify
   FeedContent feed = FeedContent::kNothing;  // pg_tviews.feed
+  // Instead of the settings of these names, in their units.
+  std::optional<std::uint64_t> refresh_timeout;
+  std::optional<std::uint64_t> refresh_memory;
 
   bool has_feed() const { return notifies || feed != FeedContent::kNothing; }
 };

@@ -1,7 +1,6 @@
 #include "backend/functions/request_refresh.h"
 
 #include "backend/reading/slot_wait.h"
-#include "backend/reading/waiting.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/shmem/database_slot.h"
@@ -43,19 +42,28 @@ void AbandonRequest() {
 
 void AbandonAtExit(int, Datum) { AbandonRequest(); }
 
-// Puts the request into a free place; false if there is none or the slot has been freed.
+// Puts the request into a free place; false if there is none, if the role has its share already, or
+// if the slot has been freed.
 bool PlaceRequest(DatabaseSlot* slot, RelationId tview) {
+  const RoleId role = GetUserId();
   pg::ExclusiveHolder holder(slot->queue_lock);
   if (slot->database.Load() != MyDatabaseId) return false;
+  int free = -1;
+  int of_role = 0;
   for (int i = 0; i < pg::kRefreshRequests; ++i) {
-    if (slot->requests[i].state != RefreshRequest::kFree) continue;
-    slot->requests[i] = RefreshRequest{};
-    slot->requests[i].state = RefreshRequest::kWaiting;
-    slot->requests[i].tview = tview;
-    my_request = {slot, slot->generation.Load(), i};
-    return true;
+    if (slot->requests[i].state == RefreshRequest::kFree) {
+      free = i;
+    } else if (slot->requests[i].role == role) {
+      ++of_role;
+    }
   }
-  return false;
+  if (free < 0 || of_role >= pg::kRefreshRequestsOfRole) return false;
+  slot->requests[free] = RefreshRequest{};
+  slot->requests[free].state = RefreshRequest::kWaiting;
+  slot->requests[free].role = role;
+  slot->requests[free].tview = tview;
+  my_request = {slot, slot->generation.Load(), free};
+  return true;
 }
 
 bool IsAnswered() {
@@ -83,17 +91,19 @@ absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
   for (;;) {
     TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(forever));
     const std::uint32_t generation = slot->generation.Load();
-    if (!PlaceRequest(slot, tview)) {
-      // All places are taken: the next batch frees some.
-      TVIEWS_RETURN_IF_ERROR(WaitForBatch(Timeout()));
+    const SleepPlan plan = {.deadline = forever,
+                            .concerned = concerned,
+                            .recheck_ms = kRecheckMs,
+                            .leave_at_standstill = false};
+    TVIEWS_ASSIGN_OR_RETURN(const bool placed, SleepUntil(slot, generation, plan, [&] {
+                              return PlaceRequest(slot, tview);
+                            }));
+    if (!placed) {
+      AbandonRequest();  // in a slot that has been freed since
       continue;
     }
-    TVIEWS_ASSIGN_OR_RETURN(const bool answered, SleepUntil(slot, generation,
-                                                            {.deadline = forever,
-                                                             .concerned = concerned,
-                                                             .recheck_ms = kRecheckMs,
-                                                             .leave_at_standstill = false},
-                                                            [] { return IsAnswered(); }));
+    TVIEWS_ASSIGN_OR_RETURN(const bool answered,
+                            SleepUntil(slot, generation, plan, [] { return IsAnswered(); }));
     if (answered) return TakeAnswer();
     AbandonRequest();
   }

@@ -146,9 +146,21 @@ absl::Status ReportUnadopted(RelationId tview) {
       "See pg_tview_dead_letter for what is in the way; it is tried again by itself.");
 }
 
+absl::Status ReportGivenUp(const ReadTviews& reads) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<GivenUp> given_up, GivenUpTviews());
+  for (const GivenUp& tview : given_up) {
+    if (!absl::c_linear_search(reads.concerned.tviews, tview.tview)) continue;
+    TVIEWS_RETURN_IF_ERROR(Complain(("TVIEW \"" + tview.name + "\" is left behind").c_str(),
+                                    ("It stands as it was before: " + tview.reason + ".").c_str(),
+                                    kGivenUpHint));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReportQuarantine(Look look) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { AcceptInvalidationMessages(); }));
   TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
+  TVIEWS_RETURN_IF_ERROR(ReportGivenUp(reads));
   for (const RelationId tview : reads.concerned.tviews) {
     TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
     if (!state.has_value()) continue;
@@ -193,8 +205,10 @@ absl::Status WaitAndReplace(const ReadTviews& reads, Look look, absl::FunctionRe
 // Which TVIEWs the snapshot shows behind its frontier.
 absl::StatusOr<std::vector<RelationId>> BehindUnder(SnapshotData* snapshot) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_behind"));
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
-                          pg::ExecuteSqlUnder(snapshot, "SELECT tview::oid FROM " + table, {}));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult result,
+      pg::ExecuteSqlUnder(snapshot, "SELECT tview::oid FROM " + table + " WHERE retry_at IS NULL",
+                          {}));
   std::vector<RelationId> tviews;
   for (const pg::SqlRow& row : result.rows) {
     if (RelationId id = 0; absl::SimpleAtoi(*row[0], &id)) tviews.push_back(id);

@@ -24,6 +24,7 @@
 #include <storage/latch.h>
 #include <storage/lock.h>
 #include <storage/proc.h>
+#include <utils/acl.h>
 #include <utils/array.h>
 #include <utils/fmgrprotos.h>
 #include <utils/memutils.h>
@@ -171,10 +172,33 @@ absl::Status CheckApplierCanServe() {
                         .hint = "Wait for a transaction with pg_tviews_wait_for(xid8)."});
 }
 
+namespace {
+
+bool MayRead(RelationId tview) {
+  bool is_missing = false;
+  return pg_class_aclcheck_ext(tview, GetUserId(), ACL_SELECT, &is_missing) == ACLCHECK_OK ||
+         pg_attribute_aclcheck_all(tview, GetUserId(), ACL_SELECT, ACLMASK_ANY) == ACLCHECK_OK;
+}
+
+// Whoever may not read a TVIEW does not wait for it: its owner can hold a lock on it for long.
+bool MayReadAny(DatabaseSlot* slot) {
+  RelationId behind[pg::kBehindPlaces];
+  int count = 0;
+  {
+    pg::ReadHolder holder(slot->frontier_lock);
+    count = std::min(slot->behind_count.Load(), pg::kBehindPlaces);
+    std::copy_n(slot->behind, count, behind);
+  }
+  return std::any_of(behind, behind + count, MayRead);
+}
+
+}  // namespace
+
 bool IsBehind(DatabaseSlot* slot, const Concerned& concerned) {
   const int count = slot->behind_count.Load();
   if (count == 0) return false;
-  if (concerned.all || count > pg::kBehindPlaces) return true;
+  if (count > pg::kBehindPlaces) return true;
+  if (concerned.all) return MayReadAny(slot);
   pg::ReadHolder holder(slot->frontier_lock);
   const RelationId* const end = slot->behind + std::min(count, pg::kBehindPlaces);
   const RelationId* const begin = slot->behind;

@@ -54,13 +54,13 @@ std::uint64_t TakeTicket(pg::DatabaseSlot* slot);
 // The TVIEWs that a wait is for.
 struct Concerned {
   std::vector<RelationId> tviews;
-  bool all = true;
+  bool all = true;  // that the current user may read
 
   bool any() const { return all || !tviews.empty(); }
 };
 
-// True if a batch has left one of them aside for a lock that it could not get (pg_tview_behind), or
-// if one waits to be adopted.
+// Within pg::Call: it may read the catalogs. True if a batch has left one of them aside for a lock
+// that it could not get (pg_tview_behind), or if one waits to be adopted.
 bool IsBehind(pg::DatabaseSlot* slot, const Concerned& concerned);
 
 struct SleepPlan {

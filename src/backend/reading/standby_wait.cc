@@ -52,8 +52,9 @@ absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
   if (outcome == pg::Outcome::kAborted && !forgotten) return true;
   TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot));
   TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult any,
-                          pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind, {}));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult any,
+      pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind + " WHERE retry_at IS NULL", {}));
   if (any.processed > 0) return false;  // left aside for a lock on the primary
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> unadopted,
                           pg::WaitingForAdoption(snapshot));

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "backend/reading/standby_wait.h"
+#include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/lag.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
@@ -156,6 +161,38 @@ absl::Status TimedOut() {
        .sqlstate = "57014"});
 }
 
+absl::StatusOr<std::vector<GivenUp>> GivenUpTviews() {
+  std::vector<GivenUp> tviews;
+  const DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
+  if (slot == nullptr || slot->given_up.Load() == 0) return tviews;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
+                          pg::ExecuteSqlLatest("SELECT tview::oid, tview::text, reason FROM " +
+                                               table + " WHERE retry_at IS NOT NULL ORDER BY 1"));
+  for (const pg::SqlRow& row : result.rows) {
+    GivenUp tview{.tview = 0, .name = *row[1], .reason = *row[2]};
+    if (absl::SimpleAtoi(*row[0], &tview.tview)) tviews.push_back(std::move(tview));
+  }
+  return tviews;
+}
+
+namespace {
+
+absl::Status WarnOfGivenUp() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<GivenUp> tviews, GivenUpTviews());
+  for (const GivenUp& tview : tviews) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      ereport(WARNING, (errmsg("TVIEW \"%s\" is left behind", tview.name.c_str()),
+                        errdetail("It stands as it was before: %s.", tview.reason.c_str()),
+                        errhint("%s", kGivenUpHint)));
+    }));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status WaitForBatch(Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited, TicketServed(Nothing(), Deadline(timeout), false));
@@ -166,7 +203,7 @@ absl::Status WaitForEverything(Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
                           TicketServed(Everything(), Deadline(timeout), false));
-  return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
+  return waited == Waited::kTimedOut ? TimedOut() : WarnOfGivenUp();
 }
 
 absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeout) {
@@ -176,7 +213,7 @@ absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeou
   TVIEWS_RETURN_IF_ERROR(CheckXid(xid));
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
                           Included(xid, Everything(), Deadline(timeout), false, false));
-  return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
+  return waited == Waited::kTimedOut ? TimedOut() : WarnOfGivenUp();
 }
 
 absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, Timeout timeout) {
@@ -185,7 +222,11 @@ absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, T
 
 absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout) {
   DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
-  if (slot != nullptr && IsIdle(slot) && !IsBehind(slot, concerned)) return Waited::kDone;
+  if (slot != nullptr && IsIdle(slot)) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_behind,
+                            pg::CallFor([&] { return IsBehind(slot, concerned); }));
+    if (!is_behind) return Waited::kDone;
+  }
   return TicketServed(concerned, Deadline(timeout), true);
 }
 

@@ -11,6 +11,9 @@
 #ifndef PG_TVIEWS_BACKEND_READING_WAITING_H_
 #define PG_TVIEWS_BACKEND_READING_WAITING_H_
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "backend/reading/slot_wait.h"
@@ -44,6 +47,16 @@ enum class Waited {
 absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, Timeout timeout);
 // Asks nobody where nothing waits.
 absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout);
+
+// A TVIEW that is left behind for its own fault, or reads one that is: nobody waits for it.
+struct GivenUp {
+  RelationId tview = 0;
+  std::string name;
+  std::string reason;
+};
+absl::StatusOr<std::vector<GivenUp>> GivenUpTviews();
+inline constexpr char kGivenUpHint[] =
+    "See pg_tview_behind for when it is tried again; pg_tviews_retry() tries at once.";
 
 // pg_tviews.read_timeout.
 Timeout ReadTimeout();

@@ -50,8 +50,28 @@ absl::Status Unrecognized(const std::string& name) {
   return pg::MakeError(
       absl::StatusCode::kInvalidArgument,
       {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
-       .hint = "The parameters that can be changed are pg_tviews.notify, pg_tviews.feed, and the "
-               "settings that a TVIEW keeps, such as pg_tviews.timezone."});
+       .hint = "The parameters that can be changed are pg_tviews.notify, pg_tviews.feed, "
+               "pg_tviews.refresh_timeout, pg_tviews.refresh_memory, and the settings that a "
+               "TVIEW keeps, such as pg_tviews.timezone."});
+}
+
+bool IsLimit(std::string_view name) {
+  return name == "refresh_timeout" || name == "refresh_memory";
+}
+
+// A number in the unit of the setting of the same name.
+absl::StatusOr<std::string> LimitAsJson(const std::string& name, const DefElem* option) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string text, Text(option));
+  const bool is_time = name == "refresh_timeout";
+  int limit = 0;
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_number, pg::CallFor([&] {
+                            return parse_int(text.c_str(), &limit,
+                                             is_time ? GUC_UNIT_MS : GUC_UNIT_KB, nullptr);
+                          }));
+  if (is_number && limit >= 0) return absl::StrCat("\"", name, "\": ", limit);
+  return InvalidValue(name, text,
+                      is_time ? "It is a time, such as '5min', or 0 for no limit."
+                              : "It is an amount of memory, such as '2GB', or 0 for no limit.");
 }
 
 bool IsChange(const AlterTableCmd* command) {
@@ -101,7 +121,7 @@ absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
   if (const char* const setting = pg::DefinitionSettingNamed(name)) {
     return ReadSetting(setting, option, is_set, changes);
   }
-  if (name != "notify" && name != "feed") return Unrecognized(name);
+  if (name != "notify" && name != "feed" && !IsLimit(name)) return Unrecognized(name);
   if (!is_set) {
     absl::StrAppend(&changes->reset, changes->reset.empty() ? "" : ",", name);
     return absl::OkStatus();
@@ -186,6 +206,7 @@ absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option) {
     }
     return "\"feed\": \"" + value + "\"";
   }
+  if (IsLimit(name)) return LimitAsJson(std::string(name), option);
   return std::string();
 }
 

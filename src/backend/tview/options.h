@@ -1,4 +1,5 @@
-// Options of a TVIEW beside its definition: pg_tviews.notify and pg_tviews.feed.
+// Options of a TVIEW beside its definition: pg_tviews.notify, pg_tviews.feed,
+// pg_tviews.refresh_timeout and pg_tviews.refresh_memory.
 //
 // Layer:   backend
 // Sharing: private to one process; pg_tview_meta.options

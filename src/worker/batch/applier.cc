@@ -19,6 +19,7 @@
 #include "shared/pg/tables/outbox.h"
 #include "shared/pg/tables/relation_watch.h"
 #include "shared/status_macros.h"
+#include "worker/batch/batch_watch.h"
 #include "worker/batch/behind.h"
 #include "worker/batch/pinned_settings.h"
 #include "worker/batch/worker_activity.h"
@@ -151,8 +152,10 @@ absl::StatusOr<int> Main(Oid database) {
   }
   if (!pg::AttachApplier(slot)) return 0;
   my_slot = slot;
-  TVIEWS_RETURN_IF_ERROR(
-      pg::Call([database] { elog(LOG, "pg_tviews applier started for database %u", database); }));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([database, slot] {
+    InstallBatchWatch(slot);
+    elog(LOG, "pg_tviews applier started for database %u", database);
+  }));
   Applier applier(slot);
   TVIEWS_RETURN_IF_ERROR(applier.Loop());
   my_slot = nullptr;
@@ -169,7 +172,7 @@ absl::Status Applier::Loop() {
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
     if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
     const bool is_due =
-        again_ || batch_.HasWork() || batch_.has_behind() || batch_.AuditDueMs() == 0;
+        again_ || batch_.HasWork() || batch_.BehindDueMs() == 0 || batch_.AuditDueMs() == 0;
     if (versions_agree_ && is_due && MayBeginBatch()) RunBatch();
     if (versions_agree_ && !again_) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
@@ -266,13 +269,14 @@ absl::Status Applier::Wait() {
     // The first repetitions come at once: a newer snapshot is all they need.
     timeout = std::max(0L, static_cast<long>((back_off_.until() - GetCurrentTimestamp()) / 1000));
     events &= ~WL_LATCH_SET;
-  } else if (batch_.has_behind()) {
+  } else if (batch_.BehindDueMs() == 0) {
     timeout = kBehindPollMs;
   } else if (batch_.MustPoll() || pg::Slots()->turned_away_at.Load() > began_at_) {
     timeout = kPollMs;
   } else {
     timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
     if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
+    if (batch_.BehindDueMs() > 0) timeout = std::min(timeout, batch_.BehindDueMs());
     if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
   }
   if (versions_agree_ && !again_) timeout = std::min(timeout, chores_.NextDueMs());
@@ -281,6 +285,7 @@ absl::Status Applier::Wait() {
         WaitLatch(MyLatch, events, timeout,
                   pg::WaitEvent(again_ ? pg::Wait::kApplierBackOff : pg::Wait::kApplierMain));
     if ((happened & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
+    QueryCancelPending = false;  // nothing runs that it could be for
     pg::AcceptInterrupts();
   });
 }

@@ -16,7 +16,6 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <common/pg_prng.h>
 #include <miscadmin.h>
-#include <utils/timeout.h>
 #include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -24,7 +23,6 @@ namespace tviews::worker {
 namespace {
 
 constexpr int kMaxKeys = 100;                  // of one step
-constexpr int kMaxStepMs = 250;                // then it is given up
 constexpr std::size_t kMaxRemembered = 10000;  // keys of one TVIEW that were repaired
 constexpr Timestamp kRest = 19;                // times as long as a step took
 constexpr Timestamp kSecond = 1000000;
@@ -65,12 +63,12 @@ long Audit::NextDueMs() const {
 }
 
 // The TVIEW whose turn it is, or the next one by number. An applier begins with any.
-absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph) {
+absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph, const BehindTviews& behind) {
   began_at_ = GetCurrentTimestamp();
   step_ = Step{};
   std::vector<RelationId> audited;
   for (const TviewDefinition& tview : graph.order()) {
-    if (IsAudited(tview)) audited.push_back(tview.relation);
+    if (IsAudited(tview) && !behind.Contains(tview.relation)) audited.push_back(tview.relation);
   }
   if (audited.empty()) return false;
   std::sort(audited.begin(), audited.end());
@@ -81,7 +79,6 @@ absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph) {
   if (found == audited.end()) found = audited.begin();
   if (*found != tview_) after_.reset();
   step_.tview = tview_ = *found;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([] { enable_timeout_after(STATEMENT_TIMEOUT, kMaxStepMs); }));
   return true;
 }
 
@@ -148,7 +145,8 @@ absl::Status Audit::AfterCommit() {
   } else {
     Advance();
   }
-  return StopClock();
+  Rest();
+  return absl::OkStatus();
 }
 
 absl::Status Audit::AfterFailure(const absl::Status& error) {
@@ -156,7 +154,8 @@ absl::Status Audit::AfterFailure(const absl::Status& error) {
   if (!pg::IsTransient(error)) pg::LogFailure(error, "an audit is given up");
   pg::stats::CountAudit(MyDatabaseId, {.tview = step_.tview, .given_up = 1}, GetCurrentTimestamp());
   Advance();
-  return StopClock();
+  Rest();
+  return absl::OkStatus();
 }
 
 void Audit::Advance() {
@@ -164,14 +163,10 @@ void Audit::Advance() {
   after_.reset();
 }
 
-// A cancellation that came too late to matter is for nobody.
-absl::Status Audit::StopClock() {
-  TVIEWS_RETURN_IF_ERROR(pg::Call([] { disable_timeout(STATEMENT_TIMEOUT, false); }));
-  QueryCancelPending = false;
+void Audit::Rest() {
   const Timestamp now = GetCurrentTimestamp();
   due_at_ = now + kRest * (now - began_at_);
   step_ = Step{};
-  return absl::OkStatus();
 }
 
 }  // namespace tviews::worker

@@ -30,6 +30,7 @@
 #include "absl/status/statusor.h"
 #include "shared/dependency_graph.h"
 #include "shared/types.h"
+#include "worker/batch/behind.h"
 #include "worker/core/cascade.h"
 #include "worker/refresh/refresh_executor.h"
 #include "worker/write/tview_writer.h"
@@ -43,11 +44,15 @@ class Audit {
   bool IsDue() const { return NextDueMs() == 0; }
 
   // Begins a step: chooses a TVIEW. False if there is none to audit.
-  absl::StatusOr<bool> Begin(const DependencyGraph& graph);
+  // `behind`: none of these, which do not stand at the frontier.
+  absl::StatusOr<bool> Begin(const DependencyGraph& graph, const BehindTviews& behind);
   // True between Begin and AfterCommit or AfterFailure.
   bool is_running() const { return step_.tview != 0; }
   bool Contains(RelationId tview) const { return is_running() && step_.tview == tview; }
   bool has_differences() const { return step_.differences > 0; }
+
+  // A step that takes longer is given up.
+  static constexpr int kMaxStepMs = 250;
 
   // The keys of this step. REQUIRES: the batch holds its locks.
   absl::StatusOr<AffectedKeys> Sample(const TviewDefinition& tview, RefreshExecutor* executor);
@@ -77,7 +82,7 @@ class Audit {
   bool HasRepeated();
   void Report(bool is_repeated) const;
   void Advance();
-  absl::Status StopClock();
+  void Rest();
 
   Step step_;
   // By TVIEW, images of keys; a limited number.

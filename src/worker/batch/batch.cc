@@ -20,9 +20,11 @@
 #include "shared/pg/tables/outbox.h"
 #include "shared/pg/tables/relation_watch.h"
 #include "shared/status_macros.h"
+#include "worker/batch/batch_watch.h"
 #include "worker/batch/inheritance_check.h"
 #include "worker/batch/quarantine.h"
 #include "worker/batch/worker_activity.h"
+#include "worker/refresh/memory_limit.h"
 #include "worker/refresh/tview_refresh.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -35,6 +37,14 @@
 
 namespace tviews::worker {
 namespace {
+
+absl::Status LeftBehind(const std::string& fault) {
+  return pg::MakeError(absl::StatusCode::kAborted,
+                       {.message = "the TVIEW is left behind: " + fault, .sqlstate = "57014"});
+}
+
+// Memory that a batch leaves in use grows slowly.
+constexpr Timestamp kMeasureAgain = 1000000;
 
 Origin Here() { return {.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId}; }
 
@@ -65,12 +75,14 @@ absl::Status BatchRunner::Run(bool careful) {
   is_outdated_ = false;
   reader_.BeforeSnapshot();
   requests_.Take();
+  NoteDeafTview();
   // What fails because of a helper, or of a row of another key, is repeated without.
   executor_.SetCareful(careful);
   SnapshotBounds bounds;
   absl::Status status = pg::RunTransaction([&] { return InTransaction(careful, &bounds); });
   slot_->activity.tview.Store(0);
   if (!status.ok()) {
+    if (stuck_ != 0 && !audit_.is_running()) Blame(status);
     requests_.AfterFailure();
     graph_generation_ = 0;
     if (audit_.is_running()) {
@@ -78,8 +90,6 @@ absl::Status BatchRunner::Run(bool careful) {
       TVIEWS_RETURN_IF_ERROR(audit_.AfterFailure(status));
       return Run(careful);
     }
-    if (stuck_ != 0 && pg::HasSqlState(status, "55P03")) behind_.NoteStuck(stuck_);
-    patience_.NoteFailure(stuck_, status);
     return status;
   }
   if (audit_.is_running()) TVIEWS_RETURN_IF_ERROR(audit_.AfterCommit());
@@ -94,8 +104,51 @@ absl::Status BatchRunner::Run(bool careful) {
   return absl::OkStatus();
 }
 
+// The batch failed with `status` while TVIEW stuck_ was refreshed.
+void BatchRunner::Blame(const absl::Status& status) {
+  const Timestamp spent = GetCurrentTimestamp() - stuck_since_;
+  std::string fault;
+  bool is_error = false;
+  switch (BatchWatch::WhyInterrupted()) {
+    case Interruption::kGaveWay:
+      behind_.NoteGaveWay(stuck_);
+      return;
+    case Interruption::kTimedOut:
+      fault = absl::StrCat("its refresh took longer than pg_tviews.refresh_timeout allows (",
+                           spent / 1000, " ms)");
+      break;
+    case Interruption::kCancelled:
+      fault = "its refresh was cancelled";
+      break;
+    case Interruption::kNone:
+      if (pg::HasSqlState(status, "55P03")) behind_.NoteStuck(stuck_);
+      if (!pg::HasSqlState(status, "53") && !pg::HasSqlState(status, "58")) {
+        patience_.NoteFailure(stuck_, status);
+        return;
+      }
+      if (!patience_.NoteShortage(stuck_) && !behind_.IsAtFault(stuck_)) return;
+      fault = absl::StrCat("its refresh fails: ", status.message());
+      is_error = true;
+      break;
+  }
+  behind_.NoteFault(stuck_, fault, spent, is_error);
+  requests_.Fail(stuck_, is_error ? status : LeftBehind(fault));
+}
+
+// The applier before this one could not end the refresh of this TVIEW and had to go.
+void BatchRunner::NoteDeafTview() {
+  const RelationId tview = slot_->deaf_tview.Exchange(0);
+  if (tview == 0) return;
+  constexpr Timestamp kLeast = 60 * Timestamp{1000000};
+  const std::string fault = "its refresh did not end when it was cancelled, and ended the applier";
+  behind_.NoteFault(tview, fault, std::max(kLeast, Timestamp{pg::settings::refresh_timeout} * 1000),
+                    false);
+  requests_.Fail(tview, LeftBehind(fault));
+}
+
 absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews batch"));
+  BatchWatch watch;
   invalidations_ = pg::WatchedInvalidations();
   any_invalidations_ = pg::RelationInvalidations();
   generation_ = pg::CatalogGeneration();
@@ -120,13 +173,15 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   const bool has_news =
       coalescer.records() > 0 || requests_.has_new() || has_fills || dormant_.AnyDue();
   bool is_audit = false;
-  if (!has_news && behind_.empty() && audit_.IsDue()) {
-    TVIEWS_ASSIGN_OR_RETURN(is_audit, audit_.Begin(graph_));
+  const bool tries_behind = behind_.DueMs() == 0;
+  if (!has_news && !tries_behind && audit_.IsDue()) {
+    TVIEWS_ASSIGN_OR_RETURN(is_audit, audit_.Begin(graph_, behind_));
   }
-  if (has_news || !behind_.empty() || is_audit) {
+  if (has_news || tries_behind || is_audit) {
     slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
     std::vector<bool> reachable = FindReachable(coalescer);
     TVIEWS_RETURN_IF_ERROR(locks_.Acquire(graph_, reachable));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { watch.Begin(locks_.taken()); }));
     TVIEWS_RETURN_IF_ERROR(CheckCatalogs());
     executor_.BeginBatch(bounds);
     TVIEWS_RETURN_IF_ERROR(RefreshAll(careful, &reachable, &coalescer));
@@ -179,10 +234,11 @@ absl::Status BatchRunner::ReloadGraph() {
 // The frontier does not hold for TVIEWs that were left aside, nor for those that wait to be
 // adopted.
 void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
-  std::set<RelationId> behind = behind_.all();
+  std::set<RelationId> behind = behind_.WaitedFor();
   behind.insert(unadopted_.all().begin(), unadopted_.all().end());
   std::vector<pg::BusyLock> busy = locks_.missing();
   busy.insert(busy.end(), unadopted_.locks().begin(), unadopted_.locks().end());
+  slot_->given_up.Store(static_cast<std::int32_t>(behind_.GivenUp()));
   reader_.AfterCommit(frontier, behind, busy);
 }
 
@@ -266,6 +322,7 @@ absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
     const bool is_dormant = tview.is_quarantined && !requests_.IsRequested(tview.relation) &&
                             !dormant_.IsDue(tview.relation);
     if (!(*reachable)[i] || is_dormant) continue;
+    if (requests_.IsRequested(tview.relation)) behind_.TryNow(tview.relation);
     TVIEWS_ASSIGN_OR_RETURN(const std::string obstacle, behind_.ObstacleFor(tview, locks_, graph_));
     if (!obstacle.empty()) {
       (*reachable)[i] = false;
@@ -278,10 +335,32 @@ absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
           behind_.LeaveAside(tview, obstacle, Here(), coalescer->DeltasFor(tview), is_to_compare));
       continue;
     }
-    stuck_ = tview.relation;
-    TVIEWS_RETURN_IF_ERROR(RefreshOne(tview, careful, coalescer));
-    stuck_ = 0;
+    TVIEWS_RETURN_IF_ERROR(RefreshWithin(tview, careful, coalescer));
   }
+  return absl::OkStatus();
+}
+
+// Within the time and the memory that the TVIEW may take.
+absl::Status BatchRunner::RefreshWithin(const TviewDefinition& tview, bool careful,
+                                        Coalescer* coalescer) {
+  const auto timeout = tview.refresh_timeout.value_or(pg::settings::refresh_timeout);
+  const auto memory = tview.refresh_memory.value_or(pg::settings::refresh_memory);
+  stuck_ = tview.relation;
+  stuck_since_ = GetCurrentTimestamp();
+  if (stuck_since_ - measured_at_ > kMeasureAgain) {
+    measured_at_ = stuck_since_;
+    data_in_use_ = DataInUse();
+  }
+  BatchWatch::BeginTview(
+      tview.relation,
+      audit_.Contains(tview.relation) ? Audit::kMaxStepMs : static_cast<std::int64_t>(timeout),
+      behind_.GivesWay(tview.relation));
+  {
+    const MemoryLimit limit(data_in_use_, memory * 1024);
+    TVIEWS_RETURN_IF_ERROR(RefreshOne(tview, careful, coalescer));
+  }
+  BatchWatch::EndTview();
+  stuck_ = 0;
   return absl::OkStatus();
 }
 
@@ -324,7 +403,9 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   // What fails in an audit, and only that, ends in quarantine.
   const bool is_audited = audit_.Contains(tview.relation);
   TviewRefresh refresh(tview, readers, careful || is_audited, is_requested, &executor_);
-  if (patience_.IsExhausted(tview.relation)) refresh.LosePatience();
+  if (patience_.IsExhausted(tview.relation) || behind_.IsHopeless(tview.relation)) {
+    refresh.LosePatience();
+  }
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, *coalescer, &refresh));
   // A row without a key names none, but it must not be there either.
   const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;
@@ -374,7 +455,7 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
 absl::Status BatchRunner::Consume(SnapshotData*, const SnapshotBounds& bounds) {
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_consume"));
   SnapshotData* const snapshot = GetActiveSnapshot();
-  TVIEWS_RETURN_IF_ERROR(pg::Outbox::Delete(snapshot, reader_.consumed()));
+  TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(snapshot));
   TVIEWS_RETURN_IF_ERROR(log_.Write());
   return pg::StoreFrontier(snapshot, bounds, totals_);
 }

@@ -67,9 +67,11 @@ class BatchRunner {
   long AuditDueMs() const { return audit_.NextDueMs(); }
   // True if the last batch left failing keys behind: the next ones are careful too.
   bool has_quarantine() const { return has_quarantine_; }
-  // True if TVIEWs were left aside, or wait to be adopted: sessions may wait for them, and every
-  // batch looks again.
+  // True if TVIEWs were left aside, or wait to be adopted.
   bool has_behind() const { return !behind_.empty() || !unadopted_.empty(); }
+  // Milliseconds until a batch should try these; 0: every batch looks again, as sessions may wait
+  // for them; -1: never.
+  long BehindDueMs() const { return unadopted_.empty() ? behind_.DueMs() : 0; }
   // True if the last batch was given up for a lock; AwaitLock waits for it.
   bool lacks_lock() const { return locks_.is_contended(); }
   absl::Status AwaitLock() { return locks_.AwaitContended(); }
@@ -77,6 +79,8 @@ class BatchRunner {
   bool is_outdated() const { return is_outdated_; }
 
  private:
+  void Blame(const absl::Status& status);
+  void NoteDeafTview();
   absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
   absl::Status LoadGraphIfStale();
   absl::Status ReloadGraph();
@@ -89,6 +93,7 @@ class BatchRunner {
   absl::Status RefreshAll(bool careful, std::vector<bool>* reachable, Coalescer* coalescer);
   absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, const Coalescer& coalescer,
                                        TviewRefresh* refresh);
+  absl::Status RefreshWithin(const TviewDefinition& tview, bool careful, Coalescer* coalescer);
   absl::Status RefreshOne(const TviewDefinition& tview, bool careful, Coalescer* coalescer);
   absl::Status Consume(SnapshotData* snapshot, const SnapshotBounds& bounds);
   absl::Status ClearFills();
@@ -106,6 +111,9 @@ class BatchRunner {
   Patience patience_;
   Audit audit_;
   RelationId stuck_ = 0;  // the TVIEW that is being refreshed
+  Timestamp stuck_since_ = 0;
+  std::uint64_t data_in_use_ = 0;  // bytes of this process
+  Timestamp measured_at_ = 0;
   DependencyGraph graph_;
   std::uint64_t graph_generation_ = 0;   // of the catalog when the graph was loaded; 0: never
   std::uint64_t invalidations_ = 0;      // of watched relations, before S

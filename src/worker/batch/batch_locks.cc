@@ -30,6 +30,7 @@ absl::StatusOr<std::vector<BatchLocks::Lock>> BatchLocks::LocksOf(const TviewDef
 absl::Status BatchLocks::Acquire(const DependencyGraph& graph, const std::vector<bool>& wanted) {
   contended_ = Lock{};
   missing_.clear();
+  taken_.clear();
   std::set<Lock> locks;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!wanted[i]) continue;
@@ -47,6 +48,7 @@ absl::Status BatchLocks::Acquire(const DependencyGraph& graph, const std::vector
                             }));
     if (is_mine) {
       busy_.erase(lock);
+      taken_.push_back({lock.relation, lock.mode});
     } else if (busy_.contains(lock)) {
       missing_.insert(lock);
     } else {

@@ -34,6 +34,8 @@ class BatchLocks {
   // After Acquire: a relation that the refresh of `tview` needs and that is busy, or 0.
   absl::StatusOr<RelationId> MissingFor(const TviewDefinition& tview) const;
 
+  // The locks that the last Acquire took, by relation.
+  const std::vector<pg::BusyLock>& taken() const { return taken_; }
   // The locks that the last Acquire did without.
   std::vector<pg::BusyLock> missing() const;
 
@@ -53,6 +55,7 @@ class BatchLocks {
   Lock contended_;
   std::set<Lock> busy_;     // waited for in vain
   std::set<Lock> missing_;  // by the last Acquire
+  std::vector<pg::BusyLock> taken_;
 };
 
 }  // namespace tviews::worker

@@ -1,4 +1,5 @@
-// TVIEWs that batches leave aside because a relation that they need is locked by a session.
+// TVIEWs that batches leave aside: a relation that they need is locked by a session, or their own
+// refresh fails or takes more than it may.
 //
 // Layer:   worker
 // Sharing: private to the applier; tables, written in the batch's transaction
@@ -12,6 +13,11 @@
 // TVIEW and the new snapshot lie just the changes of the batches that left it aside, and of this
 // one.
 //
+// Of those whose own refresh is at fault (a definition that loops, sleeps, needs all memory), the
+// next attempt comes after a pause that grows with what the last one cost, so that the others have
+// nine tenths of the time at least. pg_tview_behind.retry_at says when; it outlives the applier.
+// Nobody waits for such a TVIEW: it can take for ever.
+//
 // (1) A TVIEW is in pg_tview_behind, as any snapshot sees it, or stands at that snapshot's
 // frontier. (2) A TVIEW that reads one that is behind is behind too, once that one owes it
 // anything.
@@ -22,6 +28,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -44,6 +51,8 @@ class BehindTviews {
   absl::Status Load(const DependencyGraph& graph);
 
   bool empty() const { return behind_.empty(); }
+  // Milliseconds until one should be tried; 0: now, and again soon; -1: never.
+  long DueMs() const;
   bool Contains(RelationId tview) const { return behind_.contains(tview); }
 
   // A batch begins.
@@ -63,19 +72,47 @@ class BehindTviews {
 
   // A lock was not to be had while `tview` was refreshed: it is left aside for a while.
   void NoteStuck(RelationId tview);
+  // The same where its batch gave way to a session that waits for a lock.
+  void NoteGaveWay(RelationId tview);
+  // Its own refresh failed with an error, or was ended, after `spent` microseconds.
+  void NoteFault(RelationId tview, const std::string& reason, Timestamp spent, bool is_error);
+  // Somebody asks for it: it is tried without a pause.
+  void TryNow(RelationId tview);
+
+  // False if its batches have given way so often that it goes through now.
+  bool GivesWay(RelationId tview) const;
+  // True if it is left behind for its own fault.
+  bool IsAtFault(RelationId tview) const;
+  // True if it has failed with errors so often that they say something about its data.
+  bool IsHopeless(RelationId tview) const;
 
   void AfterCommit();
 
-  const std::set<RelationId>& all() const { return behind_; }
+  // Those that sessions wait for, and how many others there are.
+  std::set<RelationId> WaitedFor() const;
+  std::size_t GivenUp() const { return retry_at_.size(); }
 
  private:
+  struct Stuck {
+    BackOff pause;
+    std::string reason = {};
+    bool is_own_fault = false;
+    bool is_told = false;  // by pg_tview_behind
+    int times_gave_way = 0;
+    int errors = 0;
+  };
+  Stuck& Pause(RelationId tview, bool is_own_fault, Timestamp at_least);
+  void Remember(const TviewDefinition& tview, const std::string& reason, Timestamp until);
+  Timestamp RetryAt(const TviewDefinition& tview) const;
   absl::StatusOr<DeltaSet> TakeOwed(RelationId tview);
   absl::Status Forget(RelationId tview);
   absl::Status Owe(RelationId tview, const Origin& here, DeltaSet deltas);
 
   std::set<RelationId> behind_;
-  std::set<RelationId> left_aside_;  // by this batch, and behind
-  std::map<RelationId, BackOff> stuck_;
+  std::vector<std::string> caught_up_;  // by this batch
+  std::set<RelationId> left_aside_;     // by this batch, and behind
+  std::map<RelationId, Stuck> stuck_;
+  std::map<RelationId, Timestamp> retry_at_;  // of those behind for a fault, their own or another's
   bool has_changed_ = false;
 };
 

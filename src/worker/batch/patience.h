@@ -8,7 +8,8 @@
 // itself, by RAISE or by needing more memory than there is, and would stop the stream for ever.
 // After a number of failures in the same TVIEW, with no success between them, its next one counts
 // as an error of the data: keys are put into quarantine. A TVIEW that has exhausted the patience
-// gets little of it until nothing is in quarantine any more.
+// gets little of it until nothing is in quarantine any more. For lack of resources, which may be
+// somebody else's and pass, the TVIEW is left behind in between (behind.h).
 
 #ifndef PG_TVIEWS_WORKER_BATCH_PATIENCE_H_
 #define PG_TVIEWS_WORKER_BATCH_PATIENCE_H_
@@ -25,6 +26,8 @@ class Patience {
  public:
   // A batch failed with `error` while it refreshed `tview`; 0: elsewhere.
   void NoteFailure(RelationId tview, const absl::Status& error);
+  // True if `tview` has failed for lack of resources so often that it is to be left behind.
+  bool NoteShortage(RelationId tview) { return ++failures_[tview] >= kShortages; }
   // A batch succeeded.
   void NoteSuccess(bool has_quarantine);
 
@@ -33,6 +36,8 @@ class Patience {
   bool IsExhausted() const { return !exhausted_.empty(); }  // of any TVIEW
 
  private:
+  static constexpr int kShortages = 5;  // with the applier's back-off, less than a second
+
   std::map<RelationId, int> failures_;  // since a batch succeeded
   std::set<RelationId> exhausted_;      // until one succeeds
   std::set<RelationId> distrusted_;

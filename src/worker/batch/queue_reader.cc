@@ -11,6 +11,7 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <miscadmin.h>
 #include <storage/condition_variable.h>
+#include <utils/snapshot.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
@@ -79,8 +80,8 @@ absl::Status QueueReader::CollectRing(
     }
     finished_.push_back(frame.position);
     if (*outcome == pg::Outcome::kAborted) return true;
-    consumed_.push_back({frame.content.outbox_row, frame.content.xid});
     if (scanned_) return true;
+    consumed_.push_back({frame.content.outbox_row, frame.content.xid});
     if (!frame.content.payload.empty()) {
       status = visit(frame.content.xid, frame.content.payload);
     } else {
@@ -112,17 +113,22 @@ absl::Status QueueReader::CollectKept(
   return absl::OkStatus();
 }
 
+// Of rows in progress only those are kept whose transactions had begun before S: later ones have
+// published, or been counted, since. So there are no more than a snapshot has transactions, each
+// with a limited number of records, however long the scan takes.
 absl::Status QueueReader::CollectOutbox(
     SnapshotData* snapshot, absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit) {
+  const FullXid begun_before = pg::WidenXid(snapshot->xmax);
   return pg::Outbox::ScanAll(
       snapshot,
-      [&](RowPointer row, FullXid xid, std::string_view payload) {
-        consumed_.push_back({row, xid});
-        return visit(xid, payload);
-      },
+      [&](RowPointer, FullXid xid, std::string_view payload) { return visit(xid, payload); },
       [&](RowPointer row, FullXid xid) {
-        if (!unended_.contains(xid)) next_kept_.push_back({row, xid});
+        if (xid < begun_before && !unended_.contains(xid)) next_kept_.push_back({row, xid});
       });
+}
+
+absl::Status QueueReader::DeleteConsumed(SnapshotData* snapshot) {
+  return scanned_ ? pg::Outbox::DeleteSeen(snapshot) : pg::Outbox::Delete(snapshot, consumed_);
 }
 
 void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind,

@@ -50,8 +50,9 @@ class QueueReader {
   absl::Status Collect(SnapshotData* snapshot,
                        absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
 
-  // Outbox rows of the records that Collect reported.
-  std::vector<pg::Outbox::Consumed>& consumed() { return consumed_; }
+  // Deletes the outbox rows of the records that Collect reported: after a scan, all that `snapshot`
+  // sees; otherwise those that the ring, or an earlier scan, has named.
+  absl::Status DeleteConsumed(SnapshotData* snapshot);
   bool scanned() const { return scanned_; }
 
   // The batch is committed; `frontier` is its snapshot, at which all but `behind` stand.
@@ -92,9 +93,9 @@ class QueueReader {
   bool scanned_ = false;
   RingPosition walked_ = 0;  // tail of the last walk
   std::vector<RingPosition> finished_;
-  std::set<FullXid> unended_;            // in progress under S, in the ring
-  std::optional<RingPosition> settled_;  // tail after the last batch, if it walked all
-  std::vector<pg::Outbox::Consumed> consumed_;
+  std::set<FullXid> unended_;                    // in progress under S, in the ring
+  std::optional<RingPosition> settled_;          // tail after the last batch, if it walked all
+  std::vector<pg::Outbox::Consumed> consumed_;   // of the ring, so bounded by it; none after a scan
   std::vector<pg::Outbox::Consumed> kept_;       // see (3)
   std::vector<pg::Outbox::Consumed> next_kept_;  // once this batch is committed
 };

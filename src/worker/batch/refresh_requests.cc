@@ -11,7 +11,7 @@ namespace {
 
 using pg::RefreshRequest;
 
-void CopyText(const std::string& text, char* to, std::size_t room) {
+void CopyText(absl::string_view text, char* to, std::size_t room) {
   const std::size_t size = std::min(text.size(), room - 1);
   std::memcpy(to, text.data(), size);
   to[size] = '\0';
@@ -80,6 +80,20 @@ void RefreshRequests::AfterCommit() {
     CopyText(taken.error, request.error, sizeof(request.error));
   }
   std::erase_if(taken_, [](const Taken& taken) { return !taken.is_postponed; });
+}
+
+void RefreshRequests::Fail(RelationId tview, const absl::Status& failure) {
+  const std::string sqlstate = pg::SqlState(failure);
+  pg::ExclusiveHolder holder(slot_->queue_lock);
+  std::erase_if(taken_, [&](const Taken& taken) {
+    if (taken.tview != tview) return false;
+    RefreshRequest& request = slot_->requests[taken.index];
+    const bool is_abandoned = request.state == RefreshRequest::kAbandoned;
+    request.state = is_abandoned ? RefreshRequest::kFree : RefreshRequest::kFailed;
+    CopyText(sqlstate, request.sqlstate, sizeof(request.sqlstate));
+    CopyText(failure.message(), request.error, sizeof(request.error));
+    return true;
+  });
 }
 
 void RefreshRequests::AfterFailure() {

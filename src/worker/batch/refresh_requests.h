@@ -35,6 +35,8 @@ class RefreshRequests {
 
   // The batch is committed: answers go out. Requests for TVIEWs that it did not know fail.
   void AfterCommit();
+  // The batch failed because of this TVIEW alone: its requests are answered with that.
+  void Fail(RelationId tview, const absl::Status& failure);
   // The batch failed: the requests wait again.
   void AfterFailure();
 

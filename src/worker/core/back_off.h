@@ -25,10 +25,11 @@ class BackOff {
 
   constexpr explicit BackOff(Pauses pauses) : pauses_(pauses) {}
 
-  // It failed at `now`: the next try is after a pause that is twice as long as the last one.
-  void NoteFailure(Timestamp now) {
+  // It failed at `now`: the next try is after a pause that is twice as long as the last one, and
+  // `at_least` so long.
+  void NoteFailure(Timestamp now, Timestamp at_least = 0) {
     if (failures_++ >= pauses_.free) {
-      pause_ = std::clamp(pause_ * 2, pauses_.first, pauses_.longest);
+      pause_ = std::clamp(std::max(pause_ * 2, at_least), pauses_.first, pauses_.longest);
     }
     until_ = now + pause_;
   }

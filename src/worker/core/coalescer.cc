@@ -10,6 +10,7 @@ Coalescer::Coalescer(const DependencyGraph& graph, std::size_t memory_limit)
   for (const TviewDefinition& tview : graph.order()) {
     if (tview.fill.has_value()) with_fill_[tview.relation].tview = &tview;
   }
+  memory_limit_ /= with_fill_.size() + 1;
 }
 
 void Coalescer::Fold(FullXid xid, ChangeRecord record) {

@@ -24,8 +24,8 @@ namespace tviews::worker {
 
 class Coalescer {
  public:
-  // Over `memory_limit` bytes in one of its delta sets, relations in it degrade to "whole relation
-  // changed". `graph` must outlive the coalescer.
+  // Over an equal share of `memory_limit` bytes in one of its delta sets, relations in it degrade
+  // to "whole relation changed". `graph` must outlive the coalescer.
   Coalescer(const DependencyGraph& graph, std::size_t memory_limit);
 
   // Unites the record of transaction `xid` into the batch; move it, it can be large. A TVIEW that
@@ -63,7 +63,7 @@ class Coalescer {
   void NoteTime(const DeltaSet& deltas, Timestamp changed_at);
 
   const DependencyGraph& graph_;
-  std::size_t memory_limit_;
+  std::size_t memory_limit_;  // of each delta set
   std::size_t records_ = 0;
   Timestamp oldest_ = 0;
   DeltaSet common_;

@@ -13,6 +13,7 @@
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_code.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/evaluation/evaluator_segment.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
@@ -51,6 +52,7 @@ shm_mq* QueueAt(shm_toc* toc, std::uint64_t key) {
 
 // False: the session has gone.
 bool Connect(dsm_handle handle, Station* station) {
+  pg::BecomeWorker();
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   dsm_segment* const segment = dsm_attach(handle);

@@ -14,12 +14,14 @@
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
+#include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/cache_stats.h"
 #include "shared/status_macros.h"
 #include "worker/batch/pinned_settings.h"
 #include "worker/helpers/helper_segment.h"
 #include "worker/helpers/helper_task.h"
 #include "worker/refresh/key_statement.h"
+#include "worker/refresh/memory_limit.h"
 #include "worker/refresh/row_yield.h"
 #include "worker/refresh/statement_cache.h"
 
@@ -149,6 +151,7 @@ absl::StatusOr<int> Main(dsm_handle handle) {
                           pg::CallFor([&] { return Connect(handle, &station); }));
   if (!is_connected) return 0;
   pg::cache_stats::SetProcess(pg::Process::kHelper);
+  const MemoryLimit limit(DataInUse(), std::uint64_t{1024} * pg::settings::refresh_memory);
   const absl::Status status = pg::RunTransaction([&] { return Help(&station); });
   HelperShared* const shared = station.shared;
   if (!status.ok() && shared->failures.Add(1) == 1) {

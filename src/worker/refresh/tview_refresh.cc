@@ -6,6 +6,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/status_macros.h"
+#include "worker/batch/batch_watch.h"
 #include "worker/batch/quarantine.h"
 #include "worker/refresh/key_values.h"
 
@@ -38,6 +39,8 @@ AffectedKeys KeysOf(const std::vector<std::string>& keys) {
 }  // namespace
 
 bool TviewRefresh::IsReasonToRepeat(const absl::Status& error) const {
+  // Whoever interrupted it has not done so for the data's sake.
+  if (BatchWatch::WhyInterrupted() != Interruption::kNone) return true;
   return is_patient_ && pg::IsTransient(error);
 }
 

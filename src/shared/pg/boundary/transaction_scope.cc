@@ -1,5 +1,8 @@
 #include "shared/pg/boundary/transaction_scope.h"
 
+#include <exception>
+
+#include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/status_macros.h"
 
@@ -12,6 +15,19 @@
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::pg {
+namespace {
+
+// What the library throws is a failure of the body like any other, which the rollback undoes.
+absl::Status Run(absl::FunctionRef<absl::Status()> body) {
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    return MakeError(absl::StatusCode::kResourceExhausted,
+                     {.message = e.what(), .sqlstate = "53200"});
+  }
+}
+
+}  // namespace
 
 absl::Status RunTransaction(absl::FunctionRef<absl::Status()> body) {
   MemoryContext const memory = CurrentMemoryContext;
@@ -19,7 +35,7 @@ absl::Status RunTransaction(absl::FunctionRef<absl::Status()> body) {
     SetCurrentStatementStartTimestamp();  // otherwise now() is when the worker began
     StartTransactionCommand();
   });
-  if (status.ok()) status = body();
+  if (status.ok()) status = Run(body);
   if (status.ok()) {
     status = Call([] { CommitTransactionCommand(); });
   }
@@ -37,7 +53,7 @@ absl::Status RunSubtransaction(absl::FunctionRef<absl::Status()> body) {
   ResourceOwner const owner = CurrentResourceOwner;
   TVIEWS_RETURN_IF_ERROR(Call([] { BeginInternalSubTransaction(nullptr); }));
   MemoryContextSwitchTo(memory);
-  absl::Status status = body();
+  absl::Status status = Run(body);
   if (status.ok()) {
     status = Call([] { ReleaseCurrentSubTransaction(); });
   }

@@ -30,6 +30,8 @@ int queue_size = 4096;
 int drop_cascade = kWarn;
 int read_consistency = kSession;
 int read_timeout = 30 * 1000;
+int refresh_memory = 4 * 1024 * 1024;
+int refresh_timeout = 5 * 60 * 1000;
 int stats_tviews = 1000;
 int transaction_memory = 64 * 1024;
 
@@ -85,6 +87,12 @@ const IntSetting int_settings[] = {
     {"pg_tviews.read_timeout",
      "Time that a statement waits for the TVIEWs it reads before it fails; 0 for ever.",
      &read_timeout, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS},
+    {"pg_tviews.refresh_memory",
+     "Memory that the refresh of one TVIEW may take before it is left behind; 0: no limit.",
+     &refresh_memory, 0, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB},
+    {"pg_tviews.refresh_timeout",
+     "Time that one TVIEW may take in a batch before it is left behind; 0: no limit.",
+     &refresh_timeout, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS},
     {"pg_tviews.stats_tviews", "TVIEWs whose statistics are kept in shared memory.", &stats_tviews,
      1, 100000, PGC_POSTMASTER, 0},
     {"pg_tviews.transaction_memory",

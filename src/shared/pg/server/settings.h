@@ -39,6 +39,8 @@ extern int prepared_stmt_cache_size;        // statements that a worker keeps pr
 extern bool protect;                        // refuse writes to TVIEWs by others than the applier
 extern int queue_size;                      // kB; ring of one database
 extern int read_consistency;                // a ReadConsistency
+extern int refresh_memory;                  // kB; for the refresh of one TVIEW; 0: no limit
+extern int refresh_timeout;                 // ms; of one TVIEW in a batch; 0: no limit
 extern int read_timeout;        // ms; how long a statement waits for TVIEWs; 0: for ever
 extern int stats_tviews;        // entries of the statistics table
 extern int transaction_memory;  // kB; memory for a transaction's deltas

@@ -25,7 +25,8 @@
 //                                                                     applier reads under it
 // frontier_*, behind,     the applier           readers               frontier_lock
 //   busy*
-// behind_count            the applier           everybody             frontier_lock to write; atomic
+// behind_count, given_up  the applier           everybody             frontier_lock to write; atomic
+// deaf_tview              the applier           the next applier      atomic
 // requests                sessions, the applier both                  queue_lock
 // activity                the applier           monitoring            atomics
 // clang-format on
@@ -85,6 +86,7 @@ struct RefreshRequest {
   // kAbandoned: taken by the applier, but its session has stopped waiting.
   enum State : std::uint32_t { kFree, kWaiting, kTaken, kDone, kFailed, kAbandoned };
   std::uint32_t state;
+  RoleId role;  // that waits for it
   RelationId tview;
   std::uint64_t inserted;
   std::uint64_t updated;
@@ -94,7 +96,8 @@ struct RefreshRequest {
   char error[506];
 };
 
-inline constexpr int kRefreshRequests = 8;
+inline constexpr int kRefreshRequests = 64;
+inline constexpr int kRefreshRequestsOfRole = 8;  // one role leaves places for others
 
 // So many TVIEWs that are behind the frontier have a place; if there are more, all count as behind.
 inline constexpr int kBehindPlaces = 64;
@@ -142,13 +145,15 @@ struct DatabaseSlot {
   std::uint32_t frontier_count ABSL_GUARDED_BY(frontier_lock);
   // Room for SlotTable.max_in_progress.
   FullXid* frontier_in_progress TVIEWS_SHARED(set_at_start) ABSL_PT_GUARDED_BY(frontier_lock);
-  SharedNumber behind_count;  // TVIEWs that the frontier does not hold for
+  SharedNumber behind_count;  // TVIEWs that the frontier does not hold for, and that are waited for
+  SharedNumber given_up;      // others, that nobody waits for: they fail, or take too much
   RelationId behind[kBehindPlaces] ABSL_GUARDED_BY(frontier_lock);
   std::int32_t busy_count ABSL_GUARDED_BY(frontier_lock);
   BusyLock busy[kBusyPlaces] ABSL_GUARDED_BY(frontier_lock);
 
   RefreshRequest requests[kRefreshRequests] ABSL_GUARDED_BY(queue_lock);
   ApplierActivity activity;
+  Shared<RelationId> deaf_tview;  // whose refresh would not end, and ended the applier; 0: none
 };
 
 struct SlotTable {

@@ -72,6 +72,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
   slot->needs_applier.Store(0);
   slot->parked_until.Store(0);
   slot->activity = ApplierActivity{};
+  slot->deaf_tview.Store(0);
   for (RefreshRequest& request : slot->requests) request.state = RefreshRequest::kFree;
   {
     ExclusiveHolder frontier(slot->frontier_lock);
@@ -79,6 +80,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
     slot->frontier_xmax = 0;
     slot->frontier_count = 0;
     slot->behind_count.Store(0);
+    slot->given_up.Store(0);
     slot->busy_count = 0;
   }
   slot->generation.Add(1);

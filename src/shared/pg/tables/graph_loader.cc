@@ -40,7 +40,8 @@ constexpr char kMetaSql[] =
     " vc.relname, m.key_column, a.attnum, a.atttypid, a.attcollation, tc.relowner,"
     " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
     " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed',"
-    " m.options ->> 'undetermined' = 'true', $settings"
+    " m.options ->> 'undetermined' = 'true', m.options ->> 'refresh_timeout',"
+    " m.options ->> 'refresh_memory', $settings"
     " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
@@ -48,7 +49,7 @@ constexpr char kMetaSql[] =
     " JOIN pg_attribute a ON a.attrelid = m.tview AND a.attname = m.key_column"
     " WHERE m.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-constexpr std::size_t kFirstSetting = 20;
+constexpr std::size_t kFirstSetting = 22;
 
 constexpr char kLineageSql[] =
     "SELECT l.tview::oid, l.source::oid, l.strategy, array_to_string(l.captured, ' '),"
@@ -166,6 +167,8 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
   if (row[18] == "keys") tview.feed = FeedContent::kKeys;
   if (row[18] == "data") tview.feed = FeedContent::kData;
   tview.is_undetermined = IsTrue(row[19]);
+  if (row[20].has_value()) tview.refresh_timeout = Number(row[20]);
+  if (row[21].has_value()) tview.refresh_memory = Number(row[21]);
   tview.settings = SettingsFromRow(row, kFirstSetting);
   TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, OidOf(row[10]), &tview));
   return tview;

@@ -206,6 +206,26 @@ absl::Status Outbox::Delete(SnapshotData* snapshot, std::span<Consumed> rows) {
   return is_locked ? RowIsLocked() : absl::OkStatus();
 }
 
+absl::Status Outbox::DeleteSeen(SnapshotData* snapshot) {
+  TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(RowExclusiveLock));
+  bool is_locked = false;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    const CommandId command = GetCurrentCommandId(true);
+    const TableScanDesc scan = table_beginscan(outbox, snapshot, 0, nullptr);
+    HeapTuple tuple = nullptr;
+    while ((tuple = heap_getnext(scan, ForwardScanDirection)) != nullptr) {
+      CHECK_FOR_INTERRUPTS();
+      TM_FailureData failure;
+      const TM_Result result =
+          heap_delete(outbox, &tuple->t_self, command, InvalidSnapshot, false, &failure, false);
+      is_locked = is_locked || result == TM_BeingModified;
+    }
+    table_endscan(scan);
+    table_close(outbox, NoLock);
+  }));
+  return is_locked ? RowIsLocked() : absl::OkStatus();
+}
+
 absl::StatusOr<bool> Outbox::HasRowOf(SnapshotData* snapshot, FullXid xid) {
   TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(AccessShareLock));
   return CallFor([outbox, snapshot, xid] {

@@ -50,6 +50,9 @@ class Outbox {
   // gone, is left alone (ATTACKS A15).
   static absl::Status Delete(SnapshotData* snapshot, std::span<Consumed> rows);
 
+  // Deletes every row that `snapshot` sees, in one pass and without a list of them.
+  static absl::Status DeleteSeen(SnapshotData* snapshot);
+
   // True if `snapshot` sees a row of transaction `xid`. Payloads are not read.
   static absl::StatusOr<bool> HasRowOf(SnapshotData* snapshot, FullXid xid);
 

@@ -1,0 +1,157 @@
+#include "worker/batch/batch_watch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "shared/no_destructor.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <libpq/pqsignal.h>
+#include <miscadmin.h>
+#include <storage/latch.h>
+#include <storage/lock.h>
+#include <storage/proc.h>
+#include <tcop/tcopprot.h>
+#include <utils/timeout.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+constexpr int kTickMs = 100;
+constexpr int kTicksToGiveWay = 2;
+constexpr Timestamp kPatience = 5000000;  // with a query that does not end when it is cancelled
+
+// Everything below is read and written by signal handlers too. The locks change only while the
+// timer is off.
+TimeoutId timer = MAX_TIMEOUTS;
+pg::DatabaseSlot* my_slot = nullptr;
+std::atomic<bool> is_watching = false;
+std::atomic<Interruption> interruption = Interruption::kNone;
+std::atomic<Timestamp> interrupted_at = 0;
+std::atomic<Timestamp> deadline = 0;  // 0: none
+std::atomic<RelationId> current = 0;
+std::atomic<bool> gives_way = true;
+std::atomic<int> ticks_waited = 0;
+
+std::vector<pg::BusyLock>& Locks() {
+  static NoDestructor<std::vector<pg::BusyLock>> locks;
+  return *locks;
+}
+
+bool ByRelation(const pg::BusyLock& a, const pg::BusyLock& b) { return a.relation < b.relation; }
+
+// Whether a session waits for a lock on `relation` that conflicts with one of the batch.
+bool IsInTheWayOf(RelationId relation, LOCKMODE wanted) {
+  const auto [begin, end] =
+      std::equal_range(Locks().begin(), Locks().end(), pg::BusyLock{relation, 0}, ByRelation);
+  return std::any_of(begin, end, [wanted](const pg::BusyLock& held) {
+    return DoLockModesConflict(held.mode, wanted);
+  });
+}
+
+bool SomebodyWaits() {
+  for (std::uint32_t i = 0; i < ProcGlobal->allProcCount; ++i) {
+    const volatile PGPROC* const process = &ProcGlobal->allProcs[i];
+    if (process->databaseId != MyDatabaseId || process->waitStatus != PROC_WAIT_STATUS_WAITING) {
+      continue;
+    }
+    const LOCK* const lock = process->waitLock;
+    if (lock == nullptr || process->lockGroupLeader == MyProc) continue;
+    const LOCKTAG tag = lock->tag;
+    if (tag.locktag_type == LOCKTAG_RELATION && tag.locktag_field1 == MyDatabaseId &&
+        IsInTheWayOf(tag.locktag_field2, process->waitLockMode)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Interrupt(Interruption why, Timestamp now) {
+  if (interruption == Interruption::kNone) {
+    interrupted_at = now;
+    interruption = why;
+  }
+  if (now - interrupted_at >= kPatience) {
+    my_slot->deaf_tview.Store(current);
+    die(0);
+    return;
+  }
+  InterruptPending = true;
+  QueryCancelPending = true;
+  SetLatch(MyLatch);
+}
+
+void OnTick() {
+  if (!is_watching) return;
+  const Timestamp now = GetCurrentTimestamp();
+  const Timestamp end = deadline;
+  if (interruption != Interruption::kNone) {
+    Interrupt(interruption, now);
+  } else if (end != 0 && now >= end) {
+    Interrupt(Interruption::kTimedOut, now);
+  } else if (!gives_way || !SomebodyWaits()) {
+    ticks_waited = 0;
+  } else if (++ticks_waited >= kTicksToGiveWay) {
+    Interrupt(Interruption::kGaveWay, now);
+  }
+}
+
+// The server's own timeouts come as the same signal.
+void OnCancel(SIGNAL_ARGS) {
+  const bool is_timeout =
+      get_timeout_indicator(LOCK_TIMEOUT, false) || get_timeout_indicator(STATEMENT_TIMEOUT, false);
+  if (is_watching && !is_timeout && interruption == Interruption::kNone) {
+    interrupted_at = GetCurrentTimestamp();
+    interruption = Interruption::kCancelled;
+  }
+  StatementCancelHandler(postgres_signal_arg);
+}
+
+}  // namespace
+
+void InstallBatchWatch(pg::DatabaseSlot* slot) {
+  my_slot = slot;
+  timer = RegisterTimeout(USER_TIMEOUT, OnTick);
+  pqsignal(SIGINT, OnCancel);
+}
+
+void BatchWatch::Begin(std::vector<pg::BusyLock> locks) {
+  Locks() = std::move(locks);
+  interruption = Interruption::kNone;
+  deadline = 0;
+  current = 0;
+  gives_way = true;
+  ticks_waited = 0;
+  is_watching = true;
+  enable_timeout_every(timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kTickMs), kTickMs);
+}
+
+void BatchWatch::End() noexcept {
+  if (!is_watching) return;
+  is_watching = false;
+  disable_timeout(timer, false);
+  deadline = 0;
+  current = 0;
+  if (interruption != Interruption::kNone) QueryCancelPending = false;
+}
+
+void BatchWatch::BeginTview(RelationId tview, std::int64_t limit_ms, bool may_give_way) noexcept {
+  current = tview;
+  gives_way = may_give_way;
+  deadline = limit_ms == 0 ? 0 : GetCurrentTimestamp() + limit_ms * 1000;
+}
+
+void BatchWatch::EndTview() noexcept {
+  deadline = 0;
+  current = 0;
+  gives_way = true;
+  Interruption late = Interruption::kTimedOut;
+  if (interruption.compare_exchange_strong(late, Interruption::kNone)) QueryCancelPending = false;
+}
+
+Interruption BatchWatch::WhyInterrupted() noexcept { return interruption; }
+
+}  // namespace tviews::worker
