@@ -24,9 +24,12 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/genam.h>
 #include <access/htup_details.h>
+#include <access/table.h>
 #include <access/xact.h>
 #include <catalog/namespace.h>
+#include <catalog/pg_cast.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_collation.h>
 #include <catalog/pg_inherits.h>
@@ -40,7 +43,10 @@
 #include <parser/parse_type.h>
 #include <storage/lmgr.h>
 #include <utils/acl.h>
+#include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/snapmgr.h>
 #include <utils/syscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
@@ -195,6 +201,14 @@ void PlanMeaning(const Node* statement, Aftermath* aftermath) {
       const auto* alter = reinterpret_cast<const AlterEnumStmt*>(statement);
       if (alter->oldVal == nullptr) break;
       const TypeName* const name = makeTypeNameFromNameList(alter->typeName);
+      const Oid type = LookupTypeNameOid(nullptr, name, true);
+      if (OidIsValid(type)) aftermath->types = list_make1_oid(type);
+      break;
+    }
+    case T_AlterDomainStmt: {
+      // What failed for a constraint can be computed without it.
+      const TypeName* const name =
+          makeTypeNameFromNameList(reinterpret_cast<const AlterDomainStmt*>(statement)->typeName);
       const Oid type = LookupTypeNameOid(nullptr, name, true);
       if (OidIsValid(type)) aftermath->types = list_make1_oid(type);
       break;
@@ -447,7 +461,10 @@ absl::Status FollowMeaning(const Aftermath& aftermath) {
     TVIEWS_ASSIGN_OR_RETURN(users, UsersOfObject(aftermath.object_class, aftermath.object));
     TVIEWS_RETURN_IF_ERROR(CompareUsers(users));
   }
-  TVIEWS_ASSIGN_OR_RETURN(users, UsersOfTypes(Ids(aftermath.types)));
+  std::vector<Oid32> types = Ids(aftermath.types);
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Oid32> printed, TypesPrintedBy(functions));
+  types.insert(types.end(), printed.begin(), printed.end());
+  TVIEWS_ASSIGN_OR_RETURN(users, UsersOfTypes(types));
   return CompareUsers(users);
 }
 
@@ -464,6 +481,24 @@ absl::Status RederiveLookups(const char* name) {
                           TviewsWithLookup(name == nullptr ? "" : name));
   for (const RelationId tview : tviews) TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   return absl::OkStatus();
+}
+
+// The type whose values the cast turns into JSON, or 0. Inside Call. The cast may be of this
+// command.
+Oid TypePrintedBy(Oid cast) {
+  Relation const table = table_open(CastRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_cast_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(cast));
+  SysScanDesc const scan = systable_beginscan(table, CastOidIndexId, true, SnapshotSelf, 1, &key);
+  const HeapTuple row = systable_getnext(scan);
+  Oid type = InvalidOid;
+  if (HeapTupleIsValid(row)) {
+    const auto* const form = reinterpret_cast<Form_pg_cast>(GETSTRUCT(row));
+    if (form->casttarget == JSONOID) type = form->castsource;
+  }
+  systable_endscan(scan);
+  table_close(table, AccessShareLock);
+  return type;
 }
 
 // A TVIEW that uses one of them may be about to be created.
@@ -497,11 +532,44 @@ absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
   return aftermath;
 }
 
+namespace {
+
+// The server commits in the middle of the command, and waits then: whoever reads the table from
+// there on does not see the partition, also if the command is cancelled while it waits.
+absl::Status NoteConcurrentDetach(const AlterTableStmt* statement, const AlterTableCmd* command) {
+  if (command->subtype != AT_DetachPartition) return absl::OkStatus();
+  const auto* const partition = reinterpret_cast<const PartitionCmd*>(command->def);
+  if (!partition->concurrent) return absl::OkStatus();
+  Oid altered = InvalidOid;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    const Oid found = RangeVarGetRelid(statement->relation, NoLock, true);
+    if (pg::compat::OwnsRelation(found, GetUserId())) altered = found;
+  }));
+  if (altered == InvalidOid) return absl::OkStatus();  // the command fails
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(altered));
+  TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
+  return NoteReaders(readers);
+}
+
+}  // namespace
+
+absl::Status NoteCast(Oid32 cast) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const Oid type, pg::CallFor([cast] { return TypePrintedBy(cast); }));
+  if (type == InvalidOid) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(LockToChangeMeaning(TypeRelationId, type));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> users, UsersOfTypes({type}));
+  TVIEWS_RETURN_IF_ERROR(LockOutAppliers(users));
+  return NoteReaders(users);
+}
+
 absl::Status PrepareForCommand(const Node* statement) {
   if (!IsA(statement, AlterTableStmt)) return absl::OkStatus();
   const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
   for (int i = 0; i < list_length(alter->cmds); ++i) {
     const auto* const command = static_cast<AlterTableCmd*>(list_nth(alter->cmds, i));
+    TVIEWS_RETURN_IF_ERROR(NoteConcurrentDetach(alter, command));
     const bool attaches = command->subtype == AT_AttachPartition;
     if (!attaches && command->subtype != AT_AddInherit) continue;
     Oid altered = InvalidOid;

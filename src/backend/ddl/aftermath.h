@@ -55,6 +55,10 @@ absl::StatusOr<Aftermath> PlanAftermath(const Node* statement);
 // What has to be out of the way of the command itself.
 absl::Status PrepareForCommand(const Node* statement);
 
+// A cast is created or dropped, by whatever command: to_jsonb and its like look for casts to json
+// as they run, and nothing in a definition depends on them.
+absl::Status NoteCast(Oid32 cast);
+
 absl::Status RunAftermath(const Aftermath& aftermath);
 
 }  // namespace tviews::backend

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "backend/ddl/aftermath.h"
 #include "backend/tview/drop.h"
 #include "backend/tview/dropped.h"
 #include "backend/tview/label.h"
@@ -19,6 +20,7 @@
 #include <access/xact.h>
 #include <catalog/indexing.h>
 #include <catalog/objectaccess.h>
+#include <catalog/pg_cast.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_extension.h>
 #include <catalog/pg_rewrite.h>
@@ -99,6 +101,12 @@ void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_i
   if (access == OAT_POST_CREATE && class_id == TriggerRelationId) {
     pg::Enter<bool>([object]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(CheckNewTrigger(object));
+      return true;
+    });
+  }
+  if ((access == OAT_POST_CREATE || access == OAT_DROP) && class_id == CastRelationId) {
+    pg::Enter<bool>([object]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(NoteCast(object));
       return true;
     });
   }

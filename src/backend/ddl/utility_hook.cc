@@ -147,11 +147,17 @@ absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
   return RecordDdl(statement, aftermath);
 }
 
+// What CREATE SCHEMA contains comes here as a part of it, though nothing has been decided about it
+// before. No other command has these as parts.
+bool IsElementOfSchema(const Node* statement) {
+  return !InternalDdlScope::IsOpen() && (IsA(statement, CreateStmt) || IsA(statement, ViewStmt));
+}
+
 // Parts of a command come here too, in the middle of it; and transaction statements, which may have
 // no transaction before or after.
 bool IsWholeCommand(const Node* statement, ProcessUtilityContext context) {
-  return context != PROCESS_UTILITY_SUBCOMMAND && !IsA(statement, TransactionStmt) &&
-         IsTransactionState();
+  return (context != PROCESS_UTILITY_SUBCOMMAND || IsElementOfSchema(statement)) &&
+         !IsA(statement, TransactionStmt) && IsTransactionState();
 }
 
 absl::StatusOr<DatabaseId> Park(const Node* statement, ProcessUtilityContext context) {

@@ -83,7 +83,7 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, PlainAnalys
   Query* expanded = lineage::ExpandQuery(query, &analysis->views);
   lineage::RefuseUntrackable(expanded);
   lineage::TrimUnreadColumns(expanded);
-  lineage::FindSettings(expanded, &analysis->settings);
+  lineage::FindSettings(expanded, &analysis->settings, &analysis->undetermined);
   lineage::Tree* tree = lineage::BuildTree(expanded);
   analysis->reads = tree->reads;
   lineage::FindUndetermined(tree, &analysis->undetermined);

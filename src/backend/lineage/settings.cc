@@ -17,16 +17,20 @@
 namespace tviews::backend::lineage {
 namespace {
 
-using Names = PlainArray<const char*>;
+struct Names {
+  PlainArray<const char*>* settings;
+  bool has_objects =
+      false;  // a name of an object of the catalogs becomes text, or text becomes one
+};
 
 // The form that a value is converted to, or from.
 enum class Form { kText, kJson };
 
 void Add(const char* name, Names* names) {
-  for (const char* known : *names) {
+  for (const char* known : *names->settings) {
     if (strcmp(known, name) == 0) return;
   }
-  names->Add(name);
+  names->settings->Add(name);
 }
 
 bool IsOneOf(const char* name, std::initializer_list<const char*> list) {
@@ -105,9 +109,14 @@ void AddConversion(Oid type, Form form, bool is_input, int depth, Names* names) 
     case REGTYPEOID:
     case REGROLEOID:
     case REGNAMESPACEOID:
+    case REGCOLLATIONOID:
     case REGCONFIGOID:
     case REGDICTIONARYOID:
+      names->has_objects = true;
       if (!is_input) Add("quote_all_identifiers", names);
+      return;
+    case ACLITEMOID:
+      names->has_objects = true;
       return;
     default:
       return AddPartsConversion(base, form, is_input, depth, names);
@@ -228,8 +237,14 @@ bool Visit(Node* node, void* context) {
 
 }  // namespace
 
-void FindSettings(const Query* query, PlainArray<const char*>* names) {
-  Visit(reinterpret_cast<Node*>(const_cast<Query*>(query)), names);
+void FindSettings(const Query* query, PlainArray<const char*>* settings,
+                  PlainArray<const char*>* undetermined) {
+  Names names = {.settings = settings};
+  Visit(reinterpret_cast<Node*>(const_cast<Query*>(query)), &names);
+  if (!names.has_objects) return;
+  undetermined->Add(
+      "names of tables, types, roles and the like as text (regclass and its kind) change without a "
+      "change of the sources; documents keep the value of their last refresh");
 }
 
 }  // namespace tviews::backend::lineage

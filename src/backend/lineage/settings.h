@@ -13,10 +13,12 @@ struct Query;
 
 namespace tviews::backend::lineage {
 
-// Adds the names, as the server spells them, each once: conversions of values to text, XML and JSON
-// and back, functions of the server that look at the time zone or a locale, and text search without
-// a configuration. What functions of users look at is not seen.
-void FindSettings(const Query* query, PlainArray<const char*>* names);
+// Adds the names to `settings`, as the server spells them, each once: conversions of values to
+// text, XML and JSON and back, functions of the server that look at the time zone or a locale, and
+// text search without a configuration. What functions of users look at is not seen. Adds to
+// `undetermined` why the conversions make the result depend on the catalogs, if they do.
+void FindSettings(const Query* query, PlainArray<const char*>* settings,
+                  PlainArray<const char*>* undetermined);
 
 }  // namespace tviews::backend::lineage
 

@@ -65,6 +65,22 @@ absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32
   return RelationIds(found);
 }
 
+absl::StatusOr<std::vector<Oid32>> TypesPrintedBy(const std::vector<Oid32>& functions) {
+  if (functions.empty()) return std::vector<Oid32>();
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          std::string("WITH RECURSIVE used (class, object) AS ("
+                      " SELECT 'pg_proc'::regclass::oid, unnest($1::oid[]) UNION") +
+              kUsedBy +
+              ") SELECT DISTINCT c.castsource FROM used JOIN pg_cast c"
+              " ON used.class = 'pg_cast'::regclass AND c.oid = used.object"
+              " WHERE c.casttarget = 'json'::regtype ORDER BY 1",
+          {OidArray(functions)}));
+  return RelationIds(found);
+}
+
 // Dependencies on what initdb has pinned are not recorded: functions of text search are found in
 // the trees of the views.
 absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 object) {

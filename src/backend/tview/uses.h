@@ -22,6 +22,10 @@ namespace tviews::backend {
 // Also by way of operators, casts, aggregates and functions whose bodies the server has parsed.
 absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32>& functions);
 
+// The types of which one of them, or what calls it, makes JSON: a cast that to_jsonb and its like
+// find by themselves.
+absl::StatusOr<std::vector<Oid32>> TypesPrintedBy(const std::vector<Oid32>& functions);
+
 // A text search configuration or dictionary, or a collation; also by way of functions as above. Of
 // text search also those that leave the choice of the configuration to a setting.
 absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 object);

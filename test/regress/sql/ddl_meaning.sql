@@ -192,6 +192,40 @@ CALL look();
 SELECT data FROM tv_marked;
 DROP TABLE tv_below, tv_part, tv_typed, tv_guest, tv_called, tv_marked, tv_view, tv_twice;
 
+-- casts to json, which to_jsonb finds as it runs: of an enum, of one in a composite type; their functions
+CREATE FUNCTION print_mood(mood) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT json_build_array('mood') $$;
+CALL look();
+CREATE CAST (mood AS json) WITH FUNCTION print_mood(mood);
+CALL look();
+SELECT data FROM tv_mood ORDER BY pk_mood;
+CREATE OR REPLACE FUNCTION print_mood(mood) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT json_build_array('another') $$;
+CALL look();
+CREATE CAST (pair AS json) WITH INOUT;
+CALL look();
+CREATE FUNCTION counted(mood) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+CREATE CAST (mood AS int) WITH FUNCTION counted(mood);
+CALL look();
+DROP CAST (pair AS json);
+CALL look();
+DROP FUNCTION print_mood(mood) CASCADE;
+CALL look();
+SELECT data FROM tv_mood ORDER BY pk_mood;
+-- constraints of domains: what failed for one heals without it
+CREATE DOMAIN small AS int CHECK (VALUE < 10);
+CREATE TABLE tv_small AS SELECT pk_plain AS pk_small, length(label)::small AS data FROM tb_plain;
+INSERT INTO tb_plain VALUES (8, 'longer than that'), (9, NULL);
+ALTER DOMAIN small SET NOT NULL;
+UPDATE tb_plain SET label = label || '' WHERE pk_plain = 9;
+SELECT pg_tviews_wait();
+SELECT key, sqlstate FROM pg_tview_dead_letter WHERE tview = 'tv_small'::regclass ORDER BY key;
+ALTER DOMAIN small DROP NOT NULL;
+ALTER DOMAIN small DROP CONSTRAINT small_check;
+CALL look();
+TABLE tv_small ORDER BY 1;
+SELECT key, sqlstate FROM pg_tview_dead_letter WHERE tview = 'tv_small'::regclass ORDER BY key;
+DROP TABLE tv_small;
+DELETE FROM tb_plain WHERE pk_plain > 7;
+
 -- Row security that would apply to the owner of a TVIEW.
 CREATE ROLE ddl_meaning_user;
 GRANT USAGE, CREATE ON SCHEMA ddl_meaning TO ddl_meaning_user;

@@ -65,5 +65,28 @@ TABLE triggers;
 DROP TABLE tv_leaf;
 TABLE triggers;
 
+-- Elements of CREATE SCHEMA are parts of another command, and get what they would get alone.
+CREATE TABLE tb_era (pk_era int NOT NULL PRIMARY KEY, name text) PARTITION BY RANGE (pk_era);
+CREATE TABLE tb_event (pk_event int, name text);
+CREATE TABLE tv_era AS SELECT pk_era, name FROM tb_era;
+CREATE TABLE tv_event AS SELECT name AS pk_event, count(*) AS events FROM tb_event GROUP BY name;
+CREATE SCHEMA ddl_partitions_new
+  CREATE TABLE era_1 PARTITION OF ddl_partitions.tb_era FOR VALUES FROM (1) TO (10)
+  CREATE TABLE event_1 () INHERITS (ddl_partitions.tb_event);
+INSERT INTO ddl_partitions_new.era_1 VALUES (1, 'one'), (2, 'two');
+INSERT INTO ddl_partitions_new.event_1 VALUES (1, 'one'), (2, 'one');
+SELECT pg_tviews_wait();
+TABLE differences;
+TABLE tv_event;
+TRUNCATE ddl_partitions_new.era_1;
+SELECT pg_tviews_wait();
+TABLE tv_era;
+CREATE SCHEMA ddl_partitions_heir CREATE TABLE heir () INHERITS (ddl_partitions.tv_event);
+SELECT to_regnamespace('ddl_partitions_heir');
+DROP SCHEMA ddl_partitions_new CASCADE;
+SELECT pg_tviews_wait();
+TABLE differences;
+TABLE tv_event;
+
 SET client_min_messages = warning;
 DROP SCHEMA ddl_partitions CASCADE;

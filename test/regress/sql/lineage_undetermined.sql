@@ -152,6 +152,16 @@ CALL say('SELECT code AS pk_said, count(*) FROM padded GROUP BY code');
 CALL say('SELECT DISTINCT code AS pk_said FROM padded');
 CALL say('SELECT loose AS pk_said, count(*) FROM padded GROUP BY loose');
 
+-- names of what is in the catalogs: renamed without a change of a source
+CREATE TABLE catalogued (pk int PRIMARY KEY, part regclass, parts regtype[], note text);
+CALL say('SELECT pk AS pk_said, part, parts FROM catalogued');
+CALL say('SELECT pk AS pk_said, part::text FROM catalogued');
+CALL say('SELECT pk AS pk_said, parts::text FROM catalogued');
+CALL say('SELECT pk AS pk_said, to_jsonb(catalogued) FROM catalogued');
+CALL say('SELECT pk AS pk_said, jsonb_build_object(''type'', pg_typeof(note)) FROM catalogued');
+CALL say('SELECT pk AS pk_said, note::regnamespace FROM catalogued');
+CALL say('SELECT pk AS pk_said, quote_ident(note) FROM catalogued');
+
 -- all reasons of one definition
 RESET client_min_messages;
 SET pg_tviews.notice_lineage = on;
