@@ -151,22 +151,28 @@ absl::StatusOr<Dropped> ReadDrop(const std::string& log_id) {
   return dropped;
 }
 
-// Definitions of others are no business of the caller's.
-absl::Status CheckMayRestore(const Dropped& dropped) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool may_restore, pg::CallFor([&] {
-                            const Oid owner = get_role_oid(dropped.owner.c_str(), true);
-                            return OidIsValid(owner) ? has_privs_of_role(GetUserId(), owner)
-                                                     : superuser();
-                          }));
-  if (may_restore) return absl::OkStatus();
-  return pg::MakeError(absl::StatusCode::kPermissionDenied,
-                       {.message = "must be owner of " + dropped.request.name.table});
-}
-
-absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
-
-absl::StatusOr<bool> RoleExists(const std::string& role) {
-  return pg::CallFor([&] { return OidIsValid(get_role_oid(role.c_str(), true)); });
+// The role that owned what was dropped: as whom everything is made again. Definitions of others
+// are no business of the caller's.
+absl::StatusOr<RoleId> FindOwner(const Dropped& dropped) {
+  const std::string& table = dropped.request.name.table;
+  Oid owner = InvalidOid;
+  bool may_restore = false;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    owner = get_role_oid(dropped.owner.c_str(), true);
+    may_restore = OidIsValid(owner) ? has_privs_of_role(GetUserId(), owner) : superuser();
+  }));
+  if (!may_restore) {
+    return pg::MakeError(absl::StatusCode::kPermissionDenied,
+                         {.message = "must be owner of " + table});
+  }
+  if (OidIsValid(owner)) return owner;
+  return pg::MakeError(
+      absl::StatusCode::kNotFound,
+      {.message = "role \"" + dropped.owner + "\", which owned " + table + ", does not exist",
+       .detail = "The query and the indexes of a TVIEW are run as its owner.",
+       .hint = "Create the role, or create the TVIEW as its new owner by the definition in "
+               "pg_tview_audit_log.",
+       .sqlstate = "42704"});
 }
 
 }  // namespace
@@ -255,17 +261,14 @@ void ForgetRemains() { All().clear(); }
 absl::StatusOr<std::string> RestoreDropped(const std::string& text, const std::string& query) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string log_id, FindDrop(text));
   TVIEWS_ASSIGN_OR_RETURN(Dropped dropped, ReadDrop(log_id));
-  TVIEWS_RETURN_IF_ERROR(CheckMayRestore(dropped));
+  TVIEWS_ASSIGN_OR_RETURN(const RoleId owner, FindOwner(dropped));
   if (!query.empty()) dropped.request.query = query;
-  const std::string table = dropped.request.name.QualifiedTable();
+  // What others have defined runs in no session but theirs.
+  dropped.request.with_no_data = owner != GetSessionUserId();
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::ForDdlOf(owner));
   TVIEWS_ASSIGN_OR_RETURN(const CreatedTview created, CreateTview(std::move(dropped.request)));
   for (const std::string& statement : dropped.statements) {
-    TVIEWS_RETURN_IF_ERROR(Run(statement));
-  }
-  TVIEWS_ASSIGN_OR_RETURN(const bool owner_exists, RoleExists(dropped.owner));
-  if (owner_exists) {
-    TVIEWS_RETURN_IF_ERROR(
-        Run("ALTER TABLE " + table + " OWNER TO " + QuoteIdentifier(dropped.owner)));
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql(statement).status());
   }
   return created.name;
 }

@@ -34,8 +34,8 @@ absl::StatusOr<std::string> TakeRemains(RelationId tview);
 void ForgetRemains();
 
 // Creates the TVIEW that was called `text` when it was dropped, with `query` if it is not empty,
-// else with the query that it had, and gives it its indexes, comments, grants and owner. Returns
-// its name.
+// else with the query that it had, and gives it its indexes, comments and grants, all of it as the
+// owner that it had: the caller may be a superuser. Returns its name.
 absl::StatusOr<std::string> RestoreDropped(const std::string& text, const std::string& query);
 
 }  // namespace tviews::backend

@@ -81,6 +81,15 @@ absl::StatusOr<UserScope> UserScope::AsExtensionOwner() {
   return Make(owner, SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 }
 
+absl::StatusOr<UserScope> UserScope::ForDdlOf(RoleId owner) {
+  Oid current = InvalidOid;
+  int context = 0;
+  GetUserIdAndSecContext(&current, &context);
+  UserScope scope(current, context, NewGUCNestLevel());
+  SetUserIdAndSecContext(owner, context | SECURITY_RESTRICTED_OPERATION);
+  return scope;
+}
+
 UserScope::UserScope(UserScope&& other) noexcept
     : user_(other.user_),
       security_context_(other.security_context_),

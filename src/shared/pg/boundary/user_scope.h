@@ -34,6 +34,10 @@ class UserScope {
   // privileges: as the owner of the extension.
   static absl::StatusOr<UserScope> AsExtensionOwner();
 
+  // For commands that make what `owner` has defined, on behalf of somebody else: as `owner`, in a
+  // security-restricted operation, with the caller's settings.
+  static absl::StatusOr<UserScope> ForDdlOf(RoleId owner);
+
   UserScope(UserScope&& other) noexcept;
   UserScope& operator=(UserScope&&) = delete;
   ~UserScope();
