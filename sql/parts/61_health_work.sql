@@ -117,7 +117,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'queue and lag', 'warning',
            format(CASE WHEN behind.retry_at IS NULL
-                       THEN 'TVIEW %s is behind the others since %s: %s. It catches up when the lock is released; see who blocks.'
+                       THEN 'TVIEW %s is behind the others since %s: %s. It catches up when the cause is gone; where it is a lock, see who blocks.'
                        ELSE 'TVIEW %s is left behind since %s: %s. It is tried again at %s. Correct what it calls, or see "A TVIEW that stalls" in the runbooks; then SELECT pg_tviews_retry(...).'
                        END, behind.tview, behind.since::timestamptz(0), behind.reason, behind.retry_at::timestamptz(0))
     FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - coalesce(patience, '0') OR behind.retry_at IS NOT NULL

@@ -47,7 +47,7 @@ CREATE TABLE tv_good AS SELECT pk_good, n FROM tb_good;
 """ % "\n".join(f"  IF mood = $m${mood}$m$ THEN {body}; END IF;" for mood, body in
                [(what, body) for what, (body, _) in STALLS.items()] + [(call, call) for call in WAITS])
 
-BEHIND = "SELECT reason FROM pg_tview_behind WHERE tview = 'tv_bad'::regclass AND retry_at > now()"
+BEHIND = "SELECT reason, retry_at > now() FROM pg_tview_behind WHERE tview = 'tv_bad'::regclass"
 
 
 def applier():
@@ -82,18 +82,21 @@ def check_stall(number, what, reason):
     wait_until(lambda: good(number), f"tv_good beside {what}", 30)
     took = time.monotonic() - began
     print(f"note: {what}: the others after {took:.1f} s")
-    found = wait_until(lambda: run(reader, BEHIND), f"tv_bad to be left behind for {what}")[0][0]
+    found, is_given_up = wait_until(lambda: run(reader, BEHIND), f"tv_bad to be left behind for {what}")[0]
     assert reason in found, f"{what}: {found}"
-    assert value(reader, "SELECT count(*) FROM pg_tview_behind WHERE tview = 'tv_over'::regclass AND retry_at IS NOT NULL") == 1
+    assert value(reader, "SELECT count(*) FROM pg_tview_behind WHERE tview = 'tv_over'::regclass") == 1
     assert value(reader, "SELECT count(*) FROM tv_bad WHERE n = %s", (number,)) == 0, "half of a transaction is shown"
-    # Others are as quick as ever, and nobody waits for it.
+    # Others are as quick as ever, and nobody waits for it. A shortage may pass: that is waited for.
     began = time.monotonic()
     run(connection, f"UPDATE tb_good SET n = -{number}")
-    run(connection, "SELECT pg_tviews_wait('20 s')")
-    assert good(-number) and time.monotonic() - began < 10, time.monotonic() - began
-    assert any("TVIEW" in notice and "left behind" in notice for notice in connection.notices), connection.notices
-    del connection.notices[:]
-    findings = run(reader, "SELECT message FROM pg_tviews_health_check() WHERE component = 'queue and lag' AND severity = 'warning'")
+    if is_given_up:
+        run(connection, "SELECT pg_tviews_wait('20 s')")
+        assert any("TVIEW" in notice and "left behind" in notice for notice in connection.notices), connection.notices
+        del connection.notices[:]
+    else:
+        assert "its refresh fails" in found, found
+    wait_until(lambda: good(-number), f"tv_good to go on beside {what}", 10)
+    findings = run(reader, "SELECT message FROM pg_tviews_health_check(patience => '0') WHERE component = 'queue and lag' AND severity = 'warning'")
     assert any("tv_bad" in message for message, in findings), findings
     # Who asks for it is told so, and does not wait.
     try:
@@ -134,7 +137,7 @@ with Server("definition_stalls", "pg_tviews.refresh_timeout = 2s\npg_tviews.refr
     assert not good(number)
     run(reader, "SELECT pg_cancel_backend(%s)", (applier(),))
     wait_until(lambda: good(number), "tv_good after a cancel", 10)
-    assert value(reader, BEHIND) == "its refresh was cancelled"
+    assert run(reader, BEHIND) == [("its refresh was cancelled", True)]
     # The pause outlives the applier.
     before = value(reader, "SELECT retry_at FROM pg_tview_behind WHERE tview = 'tv_bad'::regclass")
     run(reader, "SELECT pg_terminate_backend(%s)", (applier(),))

@@ -197,7 +197,10 @@ def test_batch_fails(server, connection):
     ((pid,),) = wait_until(lambda: run(holder, stuck), "a helper that sends nothing")
     run(holder, "SELECT pg_advisory_unlock(2000)")
     run(holder, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_tviews applier'")
+    # A cancel leaves the TVIEW behind, and says so.
+    wait_until(lambda: run(holder, "SELECT 1 FROM pg_tview_behind WHERE reason LIKE '%cancelled%'"), "tv_stopped to be left behind")
     wait_until(lambda: not run(holder, "SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)), "its end")
+    run(connection, "SELECT pg_tviews_retry('stopped')")
     check_equal(connection, "after a batch that failed")
     run(connection, "DROP TABLE tv_stopped")
     holder.close()

@@ -114,7 +114,7 @@ void BehindTviews::Remember(const TviewDefinition& tview, const std::string& rea
   stuck->second.pause.NoteFailure(now, until - now);
   stuck->second.pause.WaitUntil(until);
   stuck->second.reason = reason;
-  stuck->second.is_own_fault = true;
+  stuck->second.is_own_fault = stuck->second.is_given_up = true;
   stuck->second.is_told = true;
 }
 
@@ -207,7 +207,7 @@ absl::StatusOr<DeltaSet> BehindTviews::CatchUp(const TviewDefinition& tview) {
 // that it reads. 0: as soon as a lock is to be had.
 Timestamp BehindTviews::RetryAt(const TviewDefinition& tview) const {
   const auto stuck = stuck_.find(tview.relation);
-  if (stuck != stuck_.end() && stuck->second.is_own_fault) return stuck->second.pause.until();
+  if (stuck != stuck_.end() && stuck->second.is_given_up) return stuck->second.pause.until();
   for (const SourceLineage& source : tview.sources) {
     const auto found = retry_at_.find(source.source);
     if (found != retry_at_.end() && left_aside_.contains(source.source)) return found->second;
@@ -222,6 +222,7 @@ BehindTviews::Stuck& BehindTviews::Pause(RelationId tview, bool is_own_fault, Ti
   if (stuck.is_own_fault != is_own_fault) stuck.pause = fresh;
   stuck.pause.NoteFailure(GetCurrentTimestamp(), at_least);
   stuck.is_own_fault = is_own_fault;
+  stuck.is_given_up = false;
   stuck.is_told = false;
   return stuck;
 }
@@ -240,6 +241,7 @@ void BehindTviews::NoteFault(RelationId tview, const std::string& reason, Timest
                              bool is_error) {
   Stuck& stuck = Pause(tview, true, spent * kRest);
   stuck.reason = reason;
+  stuck.is_given_up = !is_error;
   if (is_error) ++stuck.errors;
 }
 

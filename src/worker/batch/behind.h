@@ -16,7 +16,8 @@
 // Of those whose own refresh is at fault (a definition that loops, sleeps, needs all memory), the
 // next attempt comes after a pause that grows with what the last one cost, so that the others have
 // nine tenths of the time at least. pg_tview_behind.retry_at says when; it outlives the applier.
-// Nobody waits for such a TVIEW: it can take for ever.
+// Nobody waits for such a TVIEW, as it can take for ever: but where it fails for lack of resources,
+// which passes, or ends in quarantine within a minute.
 //
 // (1) A TVIEW is in pg_tview_behind, as any snapshot sees it, or stands at that snapshot's
 // frontier. (2) A TVIEW that reads one that is behind is behind too, once that one owes it
@@ -97,7 +98,8 @@ class BehindTviews {
     BackOff pause;
     std::string reason = {};
     bool is_own_fault = false;
-    bool is_told = false;  // by pg_tview_behind
+    bool is_given_up = false;  // nobody waits for it
+    bool is_told = false;      // by pg_tview_behind
     int times_gave_way = 0;
     int errors = 0;
   };
