@@ -53,7 +53,7 @@ DROP TABLE tb_note CASCADE;
 DROP TYPE mood CASCADE;
 SELECT severity, regexp_replace(message, ', [^,)]*\)', ', ...)') AS message FROM pg_tviews_health_check() WHERE message ~ 'TVIEW (book|note|mood|shelved) was dropped by CASCADE' ORDER BY 2;
 SELECT entity, details ->> 'command' AS command, details ->> 'cascade' AS cascade FROM pg_tview_audit_log
-WHERE operation = 'DROP' AND entity IN ('book', 'note', 'mood', 'shelved') ORDER BY 1;
+WHERE operation = 'DROP' AND details ->> 'cascade' = 'true' AND entity IN ('book', 'note', 'mood', 'shelved') ORDER BY 1;
 -- Meant: no warning.
 CREATE TABLE tv_plain AS SELECT pk_book AS pk_plain, title FROM tb_book;
 DROP TABLE tv_plain CASCADE;
