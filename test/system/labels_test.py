@@ -35,8 +35,8 @@ with Server("labels") as server:
     run(session, """SECURITY LABEL FOR pg_tviews ON TABLE tv_good IS '{"entity": "good", "key": "pk_good", "view": "public.v_good",
         "options": {"notify": true, "a_later_one": [1.5, {"x": null}]}}'""")
 
+    # Nobody asks for adoption: what was restored before the extension is found at its creation.
     run(session, "CREATE EXTENSION pg_tviews")
-    run(session, "SELECT * FROM pg_tviews_adopt()")
     wait_until(lambda: value(session, "SELECT count(*) FROM pg_tview_meta WHERE entity = 'good'") == 1, "the good one to be adopted")
     check_equal(session, "beside hostile labels")
     assert value(session, "SELECT options ->> 'notify' FROM pg_tview_meta") == "true"
@@ -44,6 +44,10 @@ with Server("labels") as server:
     check_equal(session, "after a change")
     named = {row[0] for row in run(session, "SELECT tview::text FROM pg_tview_dead_letter WHERE error LIKE '%label%'")}
     assert named == {f"tv_hostile{i}" for i in range(len(HOSTILE))}, named
+    # Those that go, or lose their label, leave nothing behind.
+    run(session, "DROP TABLE tv_lost; SECURITY LABEL FOR pg_tviews ON TABLE tv_hostile1 IS NULL")
+    wait_until(lambda: value(session, "SELECT count(*) FROM pg_tview_dead_letter") == len(HOSTILE) - 1, "their dead letters to go")
+    assert value(session, "SELECT count(*) FROM pg_tviews_health_check() WHERE message ~ 'is no TVIEW'") == 0
     assert "terminated by signal" not in server.log() and "was terminated" not in server.log()
     run(session, "CREATE TABLE tv_more AS SELECT pk_good AS pk_more FROM tb_good")
     check_equal(session, "with another one")

@@ -120,8 +120,13 @@ absl::Status CheckAgain(const Node* statement, const Aftermath& aftermath) {
   }
 }
 
-// A restored table gets the primary key that its adoption waits for.
+// What a dump has brought can be adopted now: the extension is there at last, or a restored table
+// has the primary key that its adoption waits for.
 absl::Status WakeForAdoption(const Node* statement) {
+  if (IsA(statement, CreateExtensionStmt) && IsExtensionCommand(statement)) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool any_waits, AnyHasLabel());
+    return any_waits ? NoteMetadataChange() : absl::OkStatus();
+  }
   if (!IsA(statement, AlterTableStmt)) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([statement]() -> RelationId {
                             return RangeVarGetRelid(

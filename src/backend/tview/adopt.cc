@@ -297,6 +297,21 @@ absl::Status NoteFailure(const Foundling& foundling, const absl::Status& error) 
   return absl::OkStatus();
 }
 
+// Of tables that were dropped, or have lost their label, while they waited.
+absl::Status ForgetLettersOfTheGone() {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters,
+                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
+  return pg::ExecuteSqlLatest(absl::StrCat("DELETE FROM ", letters,
+                                           " AS d WHERE NOT EXISTS (SELECT FROM ", meta,
+                                           " AS m WHERE m.tview = d.tview) AND NOT EXISTS (SELECT"
+                                           " FROM pg_seclabel AS l WHERE l.objoid = d.tview AND"
+                                           " l.classoid = 'pg_class'::regclass AND l.provider ="
+                                           " 'pg_tviews')"))
+      .status();
+}
+
 // Until the first TVIEW is one of here, the frontier's snapshot is another database's.
 absl::Status ForgetFrontier() {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
@@ -313,6 +328,7 @@ absl::Status ForgetFrontier() {
 
 absl::StatusOr<Adoption> AdoptTviews() {
   TVIEWS_RETURN_IF_ERROR(LabelWhatHasNone());
+  TVIEWS_RETURN_IF_ERROR(ForgetLettersOfTheGone());
   TVIEWS_ASSIGN_OR_RETURN(std::vector<Foundling> foundlings, FindFoundlings());
   const bool has_copies = std::any_of(foundlings.begin(), foundlings.end(),
                                       [](const Foundling& found) { return found.is_copy; });

@@ -114,6 +114,15 @@ absl::Status RemoveLabels() {
   });
 }
 
+absl::StatusOr<bool> AnyHasLabel() {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT EXISTS (SELECT FROM pg_catalog.pg_seclabel WHERE provider"
+                           " OPERATOR(pg_catalog.=) $1)",
+                           {kLabelProvider}));
+  return found.rows.at(0)[0] == "t";
+}
+
 absl::StatusOr<bool> AwaitsAdoption(RelationId relation) {
   const ObjectAddress object = AddressOf(relation);
   TVIEWS_ASSIGN_OR_RETURN(const bool has_label, pg::CallFor([&] {

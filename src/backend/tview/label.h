@@ -32,6 +32,9 @@ absl::Status WriteLabel(RelationId tview);
 // Removes every label of this database: the extension goes.
 absl::Status RemoveLabels();
 
+// True if a table of this database has a label.
+absl::StatusOr<bool> AnyHasLabel();
+
 // True if `relation` has a label and is no TVIEW: something may have come that it waited for.
 absl::StatusOr<bool> AwaitsAdoption(RelationId relation);
 

@@ -43,13 +43,18 @@ absl::StatusOr<std::string> AdoptionFunction() {
 absl::StatusOr<bool> NeedsAdoption() {
   return Ask([]() -> absl::StatusOr<pg::SqlResult> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string letters,
+                            pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
     return pg::ExecuteSql(
+        // The letters of what has been dropped unadopted are forgotten by adoption, too.
         absl::StrCat("SELECT EXISTS (SELECT FROM (SELECT objoid FROM pg_catalog.pg_seclabel"
                      " WHERE provider = 'pg_tviews') AS label FULL JOIN ",
                      meta,
                      " AS m ON m.tview = label.objoid WHERE label.objoid IS NULL"
                      " OR (m.system_identifier = $1::bigint AND m.database_oid = $2::oid)"
-                     " IS NOT TRUE)"),
+                     " IS NOT TRUE) OR EXISTS (SELECT FROM ",
+                     letters, " AS d WHERE NOT EXISTS (SELECT FROM ", meta,
+                     " AS m WHERE m.tview = d.tview))"),
         {absl::StrCat(static_cast<std::int64_t>(GetSystemIdentifier())),
          absl::StrCat(MyDatabaseId)},
         true);
