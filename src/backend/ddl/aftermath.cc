@@ -554,12 +554,20 @@ absl::Status NoteConcurrentDetach(const AlterTableStmt* statement, const AlterTa
 }  // namespace
 
 absl::Status NoteCast(Oid32 cast) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
-  if (!has_tviews) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const Oid type, pg::CallFor([cast] { return TypePrintedBy(cast); }));
   if (type == InvalidOid) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(LockToChangeMeaning(TypeRelationId, type));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> users, UsersOfTypes({type}));
+  TVIEWS_RETURN_IF_ERROR(LockOutAppliers(users));
+  return NoteReaders(users);
+}
+
+absl::Status NoteSearchConfigurations() {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (!has_tviews) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> users, UsersOfDefaultSearch());
   TVIEWS_RETURN_IF_ERROR(LockOutAppliers(users));
   return NoteReaders(users);
 }

@@ -59,6 +59,10 @@ absl::Status PrepareForCommand(const Node* statement);
 // as they run, and nothing in a definition depends on them.
 absl::Status NoteCast(Oid32 cast);
 
+// A text search configuration, or a schema, comes, goes or gets another name: the one that a TVIEW
+// keeps as a setting, which is a name, may be another one now, or none.
+absl::Status NoteSearchConfigurations();
+
 absl::Status RunAftermath(const Aftermath& aftermath);
 
 }  // namespace tviews::backend

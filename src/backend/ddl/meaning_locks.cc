@@ -18,7 +18,8 @@
 namespace tviews::backend {
 namespace {
 
-// What initdb pins, below 12000, has no dependencies, and nobody changes it.
+// What initdb pins, below 12000, has no dependencies, and nobody changes it. Of a relation all
+// columns count: that a view reads its rows as a whole is not recorded beside columns of it.
 constexpr char kUsed[] =
     "WITH RECURSIVE used (class, object) AS ("
     " SELECT 'pg_rewrite'::regclass::oid, oid FROM pg_rewrite WHERE ev_class = $1::oid UNION"
@@ -32,7 +33,7 @@ constexpr char kUsed[] =
     " ON r.ev_class = d.refobjid WHERE d.classid = used.class AND d.objid = used.object"
     " AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> $1::oid"
     " UNION ALL SELECT 'pg_type'::regclass, a.atttypid FROM pg_depend d JOIN pg_attribute a"
-    " ON a.attrelid = d.refobjid AND (a.attnum = d.refobjsubid OR d.refobjsubid = 0)"
+    " ON a.attrelid = d.refobjid AND a.attnum > 0"
     " WHERE d.classid = used.class AND d.objid = used.object"
     " AND d.refclassid = 'pg_class'::regclass AND a.atttypid <> 0"
     " UNION ALL SELECT 'pg_type'::regclass, part.type FROM pg_type t CROSS JOIN LATERAL ("

@@ -23,8 +23,10 @@
 #include <catalog/pg_cast.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_extension.h>
+#include <catalog/pg_namespace.h>
 #include <catalog/pg_rewrite.h>
 #include <catalog/pg_trigger.h>
+#include <catalog/pg_ts_config.h>
 #include <commands/extension.h>
 #include <miscadmin.h>
 #include <utils/fmgroids.h>
@@ -107,6 +109,13 @@ void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object, int sub_i
   if ((access == OAT_POST_CREATE || access == OAT_DROP) && class_id == CastRelationId) {
     pg::Enter<bool>([object]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(NoteCast(object));
+      return true;
+    });
+  }
+  if (class_id == TSConfigRelationId ||
+      (access == OAT_POST_ALTER && class_id == NamespaceRelationId)) {
+    pg::Enter<bool>([]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(NoteSearchConfigurations());
       return true;
     });
   }

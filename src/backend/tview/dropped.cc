@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "backend/tview/create.h"
 #include "backend/tview/names.h"
+#include "backend/tview/stored_lineage.h"
 #include "shared/no_destructor.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -200,6 +201,13 @@ absl::Status NoteIndexDrop(RelationId index) {
                           }));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(table));
   if (!is_tview) return absl::OkStatus();
+  // What the index has rejected can be stored without it.
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters,
+                          pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const std::string rejected,
+      Ask("SELECT tview::oid::text FROM " + letters + " WHERE tview = $1::oid LIMIT 1", table));
+  if (!rejected.empty()) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
   // Creation makes some by itself, under the names that the server gives: this one replaces it.
   TVIEWS_ASSIGN_OR_RETURN(
       const std::string steps,

@@ -48,6 +48,16 @@ constexpr char kUsedBy[] =
     " 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass,"
     " 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass, 'pg_rewrite'::regclass)";
 
+// Dependencies on what initdb has pinned are not recorded: functions of text search are found in
+// the trees of the views.
+constexpr char kSearch[] =
+    "search (funcid) AS (SELECT '%:funcid ' || p.oid || ' %' FROM pg_proc p"
+    " WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (p.prorettype IN"
+    " ('tsvector'::regtype, 'tsquery'::regtype) OR p.proname ~ '^(ts_|.*_ts)'))";
+constexpr char kSearches[] =
+    "EXISTS (SELECT FROM pg_rewrite r JOIN search ON r.ev_action::text LIKE search.funcid"
+    " WHERE r.ev_class = m.backing_view OR r.ev_class = ANY (m.nested_views))";
+
 }  // namespace
 
 absl::StatusOr<std::vector<RelationId>> UsersOfFunctions(const std::vector<Oid32>& functions) {
@@ -81,8 +91,19 @@ absl::StatusOr<std::vector<Oid32>> TypesPrintedBy(const std::vector<Oid32>& func
   return RelationIds(found);
 }
 
-// Dependencies on what initdb has pinned are not recorded: functions of text search are found in
-// the trees of the views.
+absl::StatusOr<std::vector<RelationId>> UsersOfDefaultSearch() {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(std::string("WITH ") + kSearch + " SELECT m.tview::oid FROM " +
+                           tables.meta +
+                           " m WHERE m.options -> 'settings' ->> 'default_text_search_config'"
+                           " NOT LIKE 'pg\\_catalog.%' AND " +
+                           kSearches + " ORDER BY 1"));
+  return RelationIds(found);
+}
+
 absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 object) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
@@ -90,15 +111,8 @@ absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
           std::string("WITH RECURSIVE used (class, object) AS (SELECT $1::oid, $2::oid UNION") +
-              kUsedBy +
-              "), search (funcid) AS (SELECT '%:funcid ' || p.oid || ' %' FROM pg_proc p"
-              " WHERE p.pronamespace = 'pg_catalog'::regnamespace AND (p.prorettype IN"
-              " ('tsvector'::regtype, 'tsquery'::regtype) OR p.proname ~ '^(ts_|.*_ts)'))"
-              " SELECT m.tview::oid FROM " +
-              tables.meta + " m" + kByRule +
-              " OR $1::oid::regclass::text LIKE 'pg_ts_%' AND EXISTS (SELECT FROM pg_rewrite r"
-              " JOIN search ON r.ev_action::text LIKE search.funcid"
-              " WHERE r.ev_class = m.backing_view OR r.ev_class = ANY (m.nested_views))"
+              kUsedBy + "), " + kSearch + " SELECT m.tview::oid FROM " + tables.meta + " m" +
+              kByRule + " OR $1::oid::regclass::text LIKE 'pg_ts_%' AND " + kSearches +
               " ORDER BY 1",
           {std::to_string(object_class), std::to_string(object)}));
   return RelationIds(found);

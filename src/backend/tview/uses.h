@@ -30,6 +30,9 @@ absl::StatusOr<std::vector<Oid32>> TypesPrintedBy(const std::vector<Oid32>& func
 // text search also those that leave the choice of the configuration to a setting.
 absl::StatusOr<std::vector<RelationId>> UsersOfObject(Oid32 object_class, Oid32 object);
 
+// That search by a configuration of users which only a setting names.
+absl::StatusOr<std::vector<RelationId>> UsersOfDefaultSearch();
+
 // Also by way of arrays, domains, ranges and composite types, of columns that they read, and of
 // functions.
 absl::StatusOr<std::vector<RelationId>> UsersOfTypes(const std::vector<Oid32>& types);

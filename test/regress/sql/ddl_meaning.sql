@@ -115,6 +115,36 @@ CALL look();
 ALTER COLLATION odd REFRESH VERSION;
 CALL look();
 DROP TABLE tv_words, tv_odd;
+-- a configuration that only a setting names, which means another one, or none, later
+CREATE SCHEMA ddl_meaning_words;
+CREATE TEXT SEARCH CONFIGURATION ddl_meaning_words.words (COPY = pg_catalog.english);
+SET default_text_search_config = 'ddl_meaning_words.words';
+CREATE TABLE tv_search AS SELECT pk_plain AS pk_search, to_tsvector(label || ' running')::text AS data FROM tb_plain;
+RESET default_text_search_config;
+CREATE TABLE tv_english AS SELECT pk_plain AS pk_english, to_tsvector(label || ' running')::text AS data FROM tb_plain;
+CALL look();
+BEGIN;
+ALTER TEXT SEARCH CONFIGURATION ddl_meaning_words.words RENAME TO verba;
+CREATE TEXT SEARCH CONFIGURATION ddl_meaning_words.words (COPY = pg_catalog.simple);
+COMMIT;
+CALL look();
+BEGIN;
+DROP TEXT SEARCH CONFIGURATION ddl_meaning_words.words;
+ALTER TEXT SEARCH CONFIGURATION ddl_meaning_words.verba RENAME TO words;
+COMMIT;
+CALL look();
+BEGIN;
+ALTER SCHEMA ddl_meaning_words RENAME TO ddl_meaning_verba;
+CREATE SCHEMA ddl_meaning_words;
+CREATE TEXT SEARCH CONFIGURATION ddl_meaning_words.words (COPY = pg_catalog.simple);
+COMMIT;
+CALL look();
+TABLE tv_search;
+DROP SCHEMA ddl_meaning_words CASCADE;
+SELECT pg_tviews_wait();
+SELECT tview, key, sqlstate, error FROM pg_tview_dead_letter WHERE tview = 'tv_search'::regclass;
+DROP TABLE tv_search, tv_english;
+DROP SCHEMA ddl_meaning_verba CASCADE;
 -- columns of whole rows that are changed elsewhere: at a parent of what is read, at the type of a table or of a
 -- column, in a view, with a type that is dropped
 CREATE TABLE tb_above (pk_above int, note text);

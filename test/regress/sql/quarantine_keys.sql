@@ -238,4 +238,25 @@ UPDATE tb_limit SET n = pk_limit + 10;
 SELECT * FROM sick;
 SELECT * FROM differing();
 
+-- What only an index has rejected heals with the index.
+CREATE TABLE tb_index (pk_index int PRIMARY KEY, n int, word text);
+INSERT INTO tb_index VALUES (1, 1, 'one'), (2, 2, 'two'), (3, 3, 'three');
+CREATE TABLE tv_index AS SELECT pk_index, n, word FROM tb_index;
+CREATE INDEX tv_index_ratio ON tv_index ((100 / (n - 7)));
+CREATE UNIQUE INDEX tv_index_word ON tv_index (word);
+UPDATE tb_index SET n = 7 WHERE pk_index = 1;
+UPDATE tb_index SET word = 'three' WHERE pk_index = 2;
+:wait
+TABLE sick;
+DROP INDEX tv_index_ratio;
+DROP INDEX tv_index_word;
+:wait
+TABLE sick;
+TABLE tv_index ORDER BY 1;
+CREATE UNIQUE INDEX tv_index_word ON tv_index (n);
+UPDATE tb_index SET n = 8;
+:wait
+DROP TABLE tv_index;
+SELECT pg_tviews_wait();
+
 DROP SCHEMA quarantine_keys CASCADE;
