@@ -1,7 +1,9 @@
 #include "backend/ddl/own_tables.h"
 
 #include <string>
+#include <vector>
 
+#include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/tables/catalog.h"
@@ -37,10 +39,17 @@ absl::Status RefuseAttached(const RangeVar* name, const char* what) {
                         .sqlstate = "42809"});
 }
 
+// LOCK TABLE of a view locks what the view reads as the view's owner may.
 absl::Status CheckUse(const RangeVar* name) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Find(name));
-  if (relation == 0) return absl::OkStatus();
-  return CheckMayWriteOwnTable(relation, GetUserId());
+  TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
+  if (schema == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([name]() -> RelationId {
+                            return RangeVarGetRelid(name, NoLock, true);
+                          }));
+  TVIEWS_RETURN_IF_ERROR(CheckMayWriteOwnTable(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> below, ReadThrough(relation));
+  for (const RelationId read : below) TVIEWS_RETURN_IF_ERROR(CheckMayWriteOwnTable(read));
+  return absl::OkStatus();
 }
 
 absl::Status CheckAll(const List* names) {
@@ -106,13 +115,13 @@ absl::Status CheckOwnTables(const Node* statement) {
   }
 }
 
-absl::Status CheckMayWriteOwnTable(RelationId relation, RoleId role) {
+absl::Status CheckMayWriteOwnTable(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_own, pg::IsCatalogTable(relation));
   if (!is_own) return absl::OkStatus();
   const char* name = nullptr;
   bool is_superuser = false;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    is_superuser = superuser_arg(role);
+    is_superuser = superuser();
     name = get_rel_name(relation);
   }));
   if (is_superuser) return absl::OkStatus();

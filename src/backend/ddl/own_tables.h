@@ -22,8 +22,9 @@ namespace tviews::backend {
 // locking and emptying them to all but superusers.
 absl::Status CheckOwnTables(const Node* statement);
 
-// Refuses to write to `relation` as `role` if it is such a table and `role` no superuser.
-absl::Status CheckMayWriteOwnTable(RelationId relation, RoleId role);
+// Refuses to write to `relation` if it is such a table and the current user no superuser: also
+// through a view, for which the server asks what the view's owner may.
+absl::Status CheckMayWriteOwnTable(RelationId relation);
 
 }  // namespace tviews::backend
 

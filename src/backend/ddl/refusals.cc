@@ -320,7 +320,12 @@ constexpr char kLockHint[] =
 // LOCK TABLE of a view locks what the view reads, too.
 absl::Status CheckLockOfView(const RangeVar* name) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(name));
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, TviewBelow(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> below, ReadThrough(relation));
+  RelationId tview = 0;
+  for (const RelationId read : below) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(read));
+    if (is_tview) tview = read;
+  }
   if (tview == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(tview));
   return pg::MakeError(absl::StatusCode::kFailedPrecondition,

@@ -64,10 +64,9 @@ bool OnCheckPermissions(TVIEWS_CHECK_PERMS_PARAMETERS) {
     if (entry->relid < FirstNormalObjectId || writes == 0) continue;
     const Oid relation = entry->relid;
     if (writes == ACL_INSERT && IsLeftOut(relation)) continue;
-    const Oid role = OidIsValid(entry->checkAsUser) ? entry->checkAsUser : GetUserId();
-    pg::Enter<bool>([relation, role]() -> absl::StatusOr<bool> {
+    pg::Enter<bool>([relation]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(CheckMayChange(relation));
-      TVIEWS_RETURN_IF_ERROR(CheckMayWriteOwnTable(relation, role));
+      TVIEWS_RETURN_IF_ERROR(CheckMayWriteOwnTable(relation));
       return true;
     });
   }

@@ -213,12 +213,11 @@ absl::StatusOr<bool> RunsCodeOfUsers(RelationId view) {
   return found.processed > 0;
 }
 
-absl::StatusOr<RelationId> TviewBelow(RelationId view) {
+absl::StatusOr<std::vector<RelationId>> ReadThrough(RelationId view) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_view,
                           pg::CallFor([view] { return get_rel_relkind(view) == RELKIND_VIEW; }));
-  if (!is_view) return RelationId{0};
+  if (!is_view) return std::vector<RelationId>();
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest("WITH RECURSIVE below (id) AS (SELECT $1::oid UNION SELECT d.refobjid"
@@ -226,10 +225,9 @@ absl::StatusOr<RelationId> TviewBelow(RelationId view) {
                            " JOIN pg_rewrite r ON r.ev_class = below.id JOIN pg_depend d"
                            " ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
                            " AND d.refclassid = 'pg_class'::regclass)"
-                           " SELECT m.tview::oid FROM below JOIN " +
-                               meta + " AS m ON m.tview::oid = below.id LIMIT 1",
+                           " SELECT id FROM below WHERE id <> $1::oid ORDER BY 1",
                            {std::to_string(view)}));
-  return found.rows.empty() ? RelationId{0} : RelationIds(found).front();
+  return RelationIds(found);
 }
 
 }  // namespace tviews::backend

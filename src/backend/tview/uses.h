@@ -53,8 +53,8 @@ absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name
 absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
                                                       const std::string& column);
 
-// A TVIEW that `view` reads, directly or through other views, or 0.
-absl::StatusOr<RelationId> TviewBelow(RelationId view);
+// What a view reads, directly or through other views; nothing for other relations.
+absl::StatusOr<std::vector<RelationId>> ReadThrough(RelationId view);
 
 }  // namespace tviews::backend
 
