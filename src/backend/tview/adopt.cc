@@ -254,6 +254,7 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
   if (!is_locked) return std::string("its view is locked by another session");
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(foundling.table));
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(foundling.table, foundling.key_column));
   TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));

@@ -245,8 +245,11 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
   if (!request.with_no_data) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
 
-  // Event triggers may have added something to the table.
+  // Event triggers may have added something.
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(table));
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_column));
+  TVIEWS_RETURN_IF_ERROR(CheckIsPlainView(view));
+  TVIEWS_RETURN_IF_ERROR(CheckSameColumns(table, view));
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,
                                          .entity = name.entity,

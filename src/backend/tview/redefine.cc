@@ -126,6 +126,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
   const std::string& key_column = query.columns[key - 1].name;
   TVIEWS_RETURN_IF_ERROR(EnsurePrimaryKey(table, key_column));
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_column));
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,

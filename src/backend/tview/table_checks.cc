@@ -28,6 +28,22 @@ absl::Status CheckOwner(RelationId relation) {
                        {.message = "must be owner of " + name});
 }
 
+namespace {
+
+// `reasons` is one text, empty if there is nothing against `table`.
+absl::Status RefuseFor(RelationId table, const absl::StatusOr<pg::SqlResult>& reasons) {
+  TVIEWS_RETURN_IF_ERROR(reasons.status());
+  const std::string reason = reasons->rows.empty() ? "" : reasons->rows[0][0].value_or("");
+  if (reason.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(table));
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "table " + name + " cannot become a TVIEW",
+                        .detail = reason,
+                        .sqlstate = "42809"});
+}
+
+}  // namespace
+
 absl::Status CheckSameColumns(RelationId table, RelationId view) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(
@@ -55,9 +71,8 @@ absl::Status CheckSameColumns(RelationId table, RelationId view) {
 }
 
 absl::Status CheckIsPlainTable(RelationId table) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(table));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
+  return RefuseFor(
+      table,
       pg::ExecuteSqlLatest(
           "SELECT pg_catalog.concat_ws(' ',"
           " CASE WHEN relkind <> 'r' OR relispartition THEN 'It is not an ordinary table.' END,"
@@ -69,12 +84,20 @@ absl::Status CheckIsPlainTable(RelationId table) {
           " IN (inhrelid, inhparent)) THEN 'It inherits, or is inherited from.' END)"
           " FROM pg_catalog.pg_class WHERE oid = $1::oid",
           {std::to_string(table)}));
-  const std::string reason = found.rows.empty() ? "" : found.rows[0][0].value_or("");
-  if (reason.empty()) return absl::OkStatus();
-  return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                       {.message = "table " + name + " cannot become a TVIEW",
-                        .detail = reason,
-                        .sqlstate = "42809"});
+}
+
+absl::Status CheckPromisesNothing(RelationId table, const std::string& key) {
+  return RefuseFor(
+      table, pg::ExecuteSqlLatest(
+                 "SELECT pg_catalog.concat_ws(' ',"
+                 " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid"
+                 " AND contype IN ('c', 'x')) THEN 'It has CHECK or EXCLUDE constraints.' END,"
+                 " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid"
+                 " AND attnum > 0 AND NOT attisdropped AND attname <> $2 AND attnotnull)"
+                 " THEN 'Columns beside the key are NOT NULL.' END,"
+                 " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid"
+                 " AND attnum > 0 AND attgenerated <> '') THEN 'It has generated columns.' END)",
+                 {std::to_string(table), key}));
 }
 
 absl::Status CheckIsPlainView(RelationId view) {

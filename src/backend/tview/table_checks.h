@@ -24,6 +24,10 @@ absl::Status CheckSameColumns(RelationId table, RelationId view);
 // Fails if `table` has what would run in the applier or hide rows: triggers, rules, policies.
 absl::Status CheckIsPlainTable(RelationId table);
 
+// Fails if `table` says more about its rows than that `key` is not null: refreshes do not ask its
+// constraints, but the planner and dumps believe them.
+absl::Status CheckPromisesNothing(RelationId table, const std::string& key);
+
 // Fails if `view` has INSTEAD OF triggers, or rules besides its query.
 absl::Status CheckIsPlainView(RelationId view);
 

@@ -61,6 +61,44 @@ END $$;
 CREATE EVENT TRIGGER ddl_others_add ON ddl_command_end EXECUTE FUNCTION add_early();
 CREATE TABLE tv_other AS SELECT pk_item AS pk_other, name FROM tb_item;
 DROP EVENT TRIGGER ddl_others_add;
+-- nor columns, or anything on the view
+CREATE OR REPLACE FUNCTION add_early() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF tg_tag = 'CREATE TABLE AS' THEN ALTER TABLE ddl_others.tv_other ADD COLUMN more int DEFAULT 5; END IF;
+END $$;
+CREATE EVENT TRIGGER ddl_others_add ON ddl_command_end EXECUTE FUNCTION add_early();
+CREATE TABLE tv_other AS SELECT pk_item AS pk_other, name FROM tb_item;
+CREATE OR REPLACE FUNCTION add_early() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF tg_tag = 'CREATE TABLE AS' THEN CREATE RULE r AS ON INSERT TO ddl_others.v_other DO INSTEAD NOTHING; END IF;
+END $$;
+CREATE TABLE tv_other AS SELECT pk_item AS pk_other, name FROM tb_item;
+CREATE OR REPLACE FUNCTION add_early() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF tg_tag = 'CREATE TABLE AS' THEN ALTER TABLE ddl_others.tv_other ALTER name SET NOT NULL; END IF;
+END $$;
+CREATE TABLE tv_other AS SELECT pk_item AS pk_other, name FROM tb_item;
+DROP EVENT TRIGGER ddl_others_add;
+
+-- A table that promises what refreshes do not ask becomes no TVIEW, nor when it comes in a dump.
+CREATE VIEW v_promise AS SELECT pk_item AS pk_promise, name FROM tb_item;
+CREATE TABLE tv_promise (pk_promise int PRIMARY KEY, name text CHECK (name <> ''));
+SELECT pg_tviews_convert_table('tv_promise');
+DROP TABLE tv_promise;
+CREATE TABLE tv_promise (pk_promise int PRIMARY KEY, name text NOT NULL);
+SELECT pg_tviews_convert_table('tv_promise');
+SECURITY LABEL FOR pg_tviews ON TABLE tv_promise IS '{"entity": "promise", "key": "pk_promise", "view": "ddl_others.v_promise"}';
+SELECT adopted, pending, reasons FROM pg_tviews_adopt();
+DROP TABLE tv_promise;
+CREATE TABLE tv_promise (pk_promise int PRIMARY KEY, name text GENERATED ALWAYS AS ('x') STORED);
+SELECT pg_tviews_convert_table('tv_promise');
+DROP TABLE tv_promise;
+CREATE TABLE tv_promise (pk_promise int, name text, EXCLUDE (name WITH =));
+SELECT pg_tviews_convert_table('tv_promise');
+DROP TABLE tv_promise;
+CREATE TABLE tv_promise (pk_promise int NOT NULL DEFAULT 5, name text DEFAULT 'x' UNIQUE);
+SELECT pg_tviews_convert_table('tv_promise');
+DROP TABLE tv_promise;
 
 -- A view reads with its owner's rights: row security that applies to that role.
 CREATE TABLE tb_secret (pk_secret int PRIMARY KEY, name text);
