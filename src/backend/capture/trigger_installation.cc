@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/source_locks.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
@@ -265,8 +266,21 @@ bool HaveStatementTriggers(const std::vector<Member>& members) {
                      [](const Member& member) { return !member.statement_triggers.empty(); });
 }
 
-// Every source that is no TVIEW, with everything below it, locked against writers.
-absl::StatusOr<std::vector<RelationId>> LockSourceTables() {
+// True if triggers of a tree are dropped while it gets those that it should have; with
+// `removes_statement_triggers`, also if it only has such ones.
+bool LosesTriggers(const std::vector<Member>& members, bool removes_statement_triggers) {
+  const bool clones = members.front().is_partitioned && !members.front().has_row_trigger;
+  return std::any_of(members.begin(), members.end(), [&](const Member& member) {
+    const bool is_to_stay =
+        member.has_statement_triggers && member.is_alone && !removes_statement_triggers;
+    return !member.altered.empty() || (!member.statement_triggers.empty() && !is_to_stay) ||
+           (clones && member.has_row_trigger);
+  });
+}
+
+// Every source that is no TVIEW, with everything below it, locked against writers; against readers
+// too where triggers will be dropped.
+absl::StatusOr<std::vector<RelationId>> LockSourceTables(bool removes_statement_triggers) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   TVIEWS_ASSIGN_OR_RETURN(
@@ -276,10 +290,35 @@ absl::StatusOr<std::vector<RelationId>> LockSourceTables() {
                            " (SELECT tview::pg_catalog.oid FROM " +
                            meta + ") ORDER BY 1"));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  std::vector<RelationId> tables;
+  std::vector<RelationId> exclusive;
   for (const RelationId source : RelationIds(found)) {
-    TVIEWS_RETURN_IF_ERROR(LockMembers(source, ShareRowExclusiveLock).status());
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(source));
+    if (members.empty()) continue;
+    tables.push_back(source);
+    if (LosesTriggers(members, removes_statement_triggers)) exclusive.push_back(source);
   }
+  TVIEWS_RETURN_IF_ERROR(LockTrees(tables, exclusive));
   return RelationIds(found);
+}
+
+// REQUIRES: no TVIEW needs those of `table` itself; it and everything below it are locked.
+absl::Status RemoveCaptureTriggers(RelationId table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(table));
+  for (const Member& member : members) {
+    if (member.is_needed) continue;
+    if (member.has_row_trigger && !member.row_trigger_is_clone) {
+      TVIEWS_RETURN_IF_ERROR(DropTrigger(member, kRowTrigger));
+    }
+    if (member.has_truncate_trigger) {
+      TVIEWS_RETURN_IF_ERROR(DropTrigger(member, kTruncateTrigger));
+    }
+    TVIEWS_RETURN_IF_ERROR(DropStatementTriggers(member));
+  }
+  for (const Member& member : members) {
+    if (member.is_needed) TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(member.relation));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -340,17 +379,17 @@ absl::Status SyncCaptureTriggers(RelationId table) {
     TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members, ReadMembers(table));
     is_needed = !members.empty() && members.front().is_needed;
   }
-  return is_needed ? InstallCaptureTriggers(table) : RemoveUnneededCaptureTriggers(table);
+  return is_needed ? InstallCaptureTriggers(table) : RemoveUnneededCaptureTriggers({table});
 }
 
 absl::StatusOr<int> ReinstallCaptureTriggers() {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, LockSourceTables());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, LockSourceTables(false));
   for (const RelationId source : sources) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(source));
   return static_cast<int>(sources.size());
 }
 
 absl::StatusOr<int> InstallStatementTriggers() {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, LockSourceTables());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, LockSourceTables(false));
   int installed = 0;
   for (const RelationId source : sources) {
     {
@@ -371,7 +410,7 @@ absl::StatusOr<int> InstallStatementTriggers() {
 }
 
 absl::StatusOr<int> UninstallStatementTriggers() {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, LockSourceTables());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, LockSourceTables(true));
   int removed = 0;
   for (const RelationId source : sources) {
     {
@@ -387,27 +426,24 @@ absl::StatusOr<int> UninstallStatementTriggers() {
   return removed;
 }
 
-absl::Status RemoveUnneededCaptureTriggers(RelationId table) {
+absl::Status RemoveUnneededCaptureTriggers(const std::set<RelationId>& tables) {
   const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  // This lock waits for other drops and creations of TVIEWs over the table, and for no writer: the
-  // last one of them sees what is needed in the end.
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members,
-                          LockMembers(table, ShareUpdateExclusiveLock));
-  if (members.empty() || members.front().is_needed) return absl::OkStatus();
-  for (const Member& member : members) {
-    if (member.is_needed) continue;
-    if (member.has_row_trigger && !member.row_trigger_is_clone) {
-      TVIEWS_RETURN_IF_ERROR(DropTrigger(member, kRowTrigger));
-    }
-    if (member.has_truncate_trigger) {
-      TVIEWS_RETURN_IF_ERROR(DropTrigger(member, kTruncateTrigger));
-    }
-    TVIEWS_RETURN_IF_ERROR(DropStatementTriggers(member));
+  std::vector<RelationId> unneeded;
+  for (const RelationId table : tables) {
+    // This lock waits for other drops and creations of TVIEWs over the table, and for no writer:
+    // the last one of them sees what is needed in the end.
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<Member> members,
+                            LockMembers(table, ShareUpdateExclusiveLock));
+    if (members.empty() || members.front().is_needed) continue;
+    const bool has_some = std::any_of(members.begin(), members.end(), [](const Member& member) {
+      return member.has_row_trigger || member.has_truncate_trigger ||
+             !member.statement_triggers.empty();
+    });
+    if (has_some) unneeded.push_back(table);
   }
-  for (const Member& member : members) {
-    if (member.is_needed) TVIEWS_RETURN_IF_ERROR(InstallCaptureTriggers(member.relation));
-  }
+  TVIEWS_RETURN_IF_ERROR(LockTrees({}, unneeded));
+  for (const RelationId table : unneeded) TVIEWS_RETURN_IF_ERROR(RemoveCaptureTriggers(table));
   return absl::OkStatus();
 }
 

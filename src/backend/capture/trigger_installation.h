@@ -15,6 +15,7 @@
 #ifndef PG_TVIEWS_BACKEND_CAPTURE_TRIGGER_INSTALLATION_H_
 #define PG_TVIEWS_BACKEND_CAPTURE_TRIGGER_INSTALLATION_H_
 
+#include <set>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -51,8 +52,8 @@ absl::StatusOr<int> ReinstallCaptureTriggers();
 absl::StatusOr<int> InstallStatementTriggers();
 absl::StatusOr<int> UninstallStatementTriggers();
 
-// Drops the triggers of `table` and of what inherits from it where no TVIEW needs them any more.
-absl::Status RemoveUnneededCaptureTriggers(RelationId table);
+// Drops the triggers of `tables` and of what inherits from them where no TVIEW needs them any more.
+absl::Status RemoveUnneededCaptureTriggers(const std::set<RelationId>& tables);
 
 }  // namespace tviews::backend
 

@@ -97,7 +97,7 @@ absl::Status PrepareExtensionDrop(const Node* statement) {
                            " (SELECT source::pg_catalog.oid FROM " +
                            lineage + " UNION SELECT tview::pg_catalog.oid FROM " + meta_name +
                            ")"));
-  return LockForRemoval(RelationIds(found));
+  return LockTrees({}, RelationIds(found));
 }
 
 }  // namespace tviews::backend

@@ -1,6 +1,7 @@
 #include "backend/ddl/source_locks.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -30,12 +31,13 @@
 #include <utils/rel.h>
 #include <utils/rls.h>
 #include <utils/syscache.h>
+#include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
 
-constexpr int kPatientRounds = 10;
+constexpr int kPatientRounds = 200;
 
 struct RelationFacts {
   bool exists = false;
@@ -150,48 +152,106 @@ absl::Status CheckNotInUse(RelationId relation) {
                         .sqlstate = "55006"});
 }
 
+// The mode that each relation is to be locked in.
+using LockModes = std::map<RelationId, LOCKMODE>;
+
+absl::StatusOr<LockModes> ModesOf(const std::vector<RelationId>& sources,
+                                  const std::vector<RelationId>& exclusive) {
+  LockModes modes;
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> weak, WithInheritors(sources));
+  for (const RelationId relation : weak) modes[relation] = ShareRowExclusiveLock;
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> strong, WithInheritors(exclusive));
+  for (const RelationId relation : strong) modes[relation] = AccessExclusiveLock;
+  return modes;
+}
+
 absl::Status LockAll(const std::vector<RelationId>& sources,
-                     absl::FunctionRef<absl::Status(RelationId)> lock) {
-  std::set<RelationId> locked;
+                     const std::vector<RelationId>& exclusive,
+                     absl::FunctionRef<absl::Status(RelationId, LOCKMODE)> lock) {
+  LockModes locked;
   // Again while waiting for a lock has let the tree grow.
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
-    if (all == locked) break;
-    for (RelationId relation : all) {
-      if (!locked.contains(relation)) TVIEWS_RETURN_IF_ERROR(lock(relation));
+    TVIEWS_ASSIGN_OR_RETURN(const LockModes all, ModesOf(sources, exclusive));
+    if (all == locked) return absl::OkStatus();
+    for (const auto& [relation, mode] : all) {
+      const auto held = locked.find(relation);
+      if (held != locked.end() && held->second == mode) continue;
+      TVIEWS_RETURN_IF_ERROR(lock(relation, mode));
     }
     locked = all;
   }
-  for (RelationId relation : locked) TVIEWS_RETURN_IF_ERROR(CheckNotInUse(relation));
+}
+
+absl::Status CheckNoneInUse(const std::vector<RelationId>& sources) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(sources));
+  for (const RelationId relation : all) TVIEWS_RETURN_IF_ERROR(CheckNotInUse(relation));
   return absl::OkStatus();
 }
 
-absl::Status LockOne(RelationId relation) {
-  return pg::Call([relation] { LockRelationOid(relation, ShareRowExclusiveLock); });
+absl::Status LockOne(RelationId relation, LOCKMODE mode) {
+  return pg::Call([=] { LockRelationOid(relation, mode); });
 }
 
-// How long a round waits for each lock while it holds others: longer each time, but too short for a
-// writer that waits for them to look for deadlocks.
-int PatienceMs(int round) { return std::max(1, std::min(1 << round, DeadlockTimeout / 2)); }
+// How long a round waits, in all, while it holds locks: longer each time, then from the beginning,
+// but too short for a writer that waits for them to look for deadlocks.
+int PatienceMs(int round) { return std::max(1, std::min(1 << (round % 10), DeadlockTimeout / 2)); }
 
-// Fails with 55P03, and names the relation, if a lock takes longer.
-absl::Status LockAllWithin(int milliseconds, const std::vector<RelationId>& sources,
-                           RelationId* busy) {
-  int nest = 0;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    nest = NewGUCNestLevel();
-    if (LockTimeout > 0 && LockTimeout < milliseconds) return;
+struct BusyRelation {
+  RelationId relation = 0;
+  LOCKMODE mode = NoLock;
+};
+
+class PatientRound {
+ public:
+  // `busy`: what an earlier round has met. It is waited for first, for as long as it takes.
+  PatientRound(int milliseconds, BusyRelation* busy)
+      : patience_(milliseconds), users_timeout_(LockTimeout), busy_(busy) {}
+
+  // To be rolled back when it fails.
+  absl::Status Lock(const std::vector<RelationId>& sources,
+                    const std::vector<RelationId>& exclusive) {
+    if (busy_->relation != 0) TVIEWS_RETURN_IF_ERROR(LockOne(busy_->relation, busy_->mode));
+    int nest = 0;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      nest = NewGUCNestLevel();
+      began_ = GetCurrentTimestamp();
+      SetTimeout("deadlock_timeout", 1);
+    }));
+    is_impatient_ = true;
+    TVIEWS_RETURN_IF_ERROR(LockAll(sources, exclusive, [this](RelationId relation, LOCKMODE mode) {
+      *busy_ = {relation, mode};
+      return pg::Call([=, this] {
+        SetTimeout("lock_timeout", Rest());
+        LockRelationOid(relation, mode);
+      });
+    }));
+    return pg::Call([nest] { AtEOXact_GUC(true, nest); });
+  }
+
+  // True if a next round may succeed: somebody did not give way in time, or waits for us.
+  bool IsBusy(const absl::Status& status) const {
+    return is_impatient_ && (pg::HasSqlState(status, "55P03") || pg::HasSqlState(status, "40P01"));
+  }
+
+ private:
+  int Rest() const {
+    const auto spent = static_cast<int>((GetCurrentTimestamp() - began_) / 1000);
+    const int rest = std::max(1, patience_ - spent);
+    return users_timeout_ > 0 ? std::min(rest, users_timeout_) : rest;
+  }
+
+  static void SetTimeout(const char* name, int milliseconds) {
     char text[16];
     pg_snprintf(text, sizeof(text), "%d", milliseconds);
-    set_config_option("lock_timeout", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                      false);
-  }));
-  TVIEWS_RETURN_IF_ERROR(LockAll(sources, [busy](RelationId relation) {
-    *busy = relation;
-    return LockOne(relation);
-  }));
-  return pg::Call([nest] { AtEOXact_GUC(true, nest); });
-}
+    set_config_option(name, text, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  }
+
+  const int patience_;
+  const int users_timeout_;
+  BusyRelation* const busy_;
+  TimestampTz began_ = 0;
+  bool is_impatient_ = false;
+};
 
 }  // namespace
 
@@ -249,38 +309,36 @@ absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<Relation
   return foreign;
 }
 
-absl::Status LockSources(const std::vector<RelationId>& sources) {
-  for (int round = 0; round < kPatientRounds; ++round) {
-    RelationId busy = 0;
+absl::Status LockTrees(const std::vector<RelationId>& sources,
+                       const std::vector<RelationId>& exclusive) {
+  BusyRelation busy;
+  for (int i = 0; i < kPatientRounds; ++i) {
+    PatientRound round(PatienceMs(i), &busy);
     const absl::Status status =
-        pg::RunSubtransaction([&] { return LockAllWithin(PatienceMs(round), sources, &busy); });
-    if (!pg::HasSqlState(status, "55P03")) return status;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([busy] {
-      LockRelationOid(busy, ShareRowExclusiveLock);
-      UnlockRelationOid(busy, ShareRowExclusiveLock);
-    }));
+        pg::RunSubtransaction([&] { return round.Lock(sources, exclusive); });
+    if (!round.IsBusy(status)) return status;
   }
-  return LockAll(sources, LockOne);
+  return LockAll(sources, exclusive, LockOne);
 }
 
-absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources) {
-  return LockAll(sources, [](RelationId relation) -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([relation] {
-                              return ConditionalLockRelationOid(relation, ShareRowExclusiveLock);
-                            }));
-    if (is_locked) return absl::OkStatus();
-    return pg::MakeError(absl::StatusCode::kUnavailable,
-                         {.message = "a source is locked", .sqlstate = "55P03"});
-  });
+absl::Status LockSources(const std::vector<RelationId>& sources,
+                         const std::vector<RelationId>& former) {
+  TVIEWS_RETURN_IF_ERROR(LockTrees(sources, former));
+  return CheckNoneInUse(sources);
 }
 
-absl::Status LockForRemoval(const std::vector<RelationId>& relations) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> all, WithInheritors(relations));
-  for (RelationId relation : all) {
-    TVIEWS_RETURN_IF_ERROR(
-        pg::Call([relation] { LockRelationOid(relation, AccessExclusiveLock); }));
-  }
-  return absl::OkStatus();
+absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources,
+                               const std::vector<RelationId>& former) {
+  TVIEWS_RETURN_IF_ERROR(
+      LockAll(sources, former, [](RelationId relation, LOCKMODE mode) -> absl::Status {
+        TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([=] {
+                                  return ConditionalLockRelationOid(relation, mode);
+                                }));
+        if (is_locked) return absl::OkStatus();
+        return pg::MakeError(absl::StatusCode::kUnavailable,
+                             {.message = "a source is locked", .sqlstate = "55P03"});
+      }));
+  return CheckNoneInUse(sources);
 }
 
 }  // namespace tviews::backend

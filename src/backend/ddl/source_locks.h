@@ -10,9 +10,12 @@
 // of the relations' ids, so that two creations do not deadlock.
 //
 // While it waits for the writers of one source it holds no lock on another (ATTACKS B2): writers of
-// that one would wait as well, and one that writes both, in another order, would deadlock. It waits
-// for the busy one alone, gives it back, and begins again; only after many such rounds, when busy
-// sources would starve it, it waits holding what it has.
+// that one would wait as well, and one that writes both, in another order, would deadlock. So it
+// waits for the one that it has met busy, alone; then it takes the others, for which it waits only
+// briefly, and looks at once whether their holders wait for it. If so it gives back all and begins
+// again; only after many such rounds, when busy sources would starve it, it waits holding what it
+// has. So does everything else that locks several sources at once: triggers that are installed or
+// dropped, DROP EXTENSION.
 
 #ifndef PG_TVIEWS_BACKEND_DDL_SOURCE_LOCKS_H_
 #define PG_TVIEWS_BACKEND_DDL_SOURCE_LOCKS_H_
@@ -40,15 +43,21 @@ absl::Status CheckRowSecurityBehind(const std::vector<RelationId>& views);
 absl::StatusOr<std::vector<RelationId>> ForeignTables(const std::vector<RelationId>& sources);
 
 // Locks `sources` and their inheritors until the end of the transaction. Fails if one of them is in
-// use by a statement of this session that is running (ATTACKS B3).
-absl::Status LockSources(const std::vector<RelationId>& sources);
+// use by a statement of this session that is running (ATTACKS B3). Those of `former` are about to
+// lose their triggers: they are locked as LockTrees does.
+absl::Status LockSources(const std::vector<RelationId>& sources,
+                         const std::vector<RelationId>& former = {});
 
 // The same without waiting; fails with 55P03 if somebody holds a lock in the way. For a transaction
 // that must not be part of a deadlock, nor make anybody else part of one.
-absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources);
+absl::Status LockSourcesNoWait(const std::vector<RelationId>& sources,
+                               const std::vector<RelationId>& former = {});
 
-// Locks `relations` and their inheritors in ACCESS EXCLUSIVE mode, in the order of ids.
-absl::Status LockForRemoval(const std::vector<RelationId>& relations);
+// Locks `sources` and their inheritors as LockSources does, whoever uses them, and those of
+// `exclusive` in ACCESS EXCLUSIVE mode: what DROP TRIGGER and DROP TABLE ask for. Taken later, by
+// the command itself, it would wait for a reader that is about to write one of the others.
+absl::Status LockTrees(const std::vector<RelationId>& sources,
+                       const std::vector<RelationId>& exclusive);
 
 }  // namespace tviews::backend
 

@@ -64,10 +64,7 @@ absl::StatusOr<bool> Exists(RelationId relation) {
 
 absl::Status Forget(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, DeleteMetadata(tview));
-  for (RelationId source : sources) {
-    TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
-  }
-  return absl::OkStatus();
+  return RemoveUnneededCaptureTriggers({sources.begin(), sources.end()});
 }
 
 // True if `statement` names what was dropped; also if its schema or everything of its owner goes.
@@ -204,8 +201,7 @@ absl::Status FinishDrops(const Node* statement) {
   std::set<RelationId> sources;
   for (const Note& note : notes) TVIEWS_RETURN_IF_ERROR(FinishDrop(note, statement, &sources));
   ForgetRemains();
-  // In the order of ids, because this locks them.
-  for (RelationId source : sources) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
+  TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(sources));
   for (RelationId relation : changed) TVIEWS_RETURN_IF_ERROR(FinishColumnDrop(relation));
   return absl::OkStatus();
 }

@@ -1,10 +1,13 @@
 #include "backend/tview/orphans.h"
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "backend/capture/trigger_installation.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/source_locks.h"
 #include "backend/functions/function_values.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
@@ -45,16 +48,17 @@ absl::Status DropMetadata(Rows* dropped) {
           " m ON m.tview = known.tview"
           " WHERE m.tview IS NULL OR NOT EXISTS (SELECT FROM pg_class WHERE oid = known.tview)"
           " ORDER BY 1")));
+  std::set<RelationId> former;
   for (const pg::SqlRow& row : found.rows) {
     TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources,
                             DeleteMetadata(static_cast<RelationId>(std::stoul(*row[0]))));
     for (const RelationId source : sources) {
       TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(source));
-      if (exists) TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(source));
+      if (exists) former.insert(source);
     }
     dropped->push_back({"metadata", row[1]});
   }
-  return absl::OkStatus();
+  return RemoveUnneededCaptureTriggers(former);
 }
 
 absl::Status DropTriggers(Rows* dropped) {
@@ -63,9 +67,15 @@ absl::Status DropTriggers(Rows* dropped) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(absl::StrCat(
-          "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(s.trigger) FROM ", orphans,
+          "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(s.trigger), c.oid FROM ",
+          orphans,
           " s JOIN pg_class c ON c.oid = s.relation JOIN pg_namespace n ON n.oid = c.relnamespace"
           " WHERE s.is_orphan ORDER BY 1, 2")));
+  std::vector<RelationId> tables;
+  for (const pg::SqlRow& row : found.rows) {
+    tables.push_back(static_cast<RelationId>(std::stoul(*row[2])));
+  }
+  TVIEWS_RETURN_IF_ERROR(LockTrees({}, tables));
   for (const pg::SqlRow& row : found.rows) {
     TVIEWS_RETURN_IF_ERROR(
         pg::ExecuteSql(absl::StrCat("DROP TRIGGER ", *row[1], " ON ", *row[0])).status());

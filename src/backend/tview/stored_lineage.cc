@@ -135,27 +135,49 @@ absl::Status NoteTview(RelationId tview) { return TransactionBuffer::Instance().
 
 namespace {
 
-// `lock` makes sources that are captured in another way ours.
-absl::Status Rederive(RelationId tview,
-                      absl::FunctionRef<absl::Status(const std::vector<RelationId>&)> lock) {
+using Sources = std::vector<RelationId>;
+
+Sources Without(Sources relations, const Sources& others) {
+  std::erase_if(relations, [&](RelationId relation) {
+    return std::find(others.begin(), others.end(), relation) != others.end();
+  });
+  return relations;
+}
+
+// Those of `relations` that no TVIEW but `tview` reads, as far as is known before they are locked.
+absl::StatusOr<Sources> ReadByNobodyElse(const Sources& relations, RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string lineage, ExtensionObject("pg_tview_lineage"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT DISTINCT source::pg_catalog.oid FROM " + lineage +
+                               " WHERE tview::pg_catalog.oid OPERATOR(pg_catalog.<>)"
+                               " $1::pg_catalog.oid",
+                           {std::to_string(tview)}));
+  return Without(relations, RelationIds(found));
+}
+
+// `lock` makes sources that are captured in another way ours, and former ones nobody's.
+absl::Status Rederive(
+    RelationId tview,
+    absl::FunctionRef<absl::Status(const Sources& sources, const Sources& former)> lock) {
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, LockTview(tview));
   if (!exists) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(facts));
   TVIEWS_ASSIGN_OR_RETURN(const std::string stored, StoredCaptureShape(tview));
   const bool is_same = stored == CaptureShape(analysis.sources);
-  if (!is_same) TVIEWS_RETURN_IF_ERROR(lock(SourcesOf(analysis)));
+  const Sources sources = SourcesOf(analysis);
+  const Sources former = Without(facts.dependencies, sources);
+  if (!is_same) {
+    TVIEWS_ASSIGN_OR_RETURN(const Sources released, ReadByNobodyElse(former, tview));
+    TVIEWS_RETURN_IF_ERROR(lock(sources, released));
+  }
   TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
   if (is_same) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
-  const std::vector<RelationId> sources = SourcesOf(analysis);
-  for (RelationId former : facts.dependencies) {
-    if (std::find(sources.begin(), sources.end(), former) != sources.end()) continue;
-    TVIEWS_RETURN_IF_ERROR(RemoveUnneededCaptureTriggers(former));
-  }
-  return absl::OkStatus();
+  return RemoveUnneededCaptureTriggers({former.begin(), former.end()});
 }
 
 }  // namespace
