@@ -7,9 +7,14 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/stratnum.h>
 #include <catalog/pg_am.h>
+#include <catalog/pg_operator.h>
 #include <commands/defrem.h>
+#include <nodes/makefuncs.h>
+#include <nodes/value.h>
+#include <parser/parse_oper.h>
 #include <utils/builtins.h>
 #include <utils/lsyscache.h>
+#include <utils/syscache.h>
 #include <utils/typcache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -34,6 +39,26 @@ const char* MissingInOrder(Oid type) {
   }
   const TypeCacheEntry* const entry = lookup_type_cache(type, TYPECACHE_CMP_PROC);
   return OidIsValid(entry->cmp_proc) ? nullptr : "comparison function";
+}
+
+// Statements call operators by name. With implicit casts of users' the name can mean several, and
+// the server refuses to choose: as it does in statements of users. True for the operator of
+// `strategy`.
+bool IsAmbiguous(Oid type, int16 strategy) {
+  const Oid operator_class = GetDefaultOpClass(type, BTREE_AM_OID);
+  const Oid input = get_opclass_input_type(operator_class);
+  const Oid meant = get_opfamily_member(get_opclass_family(operator_class), input, input, strategy);
+  HeapTuple row = SearchSysCache1(OPEROID, ObjectIdGetDatum(meant));
+  if (!HeapTupleIsValid(row)) return false;
+  const Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(row));
+  List* const name = list_make2(makeString(get_namespace_name(form->oprnamespace)),
+                                makeString(pstrdup(NameStr(form->oprname))));
+  ReleaseSysCache(row);
+  Operator const found = oper(nullptr, name, type, type, true, -1);
+  if (found == nullptr) return true;
+  const bool is_another = oprid(found) != meant;
+  ReleaseSysCache(found);
+  return is_another;
 }
 
 // Fits into a btree entry whatever the value is.
@@ -61,14 +86,24 @@ absl::Status CheckKeyType(const std::string& column, TypeId type) {
   const char* missing = nullptr;
   const char* name = nullptr;
   bool has_class = false;
+  bool is_ambiguous = false;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     missing = MissingInOrder(type);
-    if (missing == nullptr) return;
+    is_ambiguous = missing == nullptr && (IsAmbiguous(type, BTEqualStrategyNumber) ||
+                                          IsAmbiguous(type, BTGreaterStrategyNumber));
     has_class = OidIsValid(GetDefaultOpClass(type, BTREE_AM_OID));
     name = format_type_be(type);
   }));
-  if (missing == nullptr) return absl::OkStatus();
   const std::string key = "key column \"" + column + "\" has type " + name;
+  if (is_ambiguous) {
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = key + ", whose operators are ambiguous",
+                          .detail = "With the implicit casts of the type, = or > between two keys "
+                                    "can mean more than one operator.",
+                          .hint = "Make the casts AS ASSIGNMENT, or use a key of another type.",
+                          .sqlstate = "42725"});
+  }
+  if (missing == nullptr) return absl::OkStatus();
   if (!has_class) {
     return pg::MakeError(
         absl::StatusCode::kInvalidArgument,

@@ -189,6 +189,26 @@ SELECT count(*) FROM pg_index WHERE indrelid = 'tv_small_half'::regclass;
 CREATE VIEW v_converted AS SELECT pk_half AS pk_converted FROM tb_half;
 CREATE TABLE quarantine_keys.tv_converted (pk_converted half);
 SELECT pg_tviews_convert_table('quarantine_keys.tv_converted');
+-- A type with implicit casts, between whose values = means several operators, here as in any statement; and one without them.
+CREATE TYPE cast_mood AS ENUM ('sad', 'glad');
+CREATE TYPE cast_pair AS (a int);
+CREATE TYPE cast_range AS RANGE (subtype = int4);
+CREATE CAST (cast_mood AS text) WITH INOUT AS IMPLICIT;
+CREATE CAST (cast_pair AS text) WITH INOUT AS IMPLICIT;
+CREATE CAST (cast_range AS text) WITH INOUT AS IMPLICIT;
+CREATE TABLE tb_cast (pk_feeling cast_mood PRIMARY KEY, pk_pair cast_pair, pk_range cast_range);
+CREATE TABLE tv_feeling AS SELECT pk_feeling FROM tb_cast;
+CREATE TABLE tv_pair AS SELECT pk_pair, count(*) AS n FROM tb_cast GROUP BY pk_pair;
+CREATE TABLE tv_range AS SELECT pk_range, count(*) AS n FROM tb_cast GROUP BY pk_range;
+DROP CAST (cast_mood AS text);
+CREATE CAST (cast_mood AS text) WITH INOUT AS ASSIGNMENT;
+CREATE CAST (varchar AS cast_mood) WITH INOUT AS IMPLICIT;
+CREATE TABLE tv_feeling AS SELECT pk_feeling FROM tb_cast;
+INSERT INTO tb_cast VALUES ('sad');
+SELECT pg_tviews_wait();
+TABLE tv_feeling;
+DROP TABLE tv_feeling, tb_cast;
+DROP TYPE cast_mood, cast_pair, cast_range CASCADE;
 
 -- 6. What exceeds a limit of the server, and what an index of the user's rejects, is the row's fault, by key and
 -- where the whole is compared.
