@@ -15,6 +15,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/catalog.h"
@@ -76,12 +77,30 @@ constexpr char kIsOurs[] =
     " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass"
     " AND d.objid = t.oid AND d.deptype = 'x')";
 
-std::vector<std::string> Split(const pg::SqlValue& list) {
-  if (!list.has_value()) return {};
-  return absl::StrSplit(*list, ' ', absl::SkipEmpty());
+absl::StatusOr<Member> ReadMember(const pg::SqlRow& row) {
+  pg::RowReader column(row);
+  Member member;
+  member.relation = column.Oid();
+  member.name = column.Text();
+  member.is_partitioned = column.IsTrue();
+  member.is_foreign = column.IsTrue();
+  member.is_needed = column.IsTrue();
+  member.is_alone = column.IsTrue();
+  member.row_trigger_is_clone = column.IsTrue();
+  const pg::SqlValue row_trigger = column.OptionalText();
+  member.has_row_trigger = row_trigger.has_value();
+  member.row_trigger_state = row_trigger.value_or("");
+  const pg::SqlValue truncate_trigger = column.OptionalText();
+  member.has_truncate_trigger = truncate_trigger.has_value();
+  member.truncate_trigger_is_always = truncate_trigger == "A";
+  member.statement_triggers = column.Words();
+  member.has_statement_triggers = member.statement_triggers.size() == std::size(kStatementTriggers);
+  member.statement_triggers_are_enabled = column.IsTrue();
+  member.altered = column.Words();
+  member.foreign = column.TextOrNothing();
+  TVIEWS_RETURN_IF_ERROR(column.End());
+  return member;
 }
-
-bool IsTrue(const pg::SqlValue& value) { return value.has_value() && *value == "t"; }
 
 // `table` first, then everything below it.
 absl::StatusOr<std::vector<Member>> ReadMembers(RelationId table) {
@@ -125,24 +144,7 @@ absl::StatusOr<std::vector<Member>> ReadMembers(RelationId table) {
           {std::to_string(table), function + "()"}));
   std::vector<Member> members;
   for (const pg::SqlRow& row : result.rows) {
-    const std::vector<std::string> statement_triggers = Split(row[9]);
-    members.push_back(
-        {.relation = static_cast<RelationId>(std::stoul(*row[0])),
-         .name = *row[1],
-         .is_partitioned = IsTrue(row[2]),
-         .is_foreign = IsTrue(row[3]),
-         .is_needed = IsTrue(row[4]),
-         .has_row_trigger = row[7].has_value(),
-         .row_trigger_is_clone = IsTrue(row[6]),
-         .row_trigger_state = row[7].value_or(""),
-         .has_statement_triggers = statement_triggers.size() == std::size(kStatementTriggers),
-         .statement_triggers_are_enabled = IsTrue(row[10]),
-         .is_alone = IsTrue(row[5]),
-         .has_truncate_trigger = row[8].has_value(),
-         .truncate_trigger_is_always = row[8] == "A",
-         .statement_triggers = statement_triggers,
-         .altered = Split(row[11]),
-         .foreign = row[12].value_or("")});
+    TVIEWS_ASSIGN_OR_RETURN(members.emplace_back(), ReadMember(row));
   }
   return members;
 }

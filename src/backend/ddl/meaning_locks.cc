@@ -3,6 +3,7 @@
 #include <string>
 
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/status_macros.h"
@@ -54,8 +55,9 @@ absl::Status LockMeaningOf(RelationId view) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
                           pg::ExecuteSqlLatest(kUsed, {std::to_string(view)}));
   for (const pg::SqlRow& row : found.rows) {
-    const Oid32 object_class = static_cast<Oid32>(std::stoul(*row[0]));
-    const Oid32 object = static_cast<Oid32>(std::stoul(*row[1]));
+    pg::RowReader column(row);
+    const Oid32 object_class = column.Oid();
+    const Oid32 object = column.Oid();
     TVIEWS_RETURN_IF_ERROR(
         pg::Call([=] { LockDatabaseObject(object_class, object, 0, ShareLock); }));
   }

@@ -9,6 +9,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/tables/catalog.h"
@@ -281,8 +282,9 @@ absl::Status CheckRowSecurityBehind(const std::vector<RelationId>& views) {
             " 'security_invoker' AND o.option_value::pg_catalog.bool) ORDER BY 1",
             {std::to_string(view)}));
     for (const pg::SqlRow& row : found.rows) {
-      const RelationId table = static_cast<RelationId>(std::stoul(*row[0]));
-      const RoleId owner = static_cast<RoleId>(std::stoul(*row[1]));
+      pg::RowReader column(row);
+      const RelationId table = column.Oid();
+      const RoleId owner = column.Oid();
       TVIEWS_ASSIGN_OR_RETURN(const bool hides_rows, pg::CallFor([=] {
                                 return check_enable_rls(table, owner, true) == RLS_ENABLED;
                               }));

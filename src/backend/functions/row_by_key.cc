@@ -3,6 +3,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/definition_settings.h"
 #include "shared/sql_text.h"
@@ -114,7 +115,9 @@ absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std:
                                                  name + " AS t WHERE " + condition}));
   std::vector<FoundRow> rows;
   for (const pg::SqlRow& row : result.rows) {
-    rows.push_back({static_cast<RelationId>(std::stoul(*row[0])), *row[1]});
+    pg::RowReader column(row);
+    const RelationId relation = column.Oid();
+    rows.push_back({relation, column.Text()});
   }
   if (!rows.empty()) return rows;
   TVIEWS_ASSIGN_OR_RETURN(const std::string display, RelationDisplayName(table));

@@ -22,6 +22,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
@@ -72,40 +73,29 @@ std::string Labels() {
                       "' AND classoid = 'pg_class'::regclass AND objsubid = 0)");
 }
 
-// Columns of the query of FindFoundlings.
-enum FoundColumn {
-  kTable,
-  kOwner,
-  kEntity,
-  kKey,
-  kView,
-  kDefinition,
-  kIsCopy,
-  kOptions,
-  kLabel,
-  kTableName
-};
-
 // What a label says, unless there is metadata.
-Foundling FoundlingOf(const pg::SqlRow& row) {
-  Foundling foundling{.table = static_cast<RelationId>(std::stoul(*row[kTable])),
-                      .owner = static_cast<RoleId>(std::stoul(*row[kOwner])),
-                      .entity = row[kEntity].value_or(""),
-                      .key_column = row[kKey].value_or(""),
-                      .view = row[kView].value_or(""),
-                      .definition = row[kDefinition].value_or(""),
-                      .options = row[kOptions].value_or(""),
-                      .is_copy = row[kIsCopy] == "t",
-                      .label_error = absl::OkStatus()};
+absl::StatusOr<Foundling> FoundlingOf(const pg::SqlRow& row) {
+  pg::RowReader column(row);
+  Foundling foundling{};
+  foundling.table = column.Oid();
+  foundling.owner = column.Oid();
+  foundling.entity = column.TextOrNothing();
+  foundling.key_column = column.TextOrNothing();
+  foundling.view = column.TextOrNothing();
+  foundling.definition = column.TextOrNothing();
+  foundling.is_copy = column.IsTrue();
+  foundling.options = column.TextOrNothing();
+  const std::string label_text = column.TextOrNothing();
+  const std::string table_name = column.Text();
+  TVIEWS_RETURN_IF_ERROR(column.End());
   if (foundling.is_copy) return foundling;
-  absl::StatusOr<TviewLabel> label = ParseTviewLabel(row[kLabel].value_or(""));
+  absl::StatusOr<TviewLabel> label = ParseTviewLabel(label_text);
   if (!label.ok()) {
-    foundling.label_error =
-        pg::MakeError(absl::StatusCode::kInvalidArgument,
-                      {.message = std::string(label.status().message()),
-                       .hint = "Remove it: SECURITY LABEL FOR pg_tviews ON TABLE " +
-                               *row[kTableName] + " IS NULL."});
-    foundling.entity = *row[kTableName];
+    foundling.label_error = pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = std::string(label.status().message()),
+         .hint = "Remove it: SECURITY LABEL FOR pg_tviews ON TABLE " + table_name + " IS NULL."});
+    foundling.entity = table_name;
     return foundling;
   }
   foundling.entity = std::move(label->entity);
@@ -132,7 +122,9 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
                        kIsOfHere, ") IS NOT TRUE ORDER BY c.oid"),
           Identity()));
   std::vector<Foundling> foundlings;
-  for (const pg::SqlRow& row : found.rows) foundlings.push_back(FoundlingOf(row));
+  for (const pg::SqlRow& row : found.rows) {
+    TVIEWS_ASSIGN_OR_RETURN(foundlings.emplace_back(), FoundlingOf(row));
+  }
   return foundlings;
 }
 
@@ -178,8 +170,12 @@ absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
           " AND v.relkind = 'v' WHERE t.oid = $1::oid",
           {std::to_string(foundling.table), foundling.view, foundling.key_column}));
   if (found.rows.empty()) return Readiness{.view = 0, .reason = "it has been dropped"};
-  return Readiness{.view = static_cast<RelationId>(std::stoul(*found.rows[0][0])),
-                   .reason = found.rows[0][1].value_or("")};
+  pg::RowReader column(found.rows[0]);
+  Readiness readiness;
+  readiness.view = column.Oid();
+  readiness.reason = column.TextOrNothing();
+  TVIEWS_RETURN_IF_ERROR(column.End());
+  return readiness;
 }
 
 absl::Status CheckView(const Foundling& foundling, RelationId view) {
@@ -229,7 +225,8 @@ absl::StatusOr<DefinitionSettings> SettingsOf(const Foundling& foundling) {
       const pg::SqlResult found,
       pg::ExecuteSqlLatest("SELECT " + pg::SettingsColumns("$1::pg_catalog.jsonb -> 'settings'"),
                            {"{" + foundling.options + "}"}));
-  DefinitionSettings settings = pg::SettingsFromRow(found.rows[0], 0);
+  pg::RowReader column(found.rows[0]);
+  DefinitionSettings settings = pg::ReadSettings(&column);
   if (!settings.empty()) return settings;
   return pg::SettingsInForce();
 }

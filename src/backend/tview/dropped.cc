@@ -11,6 +11,7 @@
 #include "shared/no_destructor.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/catalog.h"
@@ -118,19 +119,20 @@ absl::StatusOr<Dropped> ReadDrop(const std::string& log_id) {
           " '^\\{|\\}$', '', 'g'), r ->> 'access_method', r ->> 'tablespace', r ->> 'owner'" +
               of_drop + " AS d",
           {log_id}));
-  const pg::SqlRow& row = found.rows.at(0);
+  pg::RowReader column(found.rows.at(0));
   Dropped dropped;
   TviewRequest& request = dropped.request;
-  request.name = {.schema = row[1].value_or(""),
-                  .entity = row[0].value_or(""),
-                  .table = row[2].value_or(""),
-                  .view = row[3].value_or("")};
-  request.query = row[4].value_or("");
-  request.key = row[5].value_or("");
-  request.options = row[6].value_or("");
-  request.storage.access_method = row[7].value_or("");
-  request.storage.tablespace = row[8].value_or("");
-  dropped.owner = row[9].value_or("");
+  request.name.entity = column.TextOrNothing();
+  request.name.schema = column.TextOrNothing();
+  request.name.table = column.TextOrNothing();
+  request.name.view = column.TextOrNothing();
+  request.query = column.TextOrNothing();
+  request.key = column.TextOrNothing();
+  request.options = column.TextOrNothing();
+  request.storage.access_method = column.TextOrNothing();
+  request.storage.tablespace = column.TextOrNothing();
+  dropped.owner = column.TextOrNothing();
+  TVIEWS_RETURN_IF_ERROR(column.End());
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult options,
       pg::ExecuteSqlLatest("SELECT format('%s = %L', split_part(o, '=', 1), split_part(o, '=', 2)),"
@@ -184,8 +186,8 @@ absl::Status NoteRuleDrop(Oid32 rule) {
   TVIEWS_ASSIGN_OR_RETURN(
       const std::string view,
       Ask("SELECT r.ev_class FROM pg_rewrite r WHERE r.oid = $1::oid AND r.ev_type = '1'", rule));
-  if (view.empty()) return absl::OkStatus();
-  const RelationId relation = static_cast<RelationId>(std::stoul(view));
+  RelationId relation = 0;
+  if (!absl::SimpleAtoi(view, &relation)) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, pg::TviewOfBackingView(relation));
   if (tview == 0) return absl::OkStatus();
   Remains& remains = All()[tview];

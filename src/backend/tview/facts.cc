@@ -5,6 +5,7 @@
 
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/server/definition_settings.h"
 #include "shared/status_macros.h"
@@ -26,15 +27,19 @@ absl::StatusOr<std::vector<TviewDefinition>> ReadGraph(const std::string& edges)
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found, pg::ExecuteSqlLatest(edges + " ORDER BY 2"));
   std::vector<TviewDefinition> nodes;
   for (const pg::SqlRow& row : found.rows) {
-    const RelationId relation = static_cast<RelationId>(std::stoul(*row[1]));
+    pg::RowReader column(row);
+    std::string name = column.Text();
+    const RelationId relation = column.Oid();
+    const std::optional<RelationId> read = column.OptionalNumber<RelationId>();
+    TVIEWS_RETURN_IF_ERROR(column.End());
     if (nodes.empty() || nodes.back().relation != relation) {
       nodes.emplace_back();
       nodes.back().relation = relation;
-      nodes.back().qualified_name = *row[0];
+      nodes.back().qualified_name = std::move(name);
     }
-    if (!row[2].has_value()) continue;
+    if (!read.has_value()) continue;
     SourceLineage source;
-    source.source = static_cast<RelationId>(std::stoul(*row[2]));
+    source.source = *read;
     nodes.back().sources.push_back(std::move(source));
   }
   return nodes;
@@ -44,9 +49,7 @@ absl::StatusOr<std::vector<TviewDefinition>> ReadGraph(const std::string& edges)
 
 std::vector<RelationId> RelationIds(const pg::SqlResult& result) {
   std::vector<RelationId> ids;
-  for (const pg::SqlRow& row : result.rows) {
-    ids.push_back(static_cast<RelationId>(std::stoul(*row[0])));
-  }
+  for (const pg::SqlRow& row : result.rows) ids.push_back(pg::RowReader(row).Oid());
   return ids;
 }
 
@@ -64,16 +67,16 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
     return pg::MakeError(absl::StatusCode::kNotFound,
                          {.message = "relation " + std::to_string(tview) + " is not a TVIEW"});
   }
-  const pg::SqlRow& row = found.rows.front();
+  pg::RowReader column(found.rows.front());
   TviewFacts facts;
   facts.relation = tview;
-  facts.backing_view = static_cast<RelationId>(std::stoul(*row[0]));
-  facts.entity = *row[1];
-  facts.key_column = *row[2];
-  facts.owner = static_cast<RoleId>(std::stoul(*row[3]));
-  facts.settings = pg::SettingsFromRow(row, 5);
-  std::istringstream dependencies(*row[4]);
-  for (RelationId source = 0; dependencies >> source;) facts.dependencies.push_back(source);
+  facts.backing_view = column.Oid();
+  facts.entity = column.Text();
+  facts.key_column = column.Text();
+  facts.owner = column.Oid();
+  facts.dependencies = column.Numbers<RelationId>();
+  facts.settings = pg::ReadSettings(&column);
+  TVIEWS_RETURN_IF_ERROR(column.End());
   TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));
   TVIEWS_ASSIGN_OR_RETURN(facts.view, QualifiedRelationName(facts.backing_view));
   return facts;

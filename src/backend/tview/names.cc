@@ -6,6 +6,7 @@
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/extension_version.h"
@@ -83,7 +84,7 @@ absl::StatusOr<RelationId> FindByEntity(const std::string& schema, const std::st
               " ELSE n.nspname OPERATOR(pg_catalog.=) $2::pg_catalog.name END",
           {entity, schema}));
   if (found.rows.size() != 1) return RelationId{0};
-  return static_cast<RelationId>(std::stoul(*found.rows[0][0]));
+  return pg::RowReader(found.rows[0]).Oid();
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
@@ -51,7 +52,7 @@ absl::Status DropMetadata(Rows* dropped) {
   std::set<RelationId> former;
   for (const pg::SqlRow& row : found.rows) {
     TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources,
-                            DeleteMetadata(static_cast<RelationId>(std::stoul(*row[0]))));
+                            DeleteMetadata(pg::RowReader(row).Oid()));
     for (const RelationId source : sources) {
       TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(source));
       if (exists) former.insert(source);

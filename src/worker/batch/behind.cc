@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
@@ -84,13 +85,15 @@ absl::Status BehindTviews::Load(const DependencyGraph& graph) {
   retry_at_.clear();
   std::map<RelationId, std::string> reasons;
   for (const pg::SqlRow& row : result.rows) {
-    RelationId tview = 0;
-    if (!absl::SimpleAtoi(*row[0], &tview)) continue;
+    pg::RowReader column(row);
+    const RelationId tview = column.Oid();
+    std::string reason = column.Text();
+    const std::optional<Timestamp> until = column.OptionalNumber<Timestamp>();
+    TVIEWS_RETURN_IF_ERROR(column.End());
     if (graph.Find(tview) != nullptr) {
       behind_.insert(tview);
-      reasons[tview] = *row[1];
-      Timestamp until = 0;
-      if (row[2].has_value() && absl::SimpleAtoi(*row[2], &until)) retry_at_[tview] = until;
+      reasons[tview] = std::move(reason);
+      if (until.has_value()) retry_at_[tview] = *until;
     } else {
       TVIEWS_RETURN_IF_ERROR(TakeOwed(tview).status());
       TVIEWS_RETURN_IF_ERROR(Forget(tview));
@@ -290,15 +293,11 @@ absl::StatusOr<DeltaSet> BehindTviews::TakeOwed(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult taken,
       pg::ExecuteSql(absl::StrCat("DELETE FROM ", table,
-                                  " WHERE tview = $1::oid RETURNING encode(payload, 'base64')"),
+                                  " WHERE tview = $1::oid RETURNING encode(payload, 'hex')"),
                      {absl::StrCat(tview)}));
   DeltaSet owed;
   for (const pg::SqlRow& row : taken.rows) {
-    std::string bytes;
-    // Skips the line breaks that the server puts in.
-    absl::StatusOr<ChangeRecord> record = absl::Base64Unescape(*row[0], &bytes)
-                                              ? ParseChangeRecord(bytes)
-                                              : absl::InvalidArgumentError("not base64");
+    absl::StatusOr<ChangeRecord> record = ParseChangeRecord(pg::RowReader(row).Bytes());
     if (record.ok()) {
       owed.Merge(std::move(record->deltas));
       continue;

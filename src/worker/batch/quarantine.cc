@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/common/dead_letter.h"
@@ -65,9 +66,11 @@ absl::StatusOr<std::vector<Letter>> ReadLetters(const TviewDefinition& tview, bo
                      {absl::StrCat(tview.relation)}, read_only));
   std::vector<Letter> letters;
   for (const pg::SqlRow& row : found.rows) {
-    Letter letter{.hash = absl::HexStringToBytes(*row[0]), .image = std::nullopt};
-    if (row[1].has_value()) letter.image = absl::HexStringToBytes(*row[1]);
-    letters.push_back(std::move(letter));
+    pg::RowReader column(row);
+    Letter& letter = letters.emplace_back();
+    letter.hash = column.Bytes();
+    letter.image = column.OptionalBytes();
+    TVIEWS_RETURN_IF_ERROR(column.End());
   }
   return letters;
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/catalog.h"
@@ -17,15 +18,6 @@
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::pg {
-namespace {
-
-RelationId IdOf(absl::string_view text) {
-  RelationId id = 0;
-  return absl::SimpleAtoi(text, &id) ? id : RelationId{0};
-}
-
-}  // namespace
-
 absl::StatusOr<std::vector<Unfollowing>> WaitingForAdoption(SnapshotData* snapshot) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, QualifiedTable(CatalogTable::kMeta));
   TVIEWS_ASSIGN_OR_RETURN(const std::string letters, QualifiedTable(CatalogTable::kDeadLetter));
@@ -50,13 +42,13 @@ absl::StatusOr<std::vector<Unfollowing>> WaitingForAdoption(SnapshotData* snapsh
            absl::StrCat(MyDatabaseId)}));
   std::vector<Unfollowing> unfollowing;
   for (const SqlRow& row : found.rows) {
-    Unfollowing tview{.tview = IdOf(*row[0]),
-                      .is_adopted = row[1] == "t",
-                      .backing_view = IdOf(*row[2]),
-                      .sources = {}};
-    for (const absl::string_view id : absl::StrSplit(*row[3], ' ', absl::SkipEmpty())) {
-      tview.sources.push_back(IdOf(id));
-    }
+    RowReader column(row);
+    Unfollowing tview;
+    tview.tview = column.Oid();
+    tview.is_adopted = column.IsTrue();
+    tview.backing_view = column.Oid();
+    tview.sources = column.Numbers<RelationId>();
+    TVIEWS_RETURN_IF_ERROR(column.End());
     unfollowing.push_back(std::move(tview));
   }
   return unfollowing;

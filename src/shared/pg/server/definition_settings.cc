@@ -100,10 +100,10 @@ std::string SettingsColumns(const std::string& json) {
   return columns;
 }
 
-DefinitionSettings SettingsFromRow(const SqlRow& row, std::size_t first) {
+DefinitionSettings ReadSettings(RowReader* columns) {
   DefinitionSettings settings;
   for (const char* const name : kNames) {
-    const SqlValue& value = row[first++];
+    const SqlValue value = columns->OptionalText();
     if (value.has_value()) settings.push_back({.name = name, .value = *value});
   }
   return settings;

@@ -18,7 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "shared/definition_settings.h"
-#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/row_reader.h"
 
 namespace tviews::pg {
 
@@ -36,9 +36,9 @@ absl::StatusOr<DefinitionSettings> ChangeSetting(const DefinitionSettings& setti
 void ApplySettings(const DefinitionSettings& settings);
 
 // The columns of a SELECT list, without a leading comma, that read the settings out of the
-// expression `json`; and the settings from a row with these columns, from number `first` on.
+// expression `json`; and the settings from a row of which these are the next columns.
 std::string SettingsColumns(const std::string& json);
-DefinitionSettings SettingsFromRow(const SqlRow& row, std::size_t first);
+DefinitionSettings ReadSettings(RowReader* columns);
 
 }  // namespace tviews::pg
 

@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/definition_settings.h"
 #include "shared/pg/server/snapshot.h"
@@ -49,8 +50,6 @@ constexpr char kMetaSql[] =
     " JOIN pg_attribute a ON a.attrelid = m.tview AND a.attname = m.key_column"
     " WHERE m.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-constexpr std::size_t kFirstSetting = 22;
-
 constexpr char kLineageSql[] =
     "SELECT l.tview::oid, l.source::oid, l.strategy, array_to_string(l.captured, ' '),"
     " (SELECT string_agg(coalesce(a.atttypid, 0)::text, ' ' ORDER BY c.i)"
@@ -61,24 +60,11 @@ constexpr char kLineageSql[] =
     " EXISTS (SELECT FROM $meta m WHERE m.tview = l.source)"
     " FROM $lineage l ORDER BY l.tview::oid, l.source::oid, l.path";
 
-std::uint64_t Number(const SqlValue& value) {
+// An option, which a label may have brought: what is no number is none.
+std::optional<std::uint64_t> NumberOrNothing(const SqlValue& value) {
   std::uint64_t number = 0;
-  if (value.has_value() && !absl::SimpleAtoi(*value, &number)) number = 0;
+  if (!value.has_value() || !absl::SimpleAtoi(*value, &number)) return std::nullopt;
   return number;
-}
-
-Oid32 OidOf(const SqlValue& value) { return static_cast<Oid32>(Number(value)); }
-bool IsTrue(const SqlValue& value) { return value == "t"; }
-
-template <typename T>
-std::vector<T> Numbers(const SqlValue& value) {
-  std::vector<T> numbers;
-  if (!value.has_value()) return numbers;
-  for (absl::string_view item : absl::StrSplit(*value, ' ', absl::SkipEmpty())) {
-    std::uint64_t number = 0;
-    if (absl::SimpleAtoi(item, &number)) numbers.push_back(static_cast<T>(number));
-  }
-  return numbers;
 }
 
 std::string Substitute(std::string sql, const std::string& what, const std::string& by) {
@@ -146,60 +132,81 @@ absl::Status DescribeKeyType(TypeId type, Oid32 collation, TviewDefinition* tvie
 }
 
 absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
+  RowReader column(row);
   TviewDefinition tview;
-  tview.relation = OidOf(row[0]);
-  tview.backing_view = OidOf(row[1]);
-  tview.entity = *row[2];
-  tview.qualified_name = QuoteQualified(*row[3], *row[4]);
-  tview.qualified_view = QuoteQualified(*row[5], *row[6]);
-  tview.key_column = *row[7];
-  tview.key_attribute = static_cast<AttributeNumber>(Number(row[8]));
-  tview.key_type = OidOf(row[9]);
-  tview.owner = OidOf(row[11]);
-  tview.key_is_not_null = IsTrue(row[12]);
-  tview.is_quarantined = IsTrue(row[13]);
-  if (row[14].has_value()) {
-    TVIEWS_ASSIGN_OR_RETURN(SnapshotBounds bounds, ParseSnapshot(*row[14]));
-    tview.fill = Fill{.snapshot = std::move(bounds), .creator = Number(row[15])};
+  tview.relation = column.Oid();
+  tview.backing_view = column.Oid();
+  tview.entity = column.Text();
+  const std::string schema = column.Text();
+  tview.qualified_name = QuoteQualified(schema, column.Text());
+  const std::string view_schema = column.Text();
+  tview.qualified_view = QuoteQualified(view_schema, column.Text());
+  tview.key_column = column.Text();
+  tview.key_attribute = column.Number<AttributeNumber>();
+  tview.key_type = column.Oid();
+  const Oid32 collation = column.Oid();
+  tview.owner = column.Oid();
+  tview.key_is_not_null = column.IsTrue();
+  tview.is_quarantined = column.IsTrue();
+  const SqlValue fill_snapshot = column.OptionalText();
+  const FullXid fill_creator = column.OptionalNumber<FullXid>().value_or(0);
+  if (fill_snapshot.has_value()) {
+    TVIEWS_ASSIGN_OR_RETURN(SnapshotBounds bounds, ParseSnapshot(*fill_snapshot));
+    tview.fill = Fill{.snapshot = std::move(bounds), .creator = fill_creator};
   }
-  tview.nested_views = Numbers<RelationId>(row[16]);
-  tview.notifies = IsTrue(row[17]);
-  if (row[18] == "keys") tview.feed = FeedContent::kKeys;
-  if (row[18] == "data") tview.feed = FeedContent::kData;
-  tview.is_undetermined = IsTrue(row[19]);
-  if (row[20].has_value()) tview.refresh_timeout = Number(row[20]);
-  if (row[21].has_value()) tview.refresh_memory = Number(row[21]);
-  tview.settings = SettingsFromRow(row, kFirstSetting);
-  TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, OidOf(row[10]), &tview));
+  tview.nested_views = column.Numbers<RelationId>();
+  tview.notifies = column.IsTrue();
+  const SqlValue feed = column.OptionalText();
+  if (feed == "keys") tview.feed = FeedContent::kKeys;
+  if (feed == "data") tview.feed = FeedContent::kData;
+  tview.is_undetermined = column.IsTrue();
+  tview.refresh_timeout = NumberOrNothing(column.OptionalText());
+  tview.refresh_memory = NumberOrNothing(column.OptionalText());
+  tview.settings = ReadSettings(&column);
+  TVIEWS_RETURN_IF_ERROR(column.End());
+  TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, collation, &tview));
   return tview;
 }
 
-LineagePath ReadPath(const SqlRow& row) {
+// One path, and what its row says besides.
+struct LineageRow {
+  RelationId tview = 0;
+  RelationId source = 0;
   LineagePath path;
-  path.strategy = row[2] == "direct"   ? Strategy::kDirect
-                  : row[2] == "lookup" ? Strategy::kLookup
-                                       : Strategy::kFull;
-  const std::vector<AttributeNumber> attributes = Numbers<AttributeNumber>(row[3]);
-  const std::vector<TypeId> types = Numbers<TypeId>(row[4]);
+  bool source_is_tview = false;
+};
+
+absl::StatusOr<LineageRow> ReadLineage(const SqlRow& row) {
+  RowReader column(row);
+  LineageRow read;
+  read.tview = column.Oid();
+  read.source = column.Oid();
+  const std::string strategy = column.Text();
+  read.path.strategy = strategy == "direct"   ? Strategy::kDirect
+                       : strategy == "lookup" ? Strategy::kLookup
+                                              : Strategy::kFull;
+  const std::vector<AttributeNumber> attributes = column.Numbers<AttributeNumber>();
+  const std::vector<TypeId> types = column.Numbers<TypeId>();
   for (std::size_t i = 0; i < attributes.size() && i < types.size(); ++i) {
-    path.captured.push_back({.attribute = attributes[i], .type = types[i]});
+    read.path.captured.push_back({.attribute = attributes[i], .type = types[i]});
   }
-  path.relevant = Numbers<AttributeNumber>(row[5]);
-  path.lookup = row[6].value_or("");
-  path.description = row[7].value_or("");
-  return path;
+  read.path.relevant = column.Numbers<AttributeNumber>();
+  read.path.lookup = column.TextOrNothing();
+  read.path.description = column.TextOrNothing();
+  read.source_is_tview = column.IsTrue();
+  TVIEWS_RETURN_IF_ERROR(column.End());
+  return read;
 }
 
-void AddLineage(const SqlRow& row, TviewDefinition* tview) {
-  const RelationId source = OidOf(row[1]);
-  if (tview->sources.empty() || tview->sources.back().source != source) {
+void AddLineage(LineageRow row, TviewDefinition* tview) {
+  if (tview->sources.empty() || tview->sources.back().source != row.source) {
     SourceLineage lineage;
-    lineage.source = source;
-    lineage.source_is_tview = IsTrue(row[8]);
+    lineage.source = row.source;
+    lineage.source_is_tview = row.source_is_tview;
     tview->sources.push_back(std::move(lineage));
   }
   SourceLineage& lineage = tview->sources.back();
-  lineage.paths.push_back(ReadPath(row));
+  lineage.paths.push_back(std::move(row.path));
   std::vector<AttributeNumber> united;
   std::set_union(lineage.relevant.begin(), lineage.relevant.end(),
                  lineage.paths.back().relevant.begin(), lineage.paths.back().relevant.end(),
@@ -225,8 +232,9 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
       Substitute(Substitute(kLineageSql, "$meta", meta), "$lineage", prefix + "pg_tview_lineage");
   TVIEWS_ASSIGN_OR_RETURN(const SqlResult lineage_rows, ExecuteSql(lineage_sql, {}, true));
   for (const SqlRow& row : lineage_rows.rows) {
-    const auto found = tviews.find(OidOf(row[0]));
-    if (found != tviews.end()) AddLineage(row, &found->second);
+    TVIEWS_ASSIGN_OR_RETURN(LineageRow read, ReadLineage(row));
+    const auto found = tviews.find(read.tview);
+    if (found != tviews.end()) AddLineage(std::move(read), &found->second);
   }
   std::vector<TviewDefinition> list;
   list.reserve(tviews.size());
