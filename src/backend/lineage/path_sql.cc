@@ -153,7 +153,8 @@ char* TextOf(Query* query) {
   MemoryContext const scratch = AllocSetContextCreateInternal(
       CurrentMemoryContext, "pg_tviews text of a path", ALLOCSET_DEFAULT_SIZES);
   MemoryContext const previous = MemoryContextSwitchTo(scratch);
-  const char* const text = pg_get_querydef(query, false);
+  // Of a copy: the server puts lists of its own into the tree that it prints.
+  const char* const text = pg_get_querydef(static_cast<Query*>(copyObjectImpl(query)), false);
   MemoryContextSwitchTo(previous);
   char* const copy = pstrdup(text);
   MemoryContextDelete(scratch);
