@@ -28,19 +28,19 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'audit', 'warning',
            format('The auditor repaired %s rows of TVIEW %s that differed from its query, the last at %s. Find who wrote them with pg_tviews.protect off, or what capture missed; SELECT * FROM pg_tviews_refresh(%L), then SELECT pg_tviews_stats_reset(%L).',
-                  status.differences, status.entity, status.last_difference::timestamptz(0), status.entity, status.entity)
+                  status.differences, status.entity, status.last_difference::timestamptz(0), quote_ident(status.entity), quote_ident(status.entity))
     FROM @extschema@.pg_tviews_audit_status AS status
     WHERE status.differences > 0 AND NOT status.differs_again
     UNION ALL
     SELECT 'audit', 'warning',
            format('Rows of TVIEW %s differ from its query again after the auditor has repaired them: its definition gives the same rows different results, so it is no longer audited. Order what it aggregates, cuts or numbers by a unique key, and look at the functions that it calls; then SELECT pg_tviews_stats_reset(%L).',
-                  status.entity, status.entity)
+                  status.entity, quote_ident(status.entity))
     FROM @extschema@.pg_tviews_audit_status AS status
     WHERE status.differs_again
     UNION ALL
     SELECT 'audit', 'info',
            format('TVIEW %s is not audited in fact: %s steps were given up, mostly because its query takes more than 250 ms for 100 keys. SELECT * FROM pg_tviews_verify(%L) now and then.',
-                  status.entity, status.given_up, status.entity)
+                  status.entity, status.given_up, quote_ident(status.entity))
     FROM @extschema@.pg_tviews_audit_status AS status
     WHERE status.is_audited AND status.given_up >= 3 AND status.given_up > status.keys_checked
     ORDER BY 3;

@@ -113,7 +113,7 @@ BEGIN ATOMIC
             WHERE pg_index.indrelid = meta.tview AND pg_index.indisunique AND pg_index.indisvalid
               AND pg_index.indpred IS NULL AND pg_index.indnkeyatts = 1 AND pg_index.indkey[0] = pg_attribute.attnum)
         UNION ALL
-        SELECT format('TVIEW %s reads views that were replaced while the extension was not loaded. SELECT pg_tviews_replace(%L, meta.definition) FROM pg_tview_meta AS meta WHERE meta.entity = %L.', meta.entity, meta.entity, meta.entity)
+        SELECT format('TVIEW %s reads views that were replaced while the extension was not loaded. SELECT pg_tviews_replace(%L, meta.definition) FROM pg_tview_meta AS meta WHERE meta.entity = %L.', meta.entity, quote_ident(meta.entity), meta.entity)
         WHERE tview.oid IS NOT NULL AND view.oid IS NOT NULL AND meta.view_rules IS NOT NULL AND meta.view_rules <> (
             SELECT md5(string_agg(pg_rewrite.ev_action::text, '' ORDER BY pg_rewrite.ev_class)) FROM pg_rewrite
             WHERE pg_rewrite.ev_type = '1' AND (pg_rewrite.ev_class = meta.backing_view OR pg_rewrite.ev_class = ANY (meta.nested_views)))
@@ -142,7 +142,7 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'metadata', 'warning',
            format('TVIEW %s was dropped by CASCADE (%s by %s, %s). SELECT pg_tviews_restore_dropped(%L) brings it back.',
-                  entry.entity, entry.details ->> 'command', entry.performed_by, entry.performed_at::timestamptz(0), entry.entity)
+                  entry.entity, entry.details ->> 'command', entry.performed_by, entry.performed_at::timestamptz(0), quote_ident(entry.entity))
     FROM tviews_internal.pg_tview_audit_log AS entry
     WHERE entry.operation = 'DROP' AND entry.details ->> 'cascade' = 'true' AND entry.performed_at > now() - interval '1 day'
       AND NOT EXISTS (SELECT FROM tviews_internal.pg_tview_audit_log AS later
@@ -169,15 +169,15 @@ RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'quarantine', 'error',
-           format('TVIEW %s as a whole is in quarantine (%s: %s) and does not follow changes. Remove the cause, then SELECT * FROM pg_tviews_retry(''%s'').',
-                  meta.entity, letter.sqlstate, split_part(letter.error, E'\n', 1), meta.entity)
+           format('TVIEW %s as a whole is in quarantine (%s: %s) and does not follow changes. Remove the cause, then SELECT * FROM pg_tviews_retry(%L).',
+                  meta.entity, letter.sqlstate, split_part(letter.error, E'\n', 1), quote_ident(meta.entity))
     FROM @extschema@.pg_tview_meta AS meta
     LEFT JOIN tviews_internal.pg_tview_dead_letter AS letter ON letter.tview = meta.tview AND letter.key IS NULL
     WHERE meta.state = 'quarantined'
     UNION ALL
     SELECT 'quarantine', 'warning',
-           format('%s keys of TVIEW %s are in quarantine since %s at the latest. See pg_tview_dead_letter; correct the source rows, or SELECT * FROM pg_tviews_retry(''%s'').',
-                  count(*), meta.entity, min(letter.first_seen)::timestamptz(0), meta.entity)
+           format('%s keys of TVIEW %s are in quarantine since %s at the latest. See pg_tview_dead_letter; correct the source rows, or SELECT * FROM pg_tviews_retry(%L).',
+                  count(*), meta.entity, min(letter.first_seen)::timestamptz(0), quote_ident(meta.entity))
     FROM tviews_internal.pg_tview_dead_letter AS letter
     JOIN @extschema@.pg_tview_meta AS meta ON meta.tview = letter.tview
     WHERE letter.key IS NOT NULL

@@ -30,6 +30,7 @@
 #include <catalog/pg_inherits.h>
 #include <nodes/parsenodes.h>
 #include <tcop/utility.h>
+#include <utils/acl.h>
 #include <utils/builtins.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
@@ -41,7 +42,8 @@ namespace {
 
 struct Note {
   RelationId tview;
-  std::string table;  // qualified: after the drop nobody knows it
+  std::string table;  // qualified: after the drop nobody knows it, nor
+  RoleId owner;
 
   bool operator<(const Note& other) const { return tview < other.tview; }
   bool operator==(const Note& other) const { return tview == other.tview; }
@@ -67,6 +69,21 @@ absl::Status Forget(RelationId tview) {
   return RemoveUnneededCaptureTriggers({sources.begin(), sources.end()});
 }
 
+RoleId OwnerOf(RelationId relation) {
+  HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(row)) elog(ERROR, "cache lookup failed for relation %u", relation);
+  const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relowner;
+  ReleaseSysCache(row);
+  return owner;
+}
+
+bool IsOneOf(RoleId role, const List* roles) {
+  for (int i = 0; i < list_length(roles); ++i) {
+    if (get_rolespec_oid(static_cast<RoleSpec*>(list_nth(roles, i)), true) == role) return true;
+  }
+  return false;
+}
+
 // True if `statement` names what was dropped; also if its schema or everything of its owner goes.
 absl::StatusOr<bool> IsMeant(const Note& note, const Node* statement) {
   return pg::CallFor([&] {
@@ -74,7 +91,9 @@ absl::StatusOr<bool> IsMeant(const Note& note, const Node* statement) {
     const char* const schema = strVal(linitial(dropped));
     const char* const table = strVal(llast(dropped));
     if (!OidIsValid(get_namespace_oid(schema, true))) return true;
-    if (IsA(statement, DropOwnedStmt)) return true;
+    if (IsA(statement, DropOwnedStmt)) {
+      return IsOneOf(note.owner, reinterpret_cast<const DropOwnedStmt*>(statement)->roles);
+    }
     if (!IsA(statement, DropStmt)) return false;
     const auto* const drop = reinterpret_cast<const DropStmt*>(statement);
     for (int i = 0; drop->removeType == OBJECT_TABLE && i < list_length(drop->objects); ++i) {
@@ -94,7 +113,9 @@ absl::Status ReportCascade(const std::string& entity) {
                           .hint = "Drop the TVIEW first, or SET pg_tviews.drop_cascade = warn.",
                           .sqlstate = "2BP01"});
   }
-  const std::string restore = "SELECT pg_tviews_restore_dropped(" + QuoteLiteral(entity) + ")";
+  TVIEWS_ASSIGN_OR_RETURN(const char* const name,
+                          pg::CallFor([&] { return quote_identifier(entity.c_str()); }));
+  const std::string restore = "SELECT pg_tviews_restore_dropped(" + QuoteLiteral(name) + ")";
   return pg::Call([&] {
     ereport(WARNING, (errmsg("TVIEW \"%s\" was dropped by CASCADE", entity.c_str()),
                       errhint("%s brings it back, with its indexes and grants, when what it reads "
@@ -160,7 +181,9 @@ absl::Status NoteDrop(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (is_tview) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string table, QualifiedRelationName(relation));
-    Notes().push_back({relation, table});
+    TVIEWS_ASSIGN_OR_RETURN(const RoleId owner,
+                            pg::CallFor([relation] { return OwnerOf(relation); }));
+    Notes().push_back({relation, table, owner});
     return NoteTableDrop(relation);
   }
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());

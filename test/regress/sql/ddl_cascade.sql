@@ -85,6 +85,23 @@ TABLE "ddl_cascade Docs".tv_note;
 SELECT entity, v.* FROM pg_tview_meta, pg_tviews_verify(tview::text) v WHERE entity IN ('book', 'shelved', 'note');
 SELECT count(*) FROM pg_tviews_health_check() WHERE message ~ 'TVIEW (book|note|shelved) was dropped';
 
+-- DROP OWNED means what the role owns, not what others have made of it. Hints can be run as they are, whatever the name.
+SET ROLE ddl_cascade_owner;
+CREATE TABLE tb_theirs (pk_theirs int PRIMARY KEY, name text);
+CREATE TABLE tv_theirs AS SELECT pk_theirs, name FROM tb_theirs;
+RESET ROLE;
+CREATE TABLE tv_ours AS SELECT pk_theirs AS pk_ours, name FROM tb_theirs;
+CREATE TABLE "tv_The 'Best'.of" AS SELECT pk_theirs AS "pk_The 'Best'.of", name FROM tb_theirs;
+SET client_min_messages = warning;
+BEGIN;
+DROP OWNED BY ddl_cascade_owner CASCADE;
+ROLLBACK;
+ALTER TABLE tb_theirs DROP COLUMN name CASCADE;
+RESET client_min_messages;
+SELECT message FROM (SELECT substring(message FROM 'SELECT pg_tviews_restore.*') AS message FROM pg_tviews_health_check()) AS m WHERE message ~ 'Best|ours|theirs' ORDER BY 1;
+ALTER TABLE tb_theirs ADD COLUMN name text;
+SELECT pg_tviews_restore_dropped('"The ''Best''.of"');
+
 SET client_min_messages = warning;
 DROP SCHEMA ddl_cascade, "ddl_cascade Docs" CASCADE;
 DROP ROLE ddl_cascade_owner, ddl_cascade_reader;
