@@ -85,7 +85,7 @@ void RefreshRequests::AfterCommit() {
 void RefreshRequests::Fail(RelationId tview, const absl::Status& failure) {
   const std::string sqlstate = pg::SqlState(failure);
   pg::ExclusiveHolder holder(slot_->queue_lock);
-  std::erase_if(taken_, [&](const Taken& taken) {
+  std::erase_if(taken_, [&](const Taken& taken) ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot_->queue_lock) {
     if (taken.tview != tview) return false;
     RefreshRequest& request = slot_->requests[taken.index];
     const bool is_abandoned = request.state == RefreshRequest::kAbandoned;
