@@ -1,5 +1,6 @@
 #include "shared/record_ring.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <new>
@@ -173,6 +174,18 @@ void RecordRing::ForEach(RingPosition end, absl::FunctionRef<bool(const Frame&)>
     position += std::uint64_t{At(position)->words} * kAlignment;
     if (frame.state != FrameState::kSkip && !visit(frame)) return;
   }
+}
+
+RingPosition RecordRing::ForEachFrom(RingPosition position, RingPosition end, std::size_t bytes,
+                                     absl::FunctionRef<void(const Frame&)> visit) const {
+  position = std::max(position, head());
+  const RingPosition enough = position + bytes;
+  while (position < end && position < enough) {
+    const Frame frame = Read(position);
+    position += std::uint64_t{At(position)->words} * kAlignment;
+    if (frame.state != FrameState::kSkip) visit(frame);
+  }
+  return position;
 }
 
 void RecordRing::Reclaim() {

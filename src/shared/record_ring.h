@@ -83,6 +83,14 @@ class RecordRing {
   // lock.
   void ForEach(RingPosition end, absl::FunctionRef<bool(const Frame&)> visit) const;
 
+  // One step of such a walk by others than the reader: calls `visit` for the frames from `position`
+  // on, or from head where those before it are gone, and stops before `end` or behind the frame
+  // with which it has gone `bytes` far. Returns where the next step begins: at `end` or beyond it
+  // when there is none. REQUIRES: `position` is 0 or what an earlier step has returned; `end` <=
+  // tail. HOLDS: the lock.
+  RingPosition ForEachFrom(RingPosition position, RingPosition end, std::size_t bytes,
+                           absl::FunctionRef<void(const Frame&)> visit) const;
+
   // Marks a pending frame done; any other stays what it is. By the reader only.
   // REQUIRES: `position` is a frame's. HOLDS: the exclusive lock.
   void Finish(RingPosition position);

@@ -1,5 +1,6 @@
 #include "shared/record_ring.h"
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -66,6 +67,71 @@ TEST(RecordRing, IsEmptyWhenFormatted) {
   EXPECT_TRUE(Frames(*ring).empty());
   ring->Reclaim();
   EXPECT_FALSE(ring->RotateHead());
+}
+
+// One step; the transactions that it meets are appended to `met`.
+RingPosition Step(const RecordRing& ring, RingPosition position, std::size_t bytes,
+                  std::vector<FullXid>* met) {
+  return ring.ForEachFrom(position, ring.tail(), bytes,
+                          [&](const Frame& frame) { met->push_back(frame.content.xid); });
+}
+
+TEST(RecordRing, IsWalkedInSteps) {
+  OwnedRing ring(1000);
+  for (FullXid xid = 1; xid <= 5; ++xid) ASSERT_TRUE(ring->Publish(Content(xid, "x")).has_value());
+  const std::size_t size = RecordRing::FrameSize(1);
+  std::vector<FullXid> met;
+  RingPosition position = Step(*ring, 0, 2 * size, &met);
+  EXPECT_EQ(met, (std::vector<FullXid>{1, 2}));
+  // One that does not fit is met as a whole.
+  position = Step(*ring, position, 1, &met);
+  EXPECT_EQ(met, (std::vector<FullXid>{1, 2, 3}));
+  position = Step(*ring, position, 100 * size, &met);
+  EXPECT_EQ(met, (std::vector<FullXid>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(position, ring->tail());
+  EXPECT_EQ(Step(*ring, position, size, &met), ring->tail());
+  EXPECT_EQ(met.size(), 5u);
+}
+
+TEST(RecordRing, AStepBeginsAtTheHeadWhereItsFramesAreGone) {
+  OwnedRing ring(1000);
+  std::vector<RingPosition> places;
+  for (FullXid xid = 1; xid <= 5; ++xid) places.push_back(*ring->Publish(Content(xid, "x")));
+  std::vector<FullXid> met;
+  const RingPosition position = Step(*ring, 0, 1, &met);
+  for (int i = 0; i < 3; ++i) ring->Finish(places[i]);
+  ring->Reclaim();
+  Step(*ring, position, 1000, &met);
+  EXPECT_EQ(met, (std::vector<FullXid>{1, 4, 5}));
+}
+
+TEST(RecordRing, AStepOutlastsARingThatStartsOver) {
+  OwnedRing ring(256);
+  std::vector<FullXid> met;
+  RingPosition position = 0;
+  // The memory is used again and again, by frames of every size: no step begins inside of one.
+  for (FullXid xid = 1; xid <= 200; ++xid) {
+    const std::string payload(xid % 50, 'p');
+    const RingPosition place = *ring->Publish(Content(xid, payload));
+    if (xid % 3 == 0) position = Step(*ring, position, 1000, &met);
+    ring->Finish(place);
+    ring->Reclaim();
+  }
+  std::vector<FullXid> expected;
+  for (FullXid xid = 3; xid <= 200; xid += 3) expected.push_back(xid);
+  EXPECT_EQ(met, expected);
+}
+
+TEST(RecordRing, AStepMeetsWhatWasMovedToTheTail) {
+  OwnedRing ring(1000);
+  std::vector<RingPosition> places;
+  for (FullXid xid = 1; xid <= 4; ++xid) places.push_back(*ring->Publish(Content(xid, "x")));
+  std::vector<FullXid> met;
+  const RingPosition position = Step(*ring, 0, 1, &met);
+  ring->Finish(places[2]);
+  ASSERT_TRUE(ring->RotateHead());
+  Step(*ring, position, 1000, &met);
+  for (const FullXid xid : {2, 4}) EXPECT_EQ(std::count(met.begin(), met.end(), xid), 1) << xid;
 }
 
 TEST(RecordRing, ReturnsFramesInTheOrderOfPublishing) {

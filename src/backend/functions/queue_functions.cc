@@ -12,11 +12,10 @@
 // spilled      committed, in the outbox only
 //
 // Which records of the current database are spilled, the outbox tells. Snapshot N1 is taken, then
-// the ring is copied, then the outbox is scanned under a newer snapshot N2: what N1 sees and the
-// ring does not have was never there, or was applied before the copy and is gone for N2.
+// the ring is walked, then the outbox is scanned under a newer snapshot N2: what N1 sees and the
+// walk does not meet was never there, or was applied before its end and is gone for N2.
 
 #include <algorithm>
-#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +26,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/shmem/pending_walk.h"
 #include "shared/pg/shmem/session_notes.h"
 #include "shared/pg/shmem/shmem.h"
 #include "shared/pg/tables/catalog.h"
@@ -52,47 +52,11 @@ namespace {
 using backend::Row;
 using backend::RowOutput;
 using tviews::Frame;
-using tviews::FrameState;
 using tviews::FullXid;
-using tviews::RecordRing;
 using tviews::RelationId;
 
 // Spilled records that are listed one by one; the others are one row.
 constexpr std::uint64_t kListedSpilled = 1000;
-
-// A frame with its payload copied to `offset` of a buffer.
-struct CopiedFrame {
-  Frame frame;
-  std::size_t offset;
-};
-
-struct CopiedRing {
-  std::vector<CopiedFrame> frames;  // pending ones
-  std::vector<char> payloads;
-
-  std::string_view PayloadOf(const CopiedFrame& copied) const {
-    return {payloads.data() + copied.offset, copied.frame.content.payload.size()};
-  }
-};
-
-// All memory is taken before the lock.
-void CopyFrames(pg::DatabaseSlot* slot, CopiedRing* copy) {
-  const std::size_t capacity = pg::Slots()->ring_capacity;
-  copy->frames.clear();
-  copy->frames.reserve(capacity / RecordRing::FrameSize(0) + 1);
-  copy->payloads.resize(capacity);
-  std::size_t used = 0;
-  pg::ReadHolder holder(slot->queue_lock);
-  RecordRing ring(slot->ring);
-  ring.ForEach(ring.tail(), [&](const Frame& frame) {
-    if (frame.state != FrameState::kPending) return true;
-    std::memcpy(copy->payloads.data() + used, frame.content.payload.data(),
-                frame.content.payload.size());
-    copy->frames.push_back({frame, used});
-    used += frame.content.payload.size();
-    return true;
-  });
-}
 
 // What a record says about itself.
 struct RecordFacts {
@@ -123,13 +87,13 @@ class QueueLister {
   absl::Status ListSpilledHere(std::uint64_t count);
 
  private:
-  absl::Status ListFrame(pg::DatabaseSlot* slot, const CopiedFrame& copied, bool is_here);
+  absl::Status ListFrame(pg::DatabaseSlot* slot, const Frame& frame, bool is_here);
   absl::Status ListSession(const pg::ChangesNote& note);
   absl::Status ListSpilled(FullXid xid, std::string_view payload);
   absl::Status ListFurther(tviews::DatabaseId database, std::uint64_t count);
 
   RowOutput output_;
-  CopiedRing ring_;
+  absl::flat_hash_set<FullXid> in_ring_;  // transactions that the last slot had in its ring
 };
 
 absl::Status QueueLister::ListSession(const pg::ChangesNote& note) {
@@ -158,10 +122,9 @@ absl::Status QueueLister::ListSessions() {
   return absl::OkStatus();
 }
 
-absl::Status QueueLister::ListFrame(pg::DatabaseSlot* slot, const CopiedFrame& copied,
-                                    bool is_here) {
-  const tviews::FrameContent& content = copied.frame.content;
-  RecordFacts facts = FactsOf(ring_.PayloadOf(copied));
+absl::Status QueueLister::ListFrame(pg::DatabaseSlot* slot, const Frame& frame, bool is_here) {
+  const tviews::FrameContent& content = frame.content;
+  RecordFacts facts = FactsOf(content.payload);
   // The record is in the outbox where it was too large for the ring.
   if (content.payload.empty() && is_here) {
     TVIEWS_RETURN_IF_ERROR(pg::Outbox::Fetch(GetActiveSnapshot(), content.outbox_row, content.xid,
@@ -170,7 +133,7 @@ absl::Status QueueLister::ListFrame(pg::DatabaseSlot* slot, const CopiedFrame& c
                                                return absl::OkStatus();
                                              }));
   }
-  const bool is_walked = copied.frame.position < slot->activity.walked.Load();
+  const bool is_walked = frame.position < slot->activity.walked.Load();
   const bool is_applying =
       slot->activity.state.Load() == static_cast<std::int32_t>(pg::ApplierState::kApplying);
   return pg::Call([&] {
@@ -227,8 +190,6 @@ absl::Status QueueLister::ListSpilledHere(std::uint64_t count) {
   if (count == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const tviews::Oid32 schema, pg::ExtensionSchema());
   if (schema == 0) return absl::OkStatus();
-  absl::flat_hash_set<FullXid> in_ring;
-  for (const CopiedFrame& copied : ring_.frames) in_ring.insert(copied.frame.content.xid);
   const tviews::SnapshotBounds before = pg::BoundsOf(GetActiveSnapshot());
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetLatestSnapshot()); }));
   std::uint64_t listed = 0;
@@ -236,7 +197,7 @@ absl::Status QueueLister::ListSpilledHere(std::uint64_t count) {
   TVIEWS_RETURN_IF_ERROR(pg::Outbox::Scan(
       GetActiveSnapshot(),
       [&](tviews::RowPointer, FullXid xid, std::string_view payload) -> absl::Status {
-        if (!before.Includes(xid) || in_ring.contains(xid)) return absl::OkStatus();
+        if (!before.Includes(xid) || in_ring_.contains(xid)) return absl::OkStatus();
         if (listed == kListedSpilled) {
           ++further;
           return absl::OkStatus();
@@ -253,9 +214,14 @@ absl::Status QueueLister::ListSlot(pg::DatabaseSlot* slot) {
   if (database == 0) return absl::OkStatus();
   const bool is_here = database == MyDatabaseId;
   const std::uint64_t spilled = slot->overflow.started.Load() - slot->clean.Load();
-  CopyFrames(slot, &ring_);
-  for (const CopiedFrame& copied : ring_.frames) {
-    TVIEWS_RETURN_IF_ERROR(ListFrame(slot, copied, is_here));
+  in_ring_.clear();
+  pg::PendingWalk walk(slot, pg::PendingWalk::Payloads::kCopy);
+  while (walk.Next()) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { CHECK_FOR_INTERRUPTS(); }));
+    for (const Frame& frame : walk.frames()) {
+      in_ring_.insert(frame.content.xid);
+      TVIEWS_RETURN_IF_ERROR(ListFrame(slot, frame, is_here));
+    }
   }
   if (is_here) return ListSpilledHere(spilled);
   return spilled == 0 ? absl::OkStatus() : ListFurther(database, spilled);

@@ -19,6 +19,9 @@ namespace tviews::worker {
 using pg::ExclusiveHolder;
 using pg::ReadHolder;
 
+// Frames that are marked while writers wait.
+constexpr std::size_t kFinishedPerStep = 1024;
+
 void QueueReader::BeforeSnapshot() {
   // `finished` before `started`: a transaction that begins to overflow in between makes them
   // differ, never agree.
@@ -133,18 +136,7 @@ absl::Status QueueReader::DeleteConsumed(SnapshotData* snapshot) {
 
 void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<RelationId>& behind,
                               const std::vector<pg::BusyLock>& busy) {
-  RecordRing ring(slot_->ring);
-  {
-    ExclusiveHolder holder(slot_->queue_lock);
-    const bool is_all = ring.tail() == walked_;
-    for (const RingPosition position : finished_) ring.Finish(position);
-    ring.Reclaim();
-    // A transaction that stays in progress must not keep the space behind it (ATTACKS B4), nor make
-    // every batch walk over what is done there.
-    while (ring.tail() - ring.head() > ring.capacity() / 8 && ring.RotateHead()) {
-    }
-    settled_ = is_all ? std::optional(ring.tail()) : std::nullopt;
-  }
+  FreeFinished();
   kept_ = std::move(next_kept_);
   slot_->kept.Store(kept_.size());
   if (scanned_ && overflow_finished_ == overflow_started_) slot_->clean.Store(overflow_started_);
@@ -154,6 +146,28 @@ void QueueReader::AfterCommit(const SnapshotBounds& frontier, const std::set<Rel
   StoreFrontier(frontier, behind, busy);
   slot_->served.Store(ticket_);
   ConditionVariableBroadcast(reinterpret_cast<ConditionVariable*>(slot_->progress));
+}
+
+// Step by step, between which writers get the lock. What they publish in between moves the tail.
+void QueueReader::FreeFinished() {
+  RecordRing ring(slot_->ring);
+  RingPosition expected = walked_;
+  bool is_all = true;
+  bool may_gain = true;
+  for (std::size_t done = 0; may_gain;) {
+    const std::size_t step_end = std::min(finished_.size(), done + kFinishedPerStep);
+    ExclusiveHolder holder(slot_->queue_lock);
+    is_all = is_all && ring.tail() == expected;
+    for (; done < step_end; ++done) ring.Finish(finished_[done]);
+    ring.Reclaim();
+    // A transaction that stays in progress must not keep the space behind it (ATTACKS B4), nor make
+    // every batch walk over what is done there.
+    if (done == finished_.size()) {
+      may_gain = ring.tail() - ring.head() > ring.capacity() / 8 && ring.RotateHead();
+    }
+    expected = ring.tail();
+  }
+  settled_ = is_all ? std::optional(expected) : std::nullopt;
 }
 
 void QueueReader::StoreFrontier(const SnapshotBounds& frontier, const std::set<RelationId>& behind,

@@ -78,6 +78,7 @@ class QueueReader {
                            absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
   absl::Status CollectOutbox(SnapshotData* snapshot,
                              absl::FunctionRef<absl::Status(FullXid, std::string_view)> visit);
+  void FreeFinished();
   void StoreFrontier(const SnapshotBounds& frontier, const std::set<RelationId>& behind,
                      const std::vector<pg::BusyLock>& busy);
 

@@ -1,11 +1,9 @@
 #include "shared/pg/common/lag.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "shared/pg/server/snapshot.h"
-#include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/pending_walk.h"
 #include "shared/record_ring.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -15,19 +13,15 @@
 namespace tviews::pg {
 namespace {
 
-// The pending frames without their payloads. All memory is taken before the lock.
-std::vector<FrameContent> PendingFrames(DatabaseSlot* slot) {
-  std::vector<FrameContent> frames;
-  frames.reserve(Slots()->ring_capacity / RecordRing::FrameSize(0) + 1);
-  ReadHolder holder(slot->queue_lock);
-  const RecordRing ring(slot->ring);
-  ring.ForEach(ring.tail(), [&](const Frame& frame) {
-    if (frame.state != FrameState::kPending) return true;
-    frames.push_back(frame.content);
-    frames.back().payload = {};
-    return true;
-  });
-  return frames;
+void Add(const FrameContent& frame, Lag* lag) {
+  if (IsInProgress(frame.xid)) return;  // about to commit, or being prepared to
+  if (lag->oldest_at == 0 || frame.published_at < lag->oldest_at) {
+    lag->oldest_at = frame.published_at;
+    lag->oldest_xid = frame.xid;
+  }
+  ++lag->records;
+  lag->keys += frame.source_keys;
+  lag->bytes += frame.record_bytes;
 }
 
 }  // namespace
@@ -35,15 +29,9 @@ std::vector<FrameContent> PendingFrames(DatabaseSlot* slot) {
 Lag MeasureLag(DatabaseSlot* slot) {
   Lag lag;
   if (slot == nullptr) return lag;
-  for (const FrameContent& frame : PendingFrames(slot)) {
-    if (IsInProgress(frame.xid)) continue;  // about to commit, or being prepared to
-    if (lag.oldest_at == 0 || frame.published_at < lag.oldest_at) {
-      lag.oldest_at = frame.published_at;
-      lag.oldest_xid = frame.xid;
-    }
-    ++lag.records;
-    lag.keys += frame.source_keys;
-    lag.bytes += frame.record_bytes;
+  PendingWalk walk(slot, PendingWalk::Payloads::kOmit);
+  while (walk.Next()) {
+    for (const Frame& frame : walk.frames()) Add(frame.content, &lag);
   }
   lag.spilled = slot->overflow.started.Load() - slot->clean.Load();
   return lag;
