@@ -145,6 +145,18 @@ with Server("definition_stalls", "pg_tviews.refresh_timeout = 2s\npg_tviews.refr
     run(connection, "SELECT pg_tviews_wait('20 s')")
     assert value(reader, "SELECT retry_at FROM pg_tview_behind WHERE tview = 'tv_bad'::regclass") == before
     check_recovers(number, "a cancel")
+    # Who needs a lock behind it does not wait for it to be patient.
+    number += 1
+    set_mood("a loop that swallows cancels")
+    change(number)
+    wait_until(lambda: value(reader, "SELECT count(*) FROM pg_tviews_progress WHERE entity = 'bad'"), "the refresh to begin")
+    began = time.monotonic()
+    run(connection, "ALTER TABLE tb_bad ADD COLUMN unread int")
+    took = time.monotonic() - began
+    print(f"note: ALTER TABLE behind a loop that swallows cancels: {took:.1f} s")
+    assert took < 4, took
+    wait_until(lambda: good(number), "tv_good after it", 10)
+    check_recovers(number, "a loop that swallows cancels")
     for wrong in ("-1", "soon"):
         try:
             run(connection, f"ALTER TABLE tv_bad SET (pg_tviews.refresh_timeout = '{wrong}')")

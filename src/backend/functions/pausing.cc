@@ -76,7 +76,12 @@ absl::StatusOr<bool> PauseApplying() {
                             .hint = "Raise pg_tviews.max_databases."});
     }
   } while (!SetPaused(slot, 1, &before));
-  TVIEWS_RETURN_IF_ERROR(AwaitEndOfBatch(slot));
+  const absl::Status ended = AwaitEndOfBatch(slot);
+  if (!ended.ok() && before == 0) {
+    // A call that fails changes nothing.
+    if (SetPaused(slot, 0, &before)) pg::WakeApplierOf(slot);
+  }
+  TVIEWS_RETURN_IF_ERROR(ended);
   return before == 0;
 }
 

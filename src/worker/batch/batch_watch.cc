@@ -22,7 +22,9 @@ namespace {
 
 constexpr int kTickMs = 100;
 constexpr int kTicksToGiveWay = 2;
-constexpr Timestamp kPatience = 5000000;  // with a query that does not end when it is cancelled
+// With a query that does not end when it is cancelled; shorter where somebody waits for it.
+constexpr Timestamp kPatience = 5000000;
+constexpr Timestamp kPatienceOfWaiting = 800000;
 
 // Everything below is read and written by signal handlers too. The locks change only while the
 // timer is off.
@@ -74,7 +76,8 @@ void Interrupt(Interruption why, Timestamp now) {
     interrupted_at = now;
     interruption = why;
   }
-  if (now - interrupted_at >= kPatience) {
+  if (now - interrupted_at >=
+      (interruption == Interruption::kGaveWay ? kPatienceOfWaiting : kPatience)) {
     my_slot->deaf_tview.Store(current);
     die(0);
     return;

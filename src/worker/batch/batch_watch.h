@@ -11,7 +11,8 @@
 //     cancelled, again at every tick until it ends. After five seconds of that the process ends,
 //     which nobody can catch; the slot names the TVIEW, so that the next applier leaves it aside.
 // (2) Where a session waits for a lock that the batch holds, at two ticks in a row, the batch gives
-//     way: it is cancelled in the same way, and begun again when the session has had its turn.
+//     way: it is cancelled in the same way, and begun again when the session has had its turn. Of
+//     a query that does not end then, the process ends after eight tenths of a second.
 //
 // The handler reads the waiting processes as they stand, without locks, which it could not take
 // where it runs. What it misreads costs a repetition at worst.

@@ -32,6 +32,31 @@ SELECT pk_note, data FROM tv_note ORDER BY 1;
 SELECT count(*) AS differences FROM pg_tviews_verify('note');
 SELECT count(*) AS paused FROM pg_tviews_workers WHERE state = 'paused';
 
+-- a call that fails while a batch runs pauses nothing
+CREATE FUNCTION held(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF $1 = 'hold' THEN PERFORM pg_advisory_xact_lock_shared(20781); END IF;
+    RETURN $1;
+END $$;
+CREATE TABLE tv_held AS SELECT pk_note AS pk_held, held(body) AS body FROM tb_note;
+SELECT pg_tviews_wait();
+SELECT pg_advisory_lock(20781);
+UPDATE tb_note SET body = 'hold' WHERE pk_note = 2;
+DO $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 20781 AND NOT granted) LOOP
+        PERFORM pg_stat_clear_snapshot();
+    END LOOP;
+END $$;
+SET statement_timeout = '100ms';
+SELECT pg_tviews_pause();
+RESET statement_timeout;
+SELECT pg_advisory_unlock(20781);
+SELECT pg_tviews_wait();
+SELECT pk_held, body FROM tv_held ORDER BY 1;
+SELECT pg_tviews_resume() AS was_paused;
+DROP TABLE tv_held;
+
 -- for superusers and those whom one has granted it
 CREATE ROLE tools_pause_user;
 GRANT USAGE ON SCHEMA tools_pause TO tools_pause_user;
