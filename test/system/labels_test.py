@@ -34,12 +34,16 @@ with Server("labels") as server:
     run(session, "CREATE VIEW v_good AS SELECT pk_good, name FROM tb_good; CREATE TABLE tv_good (pk_good int PRIMARY KEY, name text)")
     run(session, """SECURITY LABEL FOR pg_tviews ON TABLE tv_good IS '{"entity": "good", "key": "pk_good", "view": "public.v_good",
         "options": {"notify": true, "a_later_one": [1.5, {"x": null}]}}'""")
+    # A third says that it is the second.
+    run(session, "CREATE VIEW v_false AS SELECT pk_good AS pk_false FROM tb_good; CREATE TABLE tv_false (pk_false int PRIMARY KEY)")
+    run(session, """SECURITY LABEL FOR pg_tviews ON TABLE tv_false IS '{"entity": "good", "key": "pk_false", "view": "public.v_false"}'""")
 
     # Nobody asks for adoption: what was restored before the extension is found at its creation.
     run(session, "CREATE EXTENSION pg_tviews")
     wait_until(lambda: value(session, "SELECT count(*) FROM pg_tview_meta WHERE entity = 'good'") == 1, "the good one to be adopted")
     check_equal(session, "beside hostile labels")
-    assert value(session, "SELECT options ->> 'notify' FROM pg_tview_meta") == "true"
+    assert run(session, "SELECT entity, tview::text FROM pg_tview_meta ORDER BY 1") == [("false", "tv_false"), ("good", "tv_good")]
+    assert value(session, "SELECT options ->> 'notify' FROM pg_tview_meta WHERE entity = 'good'") == "true"
     run(session, "INSERT INTO tb_good VALUES (2, 'two')")
     check_equal(session, "after a change")
     named = {row[0] for row in run(session, "SELECT tview::text FROM pg_tview_dead_letter WHERE error LIKE '%label%'")}

@@ -29,6 +29,7 @@
 #include "shared/pg/common/dead_letter.h"
 #include "shared/pg/server/definition_settings.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 #include "shared/tview_label.h"
 
@@ -231,6 +232,15 @@ absl::StatusOr<DefinitionSettings> SettingsOf(const Foundling& foundling) {
   return pg::SettingsInForce();
 }
 
+// A label may come from anybody: a table tv_x is no other entity than x, whatever it says.
+absl::StatusOr<std::string> EntityOf(const Foundling& foundling) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* const table,
+                          pg::CallFor([&] { return get_rel_name(foundling.table); }));
+  if (table == nullptr || !HasTviewPrefix(table)) return foundling.entity;
+  TVIEWS_ASSIGN_OR_RETURN(const TviewName name, ParseTviewName(QuoteIdentifier(table)));
+  return name.entity;
+}
+
 // Runs as the table's owner, who then is the owner of the TVIEW. Returns why it is not ready yet;
 // nothing if it is done.
 absl::StatusOr<std::string> Adopt(const Foundling& foundling,
@@ -256,6 +266,7 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeView(view, foundling.key_column));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string entity, EntityOf(foundling));
   const std::vector<RelationId> sources = SourcesOf(analysis);
   // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
   if (sources.empty() && !foundling.is_copy) return std::string("its view has no query yet");
@@ -267,7 +278,7 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
   TVIEWS_RETURN_IF_ERROR(
       InsertMetadata({.tview = foundling.table,
                       .backing_view = view,
-                      .entity = foundling.entity,
+                      .entity = entity,
                       .key_column = foundling.key_column,
                       .definition = foundling.definition.empty() ? text : foundling.definition,
                       .fill_snapshot = "",
