@@ -106,3 +106,34 @@ with Server("reader_waits", pauses.CONF) as server:
     wait_until(lambda: value(session, "SHOW pg_tviews.enabled") == "on", "the setting")
     assert value(session, READ) == "unseen"
     check_equal(connection)
+
+    # Who locks a source of their own holds up those who may read the TVIEW, in whole or in part, and nobody else.
+    run(connection, """
+        CREATE ROLE hermit; CREATE ROLE stranger; CREATE ROLE guest; CREATE ROLE peeper;
+        GRANT CREATE ON SCHEMA public TO hermit;
+        SET ROLE hermit;
+        CREATE TABLE tb_h (pk_h int PRIMARY KEY, n int NOT NULL);
+        CREATE TABLE tb_i (pk_i int PRIMARY KEY, n int NOT NULL);
+        INSERT INTO tb_h VALUES (1, 0);
+        INSERT INTO tb_i VALUES (1, 0);
+        CREATE TABLE tv_h AS SELECT h.pk_h, h.n, i.n AS other FROM tb_h AS h JOIN tb_i AS i ON i.pk_i = h.pk_h;
+        GRANT SELECT ON tv_h TO guest;
+        GRANT SELECT (n) ON tv_h TO peeper;
+        RESET ROLE""")
+    check_equal(connection)
+    holder = server.connect("reads", autocommit=False)
+    run(holder, "SET ROLE hermit")
+    run(holder, "LOCK TABLE tb_i IN ACCESS EXCLUSIVE MODE")
+    run(connection, "UPDATE tb_h SET n = 1")
+    wait_until(lambda: run(connection, "SELECT 1 FROM pg_tview_behind WHERE tview = 'tv_h'::regclass"), "tv_h to be behind")
+    for role, waits in (("stranger", False), ("hermit", True), ("guest", True), ("peeper", True), ("postgres", True)):
+        session = server.connect("reads")
+        xid = value(session, "SELECT pg_current_xact_id()")
+        run(session, f"SET ROLE {role}")
+        for call in ("pg_tviews_wait('%s')", f"pg_tviews_wait_for('{xid}', '%s')"):
+            if waits:
+                refuses(session, "SELECT " + call % "500ms", "57014")
+            else:
+                run(session, "SELECT " + call % "60s")
+    holder.rollback()
+    check_equal(connection)

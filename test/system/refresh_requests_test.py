@@ -8,7 +8,7 @@ import psycopg2
 import pauses
 from tviews_server import Server, check_equal, run, value, wait_until
 
-PLACES = 8  # kRefreshRequests in src/shared/pg/shmem/database_slot.h
+PLACES = 8  # of one role: kRefreshRequestsOfRole in src/shared/pg/shmem/database_slot.h
 SCRIPT = """
 CREATE TABLE tb_cup (pk_cup int PRIMARY KEY, size int NOT NULL);
 CREATE TABLE tb_jug (pk_jug int PRIMARY KEY, size int NOT NULL);
@@ -16,14 +16,17 @@ INSERT INTO tb_cup SELECT i, i FROM generate_series(1, 10) AS i;
 INSERT INTO tb_jug SELECT i, i FROM generate_series(1, 10) AS i;
 CREATE TABLE tv_cup AS SELECT tb_cup.pk_cup, tb_cup.size FROM tb_cup;
 CREATE TABLE tv_jug AS SELECT tb_jug.pk_jug, tb_jug.size FROM tb_jug;
+CREATE ROLE cook SUPERUSER;  -- who may refresh everything
+CREATE ROLE guest SUPERUSER;
 """
 
 
 class Asker:
     """A session that asks for a refresh."""
 
-    def __init__(self, entity="cup"):
+    def __init__(self, entity="cup", role="postgres"):
         self.session = server.connect("kitchen", name="asker")
+        run(self.session, f"SET ROLE {role}")
         self.pid = self.session.get_backend_pid()
         self.answer = self.sqlstate = None
         self.thread = threading.Thread(target=self.ask, args=(entity,))
@@ -78,6 +81,23 @@ def check_more_than_places():
     run(connection, "SELECT pg_tviews_resume()")
     answers = sorted(asker.end() for asker in askers)
     assert answers == [(0, 0, 0)] * 4 + [(0, 5, 0)] * PLACES, answers
+
+
+def check_roles_leave_places_for_others():
+    """A role that asks more often than it has places stays behind itself: all that others ask is in the first batch."""
+    spoil()
+    run(connection, "SELECT pg_tviews_pause()")
+    crowd = [Asker() for _ in range(PLACES + 2)]
+    waiting(PLACES + 2)
+    others = [Asker(role=role) for role in ("cook", "guest") for _ in range(2)]
+    waiting(PLACES + 6)
+    with pauses.pause(server, "kitchen", "before_commit") as is_there:
+        run(connection, "SELECT pg_tviews_resume()")
+        is_there()
+        assert all(asker.thread.is_alive() for asker in crowd + others), "an answer before the commit"
+    assert [asker.end() for asker in others] == [(0, 5, 0)] * 4, "others were not served by the first batch"
+    answers = sorted(asker.end() for asker in crowd)
+    assert answers == [(0, 0, 0)] * 2 + [(0, 5, 0)] * PLACES, answers
 
 
 def check_gives_up_before_the_batch():
@@ -203,6 +223,7 @@ with Server("refresh_requests", conf=pauses.CONF + "pg_tviews.lock_timeout = '50
     connection = server.prepare("kitchen", SCRIPT)
     run(connection, "SELECT pg_tviews_wait()")
     check_more_than_places()
+    check_roles_leave_places_for_others()
     check_gives_up_before_the_batch()
     check_gives_up_during_the_batch()
     check_batch_fails()

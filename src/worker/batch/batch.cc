@@ -253,6 +253,7 @@ absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
     bool metadata_changed = false;
     TVIEWS_RETURN_IF_ERROR(
         reader_.Collect(snapshot, [&](FullXid xid, std::string_view payload) -> absl::Status {
+          TVIEWS_RETURN_IF_ERROR(pg::Call([] { CHECK_FOR_INTERRUPTS(); }));
           absl::StatusOr<ChangeRecord> record = ParseChangeRecord(payload, memory);
           if (!record.ok()) {
             pg::LogFailure(record.status(),

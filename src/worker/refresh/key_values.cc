@@ -13,6 +13,7 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/pg_type.h>
 #include <fmgr.h>
+#include <miscadmin.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
 #include <utils/lsyscache.h>
@@ -40,7 +41,14 @@ std::int64_t IntegerOf(const std::string& image) {
   return value;
 }
 
+// In loops over keys, of which a batch can have millions.
+absl::Status CheckInterruptsAt(std::size_t index) {
+  if (index % 4096 != 0) return absl::OkStatus();
+  return pg::Call([] { CHECK_FOR_INTERRUPTS(); });
+}
+
 int CompareKeys(const void* left, const void* right, void* argument) {
+  CHECK_FOR_INTERRUPTS();
   const auto* const order = static_cast<const KeyOrder*>(argument);
   return DatumGetInt32(FunctionCall2Coll(order->compare, order->collation,
                                          *static_cast<const Datum*>(left),
@@ -76,6 +84,7 @@ absl::StatusOr<std::vector<Datum>> ValuesOf(const Images& images, pg::TypeShape 
   std::vector<Datum> values;
   values.reserve(images.size());
   for (const std::string& image : images) {
+    TVIEWS_RETURN_IF_ERROR(CheckInterruptsAt(values.size()));
     TVIEWS_ASSIGN_OR_RETURN(values.emplace_back(), pg::DatumFromImage(image, shape));
   }
   return values;
@@ -125,6 +134,7 @@ absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, Affect
   if (distinct == values.size()) return affected;
   affected.keys.clear();
   for (std::size_t i = 0; i < distinct; ++i) {
+    TVIEWS_RETURN_IF_ERROR(CheckInterruptsAt(i));
     TVIEWS_ASSIGN_OR_RETURN(std::string image, pg::DatumImage(values[i], shape));
     affected.keys.insert(std::move(image));
   }
@@ -182,10 +192,7 @@ std::vector<std::string> KeyRows(const std::vector<std::string>& images) {
 
 absl::StatusOr<StatementParameter> KeyArray(const std::vector<std::string>& images, TypeId type,
                                             pg::TypeShape shape) {
-  std::vector<Datum> values(images.size());
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    TVIEWS_ASSIGN_OR_RETURN(values[i], pg::DatumFromImage(images[i], shape));
-  }
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<Datum> values, ValuesOf(images, shape));
   StatementParameter parameter;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     int16 length;
