@@ -79,6 +79,18 @@ with Server("evaluator", "max_worker_processes = 5\nmax_parallel_workers = 0\nma
         call.end(["58000", "57P01"])
         is_evaluating(0)
 
+    # Whoever has called leaves nothing behind, also where his session ends at once: there are five places for workers.
+    for _ in range(12):
+        session = server.connect("evaluator")
+        assert run(session, "SELECT * FROM pg_tviews_verify('b')") == []
+        session.close()
+    for _ in range(6):
+        call = Call(calls[0])
+        is_evaluating()
+        value(connection, "SELECT pg_terminate_backend(%s)", (call.pid,))
+        call.end(["57P01", "lost"])
+        is_evaluating(0)
+
     # All workers are taken: a clear error after a while, or an answer if one becomes free.
     busy = [Call(calls[0]) for _ in range(3)]
     is_evaluating(3)

@@ -26,6 +26,7 @@
 #include <storage/shm_mq.h>
 #include <storage/shm_toc.h>
 #include <utils/lsyscache.h>
+#include <utils/memutils.h>
 #include <utils/syscache.h>
 #include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -120,9 +121,19 @@ BackgroundWorkerHandle* AwaitWorker(dsm_segment* segment) {
   }
 }
 
+// Not every minor version of the server gives back the place of a process that is the last of its
+// lock group and not its leader: whoever leads a group must not end before its members.
+void AwaitEnd(BackgroundWorkerHandle* handle) {
+  HOLD_INTERRUPTS();
+  WaitForBackgroundWorkerShutdown(handle);
+  RESUME_INTERRUPTS();
+}
+
 // Called where this process ends without destroying the object.
-void EndWorker(dsm_segment*, Datum handle) {
-  TerminateBackgroundWorker(reinterpret_cast<BackgroundWorkerHandle*>(DatumGetPointer(handle)));
+void EndWorker(dsm_segment*, Datum argument) {
+  auto* const handle = reinterpret_cast<BackgroundWorkerHandle*>(DatumGetPointer(argument));
+  TerminateBackgroundWorker(handle);
+  AwaitEnd(handle);
 }
 
 bool IsOfThisTransaction(HeapTuple tuple) {
@@ -161,6 +172,9 @@ absl::Status ProcessHasGone() {
 absl::StatusOr<Evaluator> Evaluator::Start() {
   Process* process = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    // The segment is left, and its callback called, when an abort has freed the memory of
+    // statements.
+    MemoryContext const previous = MemoryContextSwitchTo(TopTransactionContext);
     process = static_cast<Process*>(palloc0(sizeof(Process)));
     BecomeLockGroupLeader();
     Queues queues;
@@ -169,6 +183,7 @@ absl::StatusOr<Evaluator> Evaluator::Start() {
     on_dsm_detach(process->segment, EndWorker, PointerGetDatum(process->handle));
     process->requests = shm_mq_attach(queues.requests, process->segment, process->handle);
     process->answers = shm_mq_attach(queues.answers, process->segment, process->handle);
+    MemoryContextSwitchTo(previous);
   }));
   return Evaluator(process);
 }
@@ -184,6 +199,7 @@ Evaluator::~Evaluator() {
       cancel_on_dsm_detach(process_->segment, EndWorker, PointerGetDatum(process_->handle));
     }
     dsm_detach(process_->segment);
+    AwaitEnd(process_->handle);
   }).IgnoreError();
 }
 
