@@ -163,3 +163,15 @@ with Server("definition_stalls", "pg_tviews.refresh_timeout = 2s\npg_tviews.refr
             raise AssertionError(f"{wrong} is no time")
         except psycopg2.Error as error:
             assert error.pgcode == "22023", error
+    # Nor does who drops the database.
+    set_mood("a loop that swallows cancels")
+    change(number + 1)
+    wait_until(lambda: value(reader, "SELECT count(*) FROM pg_tviews_progress WHERE entity = 'bad'"), "the refresh to begin")
+    connection.close()
+    reader.close()
+    other = server.connect("postgres")
+    began = time.monotonic()
+    run(other, "DROP DATABASE stalls")
+    took = time.monotonic() - began
+    print(f"note: DROP DATABASE behind a loop that swallows cancels: {took:.1f} s")
+    assert took < 4, took

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shared/no_destructor.h"
+#include "shared/pg/shmem/worker_slots.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <libpq/pqsignal.h>
@@ -95,7 +96,7 @@ void OnTick() {
     Interrupt(interruption, now);
   } else if (end != 0 && now >= end) {
     Interrupt(Interruption::kTimedOut, now);
-  } else if (!gives_way || !SomebodyWaits()) {
+  } else if (!pg::IsParked(my_slot) && (!gives_way || !SomebodyWaits())) {
     ticks_waited = 0;
   } else if (++ticks_waited >= kTicksToGiveWay) {
     Interrupt(Interruption::kGaveWay, now);

@@ -10,7 +10,8 @@
 // (1) Where a TVIEW's time is up, or an operator has cancelled it (pg_cancel_backend), the query is
 //     cancelled, again at every tick until it ends. After five seconds of that the process ends,
 //     which nobody can catch; the slot names the TVIEW, so that the next applier leaves it aside.
-// (2) Where a session waits for a lock that the batch holds, at two ticks in a row, the batch gives
+// (2) Where a session waits for a lock that the batch holds, or to drop, rename or copy the
+//     database, at two ticks in a row, the batch gives
 //     way: it is cancelled in the same way, and begun again when the session has had its turn. Of
 //     a query that does not end then, the process ends after eight tenths of a second.
 //
