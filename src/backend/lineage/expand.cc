@@ -33,11 +33,36 @@ void Expand(const Frame& frame);
 constexpr QuerySource kWrapper = QSRC_PARSER;
 bool IsWrapper(const Query* query) { return query->querySource == kWrapper; }
 
-void FlattenJoinItem(Node* item) {
+// Appends the columns of one side of a join to those of the join; returns their numbers.
+List* AppendColumns(const Query* query, const Node* side, RangeTblEntry* join) {
+  const int index = IsA(side, RangeTblRef) ? reinterpret_cast<const RangeTblRef*>(side)->rtindex
+                                           : reinterpret_cast<const JoinExpr*>(side)->rtindex;
+  List* numbers = NIL;
+  ListCell* cell;
+  foreach (cell, rt_fetch(index, query->rtable)->eref->colnames) {
+    join->eref->colnames = lappend(join->eref->colnames, lfirst(cell));
+    join->joinaliasvars = lappend(join->joinaliasvars, nullptr);
+    numbers = lappend_int(numbers, list_length(numbers) + 1);
+  }
+  return numbers;
+}
+
+// The server prints a join by the lists of its columns: as of one without USING, they are all of
+// the left side, then all of the right one. No variable refers to them any more.
+void ListAllColumns(const Query* query, const JoinExpr* join) {
+  RangeTblEntry* const rte = rt_fetch(join->rtindex, query->rtable);
+  rte->joinmergedcols = 0;
+  rte->joinaliasvars = NIL;
+  rte->eref->colnames = NIL;
+  rte->joinleftcols = AppendColumns(query, join->larg, rte);
+  rte->joinrightcols = AppendColumns(query, join->rarg, rte);
+}
+
+void FlattenJoinItem(const Query* query, Node* item) {
   if (IsA(item, FromExpr)) {
     ListCell* cell;
     foreach (cell, reinterpret_cast<FromExpr*>(item)->fromlist) {
-      FlattenJoinItem(static_cast<Node*>(lfirst(cell)));
+      FlattenJoinItem(query, static_cast<Node*>(lfirst(cell)));
     }
   } else if (IsA(item, JoinExpr)) {
     auto* join = reinterpret_cast<JoinExpr*>(item);
@@ -47,8 +72,9 @@ void FlattenJoinItem(Node* item) {
     join->join_using_alias = nullptr;
     join->usingClause = NIL;
     join->isNatural = false;
-    FlattenJoinItem(join->larg);
-    FlattenJoinItem(join->rarg);
+    FlattenJoinItem(query, join->larg);
+    FlattenJoinItem(query, join->rarg);
+    ListAllColumns(query, join);
   }
 }
 
@@ -83,7 +109,9 @@ void FlattenJoins(Query* query) {
       rte->join_using_alias = nullptr;
     }
   }
-  if (query->jointree != nullptr) FlattenJoinItem(reinterpret_cast<Node*>(query->jointree));
+  if (query->jointree != nullptr) {
+    FlattenJoinItem(query, reinterpret_cast<Node*>(query->jointree));
+  }
 }
 
 // Adjusts what a recursive CTE says of itself after its outer references moved by `shift`.
