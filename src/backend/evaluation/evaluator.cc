@@ -6,6 +6,7 @@
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/worker_process.h"
 #include "shared/pg/evaluation/evaluator_segment.h"
 #include "shared/status_macros.h"
 
@@ -121,19 +122,11 @@ BackgroundWorkerHandle* AwaitWorker(dsm_segment* segment) {
   }
 }
 
-// Not every minor version of the server gives back the place of a process that is the last of its
-// lock group and not its leader: whoever leads a group must not end before its members.
-void AwaitEnd(BackgroundWorkerHandle* handle) {
-  HOLD_INTERRUPTS();
-  WaitForBackgroundWorkerShutdown(handle);
-  RESUME_INTERRUPTS();
-}
-
 // Called where this process ends without destroying the object.
 void EndWorker(dsm_segment*, Datum argument) {
   auto* const handle = reinterpret_cast<BackgroundWorkerHandle*>(DatumGetPointer(argument));
   TerminateBackgroundWorker(handle);
-  AwaitEnd(handle);
+  pg::AwaitWorkerEnd(handle);
 }
 
 bool IsOfThisTransaction(HeapTuple tuple) {
@@ -199,7 +192,7 @@ Evaluator::~Evaluator() {
       cancel_on_dsm_detach(process_->segment, EndWorker, PointerGetDatum(process_->handle));
     }
     dsm_detach(process_->segment);
-    AwaitEnd(process_->handle);
+    pg::AwaitWorkerEnd(process_->handle);
   }).IgnoreError();
 }
 

@@ -112,18 +112,15 @@ Group* MakeGroup(_DestReceiver* destination) {
 }
 
 // Called where a failed batch is rolled back: a helper that sends nothing for long would go on, and
-// hold its locks. Waits for their end: not every minor version of the server gives back the place
-// of a process that is the last of its lock group and not its leader. No such call after Finish.
+// hold its locks. No such call after Finish.
 void EndHelpers(dsm_segment*, Datum argument) {
   const auto& handles = reinterpret_cast<Group*>(DatumGetPointer(argument))->handles;
   for (BackgroundWorkerHandle* const handle : handles) {
     if (handle != nullptr) TerminateBackgroundWorker(handle);
   }
-  HOLD_INTERRUPTS();
   for (BackgroundWorkerHandle* const handle : handles) {
-    if (handle != nullptr) WaitForBackgroundWorkerShutdown(handle);
+    if (handle != nullptr) pg::AwaitWorkerEnd(handle);
   }
-  RESUME_INTERRUPTS();
 }
 
 // A piece of the segment, known by `key`.

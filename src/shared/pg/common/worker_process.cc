@@ -5,6 +5,7 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/parallel.h>
 #include <miscadmin.h>
+#include <postmaster/bgworker.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::pg {
@@ -31,6 +32,13 @@ void AcceptInterrupts() {
   ProcSignalBarrierPending = true;
   InterruptPending = true;
   CHECK_FOR_INTERRUPTS();
+}
+
+// The server's macros for this change a volatile in a way that C++20 deprecates.
+void AwaitWorkerEnd(BackgroundWorkerHandle* worker) {
+  InterruptHoldoffCount = InterruptHoldoffCount + 1;
+  WaitForBackgroundWorkerShutdown(worker);
+  InterruptHoldoffCount = InterruptHoldoffCount - 1;
 }
 
 }  // namespace tviews::pg

@@ -11,6 +11,8 @@
 
 #include "absl/status/status.h"
 
+struct BackgroundWorkerHandle;
+
 namespace tviews::pg {
 
 // This process is one from now on.
@@ -27,6 +29,11 @@ absl::Status CheckMayWait();
 // the process signs on finds nobody. REQUIRES: within pg::Call, between the reset of the latch and
 // the next wait.
 void AcceptInterrupts();
+
+// Waits, deaf to interrupts, for the end of a worker that has been told to end. For who leads its
+// lock group: not every minor version of the server gives back the place of a process that is the
+// last of its group and not its leader.
+void AwaitWorkerEnd(BackgroundWorkerHandle* worker);
 
 }  // namespace tviews::pg
 
