@@ -484,7 +484,9 @@ CALL prove('a chain of ten TVIEWs, and a diamond',
       FROM tv_c10 JOIN tv_c1 ON tv_c1.pk_c1 = tv_c10.pk_c10$$,
     $$DELETE FROM child WHERE child.pk_child = 20$$,
     $$UPDATE child SET body = 'unread' WHERE child.pk_child = 21$$);
+SET client_min_messages = error;
 DROP TABLE tv_c1 CASCADE;
+SET client_min_messages = warning;
 CALL prove('partitions',
     $$SELECT parent.pk_parent AS pk_shape,
              (SELECT jsonb_agg(part.body ORDER BY part.num) FROM part
