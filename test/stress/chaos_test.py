@@ -54,6 +54,16 @@ DDL = [
 ]
 
 
+def may_be_killed(pid):
+    """False for the process that recovers, and for one that has not got its title yet: it may be that one."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            title = file.read()
+    except OSError:
+        return False  # gone
+    return title.startswith(b"postgres: ") and not title.startswith(b"postgres: startup")
+
+
 class Chaos:
     def __init__(self, server):
         self.server = server
@@ -143,9 +153,11 @@ class Chaos:
         wait_until(again, "the server to be back")
 
     def kill_process(self):
-        """Any process of the server: the writers', the workers', the server's own."""
-        victims = children(self.server.postmaster())
-        os.kill(self.random.choice(victims), signal.SIGKILL)
+        """Any process of the server: the writers', the workers', the server's own. But not the one that recovers after a kill
+        before this one: without that the server ends, as it should, and nobody is there to be back."""
+        victims = [pid for pid in children(self.server.postmaster()) if may_be_killed(pid)]
+        if victims:
+            os.kill(self.random.choice(victims), signal.SIGKILL)
 
     def kill_worker(self):
         rows = run(self.connection, "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_tviews %' ORDER BY backend_type")
