@@ -126,10 +126,7 @@ TransactionBuffer& TransactionBuffer::Instance() {
 
 absl::Status TransactionBuffer::Add(RelationId source, const Layout& layout, std::string_view key) {
   if (state_ != State::kCollecting && record_count_ >= kRecordsWithKeys) return MarkWhole(source);
-  DeltaSet& deltas = CurrentLevel(GetCurrentTransactionNestLevel());
-  if (levels_.size() > 1 && IsWholeBelow(source)) return absl::OkStatus();
-  if (!deltas.Add(source, layout, key)) return absl::OkStatus();
-  ++key_count_;
+  if (!deltas_.Add(GetCurrentTransactionNestLevel(), source, layout, key)) return absl::OkStatus();
   return AfterAdding(source);
 }
 
@@ -138,65 +135,23 @@ absl::Status TransactionBuffer::MarkWhole(RelationId source) {
     if (recorded_whole_.Find(source) != nullptr) return absl::OkStatus();
     recorded_whole_.MarkWhole(source);
   }
-  CurrentLevel(GetCurrentTransactionNestLevel()).MarkWhole(source);
-  key_count_ = CountKeys();
+  deltas_.MarkWhole(GetCurrentTransactionNestLevel(), source);
   return AfterAdding(source);
 }
 
-DeltaSet& TransactionBuffer::CurrentLevel(int nest_level) {
-  if (levels_.empty() || levels_.back().nest_level < nest_level) {
-    if (!levels_.empty()) lower_bytes_ += levels_.back().deltas.bytes();
-    levels_.push_back({.nest_level = nest_level, .deltas = {}});
-  }
-  return levels_.back().deltas;
-}
-
-bool TransactionBuffer::IsWholeBelow(RelationId source) const {
-  return std::any_of(levels_.begin(), levels_.end() - 1, [source](const Level& level) {
-    const RelationDelta* const delta = level.deltas.Find(source);
-    return delta != nullptr && delta->is_whole();
-  });
-}
-
-std::size_t TransactionBuffer::CountKeys() const {
-  std::size_t count = 0;
-  for (const Level& level : levels_) count += level.deltas.key_count();
-  return count;
-}
-
 absl::Status TransactionBuffer::AfterAdding(RelationId source) {
-  KeepWithinMemoryLimit();
+  deltas_.KeepWithin(static_cast<std::size_t>(pg::settings::transaction_memory) * 1024);
   if (state_ == State::kCollecting) {
-    pg::session_notes::NoteChange(source, key_count_);
+    pg::session_notes::NoteChange(source, deltas_.key_count());
     return absl::OkStatus();
   }
-  if (levels_.back().nest_level > kTopLevel) return TooLate();
+  if (deltas_.highest_level() > kTopLevel) return TooLate();
   return WriteRecord();
 }
 
-void TransactionBuffer::KeepWithinMemoryLimit() {
-  const std::size_t limit = static_cast<std::size_t>(pg::settings::transaction_memory) * 1024;
-  const std::size_t bytes = lower_bytes_ + levels_.back().deltas.bytes();
-  if (bytes <= limit) return;
-  std::size_t excess = bytes - limit;
-  // The outer levels last: what is in them has lasted longer.
-  for (auto level = levels_.rbegin(); level != levels_.rend() && excess > 0; ++level) {
-    const std::size_t before = level->deltas.bytes();
-    level->deltas.DegradeTo(before > excess ? before - excess : 0);
-    const std::size_t freed = before - level->deltas.bytes();
-    if (level != levels_.rbegin()) lower_bytes_ -= freed;
-    excess -= std::min(freed, excess);
-  }
-  key_count_ = CountKeys();
-}
-
 absl::Status TransactionBuffer::WriteRecord() {
-  while (levels_.size() > 1) FoldLastLevel();
   // A failure below leaves the buffer without them, and the transaction aborts.
-  DeltaSet deltas = std::move(levels_.front().deltas);
-  levels_.clear();
-  lower_bytes_ = 0;
-  key_count_ = 0;
+  DeltaSet deltas = deltas_.TakeAll();
   deltas.DegradeTo(kLargestRecord);
   // Dropped in this transaction after the changes: nobody is left to tell.
   TVIEWS_ASSIGN_OR_RETURN(const Oid32 schema, pg::ExtensionSchema());
@@ -225,7 +180,7 @@ absl::Status TransactionBuffer::WriteRecord() {
 
 absl::Status TransactionBuffer::AtPreCommit() {
   state_ = State::kSealed;
-  if (levels_.empty()) return absl::OkStatus();
+  if (deltas_.empty()) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(WriteRecord());
   pg::session_notes::Clear();
   return pg::PausePoint("after_publish");
@@ -250,51 +205,23 @@ void TransactionBuffer::AtPrepare() noexcept {
   Reset();
 }
 
-// Where the release fails after this, the level below keeps keys that nothing has changed: they
-// cost a comparison, no more.
 void TransactionBuffer::AtSubtransactionPreCommit(int nest_level) {
-  if (levels_.size() < 2 || levels_.back().nest_level < nest_level) return;
-  if (levels_[levels_.size() - 2].nest_level >= nest_level - 1) FoldLastLevel();
-  NoteKeyCount();
+  deltas_.BeginRelease(nest_level);
+  pg::session_notes::NoteKeys(deltas_.key_count());
 }
 
-// What another callback has noted since PRE_COMMIT_SUB stays a level of its own, below the same
-// number.
 void TransactionBuffer::AtSubtransactionCommit(int nest_level) noexcept {
-  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-    if (level->nest_level < nest_level) break;
-    level->nest_level = nest_level - 1;
-  }
-}
-
-// Into the one below.
-void TransactionBuffer::FoldLastLevel() {
-  DeltaSet released = std::move(levels_.back().deltas);
-  levels_.pop_back();
-  DeltaSet& kept = levels_.back().deltas;
-  lower_bytes_ -= kept.bytes();
-  kept.Merge(std::move(released));
+  deltas_.EndRelease(nest_level);
 }
 
 void TransactionBuffer::AtSubtransactionAbort(int nest_level) noexcept {
-  while (!levels_.empty() && levels_.back().nest_level >= nest_level) {
-    levels_.pop_back();
-    if (!levels_.empty()) lower_bytes_ -= levels_.back().deltas.bytes();
-  }
-  NoteKeyCount();
-}
-
-// Savepoints have come together, or one is gone.
-void TransactionBuffer::NoteKeyCount() noexcept {
-  key_count_ = CountKeys();
-  pg::session_notes::NoteKeys(key_count_);
+  deltas_.RollBack(nest_level);
+  pg::session_notes::NoteKeys(deltas_.key_count());
 }
 
 void TransactionBuffer::Reset() noexcept {
   state_ = State::kCollecting;
-  levels_.clear();
-  lower_bytes_ = 0;
-  key_count_ = 0;
+  deltas_.Clear();
   pg::session_notes::Clear();
   pg::cache_stats::Flush();
   record_count_ = 0;

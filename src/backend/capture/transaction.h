@@ -4,20 +4,18 @@
 // Sharing: private to one process
 // Errors:  returns Status; the commit and abort callbacks cannot fail
 //
-// Deltas are held per subtransaction level: a rolled-back savepoint drops its level, a released one
-// folds it upwards. At PRE_COMMIT, after the deferred triggers, the deltas become one change
-// record: an outbox row, and an entry of the change queue published with the transaction's id.
-// PRE_PREPARE does the same; its entry stays pending until the prepared transaction ends. COMMIT
-// wakes the applier, ABORT voids the entry, PREPARE leaves it where it is.
+// Deltas are held per subtransaction level (savepoint_deltas.h). At PRE_COMMIT, after the deferred
+// triggers, the deltas become one change record: an outbox row, and an entry of the change queue
+// published with the transaction's id. PRE_PREPARE does the same; its entry stays pending until the
+// prepared transaction ends. COMMIT wakes the applier, ABORT voids the entry, PREPARE leaves it
+// where it is.
 //
 // Collecting -> sealed (PRE_COMMIT or PRE_PREPARE has run) -> collecting (the transaction ended).
 //
-// (1) Deltas of aborted levels never reach a record, but where the release of a savepoint fails
-//     half way.
-// (2) Records are written at the top level only, so a row's xmin is the transaction's own id.
-// (3) A sealed transaction that changes sources nevertheless (another extension's PRE_COMMIT
+// (1) Records are written at the top level only, so a row's xmin is the transaction's own id.
+// (2) A sealed transaction that changes sources nevertheless (another extension's PRE_COMMIT
 //     callback, ATTACKS A17) writes a supplementary record at once.
-// (4) Nothing after PRE_COMMIT allocates or raises.
+// (3) Nothing after PRE_COMMIT allocates or raises.
 
 #ifndef PG_TVIEWS_BACKEND_CAPTURE_TRANSACTION_H_
 #define PG_TVIEWS_BACKEND_CAPTURE_TRANSACTION_H_
@@ -26,11 +24,11 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "shared/delta.h"
 #include "shared/pg/shmem/change_queue.h"
+#include "shared/savepoint_deltas.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
@@ -61,7 +59,7 @@ class TransactionBuffer {
   absl::Status MarkWhole(RelationId source);
 
   // True if the transaction has changes that are not in a record yet.
-  bool has_changes() const { return !levels_.empty(); }
+  bool has_changes() const { return !deltas_.empty(); }
 
   absl::Status AtPreCommit();  // or PRE_PREPARE
   void AtCommit() noexcept;
@@ -72,30 +70,18 @@ class TransactionBuffer {
   void AtSubtransactionAbort(int nest_level) noexcept;
 
  private:
-  struct Level {
-    int nest_level;
-    DeltaSet deltas;
-  };
   enum class State { kCollecting, kSealed };
 
   // The first of a sealed transaction's records keep their keys, later ones name whole relations.
   static constexpr std::size_t kRecordsWithKeys = 32;
   static constexpr std::size_t kMaxRecords = 128;
 
-  DeltaSet& CurrentLevel(int nest_level);
-  bool IsWholeBelow(RelationId source) const;
   absl::Status AfterAdding(RelationId source);
-  std::size_t CountKeys() const;
-  void KeepWithinMemoryLimit();
-  void FoldLastLevel();
   absl::Status WriteRecord();
-  void NoteKeyCount() noexcept;
   void Reset() noexcept;
 
   State state_ = State::kCollecting;
-  std::vector<Level> levels_;     // ascending; equal where a callback was late
-  std::size_t lower_bytes_ = 0;   // of all levels but the last
-  std::size_t key_count_ = 0;     // of all levels, for monitoring
+  SavepointDeltas deltas_;        // not in a record yet
   std::size_t record_count_ = 0;  // in records_
   std::array<pg::PublishedRecord, kMaxRecords> records_;
   DeltaSet recorded_whole_;  // relations that a sealed transaction's records name as a whole

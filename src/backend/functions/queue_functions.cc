@@ -127,7 +127,7 @@ absl::Status QueueLister::ListFrame(pg::DatabaseSlot* slot, const Frame& frame, 
   RecordFacts facts = FactsOf(content.payload);
   // The record is in the outbox where it was too large for the ring.
   if (content.payload.empty() && is_here) {
-    TVIEWS_RETURN_IF_ERROR(pg::Outbox::Fetch(GetActiveSnapshot(), content.outbox_row, content.xid,
+    TVIEWS_RETURN_IF_ERROR(pg::Outbox::Fetch(GetActiveSnapshot(), {content.outbox_row, content.xid},
                                              [&](std::string_view payload) {
                                                facts = FactsOf(payload);
                                                return absl::OkStatus();
@@ -213,7 +213,8 @@ absl::Status QueueLister::ListSlot(pg::DatabaseSlot* slot) {
   const tviews::DatabaseId database = slot->database.Load();
   if (database == 0) return absl::OkStatus();
   const bool is_here = database == MyDatabaseId;
-  const std::uint64_t spilled = slot->overflow.started.Load() - slot->clean.Load();
+  const std::uint64_t spilled =
+      slot->counters.overflow.started.Load() - slot->counters.clean.Load();
   in_ring_.clear();
   pg::PendingWalk walk(slot, pg::PendingWalk::Payloads::kCopy);
   while (walk.Next()) {

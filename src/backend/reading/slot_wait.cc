@@ -208,7 +208,7 @@ bool IsBehind(DatabaseSlot* slot, const Concerned& concerned) {
 
 std::uint64_t TakeTicket(DatabaseSlot* slot) {
   pg::ExclusiveHolder holder(slot->queue_lock);
-  return slot->database.Load() == MyDatabaseId ? slot->requested.Add(1) : 0;
+  return slot->database.Load() == MyDatabaseId ? slot->counters.requested.Add(1) : 0;
 }
 
 absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation, const SleepPlan& plan,

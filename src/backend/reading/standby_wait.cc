@@ -47,9 +47,9 @@ absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
   // Not yet known here: the primary is ahead.
   if (xid >= U64FromFullTransactionId(ReadNextFullTransactionId())) return false;
   bool forgotten = false;
-  TVIEWS_ASSIGN_OR_RETURN(const pg::Outcome outcome, pg::OutcomeUnder(snapshot, xid, &forgotten));
-  if (outcome == pg::Outcome::kInProgress) return false;
-  if (outcome == pg::Outcome::kAborted && !forgotten) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const Outcome outcome, pg::OutcomeUnder(snapshot, xid, &forgotten));
+  if (outcome == Outcome::kInProgress) return false;
+  if (outcome == Outcome::kAborted && !forgotten) return true;
   TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot));
   TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
   TVIEWS_ASSIGN_OR_RETURN(

@@ -76,9 +76,7 @@ Waited Done(const DatabaseSlot& slot) {
 // Nothing that a batch could take: what had committed before is applied, and its batch committed.
 bool IsIdle(DatabaseSlot* slot) {
   pg::ReadHolder holder(slot->queue_lock);
-  return slot->database.Load() == MyDatabaseId && RecordRing(slot->ring).empty() &&
-         slot->kept.Load() == 0 && slot->overflow.started.Load() == slot->clean.Load() &&
-         pg::Slots()->unslotted.started.Load() == slot->clean_unslotted.Load();
+  return slot->database.Load() == MyDatabaseId && pg::QueueOf(slot).IsIdle();
 }
 
 Waited HowItEnded(const DatabaseSlot& slot) {
@@ -103,12 +101,13 @@ absl::StatusOr<Waited> TicketServed(const Concerned& concerned, const Deadline& 
     if (ticket == 0) continue;
     TVIEWS_ASSIGN_OR_RETURN(
         const bool served,
-        SleepUntil(slot, generation,
-                   {.deadline = deadline,
-                    .concerned = concerned,
-                    .recheck_ms = kRecheckMs,
-                    .leave_at_standstill = leave_at_standstill},
-                   [&] { return slot->served.Load() >= ticket && !IsBehind(slot, concerned); }));
+        SleepUntil(
+            slot, generation,
+            {.deadline = deadline,
+             .concerned = concerned,
+             .recheck_ms = kRecheckMs,
+             .leave_at_standstill = leave_at_standstill},
+            [&] { return slot->counters.served.Load() >= ticket && !IsBehind(slot, concerned); }));
     if (served) return Done(*slot);
     if (deadline.has_passed()) return Waited::kTimedOut;
     if (leave_at_standstill && StandstillOf(*slot) != Standstill::kNone) return HowItEnded(*slot);

@@ -239,20 +239,22 @@ void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
   std::vector<pg::BusyLock> busy = locks_.missing();
   busy.insert(busy.end(), unadopted_.locks().begin(), unadopted_.locks().end());
   slot_->given_up.Store(static_cast<std::int32_t>(behind_.GivenUp()));
-  reader_.AfterCommit(frontier, behind, busy);
+  reader_.AfterCommit([&] { ShowFrontier(slot_, frontier, behind, busy); });
+  WakeReaders(slot_);
 }
 
 // Collects and coalesces. A record that says that metadata changed makes the graph be read again
 // under S, and the records be coalesced for that one.
 absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
   const Origin here = Here();
+  ServerOutbox outbox(snapshot);
   TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
   const std::size_t memory = static_cast<std::size_t>(pg::settings::batch_memory) * 1024;
   for (bool reloaded = false;; reloaded = true) {
     Coalescer coalescer(graph_, memory);
     bool metadata_changed = false;
     TVIEWS_RETURN_IF_ERROR(
-        reader_.Collect(snapshot, [&](FullXid xid, std::string_view payload) -> absl::Status {
+        reader_.Collect(&outbox, [&](FullXid xid, std::string_view payload) -> absl::Status {
           TVIEWS_RETURN_IF_ERROR(pg::Call([] { CHECK_FOR_INTERRUPTS(); }));
           absl::StatusOr<ChangeRecord> record = ParseChangeRecord(payload, memory);
           if (!record.ok()) {
@@ -266,6 +268,7 @@ absl::StatusOr<Coalescer> BatchRunner::CollectRecords(SnapshotData* snapshot) {
           coalescer.Fold(xid, *std::move(record));
           return absl::OkStatus();
         }));
+    slot_->activity.walked.Store(reader_.walked());
     if (!metadata_changed || reloaded) {
       totals_.records = coalescer.records();
       return coalescer;
@@ -456,7 +459,8 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
 absl::Status BatchRunner::Consume(SnapshotData*, const SnapshotBounds& bounds) {
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_consume"));
   SnapshotData* const snapshot = GetActiveSnapshot();
-  TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(snapshot));
+  ServerOutbox outbox(snapshot);
+  TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(&outbox));
   TVIEWS_RETURN_IF_ERROR(log_.Write());
   return pg::StoreFrontier(snapshot, bounds, totals_);
 }

@@ -24,18 +24,21 @@
 #include "absl/status/statusor.h"
 #include "shared/change_record.h"
 #include "shared/dependency_graph.h"
+#include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/shmem/shmem.h"
 #include "shared/pg/tables/frontier.h"
 #include "worker/batch/audit.h"
 #include "worker/batch/batch_locks.h"
 #include "worker/batch/behind.h"
 #include "worker/batch/dormant.h"
 #include "worker/batch/patience.h"
-#include "worker/batch/queue_reader.h"
 #include "worker/batch/refresh_log.h"
 #include "worker/batch/refresh_requests.h"
+#include "worker/batch/server_queue.h"
 #include "worker/batch/unadopted.h"
 #include "worker/core/coalescer.h"
+#include "worker/core/queue_reader.h"
 #include "worker/refresh/refresh_executor.h"
 #include "worker/refresh/tview_refresh.h"
 
@@ -50,7 +53,8 @@ class BatchRunner {
  public:
   explicit BatchRunner(pg::DatabaseSlot* slot)
       : slot_(slot),
-        reader_(slot),
+        queue_lock_(slot),
+        reader_(pg::QueueOf(slot), &queue_lock_),
         requests_(slot),
         executor_(&slot->activity.keys_done, &slot->activity.keys_total) {}
 
@@ -58,11 +62,11 @@ class BatchRunner {
   absl::Status Run(bool careful);
 
   // True if another batch should follow without waiting.
-  bool HasWork() const { return reader_.HasWork() || dormant_.AnyDue(); }
+  bool HasWork() const { return reader_.HasWork() || requests_.AnyWaiting() || dormant_.AnyDue(); }
   // True while new work may come without a wake-up: from prepared transactions, or by time.
   bool MustPoll() const { return reader_.HasUnended() || !dormant_.empty(); }
   // See pg::ReleaseSlot.
-  std::optional<RingPosition> PreparedUpTo() const { return reader_.PreparedUpTo(); }
+  std::optional<RingPosition> PreparedUpTo() const { return reader_.PreparedUpTo(pg::HasSession); }
   // Milliseconds until a batch should look for keys to audit; -1: never.
   long AuditDueMs() const { return audit_.NextDueMs(); }
   // True if the last batch left failing keys behind: the next ones are careful too.
@@ -101,6 +105,7 @@ class BatchRunner {
   void Report(Timestamp begin);
 
   pg::DatabaseSlot* slot_;
+  ServerQueueLock queue_lock_;
   QueueReader reader_;
   RefreshRequests requests_;
   RefreshExecutor executor_;

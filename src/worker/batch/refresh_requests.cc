@@ -40,6 +40,14 @@ void RefreshRequests::Take() {
   }
 }
 
+bool RefreshRequests::AnyWaiting() const {
+  pg::ReadHolder holder(slot_->queue_lock);
+  for (const RefreshRequest& request : slot_->requests) {
+    if (request.state == RefreshRequest::kWaiting) return true;
+  }
+  return false;
+}
+
 bool RefreshRequests::IsRequested(RelationId tview) const {
   return std::any_of(taken_.begin(), taken_.end(),
                      [&](const Taken& taken) { return taken.tview == tview; });

@@ -21,6 +21,7 @@ class RefreshRequests {
  public:
   explicit RefreshRequests(pg::DatabaseSlot* slot) : slot_(slot) {}
 
+  bool AnyWaiting() const;
   // The batch takes what waits, besides what was postponed.
   void Take();
   // True if the batch has more than what earlier ones postponed.

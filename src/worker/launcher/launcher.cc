@@ -137,8 +137,8 @@ void Launcher::CollectWishes() {
     const DatabaseId database = slot.database.Load();
     if (database == 0 || slot.applier.Load() >= 0 || pg::IsParked(&slot)) continue;
     bool has_work = slot.needs_applier.Exchange(0) != 0 ||
-                    slot.requested.Load() > slot.served.Load() ||
-                    slot.overflow.started.Load() != slot.clean.Load();
+                    slot.counters.requested.Load() > slot.counters.served.Load() ||
+                    slot.counters.overflow.started.Load() != slot.counters.clean.Load();
     if (!has_work) {
       pg::ReadHolder holder(slot.queue_lock);
       has_work = !RecordRing(slot.ring).empty();

@@ -33,7 +33,7 @@ Lag MeasureLag(DatabaseSlot* slot) {
   while (walk.Next()) {
     for (const Frame& frame : walk.frames()) Add(frame.content, &lag);
   }
-  lag.spilled = slot->overflow.started.Load() - slot->clean.Load();
+  lag.spilled = slot->counters.overflow.started.Load() - slot->counters.clean.Load();
   return lag;
 }
 

@@ -11,13 +11,12 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "shared/outbox_row.h"
 #include "shared/types.h"
 
 struct SnapshotData;
 
 namespace tviews::pg {
-
-enum class Outcome { kInProgress, kCommitted, kAborted };
 
 // What `snapshot` sees of top-level transaction `xid`. A transaction older than the commit log is
 // kAborted if the log cannot tell: its entry is dropped, its outbox row is found by a scan

@@ -16,24 +16,10 @@ std::int32_t IndexOf(const DatabaseSlot* slot) {
   return static_cast<std::int32_t>(slot - Slots()->slots);
 }
 
-// Appends the frame, without its payload where that does not fit into a quarter of the ring.
-std::optional<RingPosition> PublishLocked(DatabaseSlot* slot, const FrameContent& content)
-    ABSL_EXCLUSIVE_LOCKS_REQUIRED(slot->queue_lock) {
-  RecordRing ring(slot->ring);
-  if (RecordRing::FrameSize(content.payload.size()) <= ring.capacity() / 4) {
-    return ring.Publish(content);
-  }
-  FrameContent header = content;
-  header.payload = {};
-  return ring.Publish(header);
-}
-
 PublishedRecord CountUnslotted(FullXid xid) {
   Slots()->unslotted.started.Add(1);
   return {.place = PublishedRecord::Place::kNoSlot, .xid = xid};
 }
-
-void FinishOverflow(DatabaseSlot* slot) { slot->overflow.finished.Add(1); }
 
 // A transaction that was counted without a slot has ended: every applier scans once more, and if
 // the database has none, the launcher finds it one.
@@ -64,12 +50,11 @@ PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexce
     if (slot->database.Load() != database) continue;  // freed since
     if (slot->is_closing.Load() != 0) return CountUnslotted(content.xid);
     PublishedRecord record{.slot = IndexOf(slot), .xid = content.xid};
-    if (const auto position = PublishLocked(slot, content); position.has_value()) {
+    if (const auto position = QueueOf(slot).Publish(content); position.has_value()) {
       record.place = PublishedRecord::Place::kRing;
       record.position = *position;
     } else {
       record.place = PublishedRecord::Place::kOverflow;
-      slot->overflow.started.Add(1);
     }
     return record;
   }
@@ -89,7 +74,7 @@ void AtEnd(PublishedRecord* record, bool committed) noexcept {
       }
       break;
     case PublishedRecord::Place::kOverflow:
-      FinishOverflow(SlotOf(*record));
+      QueueOf(SlotOf(*record)).FinishOverflow();
       break;
     case PublishedRecord::Place::kNoSlot:
       FinishUnslotted();

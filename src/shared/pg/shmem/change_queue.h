@@ -4,14 +4,7 @@
 // Sharing: shared memory; each queue under its slot's queue_lock (table in database_slot.h)
 // Errors:  cannot fail; no room is an answer (the record stays in the outbox only)
 //
-// A writer publishes before its commit; the applier takes its snapshot S first and walks the queue
-// afterwards. So every transaction that S sees has its entry in the queue, or is counted as an
-// overflow, when the applier looks: a record may be seen early, never late. That is what makes a
-// batch exact.
-//
-// Overflow (ATTACKS A4): `started` is raised before the commit, `finished` after the end of the
-// transaction, `clean` is the value of `started` up to which scans of the outbox have covered
-// everything. Nothing is ever cleared.
+// When a writer publishes, and what is counted where there is no room, is in queue_state.h.
 //
 // A prepared transaction is one that takes long to end (A5, B6): it publishes at PRE_PREPARE, and
 // its entry stays pending until it is seen to have committed or aborted. If it overflows, it counts

@@ -15,11 +15,11 @@
 // applier, applier_pid    the applier           everybody             atomic
 // needs_applier           everybody             launcher              atomic
 // ring                    writers, the applier  both, monitoring      queue_lock
-// overflow                writers               the applier           atomic
-// clean, clean_unslotted, the applier           the applier, readers  atomic
-//   kept
-// requested               readers               the applier           atomic
-// served                  the applier           readers               atomic
+// counters.overflow       writers               the applier           atomic
+// counters.clean,         the applier           the applier, readers  atomic
+//   clean_unslotted, kept
+// counters.requested      readers               the applier           atomic
+// counters.served         the applier           readers               atomic
 // is_closing              the applier           writers               queue_lock
 // paused                  sessions              everybody             queue_lock to write; the
 //                                                                     applier reads under it
@@ -42,17 +42,12 @@
 #include <type_traits>
 
 #include "shared/pg/shmem/lock.h"
+#include "shared/queue_state.h"
 #include "shared/shared_counter.h"
 #include "shared/shared_field.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
-
-// Records that are in the outbox only: how many transactions began, and ended, in that way.
-struct OverflowCounters {
-  SharedCounter started;
-  SharedCounter finished;
-};
 
 enum class ApplierState : std::int32_t { kNone, kIdle, kApplying, kBackingOff };
 
@@ -127,13 +122,8 @@ struct DatabaseSlot {
   SharedLock queue_lock TVIEWS_SHARED(own_locking);
   void* ring TVIEWS_SHARED(set_at_start);  // the pointer; for its bytes see record_ring.h
 
-  OverflowCounters overflow;
-  SharedCounter clean;
-  SharedCounter clean_unslotted;
-  SharedCounter kept;  // rows of the outbox whose transactions the applier waits for
+  QueueCounters counters;
 
-  SharedCounter requested;
-  SharedCounter served;
   SharedFlag paused;      // no batch begins; the slot is not freed
   SharedFlag is_closing;  // nothing is published any more; see ReleaseSlot
   // ConditionVariable: signalled after every batch.

@@ -121,6 +121,9 @@ void InitializeSharedMemory() {
 }
 
 SlotTable* Slots() { return slot_table; }
+QueueState QueueOf(DatabaseSlot* slot) {
+  return QueueState(slot->ring, &slot->counters, &slot_table->unslotted);
+}
 SharedLock& SlotTableLock() { return slot_table->lock; }
 StatsTable* Stats() { return stats_table; }
 SessionNote* SessionNotes() { return session_note_table; }

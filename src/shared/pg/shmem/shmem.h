@@ -23,6 +23,8 @@ void InitializeSharedMemory();
 
 // The table; null only before shared memory exists.
 SlotTable* Slots();
+// The change queue of a slot's database.
+QueueState QueueOf(DatabaseSlot* slot);
 
 // Statistics per TVIEW; the same.
 StatsTable* Stats();

@@ -53,18 +53,10 @@ void FreeLocked(DatabaseSlot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock(
   Slots()->freed.Add(1);
 }
 
-// A new slot is dirty: started differs from clean, and the unslotted counters are taken as never
-// covered.
 void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
   ExclusiveHolder holder(slot->queue_lock);
-  slot->overflow.started.Store(1);
-  slot->overflow.finished.Store(1);
-  slot->clean.Store(0);
-  slot->clean_unslotted.Store(~std::uint64_t{0});
-  slot->kept.Store(0);
-  slot->requested.Store(0);
-  slot->served.Store(0);
+  QueueOf(slot).Begin();
   slot->paused.Store(0);
   slot->is_closing.Store(0);
   slot->applier.Store(-1);
@@ -91,12 +83,7 @@ bool IsInFlightLocked(DatabaseSlot* slot) ABSL_SHARED_LOCKS_REQUIRED(slot->queue
   for (const RefreshRequest& request : slot->requests) {
     if (request.state != RefreshRequest::kFree) return true;
   }
-  return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 ||
-         !RecordRing(slot->ring).empty() || slot->kept.Load() != 0 ||
-         slot->overflow.started.Load() != slot->overflow.finished.Load() ||
-         slot->overflow.started.Load() != slot->clean.Load() ||
-         Slots()->unslotted.started.Load() != slot->clean_unslotted.Load() ||
-         slot->requested.Load() > slot->served.Load();
+  return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 || QueueOf(slot).IsInFlight();
 }
 
 }  // namespace
@@ -122,8 +109,7 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
   slot->needs_applier.Store(0);
   slot->is_closing.Store(0);
   slot->activity.starts.Add(1);
-  // What the previous applier left is unknown: scan once.
-  slot->clean.Store(slot->overflow.started.Load() - 1);
+  QueueOf(slot).BeginApplier();
   ExclusiveHolder queue(slot->queue_lock);
   for (RefreshRequest& request : slot->requests) {
     if (request.state == RefreshRequest::kTaken) request.state = RefreshRequest::kWaiting;
@@ -162,7 +148,8 @@ bool ReleaseSlot(DatabaseSlot* slot, std::optional<RingPosition> prepared_up_to)
       if (request.state != RefreshRequest::kFree) return false;
     }
     if (slot->paused.Load() != 0) return false;
-    if (slot->overflow.started.Load() != slot->overflow.finished.Load()) return false;
+    const OverflowCounters& overflow = slot->counters.overflow;
+    if (overflow.started.Load() != overflow.finished.Load()) return false;
     RecordRing ring(slot->ring);
     if (!ring.empty() && prepared_up_to != ring.tail()) {
       slot->is_closing.Store(1);

@@ -65,13 +65,14 @@ Bytes PayloadOf(HeapTuple tuple, TupleDesc description) {
   return {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
 }
 
-// A copy of the row of `xid` at `row`, or null. Inside a Call.
-bool IsRowOf(Relation outbox, Snapshot snapshot, RowPointer row, FullXid xid, HeapTuple* copy) {
+// True if `row` is there; with a copy of it. Inside a Call.
+bool IsRowOf(Relation outbox, Snapshot snapshot, const OutboxRow& row, HeapTuple* copy) {
   HeapTupleData tuple;
-  tuple.t_self = ToItemPointer(row);
+  tuple.t_self = ToItemPointer(row.place);
   Buffer buffer = InvalidBuffer;
   if (!heap_fetch(outbox, snapshot, &tuple, &buffer, false)) return false;
-  const bool is_same = HeapTupleHeaderGetRawXmin(tuple.t_data) == static_cast<TransactionId>(xid);
+  const bool is_same =
+      HeapTupleHeaderGetRawXmin(tuple.t_data) == static_cast<TransactionId>(row.xid);
   if (is_same && copy != nullptr) *copy = heap_copytuple(&tuple);
   ReleaseBuffer(buffer);
   return is_same;
@@ -120,7 +121,7 @@ absl::Status ScanRows(SnapshotData* snapshot, Outbox::Visit visit, const Outbox:
     if (is_seen) {
       status = visit(row, xid, std::string_view(payload.data, payload.size));
     } else {
-      (*keep)(row, xid);
+      (*keep)({row, xid});
     }
   }
   TVIEWS_RETURN_IF_ERROR(Call([&] {
@@ -162,7 +163,7 @@ absl::Status Outbox::ScanAll(SnapshotData* snapshot, Visit visit, Keep keep) {
   return ScanRows(snapshot, visit, &keep);
 }
 
-absl::Status Outbox::Fetch(SnapshotData* snapshot, RowPointer row, FullXid xid,
+absl::Status Outbox::Fetch(SnapshotData* snapshot, const OutboxRow& row,
                            absl::FunctionRef<absl::Status(std::string_view)> visit) {
   TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(AccessShareLock));
   TVIEWS_ASSIGN_OR_RETURN(MemoryScope memory, MemoryScope::Make("pg_tviews outbox row"));
@@ -170,8 +171,8 @@ absl::Status Outbox::Fetch(SnapshotData* snapshot, RowPointer row, FullXid xid,
   Bytes payload{};
   TVIEWS_RETURN_IF_ERROR(Call([&] {
     HeapTuple tuple = nullptr;
-    if (row.block < RelationGetNumberOfBlocks(outbox)) {
-      found = IsRowOf(outbox, snapshot, row, xid, &tuple);
+    if (row.place.block < RelationGetNumberOfBlocks(outbox)) {
+      found = IsRowOf(outbox, snapshot, row, &tuple);
     }
     if (found) payload = PayloadOf(tuple, RelationGetDescr(outbox));
     table_close(outbox, AccessShareLock);
@@ -180,22 +181,19 @@ absl::Status Outbox::Fetch(SnapshotData* snapshot, RowPointer row, FullXid xid,
   return visit(std::string_view(payload.data, payload.size));
 }
 
-absl::Status Outbox::Delete(SnapshotData* snapshot, std::span<Consumed> rows) {
+absl::Status Outbox::Delete(SnapshotData* snapshot, std::span<OutboxRow> rows) {
   std::sort(rows.begin(), rows.end(),
-            [](const Consumed& a, const Consumed& b) { return a.row < b.row; });
+            [](const OutboxRow& a, const OutboxRow& b) { return a.place < b.place; });
   TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(RowExclusiveLock));
   bool is_locked = false;
   // A row that the snapshot sees cannot be pruned meanwhile, so its place is safe to delete at.
   TVIEWS_RETURN_IF_ERROR(Call([&] {
     const BlockNumber blocks = RelationGetNumberOfBlocks(outbox);
     const CommandId command = GetCurrentCommandId(true);
-    for (const Consumed& consumed : rows) {
+    for (const OutboxRow& row : rows) {
       CHECK_FOR_INTERRUPTS();
-      if (consumed.row.block >= blocks ||
-          !IsRowOf(outbox, snapshot, consumed.row, consumed.xid, nullptr)) {
-        continue;
-      }
-      ItemPointerData tid = ToItemPointer(consumed.row);
+      if (row.place.block >= blocks || !IsRowOf(outbox, snapshot, row, nullptr)) continue;
+      ItemPointerData tid = ToItemPointer(row.place);
       TM_FailureData failure;
       const TM_Result result =
           heap_delete(outbox, &tid, command, InvalidSnapshot, false, &failure, false);

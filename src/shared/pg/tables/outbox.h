@@ -17,6 +17,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shared/outbox_row.h"
 #include "shared/types.h"
 
 struct SnapshotData;
@@ -33,22 +34,17 @@ class Outbox {
   using Visit = absl::FunctionRef<absl::Status(RowPointer, FullXid, std::string_view)>;
   static absl::Status Scan(SnapshotData* snapshot, Visit visit);
 
-  // The same, and calls `keep` with place and transaction of every row whose transaction is in
-  // progress under `snapshot`.
-  using Keep = absl::FunctionRef<void(RowPointer, FullXid)>;
+  // The same, and calls `keep` for every row whose transaction is in progress under `snapshot`.
+  using Keep = absl::FunctionRef<void(const OutboxRow&)>;
   static absl::Status ScanAll(SnapshotData* snapshot, Visit visit, Keep keep);
 
-  // Calls `visit` with the payload of the row of `xid` at `row`, if it is there.
-  static absl::Status Fetch(SnapshotData* snapshot, RowPointer row, FullXid xid,
+  // Calls `visit` with the payload of `row`, if it is there.
+  static absl::Status Fetch(SnapshotData* snapshot, const OutboxRow& row,
                             absl::FunctionRef<absl::Status(std::string_view)> visit);
 
-  struct Consumed {
-    RowPointer row;
-    FullXid xid = 0;
-  };
   // Deletes the given rows, in block order. A row whose xmin is not the entry's xid, or that is
   // gone, is left alone (ATTACKS A15).
-  static absl::Status Delete(SnapshotData* snapshot, std::span<Consumed> rows);
+  static absl::Status Delete(SnapshotData* snapshot, std::span<OutboxRow> rows);
 
   // Deletes every row that `snapshot` sees, in one pass and without a list of them.
   static absl::Status DeleteSeen(SnapshotData* snapshot);
