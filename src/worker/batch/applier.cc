@@ -171,10 +171,10 @@ absl::Status Applier::Loop() {
     if (should_end) return absl::OkStatus();
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
     if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
-    const bool is_due =
-        again_ || batch_.HasWork() || batch_.BehindDueMs() == 0 || batch_.AuditDueMs() == 0;
+    const bool is_due = repetition_.is_due() || batch_.HasWork() || batch_.BehindDueMs() == 0 ||
+                        batch_.AuditDueMs() == 0;
     if (versions_agree_ && is_due && MayBeginBatch()) RunBatch();
-    if (versions_agree_ && !again_) chores_.RunDue();
+    if (versions_agree_ && !repetition_.is_due()) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
 }
@@ -220,42 +220,21 @@ bool Applier::MayBeginBatch() {
 
 void Applier::RunBatch() {
   const std::uint64_t batches = slot_->activity.batches.Load();
-  const absl::Status status = batch_.Run(careful_ || batch_.has_quarantine());
+  const BatchEnd end = batch_.Run(repetition_.is_careful());
   pgstat_report_stat(true);
   pg::cache_stats::Flush();
   ShowIdle();
-  if (status.ok()) {
-    back_off_.Reset();
-    careful_ = false;
-    again_ = false;
-    if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();
-    slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kIdle));
-    return;
-  }
-  again_ = true;
+  const Repetition::Step step = repetition_.After(end.ending, GetCurrentTimestamp());
   // DDL that meets the beginning of a batch is nothing to report, unless it happens again.
-  if (batch_.is_outdated() && back_off_.failures() == 0) {
-    back_off_.NoteFailure(GetCurrentTimestamp());
-    slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kIdle));
-    return;
-  }
-  slot_->activity.retries.Add(1);
-  slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kBackingOff));
-  if (batch_.lacks_lock()) {
-    const absl::Status waited = batch_.AwaitLock();
-    if (!waited.ok()) pg::LogFailure(waited, "a lock was not to be had");
-    return;
-  }
-  const bool is_transient = pg::IsTransient(status);
-  // Moved catalogs and lost races are ordinary; one line per episode says that something stays.
-  if (!is_transient || back_off_.failures() == 5)
-    pg::LogFailure(status, "a batch failed and is tried again");
-  if (!is_transient && !careful_) {
-    careful_ = true;
-    back_off_.Reset();
-  } else {
-    back_off_.NoteFailure(GetCurrentTimestamp());
-  }
+  const bool is_failure = step.next != Next::kRest && step.next != Next::kAtOnce;
+  slot_->activity.state.Store(static_cast<std::int32_t>(is_failure ? pg::ApplierState::kBackingOff
+                                                                   : pg::ApplierState::kIdle));
+  if (is_failure) slot_->activity.retries.Add(1);
+  if (step.is_logged) pg::LogFailure(end.error, "a batch failed and is tried again");
+  if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();
+  if (step.next != Next::kAwaitLock) return;
+  const absl::Status waited = batch_.AwaitLock();
+  if (!waited.ok()) pg::LogFailure(waited, "a lock was not to be had");
 }
 
 absl::Status Applier::Wait() {
@@ -265,9 +244,9 @@ absl::Status Applier::Wait() {
     // pg_tviews_resume() sets the latch.
   } else if (!versions_agree_) {
     timeout = kPollMs;
-  } else if (again_) {
+  } else if (repetition_.is_due()) {
     // The first repetitions come at once: a newer snapshot is all they need.
-    timeout = std::max(0L, static_cast<long>((back_off_.until() - GetCurrentTimestamp()) / 1000));
+    timeout = std::max(0L, static_cast<long>((repetition_.until() - GetCurrentTimestamp()) / 1000));
     events &= ~WL_LATCH_SET;
   } else if (batch_.BehindDueMs() == 0) {
     timeout = kBehindPollMs;
@@ -279,11 +258,11 @@ absl::Status Applier::Wait() {
     if (batch_.BehindDueMs() > 0) timeout = std::min(timeout, batch_.BehindDueMs());
     if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
   }
-  if (versions_agree_ && !again_) timeout = std::min(timeout, chores_.NextDueMs());
+  if (versions_agree_ && !repetition_.is_due()) timeout = std::min(timeout, chores_.NextDueMs());
   return pg::Call([&] {
-    const int happened =
-        WaitLatch(MyLatch, events, timeout,
-                  pg::WaitEvent(again_ ? pg::Wait::kApplierBackOff : pg::Wait::kApplierMain));
+    const int happened = WaitLatch(
+        MyLatch, events, timeout,
+        pg::WaitEvent(repetition_.is_due() ? pg::Wait::kApplierBackOff : pg::Wait::kApplierMain));
     if ((happened & WL_LATCH_SET) != 0) ResetLatch(MyLatch);
     QueryCancelPending = false;  // nothing runs that it could be for
     pg::AcceptInterrupts();
@@ -296,7 +275,7 @@ absl::StatusOr<bool> Applier::ShouldEnd() const {
   if (is_in_the_way && now - began_at_ >= kLongTurn) {
     return pg::ReleaseSlot(slot_, batch_.PreparedUpTo());
   }
-  if (again_ || batch_.HasWork() || batch_.has_behind()) return false;
+  if (repetition_.is_due() || batch_.HasWork() || batch_.has_behind()) return false;
   if (is_in_the_way && now - began_at_ >= kShortTurn) return LeaveIfIdle(slot_);
   if (adoption_.is_pending()) return false;
   if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;

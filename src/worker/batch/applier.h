@@ -24,7 +24,7 @@
 #include "worker/batch/adoption.h"
 #include "worker/batch/batch.h"
 #include "worker/batch/chores.h"
-#include "worker/core/back_off.h"
+#include "worker/core/repetition.h"
 
 namespace tviews::worker {
 
@@ -48,9 +48,7 @@ class Applier {
   Adoption adoption_;
   Chores chores_;
   bool versions_agree_ = true;  // those of the library and of the SQL objects
-  bool careful_ = false;
-  BackOff back_off_{{.first = 20000, .longest = 1000000, .free = 1}};
-  bool again_ = true;  // a batch is due now
+  Repetition repetition_;
   Timestamp began_at_ = 0;
   Timestamp idle_since_ = 0;
   std::uint64_t checked_generation_ = 0;  // of the catalog, when the extension was last seen

@@ -63,12 +63,12 @@ long Audit::NextDueMs() const {
 }
 
 // The TVIEW whose turn it is, or the next one by number. An applier begins with any.
-absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph, const BehindTviews& behind) {
+absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph, const Standings& standings) {
   began_at_ = GetCurrentTimestamp();
   step_ = Step{};
   std::vector<RelationId> audited;
   for (const TviewDefinition& tview : graph.order()) {
-    if (IsAudited(tview) && !behind.Contains(tview.relation)) audited.push_back(tview.relation);
+    if (IsAudited(tview) && !standings.IsBehind(tview.relation)) audited.push_back(tview.relation);
   }
   if (audited.empty()) return false;
   std::sort(audited.begin(), audited.end());
@@ -129,7 +129,7 @@ void Audit::Report(bool is_repeated) const {
                           step_.counts.inserted, " missing, ", step_.counts.deleted, " extra"));
 }
 
-absl::Status Audit::AfterCommit() {
+void Audit::AfterCommit() {
   const bool is_repeated = step_.differences > 0 && HasRepeated();
   if (step_.differences > 0) Report(is_repeated);
   pg::stats::CountAudit(MyDatabaseId,
@@ -146,16 +146,14 @@ absl::Status Audit::AfterCommit() {
     Advance();
   }
   Rest();
-  return absl::OkStatus();
 }
 
-absl::Status Audit::AfterFailure(const absl::Status& error) {
+void Audit::AfterFailure(const absl::Status& error) {
   // Locks of sessions and lost races are ordinary; the time limit is counted.
   if (!pg::IsTransient(error)) pg::LogFailure(error, "an audit is given up");
   pg::stats::CountAudit(MyDatabaseId, {.tview = step_.tview, .given_up = 1}, GetCurrentTimestamp());
   Advance();
   Rest();
-  return absl::OkStatus();
 }
 
 void Audit::Advance() {

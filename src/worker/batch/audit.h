@@ -30,8 +30,8 @@
 #include "absl/status/statusor.h"
 #include "shared/dependency_graph.h"
 #include "shared/types.h"
-#include "worker/batch/behind.h"
 #include "worker/core/cascade.h"
+#include "worker/core/standings.h"
 #include "worker/refresh/refresh_executor.h"
 #include "worker/write/tview_writer.h"
 
@@ -44,8 +44,8 @@ class Audit {
   bool IsDue() const { return NextDueMs() == 0; }
 
   // Begins a step: chooses a TVIEW. False if there is none to audit.
-  // `behind`: none of these, which do not stand at the frontier.
-  absl::StatusOr<bool> Begin(const DependencyGraph& graph, const BehindTviews& behind);
+  // None of those that are behind, which do not stand at the frontier.
+  absl::StatusOr<bool> Begin(const DependencyGraph& graph, const Standings& standings);
   // True between Begin and AfterCommit or AfterFailure.
   bool is_running() const { return step_.tview != 0; }
   bool Contains(RelationId tview) const { return is_running() && step_.tview == tview; }
@@ -62,9 +62,9 @@ class Audit {
   void Note(std::size_t keys, const WriteCounts& counts);
 
   // The step is over: differences are logged and counted.
-  absl::Status AfterCommit();
+  void AfterCommit();
   // The step is given up, and so is this TVIEW until its next turn.
-  absl::Status AfterFailure(const absl::Status& error);
+  void AfterFailure(const absl::Status& error);
 
  private:
   struct Step {

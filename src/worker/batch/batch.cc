@@ -65,9 +65,15 @@ absl::StatusOr<bool> HasPreparedTransactions() {
   return any;
 }
 
-absl::Status BatchRunner::Run(bool careful) {
+bool BatchRunner::HasWork() const {
+  return reader_.HasWork() || requests_.AnyWaiting() ||
+         standings_.AnyToRetry(GetCurrentTimestamp());
+}
+
+long BatchRunner::BehindDueMs() const { return standings_.LookDueMs(GetCurrentTimestamp()); }
+
+BatchEnd BatchRunner::Run(bool careful) {
   const Timestamp begin = GetCurrentTimestamp();
-  careful = careful || patience_.IsExhausted();
   totals_ = pg::BatchTotals{};
   log_.Begin();
   slot_->activity.batch_started.Store(begin);
@@ -76,63 +82,48 @@ absl::Status BatchRunner::Run(bool careful) {
   reader_.BeforeSnapshot();
   requests_.Take();
   NoteDeafTview();
-  // What fails because of a helper, or of a row of another key, is repeated without.
-  executor_.SetCareful(careful);
   SnapshotBounds bounds;
   absl::Status status = pg::RunTransaction([&] { return InTransaction(careful, &bounds); });
   slot_->activity.tview.Store(0);
+  const Ending ending = EndingOf(status);
   if (!status.ok()) {
-    if (stuck_ != 0 && !audit_.is_running()) Blame(status);
+    if (stuck_ != 0 && !audit_.is_running()) Blame(ending, status);
     requests_.AfterFailure();
     graph_generation_ = 0;
     if (audit_.is_running()) {
       // It is in nobody's way: the batch is begun again without it.
-      TVIEWS_RETURN_IF_ERROR(audit_.AfterFailure(status));
+      audit_.AfterFailure(status);
       return Run(careful);
     }
-    return status;
+    return {.ending = ending, .error = std::move(status)};
   }
-  if (audit_.is_running()) TVIEWS_RETURN_IF_ERROR(audit_.AfterCommit());
-  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_apply"));
+  if (audit_.is_running()) audit_.AfterCommit();
+  status = pg::PausePoint("after_apply");
+  if (!status.ok()) return {.ending = EndingOf(status), .error = std::move(status)};
   // Before the waiters are woken: they may look.
   Report(begin);
   log_.Publish();
   behind_.AfterCommit();
-  patience_.NoteSuccess(has_quarantine_);
+  standings_.Commit();
   PublishFrontier(bounds);
   requests_.AfterCommit();
-  return absl::OkStatus();
+  return {};
+}
+
+Ending BatchRunner::EndingOf(const absl::Status& status) const {
+  if (is_outdated_) return Ending::kOutdated;
+  if (locks_.is_contended()) return Ending::kLockInTheWay;
+  return BatchWatch::EndingOf(status);
 }
 
 // The batch failed with `status` while TVIEW stuck_ was refreshed.
-void BatchRunner::Blame(const absl::Status& status) {
-  const Timestamp spent = GetCurrentTimestamp() - stuck_since_;
-  std::string fault;
-  bool is_error = false;
-  switch (BatchWatch::WhyInterrupted()) {
-    case Interruption::kGaveWay:
-      behind_.NoteGaveWay(stuck_);
-      return;
-    case Interruption::kTimedOut:
-      fault = absl::StrCat("its refresh took longer than pg_tviews.refresh_timeout allows (",
-                           spent / 1000, " ms)");
-      break;
-    case Interruption::kCancelled:
-      fault = "its refresh was cancelled";
-      break;
-    case Interruption::kNone:
-      if (pg::HasSqlState(status, "55P03")) behind_.NoteStuck(stuck_);
-      if (!pg::HasSqlState(status, "53") && !pg::HasSqlState(status, "58")) {
-        patience_.NoteFailure(stuck_, status);
-        return;
-      }
-      if (!patience_.NoteShortage(stuck_) && !behind_.IsAtFault(stuck_)) return;
-      fault = absl::StrCat("its refresh fails: ", status.message());
-      is_error = true;
-      break;
-  }
-  behind_.NoteFault(stuck_, fault, spent, is_error);
-  requests_.Fail(stuck_, is_error ? status : LeftBehind(fault));
+void BatchRunner::Blame(Ending ending, const absl::Status& status) {
+  const Timestamp now = GetCurrentTimestamp();
+  const std::string fault = standings_.Blame(
+      stuck_,
+      {.ending = ending, .error = std::string(status.message()), .spent = now - stuck_since_}, now);
+  if (fault.empty()) return;
+  requests_.Fail(stuck_, IsInterruption(ending) ? LeftBehind(fault) : status);
 }
 
 // The applier before this one could not end the refresh of this TVIEW and had to go.
@@ -141,8 +132,9 @@ void BatchRunner::NoteDeafTview() {
   if (tview == 0) return;
   constexpr Timestamp kLeast = 60 * Timestamp{1000000};
   const std::string fault = "its refresh did not end when it was cancelled, and ended the applier";
-  behind_.NoteFault(tview, fault, std::max(kLeast, Timestamp{pg::settings::refresh_timeout} * 1000),
-                    false);
+  standings_.LeaveBehind(tview, fault,
+                         std::max(kLeast, Timestamp{pg::settings::refresh_timeout} * 1000),
+                         GetCurrentTimestamp());
   requests_.Fail(tview, LeftBehind(fault));
 }
 
@@ -161,21 +153,23 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   *bounds = pg::BoundsOf(snapshot);
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_snapshot"));
   behind_.BeginBatch();
+  standings_.BeginBatch();
   TVIEWS_RETURN_IF_ERROR(LoadGraphIfStale());
   TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords(snapshot));
-  // Known only now to an applier that has just begun: what is refreshed may heal.
-  careful = careful || has_quarantine_;
+  careful = careful || standings_.NeedsCare();
+  // What fails because of a helper, or of a row of another key, is repeated without.
   executor_.SetCareful(careful);
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_take"));
   const bool has_fills =
       std::any_of(graph_.order().begin(), graph_.order().end(),
                   [](const TviewDefinition& tview) { return tview.fill.has_value(); });
+  const Timestamp now = GetCurrentTimestamp();
   const bool has_news =
-      coalescer.records() > 0 || requests_.has_new() || has_fills || dormant_.AnyDue();
+      coalescer.records() > 0 || requests_.has_new() || has_fills || standings_.AnyToRetry(now);
   bool is_audit = false;
-  const bool tries_behind = behind_.DueMs() == 0;
+  const bool tries_behind = standings_.TryDueMs(now) == 0;
   if (!has_news && !tries_behind && audit_.IsDue()) {
-    TVIEWS_ASSIGN_OR_RETURN(is_audit, audit_.Begin(graph_, behind_));
+    TVIEWS_ASSIGN_OR_RETURN(is_audit, audit_.Begin(graph_, standings_));
   }
   if (has_news || tries_behind || is_audit) {
     slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
@@ -191,7 +185,8 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
       if (has_fills) TVIEWS_RETURN_IF_ERROR(ClearFills());
       TVIEWS_RETURN_IF_ERROR(CheckInheritance(graph_, reachable));
       if (careful) {
-        TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
+        TVIEWS_ASSIGN_OR_RETURN(const bool has_quarantine, AnythingInQuarantine());
+        standings_.NoteQuarantine(has_quarantine);
       }
     }
   }
@@ -203,7 +198,7 @@ absl::Status BatchRunner::LoadGraphIfStale() {
   if (graph_generation_ == generation_ && graph_generation_ != 0) {
     if (planned_at_ != invalidations_) executor_.ForgetStatements();
     planned_at_ = invalidations_;
-    return unadopted_.empty() ? absl::OkStatus() : unadopted_.Load();
+    return unadopted_.tviews.empty() ? absl::OkStatus() : LoadUnadopted();
   }
   return ReloadGraph();
 }
@@ -225,21 +220,27 @@ absl::Status BatchRunner::ReloadGraph() {
   }
   if (pg::WatchRelations(watched, any_invalidations_)) return CatalogsMoved();
   log_.Keep(graph_);
-  dormant_.Load(graph_);
-  TVIEWS_ASSIGN_OR_RETURN(has_quarantine_, AnythingInQuarantine());
-  TVIEWS_RETURN_IF_ERROR(unadopted_.Load());
-  return behind_.Load(graph_);
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_quarantine, AnythingInQuarantine());
+  standings_.NoteQuarantine(has_quarantine);
+  TVIEWS_RETURN_IF_ERROR(LoadUnadopted());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Standings::Behind> behind, behind_.Read(graph_));
+  standings_.Load(graph_, behind, GetCurrentTimestamp());
+  return absl::OkStatus();
+}
+
+absl::Status BatchRunner::LoadUnadopted() {
+  TVIEWS_ASSIGN_OR_RETURN(unadopted_, ReadUnadopted());
+  standings_.AwaitAdoption(unadopted_.tviews);
+  return absl::OkStatus();
 }
 
 // The frontier does not hold for TVIEWs that were left aside, nor for those that wait to be
 // adopted.
 void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
-  std::set<RelationId> behind = behind_.WaitedFor();
-  behind.insert(unadopted_.all().begin(), unadopted_.all().end());
   std::vector<pg::BusyLock> busy = locks_.missing();
-  busy.insert(busy.end(), unadopted_.locks().begin(), unadopted_.locks().end());
-  slot_->given_up.Store(static_cast<std::int32_t>(behind_.GivenUp()));
-  reader_.AfterCommit([&] { ShowFrontier(slot_, frontier, behind, busy); });
+  busy.insert(busy.end(), unadopted_.locks.begin(), unadopted_.locks.end());
+  slot_->given_up.Store(static_cast<std::int32_t>(standings_.GivenUp()));
+  reader_.AfterCommit([&] { ShowFrontier(slot_, frontier, standings_.WaitedFor(), busy); });
   WakeReaders(slot_);
 }
 
@@ -289,6 +290,7 @@ ChangeRecord BatchRunner::EverythingChanged(const Origin& here) const {
 
 // Which TVIEWs of graph_.order() this batch may write.
 std::vector<bool> BatchRunner::FindReachable(const Coalescer& coalescer) const {
+  const Timestamp now = GetCurrentTimestamp();
   std::vector<bool> reachable(graph_.order().size(), false);
   const auto mark_readers = [&](RelationId source) {
     for (const std::size_t position : graph_.Reachable(source)) reachable[position] = true;
@@ -296,8 +298,9 @@ std::vector<bool> BatchRunner::FindReachable(const Coalescer& coalescer) const {
   for (const RelationId relation : coalescer.ChangedRelations()) mark_readers(relation);
   for (std::size_t i = 0; i < graph_.order().size(); ++i) {
     const RelationId tview = graph_.order()[i].relation;
-    if (!requests_.IsRequested(tview) && !behind_.Contains(tview) &&
-        !coalescer.IsToCompare(tview) && !dormant_.IsDue(tview) && !audit_.Contains(tview)) {
+    if (!requests_.IsRequested(tview) && !standings_.IsBehind(tview) &&
+        !coalescer.IsToCompare(tview) && !standings_.IsToRetry(tview, now) &&
+        !audit_.Contains(tview)) {
       continue;
     }
     reachable[i] = true;
@@ -324,9 +327,9 @@ absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
   for (std::size_t i = 0; i < reachable->size(); ++i) {
     const TviewDefinition& tview = graph_.order()[i];
     const bool is_dormant = tview.is_quarantined && !requests_.IsRequested(tview.relation) &&
-                            !dormant_.IsDue(tview.relation);
+                            !standings_.IsToRetry(tview.relation, GetCurrentTimestamp());
     if (!(*reachable)[i] || is_dormant) continue;
-    if (requests_.IsRequested(tview.relation)) behind_.TryNow(tview.relation);
+    if (requests_.IsRequested(tview.relation)) standings_.Ask(tview.relation);
     TVIEWS_ASSIGN_OR_RETURN(const std::string obstacle, behind_.ObstacleFor(tview, locks_, graph_));
     if (!obstacle.empty()) {
       (*reachable)[i] = false;
@@ -334,7 +337,7 @@ absl::Status BatchRunner::RefreshAll(bool careful, std::vector<bool>* reachable,
       // What is only asked for is owed too: so it is tried again, and seen to wait.
       const bool is_to_compare =
           coalescer->IsToCompare(tview.relation) ||
-          (requests_.IsRequested(tview.relation) && !behind_.Contains(tview.relation));
+          (requests_.IsRequested(tview.relation) && !standings_.IsBehind(tview.relation));
       TVIEWS_RETURN_IF_ERROR(
           behind_.LeaveAside(tview, obstacle, Here(), coalescer->DeltasFor(tview), is_to_compare));
       continue;
@@ -358,7 +361,7 @@ absl::Status BatchRunner::RefreshWithin(const TviewDefinition& tview, bool caref
   BatchWatch::BeginTview(
       tview.relation,
       audit_.Contains(tview.relation) ? Audit::kMaxStepMs : static_cast<std::int64_t>(timeout),
-      behind_.GivesWay(tview.relation));
+      standings_.GivesWay(tview.relation));
   {
     const MemoryLimit limit(data_in_use_, memory * 1024);
     TVIEWS_RETURN_IF_ERROR(RefreshOne(tview, careful, coalescer));
@@ -373,7 +376,7 @@ absl::StatusOr<AffectedKeys> BatchRunner::KeysFor(const TviewDefinition& tview,
                                                   const Coalescer& coalescer,
                                                   TviewRefresh* refresh) {
   DeltaSet owed;
-  const bool is_behind = behind_.Contains(tview.relation);
+  const bool is_behind = standings_.IsBehind(tview.relation);
   if (is_behind) {
     TVIEWS_ASSIGN_OR_RETURN(owed, behind_.CatchUp(tview));
   }
@@ -385,7 +388,7 @@ absl::StatusOr<AffectedKeys> BatchRunner::KeysFor(const TviewDefinition& tview,
     return everything;
   }
   if (tview.is_quarantined) {
-    dormant_.Try(tview.relation);
+    standings_.Retry(tview.relation, GetCurrentTimestamp());
     everything.why = "in quarantine";
     return everything;
   }
@@ -406,10 +409,8 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   const ReaderColumns readers = ReadersOf(tview.relation);
   // What fails in an audit, and only that, ends in quarantine.
   const bool is_audited = audit_.Contains(tview.relation);
-  TviewRefresh refresh(tview, readers, careful || is_audited, is_requested, &executor_);
-  if (patience_.IsExhausted(tview.relation) || behind_.IsHopeless(tview.relation)) {
-    refresh.LosePatience();
-  }
+  TviewRefresh refresh(tview, readers, careful || is_audited, is_requested,
+                       standings_.TrustIn(tview.relation), &executor_);
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, *coalescer, &refresh));
   // A row without a key names none, but it must not be there either.
   const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;
@@ -427,7 +428,9 @@ absl::Status BatchRunner::RefreshOne(const TviewDefinition& tview, bool careful,
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, std::move(applied));
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
   requests_.Note(tview.relation, counts, refresh.told());
-  if (!is_requested && !refresh.failure().ok()) dormant_.Add(tview.relation);
+  if (!is_requested && !refresh.failure().ok()) {
+    standings_.Quarantine(tview.relation, GetCurrentTimestamp());
+  }
   if (is_audited) audit_.Note(affected.keys.size(), counts);
   // An audit that finds nothing is no refresh.
   if (is_audited && !audit_.has_differences() && refresh.errors() == 0) return absl::OkStatus();

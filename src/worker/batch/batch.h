@@ -31,14 +31,14 @@
 #include "worker/batch/audit.h"
 #include "worker/batch/batch_locks.h"
 #include "worker/batch/behind.h"
-#include "worker/batch/dormant.h"
-#include "worker/batch/patience.h"
 #include "worker/batch/refresh_log.h"
 #include "worker/batch/refresh_requests.h"
 #include "worker/batch/server_queue.h"
 #include "worker/batch/unadopted.h"
 #include "worker/core/coalescer.h"
+#include "worker/core/ending.h"
 #include "worker/core/queue_reader.h"
+#include "worker/core/standings.h"
 #include "worker/refresh/refresh_executor.h"
 #include "worker/refresh/tview_refresh.h"
 
@@ -48,6 +48,11 @@ namespace tviews::worker {
 
 // True if the database has prepared transactions now. In a transaction of its own.
 absl::StatusOr<bool> HasPreparedTransactions();
+
+struct BatchEnd {
+  Ending ending = Ending::kCommitted;
+  absl::Status error;  // OK if the batch is committed
+};
 
 class BatchRunner {
  public:
@@ -59,35 +64,32 @@ class BatchRunner {
         executor_(&slot->activity.keys_done, &slot->activity.keys_total) {}
 
   // Runs one batch. `careful`: the one before failed for reasons of its data.
-  absl::Status Run(bool careful);
+  BatchEnd Run(bool careful);
 
   // True if another batch should follow without waiting.
-  bool HasWork() const { return reader_.HasWork() || requests_.AnyWaiting() || dormant_.AnyDue(); }
+  bool HasWork() const;
   // True while new work may come without a wake-up: from prepared transactions, or by time.
-  bool MustPoll() const { return reader_.HasUnended() || !dormant_.empty(); }
+  bool MustPoll() const { return reader_.HasUnended() || standings_.AnyDormant(); }
   // See pg::ReleaseSlot.
   std::optional<RingPosition> PreparedUpTo() const { return reader_.PreparedUpTo(pg::HasSession); }
   // Milliseconds until a batch should look for keys to audit; -1: never.
   long AuditDueMs() const { return audit_.NextDueMs(); }
-  // True if the last batch left failing keys behind: the next ones are careful too.
-  bool has_quarantine() const { return has_quarantine_; }
   // True if TVIEWs were left aside, or wait to be adopted.
-  bool has_behind() const { return !behind_.empty() || !unadopted_.empty(); }
+  bool has_behind() const { return standings_.AnyBehind(); }
   // Milliseconds until a batch should try these; 0: every batch looks again, as sessions may wait
   // for them; -1: never.
-  long BehindDueMs() const { return unadopted_.empty() ? behind_.DueMs() : 0; }
-  // True if the last batch was given up for a lock; AwaitLock waits for it.
-  bool lacks_lock() const { return locks_.is_contended(); }
+  long BehindDueMs() const;
+  // After a batch that ended with kLockInTheWay: waits for the lock.
   absl::Status AwaitLock() { return locks_.AwaitContended(); }
-  // True if the last batch was given up because of DDL beside it: it needs a newer snapshot.
-  bool is_outdated() const { return is_outdated_; }
 
  private:
-  void Blame(const absl::Status& status);
+  Ending EndingOf(const absl::Status& status) const;
+  void Blame(Ending ending, const absl::Status& status);
   void NoteDeafTview();
   absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
   absl::Status LoadGraphIfStale();
   absl::Status ReloadGraph();
+  absl::Status LoadUnadopted();
   void PublishFrontier(const SnapshotBounds& frontier);
   absl::StatusOr<Coalescer> CollectRecords(SnapshotData* snapshot);
   ChangeRecord EverythingChanged(const Origin& here) const;
@@ -110,10 +112,9 @@ class BatchRunner {
   RefreshRequests requests_;
   RefreshExecutor executor_;
   BatchLocks locks_;
-  BehindTviews behind_;
+  Standings standings_;
+  BehindTviews behind_{&standings_};
   UnadoptedTviews unadopted_;
-  DormantTviews dormant_;
-  Patience patience_;
   Audit audit_;
   RelationId stuck_ = 0;  // the TVIEW that is being refreshed
   Timestamp stuck_since_ = 0;
@@ -126,7 +127,6 @@ class BatchRunner {
   std::uint64_t generation_ = 0;         // before S
   std::uint64_t catalog_changes_ = 0;    // before S
   std::uint64_t planned_at_ = 0;         // invalidations when statements were last forgotten
-  bool has_quarantine_ = false;
   bool is_outdated_ = false;
   pg::BatchTotals totals_;
   RefreshLog log_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shared/no_destructor.h"
+#include "shared/pg/boundary/error.h"
 #include "shared/pg/shmem/worker_slots.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -32,7 +33,7 @@ constexpr Timestamp kPatienceOfWaiting = 800000;
 TimeoutId timer = MAX_TIMEOUTS;
 pg::DatabaseSlot* my_slot = nullptr;
 std::atomic<bool> is_watching = false;
-std::atomic<Interruption> interruption = Interruption::kNone;
+std::atomic<Ending> interruption = Ending::kCommitted;  // kCommitted: none so far
 std::atomic<Timestamp> interrupted_at = 0;
 std::atomic<Timestamp> deadline = 0;  // 0: none
 std::atomic<RelationId> current = 0;
@@ -72,13 +73,12 @@ bool SomebodyWaits() {
   return false;
 }
 
-void Interrupt(Interruption why, Timestamp now) {
-  if (interruption == Interruption::kNone) {
+void Interrupt(Ending why, Timestamp now) {
+  if (interruption == Ending::kCommitted) {
     interrupted_at = now;
     interruption = why;
   }
-  if (now - interrupted_at >=
-      (interruption == Interruption::kGaveWay ? kPatienceOfWaiting : kPatience)) {
+  if (now - interrupted_at >= (interruption == Ending::kGaveWay ? kPatienceOfWaiting : kPatience)) {
     my_slot->deaf_tview.Store(current);
     die(0);
     return;
@@ -92,14 +92,14 @@ void OnTick() {
   if (!is_watching) return;
   const Timestamp now = GetCurrentTimestamp();
   const Timestamp end = deadline;
-  if (interruption != Interruption::kNone) {
+  if (interruption != Ending::kCommitted) {
     Interrupt(interruption, now);
   } else if (end != 0 && now >= end) {
-    Interrupt(Interruption::kTimedOut, now);
+    Interrupt(Ending::kTimedOut, now);
   } else if (!pg::IsParked(my_slot) && (!gives_way || !SomebodyWaits())) {
     ticks_waited = 0;
   } else if (++ticks_waited >= kTicksToGiveWay) {
-    Interrupt(Interruption::kGaveWay, now);
+    Interrupt(Ending::kGaveWay, now);
   }
 }
 
@@ -107,9 +107,9 @@ void OnTick() {
 void OnCancel(SIGNAL_ARGS) {
   const bool is_timeout =
       get_timeout_indicator(LOCK_TIMEOUT, false) || get_timeout_indicator(STATEMENT_TIMEOUT, false);
-  if (is_watching && !is_timeout && interruption == Interruption::kNone) {
+  if (is_watching && !is_timeout && interruption == Ending::kCommitted) {
     interrupted_at = GetCurrentTimestamp();
-    interruption = Interruption::kCancelled;
+    interruption = Ending::kCancelled;
   }
   StatementCancelHandler(postgres_signal_arg);
 }
@@ -122,9 +122,11 @@ void InstallBatchWatch(pg::DatabaseSlot* slot) {
   pqsignal(SIGINT, OnCancel);
 }
 
+BatchWatch::BatchWatch() { interruption = Ending::kCommitted; }
+
 void BatchWatch::Begin(std::vector<pg::BusyLock> locks) {
   Locks() = std::move(locks);
-  interruption = Interruption::kNone;
+  interruption = Ending::kCommitted;
   deadline = 0;
   current = 0;
   gives_way = true;
@@ -139,7 +141,7 @@ void BatchWatch::End() noexcept {
   disable_timeout(timer, false);
   deadline = 0;
   current = 0;
-  if (interruption != Interruption::kNone) QueryCancelPending = false;
+  if (interruption != Ending::kCommitted) QueryCancelPending = false;
 }
 
 void BatchWatch::BeginTview(RelationId tview, std::int64_t limit_ms, bool may_give_way) noexcept {
@@ -152,10 +154,16 @@ void BatchWatch::EndTview() noexcept {
   deadline = 0;
   current = 0;
   gives_way = true;
-  Interruption late = Interruption::kTimedOut;
-  if (interruption.compare_exchange_strong(late, Interruption::kNone)) QueryCancelPending = false;
+  Ending late = Ending::kTimedOut;
+  if (interruption.compare_exchange_strong(late, Ending::kCommitted)) QueryCancelPending = false;
 }
 
-Interruption BatchWatch::WhyInterrupted() noexcept { return interruption; }
+Ending BatchWatch::EndingOf(const absl::Status& status) {
+  if (status.ok()) return Ending::kCommitted;
+  if (interruption != Ending::kCommitted) return interruption;
+  if (pg::HasSqlState(status, "55P03")) return Ending::kLockTimeout;
+  if (pg::HasSqlState(status, "53") || pg::HasSqlState(status, "58")) return Ending::kShortage;
+  return pg::IsTransient(status) ? Ending::kPassing : Ending::kData;
+}
 
 }  // namespace tviews::worker

@@ -2,7 +2,7 @@
 //
 // Layer:   worker
 // Sharing: private to the applier; reads the server's process table, without locks
-// Errors:  cannot fail; an interrupted batch fails with 57014, and this says why
+// Errors:  cannot fail; an interrupted batch fails with 57014, and EndingOf says why
 //
 // A definition may do anything: loop for ever, sleep, swallow the error that cancels it. So a timer
 // looks every tenth of a second, whatever the batch does:
@@ -24,12 +24,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/types.h"
+#include "worker/core/ending.h"
 
 namespace tviews::worker {
-
-enum class Interruption : std::int32_t { kNone, kTimedOut, kCancelled, kGaveWay };
 
 // Once, when the process is connected: within pg::Call.
 void InstallBatchWatch(pg::DatabaseSlot* slot);
@@ -38,6 +38,8 @@ void InstallBatchWatch(pg::DatabaseSlot* slot);
 // cancellation is taken back with it: it was for this batch.
 class BatchWatch {
  public:
+  // What interrupted the batch before is forgotten.
+  BatchWatch();
   // Begins to watch. To be called within pg::Call.
   void Begin(std::vector<pg::BusyLock> locks);
   // Ends it, if it has begun. Why the batch was interrupted stays known until the next begins.
@@ -49,7 +51,8 @@ class BatchWatch {
   // A time limit that has passed since the TVIEW was done is forgotten.
   static void EndTview() noexcept;
 
-  static Interruption WhyInterrupted() noexcept;
+  // How what has failed with `status` ended: by an interruption, or by an error of that kind.
+  static Ending EndingOf(const absl::Status& status);
 };
 
 }  // namespace tviews::worker

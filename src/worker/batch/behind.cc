@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -28,14 +29,6 @@ namespace {
 constexpr std::size_t kOwedMemory = 1024 * 1024;
 // So many rows of one TVIEW are united into one.
 constexpr std::uint64_t kOwedRows = 64;
-
-constexpr Timestamp kSecond = 1000000;
-constexpr BackOff kAfterLock({.first = kSecond, .longest = 30 * kSecond});
-// So many times as long as the attempt took.
-constexpr Timestamp kRest = 10;
-constexpr BackOff kAfterFault({.first = kSecond, .longest = 3600 * kSecond});
-constexpr int kTimesToGiveWay = 5;
-constexpr int kHopelessErrors = 6;  // about a minute
 
 // The part of `deltas` that concerns `tview`.
 DeltaSet Concerning(const TviewDefinition& tview, const DeltaSet& deltas) {
@@ -73,8 +66,7 @@ absl::StatusOr<bool> AnythingBehind() {
   return result.processed > 0;
 }
 
-absl::Status BehindTviews::Load(const DependencyGraph& graph) {
-  behind_.clear();
+absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const DependencyGraph& graph) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kBehind));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
                           pg::ExecuteSql(absl::StrCat("SELECT tview::oid, reason,"
@@ -82,47 +74,25 @@ absl::Status BehindTviews::Load(const DependencyGraph& graph) {
                                                       " '2000-01-01Z') * 1000000)::bigint FROM ",
                                                       table),
                                          {}, true));
-  retry_at_.clear();
-  std::map<RelationId, std::string> reasons;
+  std::vector<Standings::Behind> behind;
   for (const pg::SqlRow& row : result.rows) {
     pg::RowReader column(row);
-    const RelationId tview = column.Oid();
-    std::string reason = column.Text();
-    const std::optional<Timestamp> until = column.OptionalNumber<Timestamp>();
+    Standings::Behind tview;
+    tview.tview = column.Oid();
+    tview.reason = column.Text();
+    tview.retry_at = column.OptionalNumber<Timestamp>().value_or(0);
     TVIEWS_RETURN_IF_ERROR(column.End());
-    if (graph.Find(tview) != nullptr) {
-      behind_.insert(tview);
-      reasons[tview] = std::move(reason);
-      if (until.has_value()) retry_at_[tview] = *until;
+    if (graph.Find(tview.tview) != nullptr) {
+      behind.push_back(std::move(tview));
     } else {
-      TVIEWS_RETURN_IF_ERROR(TakeOwed(tview).status());
-      TVIEWS_RETURN_IF_ERROR(Forget(tview));
+      TVIEWS_RETURN_IF_ERROR(TakeOwed(tview.tview).status());
+      TVIEWS_RETURN_IF_ERROR(Forget(tview.tview));
     }
   }
-  for (const auto& [tview, until] : retry_at_) Remember(*graph.Find(tview), reasons[tview], until);
-  return absl::OkStatus();
-}
-
-// The pause of a TVIEW that was left behind by an applier before this one. One that reads another
-// such TVIEW follows that one.
-void BehindTviews::Remember(const TviewDefinition& tview, const std::string& reason,
-                            Timestamp until) {
-  if (std::any_of(tview.sources.begin(), tview.sources.end(),
-                  [&](const SourceLineage& source) { return retry_at_.contains(source.source); })) {
-    return;
-  }
-  const auto [stuck, is_new] = stuck_.try_emplace(tview.relation, Stuck{.pause = kAfterFault});
-  if (!is_new) return;
-  const Timestamp now = GetCurrentTimestamp();
-  stuck->second.pause.NoteFailure(now, until - now);
-  stuck->second.pause.WaitUntil(until);
-  stuck->second.reason = reason;
-  stuck->second.is_own_fault = stuck->second.is_given_up = true;
-  stuck->second.is_told = true;
+  return behind;
 }
 
 void BehindTviews::BeginBatch() {
-  left_aside_.clear();
   caught_up_.clear();
   has_changed_ = false;
 }
@@ -135,16 +105,7 @@ absl::StatusOr<std::string> BehindTviews::ObstacleFor(const TviewDefinition& tvi
     TVIEWS_ASSIGN_OR_RETURN(const std::string name, Name(missing));
     return absl::StrCat("relation ", name, " is locked");
   }
-  const auto stuck = stuck_.find(tview.relation);
-  if (stuck != stuck_.end() && !stuck->second.pause.IsOver(GetCurrentTimestamp())) {
-    return stuck->second.reason;
-  }
-  for (const SourceLineage& source : tview.sources) {
-    if (!left_aside_.contains(source.source)) continue;
-    return absl::StrCat("it reads ", graph.Find(source.source)->qualified_name,
-                        ", which is behind");
-  }
-  return std::string();
+  return standings_->ObstacleTo(tview, graph, GetCurrentTimestamp());
 }
 
 absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::string& reason,
@@ -152,16 +113,8 @@ absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::s
                                       bool is_to_compare) {
   DeltaSet own = Concerning(tview, deltas);
   if (is_to_compare) own.MarkWhole(tview.relation);
-  const bool was_behind = behind_.contains(tview.relation);
-  const bool reads_behind =
-      std::any_of(tview.sources.begin(), tview.sources.end(),
-                  [&](const SourceLineage& source) { return left_aside_.contains(source.source); });
-  if (own.empty() && !was_behind && !reads_behind) return absl::OkStatus();
-  left_aside_.insert(tview.relation);
-  const auto stuck = stuck_.find(tview.relation);
-  const bool is_told = stuck == stuck_.end() || stuck->second.is_told;
-  if (own.empty() && was_behind && is_told) return absl::OkStatus();
-  const Timestamp retry_at = RetryAt(tview);
+  const std::optional<Standings::Leaving> leaving = standings_->LeaveAside(tview, !own.empty());
+  if (!leaving.has_value()) return absl::OkStatus();
 
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kBehind));
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
@@ -180,12 +133,10 @@ absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::s
                                   " DO UPDATE SET batches = b.batches + 1, reason = $2,"
                                   " retry_at = excluded.retry_at RETURNING batches"),
                      {absl::StrCat(tview.relation), reason,
-                      retry_at == 0 ? pg::SqlValue() : pg::SqlValue(absl::StrCat(retry_at))}));
+                      leaving->retry_at == 0 ? pg::SqlValue()
+                                             : pg::SqlValue(absl::StrCat(leaving->retry_at))}));
   has_changed_ = true;
-  behind_.insert(tview.relation);
-  retry_at_.erase(tview.relation);
-  if (retry_at != 0) retry_at_[tview.relation] = retry_at;
-  if (!was_behind) {
+  if (leaving->is_first) {
     TVIEWS_RETURN_IF_ERROR(
         Log(tview.qualified_name, "is left aside until it can be refreshed: " + reason));
   }
@@ -202,90 +153,13 @@ absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::s
 absl::StatusOr<DeltaSet> BehindTviews::CatchUp(const TviewDefinition& tview) {
   TVIEWS_ASSIGN_OR_RETURN(DeltaSet owed, TakeOwed(tview.relation));
   TVIEWS_RETURN_IF_ERROR(Forget(tview.relation));
+  standings_->CatchUp(tview.relation);
   caught_up_.push_back(tview.qualified_name);
   return owed;
 }
 
-// When a TVIEW that is left aside now is tried again, if it is for a fault: of its own, or of one
-// that it reads. 0: as soon as a lock is to be had.
-Timestamp BehindTviews::RetryAt(const TviewDefinition& tview) const {
-  const auto stuck = stuck_.find(tview.relation);
-  if (stuck != stuck_.end() && stuck->second.is_given_up) return stuck->second.pause.until();
-  for (const SourceLineage& source : tview.sources) {
-    const auto found = retry_at_.find(source.source);
-    if (found != retry_at_.end() && left_aside_.contains(source.source)) return found->second;
-  }
-  return 0;
-}
-
-BehindTviews::Stuck& BehindTviews::Pause(RelationId tview, bool is_own_fault, Timestamp at_least) {
-  const BackOff& fresh = is_own_fault ? kAfterFault : kAfterLock;
-  const auto [entry, is_new] = stuck_.try_emplace(tview, Stuck{.pause = fresh});
-  Stuck& stuck = entry->second;
-  if (stuck.is_own_fault != is_own_fault) stuck.pause = fresh;
-  stuck.pause.NoteFailure(GetCurrentTimestamp(), at_least);
-  stuck.is_own_fault = is_own_fault;
-  stuck.is_given_up = false;
-  stuck.is_told = false;
-  return stuck;
-}
-
-void BehindTviews::NoteStuck(RelationId tview) {
-  Pause(tview, false, 0).reason = "a lock that its refresh needs is held by another session";
-}
-
-void BehindTviews::NoteGaveWay(RelationId tview) {
-  Stuck& stuck = Pause(tview, false, 0);
-  stuck.reason = "its refresh gave way to a session that waited for a lock";
-  ++stuck.times_gave_way;
-}
-
-void BehindTviews::NoteFault(RelationId tview, const std::string& reason, Timestamp spent,
-                             bool is_error) {
-  Stuck& stuck = Pause(tview, true, spent * kRest);
-  stuck.reason = reason;
-  stuck.is_given_up = !is_error;
-  if (is_error) ++stuck.errors;
-}
-
-void BehindTviews::TryNow(RelationId tview) {
-  const auto stuck = stuck_.find(tview);
-  if (stuck != stuck_.end()) stuck->second.pause.WaitUntil(0);
-}
-
-bool BehindTviews::GivesWay(RelationId tview) const {
-  const auto stuck = stuck_.find(tview);
-  return stuck == stuck_.end() || stuck->second.times_gave_way < kTimesToGiveWay;
-}
-
-bool BehindTviews::IsAtFault(RelationId tview) const {
-  const auto stuck = stuck_.find(tview);
-  return stuck != stuck_.end() && stuck->second.is_own_fault;
-}
-
-bool BehindTviews::IsHopeless(RelationId tview) const {
-  const auto stuck = stuck_.find(tview);
-  return stuck != stuck_.end() && stuck->second.errors >= kHopelessErrors;
-}
-
-long BehindTviews::DueMs() const {
-  if (behind_.size() > retry_at_.size()) return 0;
-  if (behind_.empty()) return -1;
-  Timestamp due = retry_at_.begin()->second;
-  for (const auto& [tview, retry_at] : retry_at_) due = std::min(due, retry_at);
-  return static_cast<long>(std::max<Timestamp>(due - GetCurrentTimestamp(), 0) / 1000);
-}
-
-std::set<RelationId> BehindTviews::WaitedFor() const {
-  std::set<RelationId> tviews = behind_;
-  for (const auto& [tview, retry_at] : retry_at_) tviews.erase(tview);
-  return tviews;
-}
-
-void BehindTviews::AfterCommit() {
+void BehindTviews::AfterCommit() const {
   for (const std::string& name : caught_up_) Log(name, "catches up").IgnoreError();
-  std::erase_if(stuck_, [&](const auto& entry) { return !behind_.contains(entry.first); });
-  for (auto& [tview, stuck] : stuck_) stuck.is_told = stuck.is_told || left_aside_.contains(tview);
 }
 
 absl::StatusOr<DeltaSet> BehindTviews::TakeOwed(RelationId tview) {
@@ -314,8 +188,6 @@ absl::StatusOr<DeltaSet> BehindTviews::TakeOwed(RelationId tview) {
 
 absl::Status BehindTviews::Forget(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kBehind));
-  behind_.erase(tview);
-  retry_at_.erase(tview);
   return pg::ExecuteSql(absl::StrCat("DELETE FROM ", table, " WHERE tview = $1::oid"),
                         {absl::StrCat(tview)})
       .status();

@@ -12,25 +12,25 @@
 
 namespace tviews::worker {
 
-absl::Status UnadoptedTviews::Load() {
-  tviews_.clear();
-  locks_.clear();
+absl::StatusOr<UnadoptedTviews> ReadUnadopted() {
+  UnadoptedTviews unadopted;
   TVIEWS_ASSIGN_OR_RETURN(SnapshotData* const snapshot,
                           pg::CallFor([]() -> SnapshotData* { return GetActiveSnapshot(); }));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> waiting,
                           pg::WaitingForAdoption(snapshot));
   for (const pg::Unfollowing& tview : waiting) {
-    tviews_.insert(tview.tview);
+    unadopted.tviews.insert(tview.tview);
     if (tview.is_adopted) continue;
-    locks_.push_back({tview.tview, ShareRowExclusiveLock});
-    locks_.push_back({tview.backing_view, AccessShareLock});
+    unadopted.locks.push_back({tview.tview, ShareRowExclusiveLock});
+    unadopted.locks.push_back({tview.backing_view, AccessShareLock});
     std::vector<RelationId> sources = tview.sources;
     for (const RelationId source : tview.sources) {
       TVIEWS_RETURN_IF_ERROR(AppendDescendants(source, &sources));
     }
-    for (const RelationId source : sources) locks_.push_back({source, ShareRowExclusiveLock});
+    for (const RelationId source : sources)
+      unadopted.locks.push_back({source, ShareRowExclusiveLock});
   }
-  return absl::OkStatus();
+  return unadopted;
 }
 
 }  // namespace tviews::worker

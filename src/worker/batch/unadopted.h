@@ -14,26 +14,19 @@
 #include <set>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/types.h"
 
 namespace tviews::worker {
 
-class UnadoptedTviews {
- public:
-  // Reads them under the active snapshot.
-  absl::Status Load();
-
-  bool empty() const { return tviews_.empty(); }
-  const std::set<RelationId>& all() const { return tviews_; }
-  // What their adoption locks.
-  const std::vector<pg::BusyLock>& locks() const { return locks_; }
-
- private:
-  std::set<RelationId> tviews_;
-  std::vector<pg::BusyLock> locks_;
+struct UnadoptedTviews {
+  std::set<RelationId> tviews;
+  std::vector<pg::BusyLock> locks;  // what their adoption locks
 };
+
+// As the active snapshot sees them.
+absl::StatusOr<UnadoptedTviews> ReadUnadopted();
 
 }  // namespace tviews::worker
 

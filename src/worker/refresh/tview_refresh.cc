@@ -39,9 +39,7 @@ AffectedKeys KeysOf(const std::vector<std::string>& keys) {
 }  // namespace
 
 bool TviewRefresh::IsReasonToRepeat(const absl::Status& error) const {
-  // Whoever interrupted it has not done so for the data's sake.
-  if (BatchWatch::WhyInterrupted() != Interruption::kNone) return true;
-  return is_patient_ && pg::IsTransient(error);
+  return !error.ok() && !IsAgainstTheData(BatchWatch::EndingOf(error), trust_);
 }
 
 // The class of an error says little: a value that is the name of a table that is not there raises

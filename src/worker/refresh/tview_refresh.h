@@ -19,6 +19,7 @@
 #include "shared/delta.h"
 #include "shared/tview_definition.h"
 #include "worker/core/cascade.h"
+#include "worker/core/ending.h"
 #include "worker/refresh/refresh_executor.h"
 
 struct SnapshotData;
@@ -28,16 +29,15 @@ namespace tviews::worker {
 class TviewRefresh {
  public:
   // `is_requested`: a session asked for it and is told of a failure, which then changes nothing.
+  // Where `trust` is exhausted, every error ends in quarantine, also one that may pass.
   TviewRefresh(const TviewDefinition& tview, const ReaderColumns& readers, bool careful,
-               bool is_requested, RefreshExecutor* executor)
+               bool is_requested, Trust trust, RefreshExecutor* executor)
       : tview_(tview),
         readers_(readers),
-        careful_(careful),
+        careful_(careful || trust == Trust::kExhausted),
         is_requested_(is_requested),
+        trust_(trust),
         executor_(executor) {}
-
-  // From now on every failure, also one that says nothing about the data, ends in quarantine.
-  void LosePatience() { is_patient_ = false, careful_ = true; }
 
   // The affected keys under `deltas`.
   absl::StatusOr<AffectedKeys> FindKeys(const DeltaSet& deltas);
@@ -55,7 +55,7 @@ class TviewRefresh {
   const absl::Status& told() const { return failure_.ok() ? told_ : failure_; }
 
  private:
-  // True if the whole batch is to be repeated.
+  // True if the whole batch is to be repeated for this error.
   bool IsReasonToRepeat(const absl::Status& error) const;
   // True if no key can be computed.
   absl::StatusOr<bool> ConcernsDefinition(const absl::Status& error);
@@ -79,7 +79,7 @@ class TviewRefresh {
   const ReaderColumns& readers_;
   bool careful_;
   bool is_requested_;
-  bool is_patient_ = true;
+  Trust trust_;
   RefreshExecutor* executor_;
   std::vector<std::pair<std::string, absl::Status>> conflicting_;  // over unique columns
   std::size_t failed_keys_ = 0;
