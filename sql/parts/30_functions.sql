@@ -8,10 +8,10 @@ LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_version';
 COMMENT ON FUNCTION @extschema@.pg_tviews_version() IS 'version of the pg_tviews module that is loaded';
 
-CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_create(entity text, query text) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_create(entity text, query text, key text DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_create';
-COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text) IS 'creates the TVIEW tv_<entity> of a query and returns its name';
+COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text, text) IS 'creates the TVIEW tv_<entity> of a query and returns its name';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_drop(entity text, if_exists boolean DEFAULT false) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -28,10 +28,10 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_replace';
 COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query with the same columns; the next batch brings its rows up to date';
 
-CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_convert_table(table_name text) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_convert_table(table_name text, key text DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_convert_table';
-COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
+COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text, text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
 
 -- Not for everybody: it locks every source.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_reinstall_triggers() RETURNS integer

@@ -101,10 +101,15 @@ ALTER TABLE tviews_internal.pg_tview_dead_letter SET SCHEMA @extschema@;
 ALTER TABLE tviews_internal.pg_tview_outbox SET SCHEMA @extschema@;
 COMMENT ON TABLE @extschema@.pg_tview_dead_letter IS 'keys in quarantine with the error that put them there';
 DROP SCHEMA tviews_internal;
-ALTER FUNCTION @extschema@.pg_tviews_create(text, text) STRICT;
+DROP FUNCTION @extschema@.pg_tviews_create(text, text, text), @extschema@.pg_tviews_convert_table(text, text);
+CREATE FUNCTION @extschema@.pg_tviews_create(entity text, query text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tviews_create';
+COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text) IS 'creates the TVIEW tv_<entity> of a query and returns its name';
+CREATE FUNCTION @extschema@.pg_tviews_convert_table(table_name text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tviews_convert_table';
+COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
 ALTER FUNCTION @extschema@.pg_tviews_drop(text, boolean) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_replace(text, text) STRICT;
-ALTER FUNCTION @extschema@.pg_tviews_convert_table(text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_table(text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_verify(text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_explain_lineage(text) STRICT;

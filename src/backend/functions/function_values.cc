@@ -60,6 +60,11 @@ absl::StatusOr<std::string> TextArgument(FunctionCallInfo fcinfo, int number) {
   return std::string(text);
 }
 
+absl::StatusOr<std::string> OptionalText(FunctionCallInfo fcinfo, int number) {
+  if (number >= PG_NARGS() || PG_ARGISNULL(number)) return std::string();
+  return TextArgument(fcinfo, number);
+}
+
 absl::StatusOr<std::uintptr_t> TextResult(const std::string& text) {
   return pg::CallFor([&] { return CStringGetTextDatum(text.c_str()); });
 }

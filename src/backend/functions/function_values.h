@@ -26,6 +26,9 @@ absl::Status CheckArgument(FunctionCallInfoBaseData* fcinfo, int number);
 // Argument `number` of type text; fails where it is NULL.
 absl::StatusOr<std::string> TextArgument(FunctionCallInfoBaseData* fcinfo, int number);
 
+// The same, empty where it is NULL, or where the SQL function of an older version has no such one.
+absl::StatusOr<std::string> OptionalText(FunctionCallInfoBaseData* fcinfo, int number);
+
 // A Datum of type text.
 absl::StatusOr<std::uintptr_t> TextResult(const std::string& text);
 

@@ -46,6 +46,7 @@ PG_FUNCTION_INFO_V1(tviews_version);
 namespace backend = tviews::backend;
 namespace pg = tviews::pg;
 
+using backend::OptionalText;
 using backend::ReturnRows;
 using backend::TextArgument;
 using backend::TextResult;
@@ -62,6 +63,7 @@ TVIEWS_EXPORT Datum tviews_create(PG_FUNCTION_ARGS) {
     backend::TviewRequest request;
     TVIEWS_ASSIGN_OR_RETURN(request.name, backend::ParseTviewName(entity));
     TVIEWS_ASSIGN_OR_RETURN(request.query, TextArgument(fcinfo, 1));
+    TVIEWS_ASSIGN_OR_RETURN(request.key, OptionalText(fcinfo, 2));
     TVIEWS_ASSIGN_OR_RETURN(const backend::CreatedTview created,
                             backend::CreateTview(std::move(request)));
     return TextResult(created.name);
@@ -100,10 +102,7 @@ TVIEWS_EXPORT Datum tviews_verify(PG_FUNCTION_ARGS) {
 TVIEWS_EXPORT Datum tviews_restore_dropped(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
-    std::string query;
-    if (!PG_ARGISNULL(1)) {
-      TVIEWS_ASSIGN_OR_RETURN(query, TextArgument(fcinfo, 1));
-    }
+    TVIEWS_ASSIGN_OR_RETURN(const std::string query, OptionalText(fcinfo, 1));
     TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::RestoreDropped(entity, query));
     return TextResult(name);
   });
@@ -121,7 +120,8 @@ TVIEWS_EXPORT Datum tviews_replace(PG_FUNCTION_ARGS) {
 TVIEWS_EXPORT Datum tviews_convert_table(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string table, TextArgument(fcinfo, 0));
-    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ConvertTable(table));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string key, OptionalText(fcinfo, 1));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ConvertTable(table, key));
     return TextResult(name);
   });
 }

@@ -11,6 +11,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/definition_settings.h"
+#include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -129,7 +130,7 @@ absl::StatusOr<std::string> QueryText(const CreateTableAsStmt* statement, std::s
 absl::StatusOr<TviewName> NameOf(const IntoClause* into, const Options& options) {
   const std::string schema = into->rel->schemaname != nullptr ? into->rel->schemaname : "";
   const std::string table = into->rel->relname;
-  if (options.entity.empty()) return MakeTviewName(schema, table.substr(sizeof("tv_") - 1));
+  if (options.entity.empty()) return MakeTviewName(schema, WithoutTviewPrefix(table));
   TVIEWS_ASSIGN_OR_RETURN(TviewName name, MakeTviewName(schema, options.entity));
   name.table = table;
   return name;
@@ -171,8 +172,10 @@ absl::StatusOr<CreateTableAsResult> RunCreateTableAs(const CreateTableAsStmt* st
   const IntoClause* const into = statement->into;
   TVIEWS_ASSIGN_OR_RETURN(Options options, ReadOptions(into));
   if (options.entity.empty() && !HasTviewPrefix(into->rel->relname)) {
+    const std::string prefix = pg::settings::table_prefix;
     return Refuse("table \"" + std::string(into->rel->relname) + "\" names no entity",
-                  "Add pg_tviews.entity = '...', or begin the table's name with tv_.");
+                  "Add pg_tviews.entity = '...'" +
+                      (prefix.empty() ? "." : ", or begin the table's name with " + prefix + "."));
   }
   TviewRequest request;
   TVIEWS_ASSIGN_OR_RETURN(request.name, NameOf(into, options));

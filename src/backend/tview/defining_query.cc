@@ -21,7 +21,8 @@
 namespace tviews::backend {
 namespace {
 
-constexpr std::string_view kKeyPrefix = "pk_";
+constexpr char kKeyPrefix[] = "pk_";
+constexpr char kUsualKey[] = "id";
 
 // Where the query stands in the text of a CREATE TABLE ... AS; end is 0 if it was not found.
 struct TextRange {
@@ -120,19 +121,35 @@ absl::StatusOr<std::vector<OutputColumn>> OutputColumns(
   return columns;
 }
 
-absl::Status NoKey(const std::string& entity, int candidates) {
+// The number of the output column `name`; 0 if there is none.
+AttributeNumber NumberOf(const DefiningQuery& query, const std::string& name) {
+  for (std::size_t i = 0; i < query.columns.size(); ++i) {
+    if (query.columns[i].name == name) return static_cast<AttributeNumber>(i + 1);
+  }
+  return 0;
+}
+
+std::vector<AttributeNumber> PrefixedColumns(const DefiningQuery& query) {
+  std::vector<AttributeNumber> found;
+  for (std::size_t i = 0; i < query.columns.size(); ++i) {
+    if (!query.columns[i].name.starts_with(kKeyPrefix)) continue;
+    found.push_back(static_cast<AttributeNumber>(i + 1));
+  }
+  return found;
+}
+
+absl::Status NoKey(const std::string& entity, std::size_t candidates) {
   const std::string wanted = std::string(kKeyPrefix) + entity;
-  return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                       {.message = "the query of TVIEW \"" + entity + "\" has no key column",
-                        .detail = candidates == 0 ? "No output column is called \"" + wanted +
-                                                        "\", or has a name that begins "
-                                                        "with \"pk_\"."
-                                                  : "No output column is called \"" + wanted +
-                                                        "\", and several have names that "
-                                                        "begin with \"pk_\".",
-                        .hint = "Give the column that identifies a row the name \"" + wanted +
-                                "\", or name it with WITH (pg_tviews.key = '...').",
-                        .sqlstate = "42P16"});
+  return pg::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.message = "the query of TVIEW \"" + entity + "\" has no key column",
+       .detail = candidates == 0 ? "No output column is called \"" + wanted +
+                                       "\" or \"id\", or has a name that begins with \"pk_\"."
+                                 : "No output column is called \"" + wanted +
+                                       "\", and several have names that begin with \"pk_\".",
+       .hint = "Give the column that identifies a row the name \"" + wanted +
+               "\", or name it with WITH (pg_tviews.key = '...').",
+       .sqlstate = "42P16"});
 }
 
 }  // namespace
@@ -175,26 +192,23 @@ absl::StatusOr<DefiningQuery> ParseDefiningQuery(const std::string& text,
 
 absl::StatusOr<AttributeNumber> ChooseKey(const DefiningQuery& query, const std::string& entity,
                                           const std::string& wanted) {
-  const std::string preferred = wanted.empty() ? std::string(kKeyPrefix) + entity : wanted;
-  std::size_t chosen = 0;
-  int candidates = 0;
-  bool is_preferred = false;
-  for (std::size_t i = 0; i < query.columns.size() && !is_preferred; ++i) {
-    const std::string& name = query.columns[i].name;
-    is_preferred = name == preferred;
-    if (!is_preferred && (!wanted.empty() || name.rfind(kKeyPrefix, 0) != 0)) continue;
-    ++candidates;
-    chosen = i;
-  }
-  if (!wanted.empty() && !is_preferred) {
+  AttributeNumber chosen =
+      NumberOf(query, wanted.empty() ? std::string(kKeyPrefix) + entity : wanted);
+  if (!wanted.empty() && chosen == 0) {
     return pg::MakeError(
         absl::StatusCode::kInvalidArgument,
         {.message = "the query has no output column \"" + wanted + "\" to be the key",
          .sqlstate = "42703"});
   }
-  if (!is_preferred && candidates != 1) return NoKey(entity, candidates);
-  TVIEWS_RETURN_IF_ERROR(CheckKeyType(query.columns[chosen].name, query.columns[chosen].type));
-  return static_cast<AttributeNumber>(chosen + 1);
+  if (chosen == 0) {
+    const std::vector<AttributeNumber> candidates = PrefixedColumns(query);
+    if (candidates.size() == 1) chosen = candidates[0];
+    if (candidates.empty()) chosen = NumberOf(query, kUsualKey);
+    if (chosen == 0) return NoKey(entity, candidates.size());
+  }
+  const OutputColumn& column = query.columns[chosen - 1];
+  TVIEWS_RETURN_IF_ERROR(CheckKeyType(column.name, column.type));
+  return chosen;
 }
 
 }  // namespace tviews::backend

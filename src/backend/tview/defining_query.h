@@ -39,7 +39,8 @@ absl::StatusOr<std::string> QueryTextOfCreateTableAs(std::string_view statement)
 absl::StatusOr<DefiningQuery> ParseDefiningQuery(const std::string& text,
                                                  const std::vector<std::string>& column_names);
 
-// The number of the key column: `wanted` if not empty, else pk_<entity>, else the only pk_*.
+// The number of the key column: `wanted` if not empty, else pk_<entity>, else the only pk_*, else,
+// where no column has such a name, id.
 absl::StatusOr<AttributeNumber> ChooseKey(const DefiningQuery& query, const std::string& entity,
                                           const std::string& wanted);
 

@@ -8,6 +8,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/extension_version.h"
 #include "shared/sql_text.h"
@@ -28,12 +29,8 @@
 namespace tviews::backend {
 namespace {
 
-constexpr std::string_view kTablePrefix = "tv_";
+std::string_view TablePrefix() { return pg::settings::table_prefix; }
 constexpr std::string_view kViewPrefix = "v_";
-
-std::string WithoutPrefix(const std::string& name) {
-  return HasTviewPrefix(name) ? name.substr(kTablePrefix.size()) : name;
-}
 
 // A possibly qualified name as the user wrote it.
 struct WrittenName {
@@ -93,34 +90,40 @@ std::string TviewName::QualifiedTable() const { return QuoteQualified(schema, ta
 std::string TviewName::QualifiedView() const { return QuoteQualified(schema, view); }
 
 bool HasTviewPrefix(std::string_view table) {
-  return table.size() > kTablePrefix.size() && table.substr(0, kTablePrefix.size()) == kTablePrefix;
+  const std::string_view prefix = TablePrefix();
+  return !prefix.empty() && table.size() > prefix.size() && table.starts_with(prefix);
+}
+
+std::string WithoutTviewPrefix(const std::string& table) {
+  return HasTviewPrefix(table) ? table.substr(TablePrefix().size()) : table;
 }
 
 absl::StatusOr<TviewName> MakeTviewName(const std::string& schema, const std::string& entity) {
   TviewName name{.schema = schema,
                  .entity = entity,
-                 .table = std::string(kTablePrefix) + entity,
+                 .table = std::string(TablePrefix()) + entity,
                  .view = std::string(kViewPrefix) + entity};
   if (entity.empty()) {
     return pg::MakeError(absl::StatusCode::kInvalidArgument,
                          {.message = "entity name is empty", .sqlstate = "42602"});
   }
   if (name.table.size() >= NAMEDATALEN) {
-    return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                         {.message = "TVIEW name \"" + name.table + "\" is too long",
-                          .detail = "Names have at most " + std::to_string(NAMEDATALEN - 1) +
-                                    " bytes; this one has " + std::to_string(name.table.size()) +
-                                    " with its prefix.",
-                          .hint = "Use an entity name of at most " +
-                                  std::to_string(NAMEDATALEN - 1 - kTablePrefix.size()) + " bytes.",
-                          .sqlstate = "42622"});
+    return pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = "TVIEW name \"" + name.table + "\" is too long",
+         .detail = "Names have at most " + std::to_string(NAMEDATALEN - 1) +
+                   " bytes; this one has " + std::to_string(name.table.size()) +
+                   " with its prefix.",
+         .hint = "Use an entity name of at most " +
+                 std::to_string(NAMEDATALEN - 1 - TablePrefix().size()) + " bytes.",
+         .sqlstate = "42622"});
   }
   return name;
 }
 
 absl::StatusOr<TviewName> ParseTviewName(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const WrittenName written, SplitName(text));
-  return MakeTviewName(written.schema, WithoutPrefix(written.name));
+  return MakeTviewName(written.schema, WithoutTviewPrefix(written.name));
 }
 
 absl::Status ResolveCreationSchema(TviewName* name) {
@@ -154,7 +157,7 @@ absl::StatusOr<RelationId> FindTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const WrittenName written, SplitName(text));
   RelationId ordinary = 0;
   for (const std::string& table :
-       {std::string(kTablePrefix) + WithoutPrefix(written.name), written.name}) {
+       {std::string(TablePrefix()) + WithoutTviewPrefix(written.name), written.name}) {
     TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, FindRelation(written.schema, table));
     if (relation == 0) continue;
     TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
@@ -162,7 +165,7 @@ absl::StatusOr<RelationId> FindTview(const std::string& text) {
     if (ordinary == 0) ordinary = relation;
   }
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation,
-                          FindByEntity(written.schema, WithoutPrefix(written.name)));
+                          FindByEntity(written.schema, WithoutTviewPrefix(written.name)));
   if (relation != 0) return relation;
   pg::ErrorText error = {.message = "TVIEW \"" + text + "\" does not exist",
                          .hint = "pg_tview_meta lists the TVIEWs of this database.",

@@ -30,8 +30,10 @@ struct TviewName {
   std::string QualifiedView() const;
 };
 
-// The prefix that makes CREATE TABLE ... AS create a TVIEW.
+// True if the name begins with pg_tviews.table_prefix: CREATE TABLE ... AS then creates a TVIEW.
+// False for every name where the prefix is empty.
 bool HasTviewPrefix(std::string_view table);
+std::string WithoutTviewPrefix(const std::string& table);
 
 // The names that follow from an entity. Fails where one of them would exceed 63 bytes.
 absl::StatusOr<TviewName> MakeTviewName(const std::string& schema, const std::string& entity);

@@ -102,7 +102,7 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   return RelationDisplayName(tview);
 }
 
-absl::StatusOr<std::string> ConvertTable(const std::string& text) {
+absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::string& wanted_key) {
   const InternalDdlScope internal;
   TVIEWS_ASSIGN_OR_RETURN(const TviewName name, ParseTviewName(text));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, FindInSchema(name, name.table));
@@ -120,7 +120,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string definition, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query, ParseDefiningQuery(definition, {}));
-  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, ""));
+  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, wanted_key));
   TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, pg::SettingsInForce());
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveLineage(query.tree, key));
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));

@@ -20,8 +20,9 @@ namespace tviews::backend {
 // Gives the TVIEW called `text` the query `query`; returns the name of its table.
 absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query);
 
-// Makes a TVIEW of the table tv_x, whose query is the view v_x beside it; returns its name.
-absl::StatusOr<std::string> ConvertTable(const std::string& text);
+// Makes a TVIEW of the table tv_x, whose query is the view v_x beside it; returns its name. The key
+// is `wanted_key`; if that is empty, the one that the names of the columns say.
+absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::string& wanted_key);
 
 }  // namespace tviews::backend
 

@@ -1,6 +1,8 @@
 #include "shared/pg/server/settings.h"
 
 #include <climits>
+#include <cstddef>
+#include <cstring>
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <utils/guc.h>
@@ -33,6 +35,7 @@ int read_timeout = 30 * 1000;
 int refresh_memory = 4 * 1024 * 1024;
 int refresh_timeout = 5 * 60 * 1000;
 int stats_tviews = 1000;
+char* table_prefix = nullptr;
 int transaction_memory = 64 * 1024;
 
 namespace {
@@ -117,6 +120,15 @@ const config_enum_entry read_consistencies[] = {{"session", kSession, false},
                                                 {"eventual", kEventual, false},
                                                 {nullptr, 0, false}};
 
+// Names of TVIEWs have to leave room for an entity.
+constexpr std::size_t kLongestPrefix = 31;
+
+bool CheckTablePrefix(char** value, void** /*extra*/, GucSource /*source*/) {
+  if (strlen(*value) <= kLongestPrefix) return true;
+  GUC_check_errdetail("A prefix has at most %d bytes.", static_cast<int>(kLongestPrefix));
+  return false;
+}
+
 }  // namespace
 
 void RegisterSettings() {
@@ -149,6 +161,10 @@ void RegisterSettings() {
       "session: this session's own commits; strict: everybody's; eventual: nothing.",
       &read_consistency, read_consistency, read_consistencies, PGC_USERSET, 0, nullptr, nullptr,
       nullptr);
+  DefineCustomStringVariable("pg_tviews.table_prefix",
+                             "How names of tables begin that CREATE TABLE AS makes TVIEWs of.",
+                             "Empty: TVIEWs are created by option or function only.", &table_prefix,
+                             "tv_", PGC_USERSET, 0, CheckTablePrefix, nullptr, nullptr);
   MarkGUCPrefixReserved("pg_tviews");
 }
 

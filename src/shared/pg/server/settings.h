@@ -43,6 +43,7 @@ extern int refresh_memory;                  // kB; for the refresh of one TVIEW;
 extern int refresh_timeout;                 // ms; of one TVIEW in a batch; 0: no limit
 extern int read_timeout;        // ms; how long a statement waits for TVIEWs; 0: for ever
 extern int stats_tviews;        // entries of the statistics table
+extern char* table_prefix;      // how names of TVIEWs' tables begin; empty: as the entity does
 extern int transaction_memory;  // kB; memory for a transaction's deltas
 
 // Defines the settings and reserves the prefix. Called from _PG_init through Call.
