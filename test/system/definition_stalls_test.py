@@ -132,8 +132,8 @@ with Server("definition_stalls", "pg_tviews.refresh_timeout = 2s\npg_tviews.refr
     number += 1
     set_mood("a long sleep")
     change(number)
-    wait_until(lambda: value(reader, "SELECT count(*) FROM pg_tviews_progress WHERE entity = 'bad'"), "the refresh to begin")
-    time.sleep(3)  # more than the setting
+    wait_until(lambda: value(reader, "SELECT count(*) FROM pg_tviews_progress WHERE entity = 'bad' AND clock_timestamp() > started_at + interval '3 s'"),
+               "the refresh to take longer than the setting allows")
     assert not good(number)
     run(reader, "SELECT pg_cancel_backend(%s)", (applier(),))
     wait_until(lambda: good(number), "tv_good after a cancel", 10)

@@ -33,7 +33,11 @@ LONGEST = 2.5  # seconds, on a machine that is busy with other things
 
 
 def refreshing():
-    return value(reader, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'refresh%tv_post%keys'")
+    return value(reader, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'refresh%tv_post%keys'")
+
+
+def is_shown(number):
+    return value(reader, "SELECT count(*) FROM tv_post WHERE pk_post > 1 AND n = %s", (number,)) > 0
 
 
 def timed(session, statement):
@@ -43,21 +47,23 @@ def timed(session, statement):
 
 
 class Writer(threading.Thread):
-    """Writes the source all the time, and remembers how long it had to wait."""
+    """Writes the source as soon as a session waits for a lock, and remembers how long it had to wait behind it."""
 
-    def __init__(self):
+    def __init__(self, pid):
         super().__init__()
+        self.pid = pid
         self.longest = 0
         self.is_over = False
         self.session = server.connect("ways")
         self.start()
 
+    def is_due(self):
+        return self.is_over or value(self.session, "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted", (self.pid,))
+
     def run(self):
-        number = 0
-        while not self.is_over:
-            number += 2  # an even number takes no time to refresh
-            self.longest = max(self.longest, timed(self.session, f"UPDATE tb_post SET n = {number} WHERE pk_post = 1"))
-            time.sleep(0.02)
+        wait_until(self.is_due, "a session to wait for a lock")
+        # an even number takes no time to refresh
+        self.longest = timed(self.session, "UPDATE tb_post SET n = n + 2 WHERE pk_post = 1")
 
     def stop(self):
         self.is_over = True
@@ -68,7 +74,7 @@ def check(number, statement):
     # One transaction over both: no reader may see half of it.
     run(connection, f"BEGIN; UPDATE tb_post SET n = {number} WHERE pk_post > 1; UPDATE tb_quick SET n = {number}; COMMIT")
     wait_until(refreshing, "the batch to be under way")
-    writer = Writer()
+    writer = Writer(connection.info.backend_pid)
     took = timed(connection, statement)
     writer.stop()
     print(f"note: {statement}: {took:.2f} s, writers behind it {writer.longest:.2f} s")
@@ -96,10 +102,10 @@ with Server("give_way", "deadlock_timeout = 1s\npg_tviews.audit_rate = 0\n") as 
     run(connection, f"UPDATE tb_post SET n = {number} WHERE pk_post > 1")
     began = time.monotonic()
     times = []
-    while value(reader, "SELECT count(*) FROM tv_post WHERE pk_post > 1 AND n = %s", (number,)) == 0:
+    while not is_shown(number):
         times.append(timed(connection, "ALTER TABLE tb_part ALTER COLUMN n SET STATISTICS 100; LOCK TABLE tb_post IN ACCESS EXCLUSIVE MODE"))
         assert time.monotonic() - began < 240, f"never refreshed beside DDL: {times}"
-        time.sleep(0.5)
+        wait_until(lambda: refreshing() or is_shown(number), "the batch to begin again")
     late = [took for took in times if took > LONGEST]
     print(f"note: refreshed after {time.monotonic() - began:.0f} s beside {len(times)} statements, {len(late)} of which waited")
     assert len(late) <= 1, late

@@ -7,6 +7,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/common/pause_point.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -61,17 +62,19 @@ absl::StatusOr<bool> NeedsAdoption() {
   });
 }
 
+bool Adoption::IsDue() const {
+  return pg::CatalogGeneration() != seen_generation_ ||
+         (is_pending_ && back_off_.IsOver(GetCurrentTimestamp()));
+}
+
 absl::Status Adoption::Run() {
   const std::uint64_t generation = pg::CatalogGeneration();
-  if (generation != seen_generation_) {
-    back_off_.Reset();
-  } else if (!is_pending_ || !back_off_.IsOver(GetCurrentTimestamp())) {
-    return absl::OkStatus();
-  }
+  if (generation != seen_generation_) back_off_.Reset();
   seen_generation_ = generation;
   TVIEWS_ASSIGN_OR_RETURN(is_pending_, NeedsAdoption());
   if (!is_pending_) return absl::OkStatus();
   const absl::StatusOr<bool> left = Ask([]() -> absl::StatusOr<pg::SqlResult> {
+    TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_adoption"));
     TVIEWS_ASSIGN_OR_RETURN(const std::string function, AdoptionFunction());
     return pg::ExecuteSql("SELECT pending > 0 FROM " + function + "()");
   });

@@ -24,7 +24,9 @@ absl::StatusOr<bool> NeedsAdoption();
 
 class Adoption {
  public:
-  // Adopts what is ready, if it is time to try.
+  // True if it is time to look, or to try again.
+  bool IsDue() const;
+  // Adopts what is ready.
   absl::Status Run();
 
   // True while tables wait to be adopted: the applier stays and polls.

@@ -28,7 +28,6 @@
 #include <commands/dbcommands.h>
 #include <libpq/pqsignal.h>
 #include <miscadmin.h>
-#include <pgstat.h>
 #include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
 #include <storage/ipc.h>
@@ -170,10 +169,14 @@ absl::Status Applier::Loop() {
     TVIEWS_ASSIGN_OR_RETURN(const bool should_end, ShouldEnd());
     if (should_end) return absl::OkStatus();
     TVIEWS_RETURN_IF_ERROR(Housekeeping());
-    if (versions_agree_ && slot_->paused.Load() == 0) TVIEWS_RETURN_IF_ERROR(adoption_.Run());
+    if (versions_agree_ && adoption_.IsDue() && MayBegin()) {
+      const absl::Status adopted = adoption_.Run();
+      ShowState(repetition_.is_due() ? pg::ApplierState::kBackingOff : pg::ApplierState::kIdle);
+      TVIEWS_RETURN_IF_ERROR(adopted);
+    }
     const bool is_due = repetition_.is_due() || batch_.HasWork() || batch_.BehindDueMs() == 0 ||
                         batch_.AuditDueMs() == 0;
-    if (versions_agree_ && is_due && MayBeginBatch()) RunBatch();
+    if (versions_agree_ && is_due && MayBegin()) RunBatch();
     if (versions_agree_ && !repetition_.is_due()) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
@@ -209,26 +212,27 @@ absl::Status Applier::CheckVersions() {
   return absl::OkStatus();
 }
 
-// Under the lock under which sessions pause: after that no batch begins, and one that has begun is
-// seen as applying.
-bool Applier::MayBeginBatch() {
+// Under the lock under which sessions pause: after that no batch begins, and no adoption; what has
+// begun is seen as applying.
+bool Applier::MayBegin() {
   pg::ExclusiveHolder holder(slot_->queue_lock);
   if (slot_->paused.Load() != 0) return false;
-  slot_->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
+  ShowState(pg::ApplierState::kApplying);
   return true;
+}
+
+void Applier::ShowState(pg::ApplierState state) {
+  slot_->activity.state.Store(static_cast<std::int32_t>(state));
 }
 
 void Applier::RunBatch() {
   const std::uint64_t batches = slot_->activity.batches.Load();
   const BatchEnd end = batch_.Run(repetition_.is_careful());
-  pgstat_report_stat(true);
-  pg::cache_stats::Flush();
   ShowIdle();
   const Repetition::Step step = repetition_.After(end.ending, GetCurrentTimestamp());
   // DDL that meets the beginning of a batch is nothing to report, unless it happens again.
   const bool is_failure = step.next != Next::kRest && step.next != Next::kAtOnce;
-  slot_->activity.state.Store(static_cast<std::int32_t>(is_failure ? pg::ApplierState::kBackingOff
-                                                                   : pg::ApplierState::kIdle));
+  ShowState(is_failure ? pg::ApplierState::kBackingOff : pg::ApplierState::kIdle);
   if (is_failure) slot_->activity.retries.Add(1);
   if (step.is_logged) pg::LogFailure(end.error, "a batch failed and is tried again");
   if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();

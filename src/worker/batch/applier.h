@@ -36,7 +36,8 @@ class Applier {
   absl::Status Loop();
 
  private:
-  bool MayBeginBatch();
+  bool MayBegin();
+  void ShowState(pg::ApplierState state);
   void RunBatch();
   absl::Status Wait();
   absl::Status Housekeeping();

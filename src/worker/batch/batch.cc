@@ -15,6 +15,7 @@
 #include "shared/pg/common/pause_point.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/server/snapshot.h"
+#include "shared/pg/shmem/cache_stats.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/graph_loader.h"
 #include "shared/pg/tables/outbox.h"
@@ -31,6 +32,7 @@
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <miscadmin.h>
+#include <pgstat.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -45,6 +47,13 @@ absl::Status LeftBehind(const std::string& fault) {
 
 // Memory that a batch leaves in use grows slowly.
 constexpr Timestamp kMeasureAgain = 1000000;
+
+// Before those who wait for the batch are woken: they may look.
+void ReportStatistics() {
+  const absl::Status reported = pg::Call([] { pgstat_report_stat(true); });
+  if (!reported.ok()) pg::LogFailure(reported, "statistics of a batch are reported with the next");
+  pg::cache_stats::Flush();
+}
 
 Origin Here() { return {.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId}; }
 
@@ -86,6 +95,7 @@ BatchEnd BatchRunner::Run(bool careful) {
   absl::Status status = pg::RunTransaction([&] { return InTransaction(careful, &bounds); });
   slot_->activity.tview.Store(0);
   const Ending ending = EndingOf(status);
+  ReportStatistics();
   if (!status.ok()) {
     if (stuck_ != 0 && !audit_.is_running()) Blame(ending, status);
     requests_.AfterFailure();
