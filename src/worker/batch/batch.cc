@@ -88,7 +88,7 @@ BatchEnd BatchRunner::Run(bool careful) {
   slot_->activity.batch_started.Store(begin);
   stuck_ = 0;
   is_outdated_ = false;
-  reader_.BeforeSnapshot();
+  reader_.BeforeSnapshot([] { return pg::NextXid(); });
   requests_.Take();
   NoteDeafTview();
   SnapshotBounds bounds;

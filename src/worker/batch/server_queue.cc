@@ -16,8 +16,6 @@ absl::StatusOr<Outcome> ServerOutbox::OutcomeOf(FullXid xid, bool* forgotten) {
   return pg::OutcomeUnder(snapshot_, xid, forgotten);
 }
 
-FullXid ServerOutbox::begun_before() const { return pg::WidenXid(snapshot_->xmax); }
-
 absl::Status ServerOutbox::Fetch(const OutboxRow& row, Visit visit) {
   return pg::Outbox::Fetch(snapshot_, row,
                            [&](std::string_view payload) { return visit(row.xid, payload); });

@@ -23,7 +23,6 @@ class ServerOutbox : public BatchOutbox {
   explicit ServerOutbox(SnapshotData* snapshot) : snapshot_(snapshot) {}
 
   absl::StatusOr<Outcome> OutcomeOf(FullXid xid, bool* forgotten) override;
-  FullXid begun_before() const override;
   absl::Status Fetch(const OutboxRow& row, Visit visit) override;
   absl::Status Scan(Visit visit, absl::FunctionRef<void(const OutboxRow&)> keep) override;
   // A row whose xmin is not the entry's xid, or that is gone, is left alone (ATTACKS A15).

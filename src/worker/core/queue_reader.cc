@@ -10,7 +10,7 @@ namespace tviews::worker {
 // Frames that are marked while writers wait.
 constexpr std::size_t kFinishedPerStep = 1024;
 
-void QueueReader::BeforeSnapshot() {
+void QueueReader::BeforeSnapshot(absl::FunctionRef<FullXid()> next_xid) {
   const QueueCounters& counters = queue_.counters();
   // `finished` before `started`: a transaction that begins to overflow in between makes them
   // differ, never agree.
@@ -19,6 +19,7 @@ void QueueReader::BeforeSnapshot() {
   unslotted_finished_ = queue_.unslotted().finished.Load();
   unslotted_started_ = queue_.unslotted().started.Load();
   ticket_ = counters.requested.Load();
+  begun_before_ = next_xid();
 }
 
 absl::Status QueueReader::Collect(BatchOutbox* outbox, BatchOutbox::Visit visit) {
@@ -89,13 +90,12 @@ absl::Status QueueReader::CollectKept(BatchOutbox* outbox, BatchOutbox::Visit vi
   return absl::OkStatus();
 }
 
-// Of rows in progress only those are kept whose transactions had begun before S: later ones have
-// published, or been counted, since. So there are no more than a snapshot has transactions, each
-// with a limited number of records, however long the scan takes.
+// Of rows in progress only those are kept whose transactions had begun when the counters were read:
+// later ones have published, or been counted, since. So there are no more than the server runs
+// transactions, each with a limited number of records, however long the scan takes.
 absl::Status QueueReader::CollectOutbox(BatchOutbox* outbox, BatchOutbox::Visit visit) {
-  const FullXid begun_before = outbox->begun_before();
   return outbox->Scan(visit, [&](const OutboxRow& row) {
-    if (row.xid < begun_before && !unended_.contains(row.xid)) next_kept_.push_back(row);
+    if (row.xid < begun_before_ && !unended_.contains(row.xid)) next_kept_.push_back(row);
   });
 }
 

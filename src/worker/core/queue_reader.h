@@ -5,7 +5,7 @@
 // Errors:  passes on what BatchOutbox returns
 //
 // One batch, in this order:
-//   BeforeSnapshot   reads the counters (ATTACKS A4, A14)
+//   BeforeSnapshot   reads the counters, then which transactions have begun (ATTACKS A4, A14)
 //   S is taken
 //   Collect          walks the queue, and scans the outbox where the counters say so
 //   ... apply, delete the outbox rows, commit ...
@@ -45,8 +45,6 @@ class BatchOutbox {
   // What S sees of the transaction. `*forgotten` is set where it is so old that only its outbox row
   // tells (ATTACKS B5).
   virtual absl::StatusOr<Outcome> OutcomeOf(FullXid xid, bool* forgotten) = 0;
-  // The transactions below this one had begun before S.
-  virtual FullXid begun_before() const = 0;
   // Calls `visit` with the payload of `row`, if it is there.
   virtual absl::Status Fetch(const OutboxRow& row, Visit visit) = 0;
   // Calls `visit` for every row that S sees, and `keep` for those in progress under S.
@@ -68,7 +66,9 @@ class QueueReader {
  public:
   QueueReader(QueueState queue, QueueLock* lock) : queue_(queue), lock_(lock) {}
 
-  void BeforeSnapshot();
+  // `next_xid` returns what no transaction that has begun is called yet. It is called once the
+  // counters are read: whoever begins later publishes, or is counted, later.
+  void BeforeSnapshot(absl::FunctionRef<FullXid()> next_xid);
 
   // Calls `visit(xid, payload)` for every record that S sees. A record whose payload is in the
   // outbox only, and whose row is no longer there, is not visited: a batch that has applied it
@@ -114,6 +114,8 @@ class QueueReader {
   std::uint64_t unslotted_started_ = 0;
   std::uint64_t unslotted_finished_ = 0;
   std::uint64_t ticket_ = 0;
+  FullXid begun_before_ =
+      0;  // not S's xmax: a snapshot ends at the last transaction that has ended
 
   bool scanned_ = false;
   RingPosition walked_ = 0;  // tail of the last walk

@@ -55,8 +55,10 @@ FullXid WidenXid(std::uint32_t xid) {
   return (epoch << 32) | xid;
 }
 
+FullXid NextXid() { return U64FromFullTransactionId(ReadNextFullTransactionId()); }
+
 bool IsInProgress(FullXid xid) {
-  const FullXid next = U64FromFullTransactionId(ReadNextFullTransactionId());
+  const FullXid next = NextXid();
   return next - xid < kRecentTransactions &&
          TransactionIdIsInProgress(XidFromFullTransactionId(FullTransactionIdFromU64(xid)));
 }

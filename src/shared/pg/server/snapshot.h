@@ -23,6 +23,9 @@ namespace tviews::pg {
 // (ATTACKS B5); `*forgotten` is then set.
 absl::StatusOr<Outcome> OutcomeUnder(SnapshotData* snapshot, FullXid xid, bool* forgotten);
 
+// The id that the next transaction will get.
+FullXid NextXid();
+
 // True while the top-level transaction runs or is being ended. False for one that ended so long ago
 // that its id has been used again.
 bool IsInProgress(FullXid xid);
