@@ -3,43 +3,28 @@
 #include <algorithm>
 
 #include "shared/pg/boundary/error.h"
-#include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/transaction_scope.h"
-#include "shared/pg/boundary/user_code.h"
 #include "shared/pg/common/pause_point.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
-#include "shared/pg/shmem/cache_stats.h"
 #include "shared/pg/shmem/shmem.h"
 #include "shared/pg/shmem/wait_events.h"
 #include "shared/pg/shmem/worker_slots.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/extension_version.h"
-#include "shared/pg/tables/outbox.h"
-#include "shared/pg/tables/relation_watch.h"
 #include "shared/status_macros.h"
-#include "worker/batch/batch_watch.h"
-#include "worker/batch/behind.h"
 #include "worker/batch/pinned_settings.h"
 #include "worker/batch/worker_activity.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
-#include <commands/dbcommands.h>
-#include <libpq/pqsignal.h>
 #include <miscadmin.h>
-#include <postmaster/bgworker.h>
 #include <postmaster/interrupt.h>
-#include <storage/ipc.h>
 #include <storage/latch.h>
-#include <storage/proc.h>
-#include <tcop/tcopprot.h>
 #include <utils/guc.h>
 #include <utils/snapmgr.h>
 #include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
-
-TVIEWS_EXPORT void tviews_applier_main(Datum database);
 
 namespace tviews::worker {
 namespace {
@@ -53,16 +38,17 @@ constexpr int kIdleCheckMs = 5000;
 constexpr Timestamp kShortTurn = 1000000;
 constexpr Timestamp kLongTurn = 2000000;
 
-pg::DatabaseSlot* my_slot = nullptr;
-
-void OnExit(int code, Datum) {
-  if (my_slot != nullptr) {
-    pg::DetachApplier(my_slot, false);
-  } else if (code != 0) {
-    pg::VisitEveryDatabase();  // what waits here, nobody has seen yet
-  }
-  my_slot = nullptr;
+// Gives the slot back, unless something has come in since we looked (ATTACKS B10).
+absl::StatusOr<bool> LeaveIfIdle(pg::DatabaseSlot* slot) {
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_release"));
+  return pg::ReleaseIfIdle(slot);
 }
+
+absl::Status LogEnd(const char* reason) {
+  return pg::Call([reason] { elog(LOG, "pg_tviews applier ends: %s", reason); });
+}
+
+}  // namespace
 
 absl::StatusOr<bool> ExtensionIsHere() {
   bool is_here = false;
@@ -75,100 +61,13 @@ absl::StatusOr<bool> ExtensionIsHere() {
   return is_here;
 }
 
-// True if something waits here that only an applier with a slot can do.
-absl::StatusOr<bool> OutboxHasWork() {
-  bool is_empty = true;
-  bool is_behind = false;
-  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
-    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
-    TVIEWS_ASSIGN_OR_RETURN(is_empty, pg::Outbox::IsEmpty(GetActiveSnapshot()));
-    TVIEWS_ASSIGN_OR_RETURN(is_behind, AnythingBehind());
-    return pg::Call([] { PopActiveSnapshot(); });
-  }));
-  if (!is_empty || is_behind) return true;
-  TVIEWS_ASSIGN_OR_RETURN(const bool needs_adoption, NeedsAdoption());
-  if (needs_adoption) return true;
-  return HasPreparedTransactions();
-}
-
-// The database has no extension: a slot that it has from before goes back.
-void GiveSlotBack(Oid database) {
-  pg::DatabaseSlot* const slot = pg::FindSlot(database);
-  if (slot == nullptr || !pg::AttachApplier(slot)) return;
-  if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot, false);
-}
-
-// Gives the slot back, unless something has come in since we looked (ATTACKS B10).
-absl::StatusOr<bool> LeaveIfIdle(pg::DatabaseSlot* slot) {
-  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_release"));
-  return pg::ReleaseIfIdle(slot);
-}
-
-absl::Status Connect(Oid database) {
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    before_shmem_exit(OnExit, Datum{0});
-    pqsignal(SIGTERM, die);
-    pqsignal(SIGHUP, SignalHandlerForConfigReload);
-    BackgroundWorkerUnblockSignals();
-    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-    pg::WatchUserCode();
-    PinSettings();
-    SetConfigOption("application_name", "pg_tviews applier", PGC_USERSET, PGC_S_SESSION);
-  }));
-  pg::InitializeRelationWatch();
-  return absl::OkStatus();
-}
-
-absl::Status EndProcess(const char* reason) {
-  return pg::Call([reason] {
-    elog(LOG, "pg_tviews applier ends: %s", reason);
-    proc_exit(0);
-  });
-}
-
-// Exit code.
-absl::StatusOr<int> Main(Oid database) {
-  pg::BecomeWorker();
-  pg::cache_stats::SetProcess(pg::Process::kApplier);
-  TVIEWS_RETURN_IF_ERROR(Connect(database));
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
-  if (!is_here) {
-    GiveSlotBack(database);
-    return 0;
-  }
-  if (pg::FindSlot(database) == nullptr && pg::IsCrowded()) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
-    if (!has_work) return 0;
-  }
-  pg::DatabaseSlot* const slot = pg::ClaimSlot(database);
-  if (slot == nullptr) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
-    if (has_work) {
-      pg::AskForRoom();
-      pg::VisitEveryDatabase();
-    }
-    return 0;
-  }
-  if (!pg::AttachApplier(slot)) return 0;
-  my_slot = slot;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([database, slot] {
-    InstallBatchWatch(slot);
-    elog(LOG, "pg_tviews applier started for database %u", database);
-  }));
-  Applier applier(slot);
-  TVIEWS_RETURN_IF_ERROR(applier.Loop());
-  my_slot = nullptr;
-  return 0;
-}
-
-}  // namespace
-
-absl::Status Applier::Loop() {
+absl::StatusOr<Departure> Applier::Loop() {
   idle_since_ = began_at_ = GetCurrentTimestamp();
   for (;;) {
     TVIEWS_ASSIGN_OR_RETURN(const bool should_end, ShouldEnd());
-    if (should_end) return absl::OkStatus();
-    TVIEWS_RETURN_IF_ERROR(Housekeeping());
+    if (should_end) return Departure::kSlotReleased;
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<Departure> departure, Housekeeping());
+    if (departure.has_value()) return *departure;
     if (versions_agree_ && adoption_.IsDue() && MayBegin()) {
       const absl::Status adopted = adoption_.Run();
       ShowState(repetition_.is_due() ? pg::ApplierState::kBackingOff : pg::ApplierState::kIdle);
@@ -182,7 +81,7 @@ absl::Status Applier::Loop() {
   }
 }
 
-absl::Status Applier::Housekeeping() {
+absl::StatusOr<std::optional<Departure>> Applier::Housekeeping() {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] {
     pg::AcceptInterrupts();
     if (ConfigReloadPending) {
@@ -192,16 +91,23 @@ absl::Status Applier::Housekeeping() {
     }
   }));
   // DROP DATABASE and the like: another applier comes when the database is free again.
-  if (pg::IsParked(slot_)) return EndProcess("the database is wanted without other sessions");
+  if (pg::IsParked(slot_)) {
+    TVIEWS_RETURN_IF_ERROR(LogEnd("the database is wanted without other sessions"));
+    return Departure::kWithSlot;
+  }
   // An empty transaction takes in what other sessions have invalidated.
   TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([] { return absl::OkStatus(); }));
-  if (checked_generation_ == pg::CatalogGeneration()) return absl::OkStatus();
+  if (checked_generation_ == pg::CatalogGeneration()) return std::nullopt;
   checked_generation_ = pg::CatalogGeneration();
   // DROP EXTENSION: the slot goes back, the launcher starts another applier when it is needed.
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
-  if (is_here) return CheckVersions();
-  if (pg::ReleaseSlot(slot_, batch_.PreparedUpTo())) my_slot = nullptr;
-  return EndProcess("the extension is gone");
+  if (is_here) {
+    TVIEWS_RETURN_IF_ERROR(CheckVersions());
+    return std::nullopt;
+  }
+  TVIEWS_RETURN_IF_ERROR(LogEnd("the extension is gone"));
+  return pg::ReleaseSlot(slot_, batch_.PreparedUpTo()) ? Departure::kSlotReleased
+                                                       : Departure::kWithSlot;
 }
 
 // Records wait in the outbox, and overflow the queue, while the SQL objects are of another version.
@@ -287,9 +193,3 @@ absl::StatusOr<bool> Applier::ShouldEnd() const {
 }
 
 }  // namespace tviews::worker
-
-void tviews_applier_main(Datum database) {
-  const int code = tviews::pg::Enter<int>(
-      [database] { return tviews::worker::Main(DatumGetObjectId(database)); });
-  proc_exit(code);
-}

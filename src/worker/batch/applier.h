@@ -18,6 +18,9 @@
 #ifndef PG_TVIEWS_WORKER_BATCH_APPLIER_H_
 #define PG_TVIEWS_WORKER_BATCH_APPLIER_H_
 
+#include <cstdint>
+#include <optional>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/pg/shmem/database_slot.h"
@@ -28,19 +31,25 @@
 
 namespace tviews::worker {
 
+// How an applier leaves: having given its slot back, or with it.
+enum class Departure : std::uint8_t { kSlotReleased, kWithSlot };
+
+// Whether the database has the extension. In a transaction of its own.
+absl::StatusOr<bool> ExtensionIsHere();
+
 class Applier {
  public:
   explicit Applier(pg::DatabaseSlot* slot) : slot_(slot), batch_(slot) {}
 
   // Runs batches until the applier is not wanted any more.
-  absl::Status Loop();
+  absl::StatusOr<Departure> Loop();
 
  private:
   bool MayBegin();
   void ShowState(pg::ApplierState state);
   void RunBatch();
   absl::Status Wait();
-  absl::Status Housekeeping();
+  absl::StatusOr<std::optional<Departure>> Housekeeping();
   absl::Status CheckVersions();
   absl::StatusOr<bool> ShouldEnd() const;
 

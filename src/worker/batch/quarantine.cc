@@ -224,13 +224,14 @@ absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys)
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> AnythingInQuarantine() {
+absl::Status NoteQuarantine(Standings* standings) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table,
                           pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult result,
       pg::ExecuteSql(absl::StrCat("SELECT 1 FROM ", table, " LIMIT 1"), {}, true));
-  return !result.rows.empty();
+  standings->NoteQuarantine(!result.rows.empty());
+  return absl::OkStatus();
 }
 
 }  // namespace tviews::worker

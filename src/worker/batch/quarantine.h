@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "shared/tview_definition.h"
 #include "worker/core/cascade.h"
+#include "worker/core/standings.h"
 
 namespace tviews::worker {
 
@@ -55,8 +56,9 @@ absl::Status HealWhole(const TviewDefinition& tview);
 absl::Status AddQuarantined(const TviewDefinition& tview, AffectedKeys* keys);
 absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys);
 
-// True if any TVIEW of the database has something in quarantine, as the active snapshot sees it.
-absl::StatusOr<bool> AnythingInQuarantine();
+// Tells `standings` whether any TVIEW of the database has something in quarantine, as the active
+// snapshot sees it.
+absl::Status NoteQuarantine(Standings* standings);
 
 }  // namespace tviews::worker
 

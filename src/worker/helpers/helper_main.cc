@@ -151,7 +151,8 @@ absl::StatusOr<int> Main(dsm_handle handle) {
                           pg::CallFor([&] { return Connect(handle, &station); }));
   if (!is_connected) return 0;
   pg::cache_stats::SetProcess(pg::Process::kHelper);
-  const MemoryLimit limit(DataInUse(), std::uint64_t{1024} * pg::settings::refresh_memory);
+  const MemoryLimit limit(DataSize().At(GetCurrentTimestamp()),
+                          std::uint64_t{1024} * pg::settings::refresh_memory);
   const absl::Status status = pg::RunTransaction([&] { return Help(&station); });
   HelperShared* const shared = station.shared;
   if (!status.ok() && shared->failures.Add(1) == 1) {

@@ -6,6 +6,9 @@
 #include <cstdio>
 
 namespace tviews::worker {
+namespace {
+
+constexpr Timestamp kMeasureAgain = 1000000;
 
 std::uint64_t DataInUse() noexcept {
   std::FILE* const file = std::fopen("/proc/self/statm", "re");
@@ -15,6 +18,16 @@ std::uint64_t DataInUse() noexcept {
   const int found = std::fscanf(file, "%*u %*u %*u %*u %*u %lu", &pages);
   std::fclose(file);
   return found == 1 ? std::uint64_t{pages} * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+}  // namespace
+
+std::uint64_t DataSize::At(Timestamp now) noexcept {
+  if (now - measured_at_ > kMeasureAgain) {
+    measured_at_ = now;
+    bytes_ = DataInUse();
+  }
+  return bytes_;
 }
 
 MemoryLimit::MemoryLimit(std::uint64_t in_use, std::uint64_t more) noexcept {

@@ -13,10 +13,20 @@
 
 #include <cstdint>
 
+#include "shared/types.h"
+
 namespace tviews::worker {
 
-// Bytes of data that the process has now; 0: not known.
-std::uint64_t DataInUse() noexcept;
+// Bytes of data that the process has; 0: not known. Measured once a second at most: what a process
+// leaves in use grows slowly.
+class DataSize {
+ public:
+  std::uint64_t At(Timestamp now) noexcept;
+
+ private:
+  std::uint64_t bytes_ = 0;
+  Timestamp measured_at_ = 0;
+};
 
 class MemoryLimit {
  public:

@@ -1,0 +1,143 @@
+#include <optional>
+
+#include "shared/pg/boundary/export.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/boundary/user_code.h"
+#include "shared/pg/common/worker_process.h"
+#include "shared/pg/shmem/cache_stats.h"
+#include "shared/pg/shmem/worker_slots.h"
+#include "shared/pg/tables/outbox.h"
+#include "shared/pg/tables/relation_watch.h"
+#include "shared/status_macros.h"
+#include "worker/batch/adoption.h"
+#include "worker/batch/applier.h"
+#include "worker/batch/batch_watch.h"
+#include "worker/batch/behind.h"
+#include "worker/batch/pinned_settings.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <libpq/pqsignal.h>
+#include <miscadmin.h>
+#include <postmaster/bgworker.h>
+#include <postmaster/interrupt.h>
+#include <storage/ipc.h>
+#include <tcop/tcopprot.h>
+#include <utils/guc.h>
+#include <utils/snapmgr.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+TVIEWS_EXPORT void tviews_applier_main(Datum database);
+
+namespace tviews::worker {
+namespace {
+
+pg::DatabaseSlot* my_slot = nullptr;
+
+void OnExit(int code, Datum) {
+  if (my_slot != nullptr) {
+    pg::DetachApplier(my_slot, false);
+  } else if (code != 0) {
+    pg::VisitEveryDatabase();  // what waits here, nobody has seen yet
+  }
+  my_slot = nullptr;
+}
+
+absl::StatusOr<bool> HasPreparedTransactions() {
+  bool any = false;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(
+        const pg::SqlResult result,
+        pg::ExecuteSql("SELECT 1 FROM pg_catalog.pg_prepared_xact() p JOIN pg_catalog.pg_database d"
+                       " ON d.oid = p.dbid WHERE d.datname = current_database() LIMIT 1",
+                       {}, true));
+    any = !result.rows.empty();
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  return any;
+}
+
+// True if something waits here that only an applier with a slot can do.
+absl::StatusOr<bool> OutboxHasWork() {
+  bool is_empty = true;
+  bool is_behind = false;
+  TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+    TVIEWS_ASSIGN_OR_RETURN(is_empty, pg::Outbox::IsEmpty(GetActiveSnapshot()));
+    TVIEWS_ASSIGN_OR_RETURN(is_behind, AnythingBehind());
+    return pg::Call([] { PopActiveSnapshot(); });
+  }));
+  if (!is_empty || is_behind) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const bool needs_adoption, NeedsAdoption());
+  if (needs_adoption) return true;
+  return HasPreparedTransactions();
+}
+
+// The database has no extension: a slot that it has from before goes back.
+void GiveSlotBack(Oid database) {
+  pg::DatabaseSlot* const slot = pg::FindSlot(database);
+  if (slot == nullptr || !pg::AttachApplier(slot)) return;
+  if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot, false);
+}
+
+absl::Status Connect(Oid database) {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    before_shmem_exit(OnExit, Datum{0});
+    pqsignal(SIGTERM, die);
+    pqsignal(SIGHUP, SignalHandlerForConfigReload);
+    BackgroundWorkerUnblockSignals();
+    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    pg::WatchUserCode();
+    PinSettings();
+    SetConfigOption("application_name", "pg_tviews applier", PGC_USERSET, PGC_S_SESSION);
+  }));
+  pg::InitializeRelationWatch();
+  return absl::OkStatus();
+}
+
+// Exit code.
+absl::StatusOr<int> Main(Oid database) {
+  pg::BecomeWorker();
+  pg::cache_stats::SetProcess(pg::Process::kApplier);
+  TVIEWS_RETURN_IF_ERROR(Connect(database));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
+  if (!is_here) {
+    GiveSlotBack(database);
+    return 0;
+  }
+  if (pg::FindSlot(database) == nullptr && pg::IsCrowded()) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+    if (!has_work) return 0;
+  }
+  pg::DatabaseSlot* const slot = pg::ClaimSlot(database);
+  if (slot == nullptr) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+    if (has_work) {
+      pg::AskForRoom();
+      pg::VisitEveryDatabase();
+    }
+    return 0;
+  }
+  if (!pg::AttachApplier(slot)) return 0;
+  my_slot = slot;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([database, slot] {
+    InstallBatchWatch(slot);
+    elog(LOG, "pg_tviews applier started for database %u", database);
+  }));
+  Applier applier(slot);
+  TVIEWS_ASSIGN_OR_RETURN(const Departure departure, applier.Loop());
+  if (departure == Departure::kSlotReleased) my_slot = nullptr;
+  return 0;
+}
+
+}  // namespace
+
+}  // namespace tviews::worker
+
+void tviews_applier_main(Datum database) {
+  const int code = tviews::pg::Enter<int>(
+      [database] { return tviews::worker::Main(DatumGetObjectId(database)); });
+  proc_exit(code);
+}

@@ -1,0 +1,106 @@
+#include "worker/batch/batch_catalog.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/graph_loader.h"
+#include "shared/pg/tables/relation_watch.h"
+#include "shared/status_macros.h"
+#include "worker/batch/inheritance_check.h"
+#include "worker/batch/quarantine.h"
+#include "worker/batch/refresh_log.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+
+void BatchCatalog::BeforeSnapshot() {
+  invalidations_ = pg::WatchedInvalidations();
+  any_invalidations_ = pg::RelationInvalidations();
+  generation_ = pg::CatalogGeneration();
+  catalog_changes_ = pg::CatalogChanges();
+}
+
+absl::Status BatchCatalog::LoadIfStale() {
+  if (loaded_at_ != generation_ || loaded_at_ == 0) return Load();
+  if (planned_at_ != invalidations_) ForgetStatements();
+  return unadopted_.tviews.empty() ? absl::OkStatus() : LoadUnadopted();
+}
+
+absl::Status BatchCatalog::Load() {
+  TVIEWS_ASSIGN_OR_RETURN(graph_, pg::LoadGraph());
+  loaded_at_ = generation_;
+  ForgetStatements();
+  TVIEWS_RETURN_IF_ERROR(Watch());
+  RefreshLog::Keep(graph_);
+  TVIEWS_RETURN_IF_ERROR(NoteQuarantine(standings_));
+  TVIEWS_RETURN_IF_ERROR(LoadUnadopted());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Standings::Behind> behind, behind_->Read(graph_));
+  standings_->Load(graph_, behind, GetCurrentTimestamp());
+  return absl::OkStatus();
+}
+
+absl::Status BatchCatalog::LoadUnadopted() {
+  TVIEWS_ASSIGN_OR_RETURN(unadopted_, ReadUnadopted());
+  standings_->AwaitAdoption(unadopted_.tviews);
+  return absl::OkStatus();
+}
+
+void BatchCatalog::ForgetStatements() {
+  executor_->ForgetStatements();
+  planned_at_ = invalidations_;
+}
+
+absl::Status BatchCatalog::Watch() {
+  std::vector<RelationId> watched;
+  for (const TviewDefinition& tview : graph_.order()) {
+    watched.push_back(tview.relation);
+    watched.push_back(tview.backing_view);
+    watched.insert(watched.end(), tview.nested_views.begin(), tview.nested_views.end());
+    for (const SourceLineage& source : tview.sources) {
+      watched.push_back(source.source);
+      TVIEWS_RETURN_IF_ERROR(AppendDescendants(source.source, &watched));
+    }
+  }
+  return pg::WatchRelations(watched, any_invalidations_) ? Moved() : absl::OkStatus();
+}
+
+absl::Status BatchCatalog::Moved() {
+  has_moved_ = true;
+  return pg::MakeError(absl::StatusCode::kAborted,
+                       {.message = "catalogs changed while a batch began", .sqlstate = "40001"});
+}
+
+absl::Status BatchCatalog::CheckUnmoved() {
+  const bool has_moved =
+      pg::WatchedInvalidations() != invalidations_ || pg::CatalogChanges() != catalog_changes_;
+  return has_moved ? Moved() : absl::OkStatus();
+}
+
+bool BatchCatalog::has_fills() const {
+  return std::any_of(graph_.order().begin(), graph_.order().end(),
+                     [](const TviewDefinition& tview) { return tview.fill.has_value(); });
+}
+
+// Rows that a session is changing (it renames or drops the TVIEW) are left to a later batch: one
+// must not wait for it.
+absl::Status BatchCatalog::ClearFills() {
+  loaded_at_ = 0;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSql(absl::StrCat("UPDATE ", meta,
+                                  " SET fill_snapshot = NULL, fill_creator = NULL WHERE tview IN"
+                                  " (SELECT tview FROM ",
+                                  meta, " WHERE fill_snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)"))
+          .status());
+  // Sessions no longer wait for these TVIEWs' first batch.
+  return pg::InvalidateCatalog();
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,79 @@
+// The definitions that a batch works by: those that its snapshot S sees, kept from batch to batch.
+//
+// Layer:   worker
+// Sharing: private to the applier
+// Errors:  returns Status; 40001 if the catalogs moved between S and the batch's locks
+//
+// The catalogs are not read under S (ATTACKS A1): where they have moved, the batch is given up and
+// begun again with a newer snapshot. Metadata is read under S, and whoever changes it notes a
+// change of pg_tview_meta in its change record: so a batch that sees the change reads it again.
+
+#ifndef PG_TVIEWS_WORKER_BATCH_BATCH_CATALOG_H_
+#define PG_TVIEWS_WORKER_BATCH_BATCH_CATALOG_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "shared/dependency_graph.h"
+#include "shared/pg/shmem/database_slot.h"
+#include "worker/batch/behind.h"
+#include "worker/batch/unadopted.h"
+#include "worker/core/standings.h"
+#include "worker/refresh/refresh_executor.h"
+
+namespace tviews::worker {
+
+class BatchCatalog {
+ public:
+  // These are told of what is read again.
+  BatchCatalog(Standings* standings, BehindTviews* behind, RefreshExecutor* executor)
+      : standings_(standings), behind_(behind), executor_(executor) {}
+
+  void BeginBatch() { has_moved_ = false; }
+  void BeforeSnapshot();
+  // Under S, what an earlier batch has not read, or what has changed since.
+  absl::Status LoadIfStale();
+  // Everything: a record of this batch says that metadata changed.
+  absl::Status Load();
+  // Once the batch holds its locks.
+  absl::Status CheckUnmoved();
+  // True if the catalogs have moved since S.
+  bool has_moved() const { return has_moved_; }
+
+  const DependencyGraph& graph() const { return graph_; }
+  // True if a TVIEW was filled since the last batch.
+  bool has_fills() const;
+  // Every record that a fill could cover has been in this batch or an earlier one.
+  absl::Status ClearFills();
+
+  // What the adoption of TVIEWs that wait for it locks.
+  const std::vector<pg::BusyLock>& adoption_locks() const { return unadopted_.locks; }
+
+  // The batch failed: nothing of what it read is kept.
+  void Forget() { loaded_at_ = 0; }
+
+ private:
+  absl::Status Watch();
+  absl::Status LoadUnadopted();
+  absl::Status Moved();
+  void ForgetStatements();
+
+  Standings* standings_;
+  BehindTviews* behind_;
+  RefreshExecutor* executor_;
+  DependencyGraph graph_;
+  UnadoptedTviews unadopted_;
+  std::uint64_t loaded_at_ = 0;   // generation_ when the graph was read; 0: not at all
+  std::uint64_t planned_at_ = 0;  // invalidations_ when statements were last forgotten
+  // As they were before S.
+  std::uint64_t invalidations_ = 0;      // of watched relations
+  std::uint64_t any_invalidations_ = 0;  // of any relation
+  std::uint64_t generation_ = 0;
+  std::uint64_t catalog_changes_ = 0;
+  bool has_moved_ = false;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_BATCH_BATCH_CATALOG_H_

@@ -1,0 +1,63 @@
+#include "worker/batch/batch_records.h"
+
+#include <string_view>
+#include <utility>
+
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+#include "worker/batch/server_queue.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xlog.h>
+#include <miscadmin.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+namespace {
+
+// What is assumed where a record is unreadable.
+ChangeRecord EverythingChanged(const DependencyGraph& graph) {
+  ChangeRecord record;
+  record.origin = Here();
+  for (const TviewDefinition& tview : graph.order()) {
+    for (const SourceLineage& source : tview.sources) record.deltas.MarkWhole(source.source);
+  }
+  return record;
+}
+
+}  // namespace
+
+Origin Here() { return {.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId}; }
+
+absl::StatusOr<Coalescer> CollectRecords(QueueReader* reader, BatchCatalog* catalog,
+                                         SnapshotData* snapshot) {
+  const Origin here = Here();
+  ServerOutbox outbox(snapshot);
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
+  const std::size_t memory = static_cast<std::size_t>(pg::settings::batch_memory) * 1024;
+  for (bool is_reloaded = false;; is_reloaded = true) {
+    Coalescer coalescer(catalog->graph(), memory);
+    bool metadata_changed = false;
+    const auto fold = [&](FullXid xid, std::string_view payload) -> absl::Status {
+      TVIEWS_RETURN_IF_ERROR(pg::Call([] { CHECK_FOR_INTERRUPTS(); }));
+      absl::StatusOr<ChangeRecord> record = ParseChangeRecord(payload, memory);
+      if (!record.ok()) {
+        pg::LogFailure(record.status(),
+                       "a change record cannot be read: every TVIEW is compared with its query");
+        record = EverythingChanged(catalog->graph());
+      }
+      if (record->origin != here) return absl::OkStatus();
+      if (record->deltas.Find(meta) != nullptr) metadata_changed = true;
+      coalescer.Fold(xid, *std::move(record));
+      return absl::OkStatus();
+    };
+    TVIEWS_RETURN_IF_ERROR(reader->Collect(&outbox, fold));
+    if (!metadata_changed || is_reloaded) return coalescer;
+    TVIEWS_RETURN_IF_ERROR(catalog->Load());
+  }
+}
+
+}  // namespace tviews::worker

@@ -1,0 +1,227 @@
+#include "worker/batch/refresh_round.h"
+
+#include <set>
+#include <utility>
+
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/pause_point.h"
+#include "shared/pg/server/settings.h"
+#include "shared/status_macros.h"
+#include "worker/batch/batch_records.h"
+#include "worker/batch/batch_watch.h"
+#include "worker/batch/worker_activity.h"
+#include "worker/refresh/memory_limit.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/xact.h>
+#include <utils/snapmgr.h>
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+
+RefreshRound::RefreshRound(BatchState* state, Coalescer* coalescer, bool careful)
+    : state_(*state),
+      graph_(state->catalog.graph()),
+      coalescer_(*coalescer),
+      careful_(careful),
+      reachable_(FindReachable()) {}
+
+std::vector<bool> RefreshRound::FindReachable() const {
+  const Timestamp now = GetCurrentTimestamp();
+  std::vector<bool> reachable(graph_.order().size(), false);
+  const auto mark_readers = [&](RelationId source) {
+    for (const std::size_t position : graph_.Reachable(source)) reachable[position] = true;
+  };
+  for (const RelationId relation : coalescer_.ChangedRelations()) mark_readers(relation);
+  for (std::size_t i = 0; i < graph_.order().size(); ++i) {
+    const RelationId tview = graph_.order()[i].relation;
+    if (!IsDue(tview, now)) continue;
+    reachable[i] = true;
+    mark_readers(tview);
+  }
+  return reachable;
+}
+
+// For another reason than a change of its sources.
+bool RefreshRound::IsDue(RelationId tview, Timestamp now) const {
+  return state_.requests.IsRequested(tview) || state_.standings.IsBehind(tview) ||
+         coalescer_.IsToCompare(tview) || state_.standings.IsToRetry(tview, now) ||
+         state_.audit.Contains(tview);
+}
+
+// True of a TVIEW in quarantine whose pause is not over, unless a session asks for it.
+bool RefreshRound::IsPassedBy(const TviewDefinition& tview) const {
+  return tview.is_quarantined && !state_.requests.IsRequested(tview.relation) &&
+         !state_.standings.IsToRetry(tview.relation, GetCurrentTimestamp());
+}
+
+absl::Status RefreshRound::Run() {
+  for (std::size_t i = 0; i < reachable_.size(); ++i) {
+    const TviewDefinition& tview = graph_.order()[i];
+    if (!reachable_[i] || IsPassedBy(tview)) continue;
+    if (state_.requests.IsRequested(tview.relation)) state_.standings.Ask(tview.relation);
+    TVIEWS_ASSIGN_OR_RETURN(const std::string obstacle,
+                            state_.behind.ObstacleFor(tview, state_.locks, graph_));
+    if (obstacle.empty()) {
+      TVIEWS_RETURN_IF_ERROR(RefreshWithinLimits(tview));
+    } else {
+      reachable_[i] = false;
+      TVIEWS_RETURN_IF_ERROR(LeaveAside(tview, obstacle));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RefreshRound::LeaveAside(const TviewDefinition& tview, const std::string& obstacle) {
+  state_.requests.Postpone(tview.relation);
+  // What is only asked for is owed too: so it is tried again, and seen to wait.
+  const bool is_to_compare =
+      coalescer_.IsToCompare(tview.relation) ||
+      (state_.requests.IsRequested(tview.relation) && !state_.standings.IsBehind(tview.relation));
+  return state_.behind.LeaveAside(tview, obstacle, Here(), coalescer_.DeltasFor(tview),
+                                  is_to_compare);
+}
+
+// Within the time and the memory that the TVIEW may take.
+absl::Status RefreshRound::RefreshWithinLimits(const TviewDefinition& tview) {
+  const auto timeout = tview.refresh_timeout.value_or(pg::settings::refresh_timeout);
+  const auto memory = tview.refresh_memory.value_or(pg::settings::refresh_memory);
+  const bool is_audited = state_.audit.Contains(tview.relation);
+  state_.refreshing = tview.relation;
+  state_.refreshing_since = GetCurrentTimestamp();
+  BatchWatch::BeginTview(tview.relation,
+                         is_audited ? Audit::kMaxStepMs : static_cast<std::int64_t>(timeout),
+                         state_.standings.GivesWay(tview.relation));
+  {
+    const MemoryLimit limit(state_.data_in_use.At(state_.refreshing_since), memory * 1024);
+    TVIEWS_RETURN_IF_ERROR(Refresh(tview));
+  }
+  BatchWatch::EndTview();
+  state_.refreshing = 0;
+  return absl::OkStatus();
+}
+
+absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
+  const Timestamp begin = GetCurrentTimestamp();
+  const bool is_requested = state_.requests.IsRequested(tview.relation);
+  Audit* const audit = state_.audit.Contains(tview.relation) ? &state_.audit : nullptr;
+  ShowSearch(tview);
+  const ReaderColumns readers = ReadersOf(tview.relation);
+  // What fails in an audit, and only that, ends in quarantine.
+  TviewRefresh refresh(tview, readers, careful_ || audit != nullptr, is_requested,
+                       state_.standings.TrustIn(tview.relation), &state_.executor);
+  TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, &refresh));
+  // A row without a key names none, but it must not be there either.
+  const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;
+  if (affected.empty() && !may_have_null_key) return absl::OkStatus();
+  Show(tview, affected, begin);
+  DeltaSet changes;
+  state_.executor.NoteWrittenKeys(audit == nullptr ? nullptr : audit->repaired());
+  absl::StatusOr<WriteCounts> applied = refresh.Apply(affected, &changes);
+  state_.executor.NoteWrittenKeys(nullptr);
+  TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, std::move(applied));
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
+  state_.requests.Note(tview.relation, counts, refresh.told());
+  if (!is_requested && !refresh.failure().ok()) {
+    state_.standings.Quarantine(tview.relation, GetCurrentTimestamp());
+  }
+  if (audit != nullptr) audit->Note(affected.keys.size(), counts);
+  // An audit that finds nothing is no refresh.
+  if (audit != nullptr && !audit->has_differences() && refresh.errors() == 0) {
+    return absl::OkStatus();
+  }
+  Count(tview, affected, counts, refresh.errors(), begin);
+  coalescer_.FoldRefreshed(std::move(changes), ChangedAt(tview));
+  // The TVIEWs that follow see what this one wrote, under the same snapshot.
+  return pg::Call([] {
+    CommandCounterIncrement();
+    PopActiveSnapshot();
+    PushActiveSnapshot(GetTransactionSnapshot());
+  });
+}
+
+// The keys of `tview` that a session asks for, that the batch's deltas affect, or that it owes.
+absl::StatusOr<AffectedKeys> RefreshRound::KeysFor(const TviewDefinition& tview,
+                                                   TviewRefresh* refresh) {
+  DeltaSet owed;
+  const bool is_behind = state_.standings.IsBehind(tview.relation);
+  if (is_behind) {
+    TVIEWS_ASSIGN_OR_RETURN(owed, state_.behind.CatchUp(tview));
+  }
+  if (state_.audit.Contains(tview.relation)) return state_.audit.Sample(tview, &state_.executor);
+  AffectedKeys everything;
+  everything.everything = true;
+  if (state_.requests.IsRequested(tview.relation)) {
+    everything.why = "requested";
+    return everything;
+  }
+  if (tview.is_quarantined) {
+    state_.standings.Retry(tview.relation, GetCurrentTimestamp());
+    everything.why = "in quarantine";
+    return everything;
+  }
+  if (owed.TakeWhole(tview.relation) || coalescer_.IsToCompare(tview.relation)) {
+    everything.why = "what it is defined by changed";
+    return everything;
+  }
+  if (!is_behind) return refresh->FindKeys(coalescer_.DeltasFor(tview));
+  owed.Merge(coalescer_.DeltasFor(tview));
+  return refresh->FindKeys(owed);
+}
+
+void RefreshRound::Show(const TviewDefinition& tview, const AffectedKeys& affected,
+                        Timestamp begin) {
+  pg::ApplierActivity& activity = state_.slot->activity;
+  activity.tview_started.Store(begin);
+  activity.is_full.Store(affected.everything ? 1 : 0);
+  activity.keys_total.Store(affected.keys.size());
+  activity.keys_done.Store(0);
+  activity.tview.Store(tview.relation);
+  ShowRefresh(tview, affected);
+}
+
+void RefreshRound::Count(const TviewDefinition& tview, const AffectedKeys& affected,
+                         const WriteCounts& counts, std::size_t errors, Timestamp begin) {
+  pg::BatchTotals& totals = state_.totals;
+  totals.inserted += counts.inserted;
+  totals.updated += counts.updated;
+  totals.deleted += counts.deleted;
+  totals.unchanged += counts.unchanged;
+  if (affected.everything) ++totals.full_refreshes;
+  state_.log.Add(tview.entity,
+                 {.tview = tview.relation,
+                  .is_full = affected.everything,
+                  .keys = affected.keys.size(),
+                  .inserted = counts.inserted,
+                  .updated = counts.updated,
+                  .deleted = counts.deleted,
+                  .unchanged = counts.unchanged,
+                  .errors = errors,
+                  .duration_us = static_cast<std::uint64_t>(GetCurrentTimestamp() - begin),
+                  .changed_at = ChangedAt(tview)});
+}
+
+// When the oldest of the changes was written that led to this refresh; 0: no change did.
+Timestamp RefreshRound::ChangedAt(const TviewDefinition& tview) const {
+  return state_.requests.IsRequested(tview.relation) ? 0 : coalescer_.OldestChangeFor(tview);
+}
+
+ReaderColumns RefreshRound::ReadersOf(RelationId tview) const {
+  ReaderColumns columns;
+  std::set<CapturedColumn> captured;
+  std::set<AttributeNumber> relevant;
+  for (const std::size_t position : graph_.Readers(tview)) {
+    for (const SourceLineage& source : graph_.order()[position].sources) {
+      if (source.source != tview) continue;
+      columns.any = true;
+      for (const CapturedColumn& column : source.captured()) captured.insert(column);
+      relevant.insert(source.relevant.begin(), source.relevant.end());
+    }
+  }
+  columns.captured.assign(captured.begin(), captured.end());
+  columns.relevant.assign(relevant.begin(), relevant.end());
+  return columns;
+}
+
+}  // namespace tviews::worker
