@@ -116,7 +116,7 @@ build_server() {
 build_module() {
   build=$dir/build
   configure_build "$build" -DTVIEWS_WERROR=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$dir/build.log" 2>&1 &&
-    cmake --build "$build" --target pg_tviews tviews_sql_script late_writer >>"$dir/build.log" 2>&1 || {
+    cmake --build "$build" --target pg_tviews tviews_sql_script late_writer rude_functions >>"$dir/build.log" 2>&1 || {
     tail -n 30 "$dir/build.log"
     fail "pg_tviews could not be built: $dir/build.log"
   }

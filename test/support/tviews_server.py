@@ -5,6 +5,7 @@ directory, raises on failure and ends quietly otherwise. Waiting is always for a
 """
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,14 @@ def bash(command, *arguments, check=True):
     if check and done.returncode != 0:
         raise AssertionError(f"{command}: {done.stdout}{done.stderr}")
     return done.stdout.strip()
+
+
+def install_module(name):
+    """Makes a module of test/support loadable in the servers of this build."""
+    build = pathlib.Path(sys.argv[1]).resolve()
+    stage = bash('server_place "$1"', build / "stage")
+    bash('"$ROOT/scripts/pg_stage.sh" "$1" "$2"', build, stage)
+    shutil.copy(build / f"{name}.so", stage + bash("pg_config --pkglibdir"))
 
 
 class Server:

@@ -1,17 +1,10 @@
 """Another extension writes source tables in its own PRE_COMMIT callback, after the change record of
 the transaction has been written: nothing is lost (ATTACKS A17)."""
-import pathlib
-import shutil
-import sys
-
 import psycopg2
 
-from tviews_server import ROOT, Server, bash, check_equal, run, value
+from tviews_server import Server, check_equal, install_module, run, value
 
-build = pathlib.Path(sys.argv[1]).resolve()
-stage = bash('server_place "$1"', build / "stage")
-bash('"$ROOT/scripts/pg_stage.sh" "$1" "$2"', build, stage)
-shutil.copy(build / "late_writer.so", stage + bash("pg_config --pkglibdir"))
+install_module("late_writer")
 
 SCRIPT = """
 CREATE TABLE tb_a (pk_a int PRIMARY KEY, fk_b int, name text);

@@ -287,5 +287,18 @@ TEST_F(StandingsTest, SessionsWaitForThoseThatWaitToBeAdopted) {
   EXPECT_FALSE(standings_.AnyBehind());
 }
 
+TEST_F(StandingsTest, OneThatEndsAppliersIsAccusedUntilABatchTellsSo) {
+  standings_.Accuse(10, "it ends the applier", 6 * kSecond, now_);
+  EXPECT_TRUE(standings_.AnyAccused());
+  EXPECT_EQ(ObstacleTo(10), "it ends the applier");
+  EXPECT_EQ(Batch({10, 20, 30}), (std::set<RelationId>{30}));
+  EXPECT_FALSE(standings_.IsAccused(10));
+  EXPECT_TRUE(standings_.IsBehind(10));
+  EXPECT_EQ(standings_.GivenUp(), 2U);  // with the one that reads it
+  now_ += 61 * kSecond;
+  EXPECT_EQ(Batch({}), (std::set<RelationId>{10, 20}));
+  EXPECT_FALSE(standings_.AnyAccused());
+}
+
 }  // namespace
 }  // namespace tviews::worker

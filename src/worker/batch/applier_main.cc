@@ -35,8 +35,16 @@ namespace {
 
 pg::DatabaseSlot* my_slot = nullptr;
 
+// A definition can end the process that refreshes it. By accident it happens once.
+void NoteCulprit(pg::Culprit* culprit, RelationId tview) {
+  if (tview == 0) return;
+  if (culprit->tview.Exchange(tview) != tview) culprit->ends.Store(0);
+  culprit->ends.Add(1);
+}
+
 void OnExit(int code, Datum) {
   if (my_slot != nullptr) {
+    NoteCulprit(&my_slot->culprit, BatchWatch::Current());
     pg::DetachApplier(my_slot, false);
   } else if (code != 0) {
     pg::VisitEveryDatabase();  // what waits here, nobody has seen yet

@@ -32,6 +32,12 @@ absl::Status LeftBehind(const std::string& fault) {
                        {.message = "the TVIEW is left behind: " + fault, .sqlstate = "57014"});
 }
 
+// What ends an applier twice would end the next one, too.
+constexpr int kEndsToAccuse = 2;
+// What a refresh that ends its applier has cost the others, at least.
+constexpr Timestamp kLeastOfDeaf = 60 * Timestamp{1000000};
+constexpr Timestamp kRestart = 6 * Timestamp{1000000};
+
 // Before those who wait for the batch are woken: they may look.
 void ReportStatistics() {
   const absl::Status reported = pg::Call([] { pgstat_report_stat(true); });
@@ -66,7 +72,7 @@ void BatchRunner::Begin() {
   state_.catalog.BeginBatch();
   reader_.BeforeSnapshot([] { return pg::NextXid(); });
   state_.requests.Take();
-  NoteDeafTview();
+  AccuseCulprit();
 }
 
 absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
@@ -110,7 +116,8 @@ absl::StatusOr<BatchRunner::Work> BatchRunner::FindWork(const Coalescer& coalesc
   const Timestamp now = GetCurrentTimestamp();
   Work work;
   work.has_news = coalescer.records() > 0 || state_.requests.has_new() ||
-                  state_.catalog.has_fills() || state_.standings.AnyToRetry(now);
+                  state_.catalog.has_fills() || state_.standings.AnyAccused() ||
+                  state_.standings.AnyToRetry(now);
   work.tries_behind = state_.standings.TryDueMs(now) == 0;
   if (work.any() || !state_.audit.IsDue()) return work;
   TVIEWS_ASSIGN_OR_RETURN(work.is_audit,
@@ -172,15 +179,22 @@ void BatchRunner::Blame(Ending ending, const absl::Status& status) {
   state_.requests.Fail(state_.refreshing, IsInterruption(ending) ? LeftBehind(fault) : status);
 }
 
-// The applier before this one could not end the refresh of this TVIEW and had to go.
-void BatchRunner::NoteDeafTview() {
-  const RelationId tview = state_.slot->deaf_tview.Exchange(0);
+// Appliers before this one have ended while they refreshed one TVIEW: one that could not be
+// cancelled and had to go, or two in a row, for whatever reason.
+void BatchRunner::AccuseCulprit() {
+  pg::Culprit& culprit = state_.slot->culprit;
+  const RelationId tview = culprit.tview.Load();
   if (tview == 0) return;
-  constexpr Timestamp kLeast = 60 * Timestamp{1000000};
-  const std::string fault = "its refresh did not end when it was cancelled, and ended the applier";
-  state_.standings.LeaveBehind(tview, fault,
-                               std::max(kLeast, Timestamp{pg::settings::refresh_timeout} * 1000),
-                               GetCurrentTimestamp());
+  const bool is_deaf = culprit.is_deaf.Exchange(0) != 0;
+  if (!is_deaf && culprit.ends.Load() < kEndsToAccuse) return;
+  // From now on the next end is enough, until a refresh comes to an end.
+  culprit.ends.Store(kEndsToAccuse - 1);
+  const std::string fault =
+      is_deaf ? "its refresh did not end when it was cancelled, and ended the applier"
+              : "its refresh ends the applier";
+  const Timestamp spent =
+      is_deaf ? std::max(kLeastOfDeaf, Timestamp{pg::settings::refresh_timeout} * 1000) : kRestart;
+  state_.standings.Accuse(tview, fault, spent, GetCurrentTimestamp());
   state_.requests.Fail(tview, LeftBehind(fault));
 }
 

@@ -80,7 +80,7 @@ class BatchRunner {
   BatchEnd AfterFailure(bool careful, absl::Status error);
   Ending EndingOf(const absl::Status& status) const;
   void Blame(Ending ending, const absl::Status& status);
-  void NoteDeafTview();
+  void AccuseCulprit();
   void Report();
   void PublishFrontier(const SnapshotBounds& frontier);
 

@@ -79,7 +79,7 @@ void Interrupt(Ending why, Timestamp now) {
     interruption = why;
   }
   if (now - interrupted_at >= (interruption == Ending::kGaveWay ? kPatienceOfWaiting : kPatience)) {
-    my_slot->deaf_tview.Store(current);
+    my_slot->culprit.is_deaf.Store(1);
     die(0);
     return;
   }
@@ -157,6 +157,8 @@ void BatchWatch::EndTview() noexcept {
   Ending late = Ending::kTimedOut;
   if (interruption.compare_exchange_strong(late, Ending::kCommitted)) QueryCancelPending = false;
 }
+
+RelationId BatchWatch::Current() noexcept { return current; }
 
 Ending BatchWatch::EndingOf(const absl::Status& status) {
   if (status.ok()) return Ending::kCommitted;

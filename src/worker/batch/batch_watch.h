@@ -51,6 +51,9 @@ class BatchWatch {
   // A time limit that has passed since the TVIEW was done is forgotten.
   static void EndTview() noexcept;
 
+  // The TVIEW that is being refreshed; 0: none.
+  static RelationId Current() noexcept;
+
   // How what has failed with `status` ended: by an interruption, or by an error of that kind.
   static Ending EndingOf(const absl::Status& status);
 };

@@ -112,7 +112,9 @@ absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::s
                                       const Origin& here, const DeltaSet& deltas,
                                       bool is_to_compare) {
   DeltaSet own = Concerning(tview, deltas);
-  if (is_to_compare) own.MarkWhole(tview.relation);
+  if (is_to_compare || (own.empty() && standings_->IsAccused(tview.relation))) {
+    own.MarkWhole(tview.relation);
+  }
   const std::optional<Standings::Leaving> leaving = standings_->LeaveAside(tview, !own.empty());
   if (!leaving.has_value()) return absl::OkStatus();
 

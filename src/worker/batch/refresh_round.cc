@@ -47,7 +47,7 @@ std::vector<bool> RefreshRound::FindReachable() const {
 bool RefreshRound::IsDue(RelationId tview, Timestamp now) const {
   return state_.requests.IsRequested(tview) || state_.standings.IsBehind(tview) ||
          coalescer_.IsToCompare(tview) || state_.standings.IsToRetry(tview, now) ||
-         state_.audit.Contains(tview);
+         state_.standings.IsAccused(tview) || state_.audit.Contains(tview);
 }
 
 // True of a TVIEW in quarantine whose pause is not over, unless a session asks for it.
@@ -83,6 +83,12 @@ absl::Status RefreshRound::LeaveAside(const TviewDefinition& tview, const std::s
                                   is_to_compare);
 }
 
+// Whose refresh succeeds, ends no applier any more.
+void RefreshRound::NoteEnd(RelationId tview) {
+  Shared<RelationId>& culprit = state_.slot->culprit.tview;
+  if (culprit.Load() == tview) culprit.Store(0);
+}
+
 // Within the time and the memory that the TVIEW may take.
 absl::Status RefreshRound::RefreshWithinLimits(const TviewDefinition& tview) {
   const auto timeout = tview.refresh_timeout.value_or(pg::settings::refresh_timeout);
@@ -98,6 +104,7 @@ absl::Status RefreshRound::RefreshWithinLimits(const TviewDefinition& tview) {
     TVIEWS_RETURN_IF_ERROR(Refresh(tview));
   }
   BatchWatch::EndTview();
+  NoteEnd(tview.relation);
   state_.refreshing = 0;
   return absl::OkStatus();
 }

@@ -38,6 +38,7 @@ class RefreshRound {
   bool IsDue(RelationId tview, Timestamp now) const;
   bool IsPassedBy(const TviewDefinition& tview) const;
   absl::Status LeaveAside(const TviewDefinition& tview, const std::string& obstacle);
+  void NoteEnd(RelationId tview);
   absl::Status RefreshWithinLimits(const TviewDefinition& tview);
   absl::Status Refresh(const TviewDefinition& tview);
   absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, TviewRefresh* refresh);

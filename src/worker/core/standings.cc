@@ -220,6 +220,21 @@ void Standings::LeaveBehind(RelationId tview, const std::string& fault, Timestam
   HoldBack(tview, Cause::kFault, spent * kRest, now).reason = fault;
 }
 
+void Standings::Accuse(RelationId tview, const std::string& fault, Timestamp spent, Timestamp now) {
+  LeaveBehind(tview, fault, spent, now);
+  standings_[tview].hold->is_accused = true;
+}
+
+bool Standings::IsAccused(RelationId tview) const {
+  const Standing& standing = Of(tview);
+  return standing.hold.has_value() && standing.hold->is_accused && !standing.is_behind;
+}
+
+bool Standings::AnyAccused() const {
+  return std::any_of(standings_.begin(), standings_.end(),
+                     [this](const auto& entry) { return IsAccused(entry.first); });
+}
+
 void Standings::RunShort(RelationId tview, const std::string& fault, Timestamp spent,
                          Timestamp now) {
   Hold& hold = HoldBack(tview, Cause::kShortage, spent * kRest, now);

@@ -107,6 +107,11 @@ class Standings {
   std::string Blame(RelationId tview, const Failure& failure, Timestamp now);
   // For a fault of its own it is tried after a rest that grows with what the last attempt cost.
   void LeaveBehind(RelationId tview, const std::string& fault, Timestamp spent, Timestamp now);
+  // The same for what has ended appliers, whether or not the next batch concerns it: until then it
+  // is accused.
+  void Accuse(RelationId tview, const std::string& fault, Timestamp spent, Timestamp now);
+  bool IsAccused(RelationId tview) const;
+  bool AnyAccused() const;
 
   // The batch is committed.
   void Commit();
@@ -140,6 +145,7 @@ class Standings {
     BackOff pause;
     std::string reason = {};
     bool is_told = false;  // by pg_tview_behind
+    bool is_accused = false;
     int times_gave_way = 0;
     int shortages = 0;
   };

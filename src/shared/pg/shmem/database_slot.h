@@ -26,7 +26,7 @@
 // frontier_*, behind,     the applier           readers               frontier_lock
 //   busy*
 // behind_count, given_up  the applier           everybody             frontier_lock to write; atomic
-// deaf_tview              the applier           the next applier      atomic
+// culprit                 the applier           the next applier      atomic
 // requests                sessions, the applier both                  queue_lock
 // activity                the applier           monitoring            atomics
 // clang-format on
@@ -104,6 +104,13 @@ struct BusyLock {
 };
 inline constexpr int kBusyPlaces = 64;  // those beyond are known to the applier only
 
+// The TVIEW during whose refresh an applier ended; a later applier has to know.
+struct Culprit {
+  Shared<RelationId> tview;  // 0: none
+  SharedNumber ends;         // of appliers, one after the other
+  SharedFlag is_deaf;  // the last one had to go: the refresh did not end when it was cancelled
+};
+
 // SlotTable.lock of the one table: what guards the places themselves.
 SharedLock& SlotTableLock();
 
@@ -143,7 +150,7 @@ struct DatabaseSlot {
 
   RefreshRequest requests[kRefreshRequests] ABSL_GUARDED_BY(queue_lock);
   ApplierActivity activity;
-  Shared<RelationId> deaf_tview;  // whose refresh would not end, and ended the applier; 0: none
+  Culprit culprit;
 };
 
 struct SlotTable {

@@ -64,7 +64,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
   slot->needs_applier.Store(0);
   slot->parked_until.Store(0);
   slot->activity = ApplierActivity{};
-  slot->deaf_tview.Store(0);
+  slot->culprit = Culprit{};
   for (RefreshRequest& request : slot->requests) request.state = RefreshRequest::kFree;
   {
     ExclusiveHolder frontier(slot->frontier_lock);
