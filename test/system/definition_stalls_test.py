@@ -41,7 +41,7 @@ BEGIN
 %s
   RETURN n;
 END $$;
-CREATE TABLE tv_bad AS SELECT pk_bad, moody(n) AS n FROM tb_bad;
+CREATE TABLE tv_bad WITH (pg_tviews.function_reads = 'none') AS SELECT pk_bad, moody(n) AS n FROM tb_bad;
 CREATE TABLE tv_over AS SELECT pk_bad AS pk_over, n + 1 AS n FROM tv_bad;
 CREATE TABLE tv_good AS SELECT pk_good, n FROM tb_good;
 """ % "\n".join(f"  IF mood = $m${mood}$m$ THEN {body}; END IF;" for mood, body in

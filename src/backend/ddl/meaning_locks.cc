@@ -23,7 +23,10 @@ namespace {
 // columns count: that a view reads its rows as a whole is not recorded beside columns of it.
 constexpr char kUsed[] =
     "WITH RECURSIVE used (class, object) AS ("
-    " SELECT 'pg_rewrite'::regclass::oid, oid FROM pg_rewrite WHERE ev_class = $1::oid UNION"
+    " SELECT * FROM (SELECT 'pg_rewrite'::regclass::oid, oid FROM pg_rewrite"
+    " WHERE ev_class = $1::oid UNION ALL SELECT 'pg_proc'::regclass, refobjid FROM pg_depend"
+    " WHERE classid = 'pg_class'::regclass AND objid = $1::oid"
+    " AND refclassid = 'pg_proc'::regclass) AS first UNION"
     " SELECT step.class, step.object FROM used CROSS JOIN LATERAL ("
     " SELECT d.refclassid, d.refobjid FROM pg_depend d"
     " WHERE d.classid = used.class AND d.objid = used.object AND d.deptype IN ('n', 'a')"

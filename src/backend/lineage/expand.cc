@@ -2,8 +2,12 @@
 
 #include <cstring>
 
+#include "backend/lineage/function_bodies.h"
+#include "backend/lineage/function_calls.h"
+
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/table.h>
+#include <access/transam.h>
 #include <catalog/pg_class.h>
 #include <miscadmin.h>
 #include <nodes/makefuncs.h>
@@ -23,8 +27,19 @@ namespace {
 struct Frame {
   Query* query;
   const Frame* outer;
-  Oid view;  // set where the query is a view's
-  PlainArray<RelationId>* views;
+  Oid origin;     // the view or the function whose query it is, or 0
+  RoleId caller;  // whose rights functions that it calls have: a definer's, or 0 for the TVIEW's
+  RoleId reader;  // the same of what it reads; 0 also within views, which have their owner's
+  Expansion* expansion;
+
+  Frame Inside(Query* inner) const { return {inner, this, InvalidOid, caller, reader, expansion}; }
+  Frame OfView(Query* inner, Oid view) const {
+    return {inner, this, view, caller, InvalidOid, expansion};
+  }
+  Frame OfFunction(Query* inner, Oid function) const {
+    const RoleId role = ReaderOf(function, caller);
+    return {inner, this, function, role, role, expansion};
+  }
 };
 
 void Expand(const Frame& frame);
@@ -224,14 +239,14 @@ void ExpandCte(const Frame& frame, RangeTblEntry* rte) {
 bool ExpandView(const Frame& frame, RangeTblEntry* rte) {
   if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_VIEW) return false;
   for (const Frame* outer = &frame; outer != nullptr; outer = outer->outer) {
-    if (outer->view == rte->relid) {
+    if (outer->origin == rte->relid) {
       ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
                       errmsg("view \"%s\" reads itself", rte->eref->aliasname)));
     }
   }
   bool known = false;
-  for (RelationId view : *frame.views) known = known || view == rte->relid;
-  if (!known) frame.views->Add(rte->relid);
+  for (RelationId view : frame.expansion->views) known = known || view == rte->relid;
+  if (!known) frame.expansion->views.Add(rte->relid);
   Relation relation = table_open(rte->relid, AccessShareLock);
   if (relation->rd_rel->relpersistence == RELPERSISTENCE_TEMP) {
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -245,15 +260,78 @@ bool ExpandView(const Frame& frame, RangeTblEntry* rte) {
   return true;
 }
 
+// True where the body of `function` is being expanded: it calls itself.
+bool IsInside(const Frame* frame, Oid function) {
+  for (; frame != nullptr; frame = frame->outer) {
+    if (frame->origin == function) return true;
+  }
+  return false;
+}
+
+// A body that calls functions whose bodies call functions, each several times, has no end that
+// anybody would wait for.
+constexpr int kMostInlined = 200;
+
+bool MayInline(const Frame& frame, Oid function) {
+  return frame.expansion->inlined < kMostInlined && !IsInside(&frame, function);
+}
+
+bool CallsUsers(Node* node, void* context) {
+  if (node == nullptr || IsA(node, Query)) return false;
+  if (IsA(node, FuncExpr)) {
+    if (reinterpret_cast<FuncExpr*>(node)->funcid >= FirstNormalObjectId) return true;
+  }
+  return WalkChildren(node, CallsUsers, context);
+}
+
+// Puts the bodies of functions in the place of their calls, not yet expanded.
+Node* InlineCalls(Node* node, void* context) {
+  if (node == nullptr || IsA(node, Query)) return node;
+  node = MutateChildren(node, InlineCalls, context);
+  if (!IsA(node, FuncExpr)) return node;
+  const auto* const frame = static_cast<const Frame*>(context);
+  auto* const call = reinterpret_cast<FuncExpr*>(node);
+  AddDefaults(call);
+  if (!MayInline(*frame, call->funcid)) return node;
+  SubLink* const sublink = SublinkFor(call);
+  if (sublink == nullptr) return node;
+  ++frame->expansion->inlined;
+  NoteFunction(call->funcid, frame->expansion);
+  frame->query->hasSubLinks = true;
+  return reinterpret_cast<Node*>(sublink);
+}
+
 bool ExpandSublinks(Node* node, void* context) {
   if (node == nullptr) return false;
+  const auto* const frame = static_cast<const Frame*>(context);
   if (IsA(node, SubLink)) {
-    const auto* frame = static_cast<const Frame*>(context);
     auto* sublink = reinterpret_cast<SubLink*>(node);
-    Expand({reinterpret_cast<Query*>(sublink->subselect), frame, InvalidOid, frame->views});
+    auto* const query = reinterpret_cast<Query*>(sublink->subselect);
+    const Oid function = FunctionOf(sublink);
+    Expand(OidIsValid(function) ? frame->OfFunction(query, function) : frame->Inside(query));
     return ExpandSublinks(sublink->testexpr, context);
   }
+  NoteCalls(node, frame->caller, frame->expansion);
   return WalkChildren(node, ExpandSublinks, context);
+}
+
+// A function in FROM that returns rows: true if its body has taken its place.
+bool ExpandFunction(const Frame& frame, RangeTblEntry* rte) {
+  if (rte->rtekind != RTE_FUNCTION) return false;
+  const auto* const item = linitial_node(RangeTblFunction, rte->functions);
+  if (!IsA(item->funcexpr, FuncExpr)) return false;
+  auto* const call = reinterpret_cast<FuncExpr*>(item->funcexpr);
+  if (!MayInline(frame, call->funcid)) return false;
+  AddDefaults(call);
+  Query* const query = SubqueryFor(rte);
+  if (query == nullptr) return false;
+  ++frame.expansion->inlined;
+  NoteFunction(call->funcid, frame.expansion);
+  BecomeSubquery(rte, query);
+  rte->lateral = true;
+  rte->functions = NIL;
+  Expand(frame.OfFunction(query, call->funcid));
+  return true;
 }
 
 // Positions in the range table that FROM or the set operations use: a view's own tree has two
@@ -290,14 +368,22 @@ void Expand(const Frame& frame) {
     const Oid view = rte->rtekind == RTE_RELATION ? rte->relid : InvalidOid;
     const bool was_view = ExpandView(frame, rte);
     if (rte->rtekind == RTE_CTE) ExpandCte(frame, rte);
+    if (ExpandFunction(frame, rte)) continue;
+    if (rte->rtekind == RTE_RELATION && OidIsValid(frame.reader)) {
+      RefuseRowSecurity(rte->relid, frame.reader);
+    }
     if (rte->rtekind == RTE_SUBQUERY) {
-      Expand({rte->subquery, &frame, was_view ? view : InvalidOid, frame.views});
+      Expand(was_view ? frame.OfView(rte->subquery, view) : frame.Inside(rte->subquery));
     }
   }
+  if (WalkLevel(query, CallsUsers, nullptr)) {
+    MutateLevel(query, InlineCalls, const_cast<Frame*>(&frame));
+  }
   WalkLevel(query, ExpandSublinks, const_cast<Frame*>(&frame));
+  NoteSortOperators(query, frame.caller, frame.expansion);
   if (IsWrapper(query)) {
     auto* cte = static_cast<CommonTableExpr*>(linitial(query->cteList));
-    Expand({reinterpret_cast<Query*>(cte->ctequery), &frame, InvalidOid, frame.views});
+    Expand(frame.Inside(reinterpret_cast<Query*>(cte->ctequery)));
     query->querySource = QSRC_ORIGINAL;
   } else {
     query->cteList = NIL;  // every reference has its own copy
@@ -307,9 +393,38 @@ void Expand(const Frame& frame) {
 
 }  // namespace
 
-Query* ExpandQuery(const Query* query, PlainArray<RelationId>* views) {
+namespace {
+
+// Functions whose bodies stand beside the query. Reading one may bring up others.
+void ReadBodies(Expansion* expansion) {
+  for (int i = 0; i < expansion->called.size(); ++i) {
+    const CalledFunction called = expansion->called[i];
+    const Frame outside = {nullptr, nullptr, InvalidOid, called.caller, called.caller, expansion};
+    ListCell* cell;
+    foreach (cell, QueriesOf(called, expansion->reads_are_declared)) {
+      Frame frame = outside.OfFunction(lfirst_node(Query, cell), called.function);
+      frame.outer = nullptr;
+      Expand(frame);
+      expansion->bodies.Add({called.function, frame.query});
+    }
+  }
+}
+
+Frame Top(Query* query, Expansion* expansion) {
+  return {query, nullptr, InvalidOid, InvalidOid, InvalidOid, expansion};
+}
+
+}  // namespace
+
+void ExpandViewBody(Query* query, Expansion* expansion) {
+  Expand(Top(query, expansion));
+  expansion->bodies.Add({InvalidOid, query});
+}
+
+Query* ExpandQuery(const Query* query, Expansion* expansion) {
   Query* copy = static_cast<Query*>(copyObjectImpl(query));
-  Expand({copy, nullptr, InvalidOid, views});
+  Expand(Top(copy, expansion));
+  ReadBodies(expansion);
   return copy;
 }
 

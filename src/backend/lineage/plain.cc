@@ -127,6 +127,12 @@ Node* MutateChildren(Node* node, NodeMutator mutator, void* context) {
   return expression_tree_mutator(node, MutatorForServer(mutator), context);
 }
 
+void MutateLevel(Query* query, NodeMutator mutator, void* context) {
+  query_tree_mutator(query, MutatorForServer(mutator), context,
+                     QTW_DONT_COPY_QUERY | QTW_IGNORE_RT_SUBQUERIES | QTW_IGNORE_CTE_SUBQUERIES |
+                         QTW_IGNORE_JOINALIASES);
+}
+
 Bitmapset* OccurrencesIn(Node* node) {
   Bitmapset* ids = nullptr;
   CollectOccurrences(node, &ids);

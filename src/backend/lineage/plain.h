@@ -75,6 +75,8 @@ bool WalkQuery(Query* query, NodeWalker walker, void* context);
 // The expressions of one query level: not those of subqueries in FROM and in WITH.
 bool WalkLevel(Query* query, NodeWalker walker, void* context);
 Node* MutateChildren(Node* node, NodeMutator mutator, void* context);
+// Replaces what WalkLevel visits; the nodes of FROM become copies.
+void MutateLevel(Query* query, NodeMutator mutator, void* context);
 
 // The ids of the occurrences that a global expression uses (lineage/scope.h).
 Bitmapset* OccurrencesIn(Node* node);

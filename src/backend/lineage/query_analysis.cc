@@ -20,10 +20,15 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/sysattr.h>
+#include <access/table.h>
+#include <catalog/pg_class.h>
 #include <miscadmin.h>
 #include <nodes/bitmapset.h>
 #include <nodes/nodeFuncs.h>
+#include <rewrite/rewriteHandler.h>
 #include <utils/lsyscache.h>
+#include <utils/regproc.h>
+#include <utils/rel.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -41,6 +46,8 @@ struct PlainAnalysis {
   PlainArray<const char*> settings;
   PlainArray<lineage::ProbedColumn> unindexed;
   PlainArray<const char*> unindexed_reasons;
+  PlainArray<Oid32> functions;
+  bool functions_read = false;
   bool key_is_not_null = false;
 };
 
@@ -78,10 +85,78 @@ lineage::ExitRequest KeyRequest(const lineage::Scope* top, AttributeNumber key_a
   return request;
 }
 
+// As the definition declares it.
+struct DeclaredReads {
+  bool is_declared;
+  const RelationId* relations;
+  int count;
+};
+
+// A view stands for what it reads.
+void ExpandDeclared(const DeclaredReads& declared, lineage::Expansion* expansion) {
+  for (int i = 0; i < declared.count; ++i) {
+    if (get_rel_relkind(declared.relations[i]) != RELKIND_VIEW) continue;
+    expansion->views.Add(declared.relations[i]);
+    Relation const view = table_open(declared.relations[i], AccessShareLock);
+    auto* const query = static_cast<Query*>(copyObjectImpl(get_view_query(view)));
+    table_close(view, NoLock);
+    lineage::ExpandViewBody(query, expansion);
+  }
+}
+
+// A relation whose rows functions read: every change of `columns` concerns the whole TVIEW.
+void AddWhole(RelationId relation, Bitmapset* columns, const char* reader,
+              PlainAnalysis* analysis) {
+  bool is_known = false;
+  for (lineage::ReadColumns& reads : analysis->reads) {
+    if (reads.relation != relation) continue;
+    is_known = true;
+    reads.columns = bms_union(reads.columns, columns);
+  }
+  if (!is_known) analysis->reads.Add({relation, columns});
+  auto* const path = lineage::MakePlain<PlainPath>();
+  path->source = relation;
+  path->strategy = Strategy::kFull;
+  path->relevant = columns;
+  path->description = reader;
+  analysis->paths.Add(path);
+}
+
+void AddBody(const lineage::FunctionBody& body, PlainAnalysis* analysis) {
+  lineage::FindSettings(body.query, &analysis->settings, &analysis->undetermined);
+  const lineage::Tree* const tree = lineage::BuildTree(body.query);
+  lineage::FindUndetermined(tree, &analysis->undetermined);
+  const char* const reader = OidIsValid(body.function)
+                                 ? psprintf("function %s reads it", format_procedure(body.function))
+                                 : "functions read it";
+  for (const lineage::ReadColumns& reads : tree->reads) {
+    AddWhole(reads.relation, reads.columns, reader, analysis);
+  }
+}
+
+void AddDeclared(const DeclaredReads& declared, PlainAnalysis* analysis) {
+  Bitmapset* const whole_row = bms_make_singleton(-FirstLowInvalidHeapAttributeNumber);
+  for (int i = 0; i < declared.count; ++i) {
+    if (get_rel_relkind(declared.relations[i]) == RELKIND_VIEW) continue;
+    AddWhole(declared.relations[i], whole_row, "functions read it", analysis);
+  }
+}
+
 // Runs inside pg::Call.
-void AnalyzePlain(const Query* query, AttributeNumber key_attribute, PlainAnalysis* analysis) {
-  Query* expanded = lineage::ExpandQuery(query, &analysis->views);
+void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const DeclaredReads& declared,
+                  PlainAnalysis* analysis) {
+  lineage::Expansion expansion;
+  expansion.reads_are_declared = declared.is_declared;
+  ExpandDeclared(declared, &expansion);
+  Query* expanded = lineage::ExpandQuery(query, &expansion);
+  analysis->views = expansion.views;
+  analysis->functions = expansion.functions;
+  analysis->functions_read =
+      expansion.inlined > 0 || !expansion.bodies.empty() || declared.count > 0;
   lineage::RefuseUntrackable(expanded);
+  for (const lineage::FunctionBody& body : expansion.bodies) {
+    lineage::RefuseUntrackable(body.query);
+  }
   lineage::TrimUnreadColumns(expanded);
   lineage::FindSettings(expanded, &analysis->settings, &analysis->undetermined);
   lineage::Tree* tree = lineage::BuildTree(expanded);
@@ -94,6 +169,8 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, PlainAnalys
     analysis->paths.Add(lineage::WritePath(start));
   }
   FindUnindexed(analysis);
+  for (const lineage::FunctionBody& body : expansion.bodies) AddBody(body, analysis);
+  AddDeclared(declared, analysis);
 }
 
 std::vector<AttributeNumber> RelevantColumns(const Bitmapset* columns) {
@@ -165,17 +242,24 @@ absl::StatusOr<Analysis> CopyAnalysis(
         {plain.unindexed[i].relation, plain.unindexed[i].attribute, plain.unindexed_reasons[i]});
   }
   analysis.key_is_not_null = plain.key_is_not_null;
+  analysis.functions.assign(plain.functions.begin(), plain.functions.end());
+  analysis.functions_read = plain.functions_read;
   return analysis;
 }
 
 }  // namespace
 
 absl::StatusOr<Analysis> AnalyzeQuery(
-    const Query* query, AttributeNumber key_attribute,
+    const Query* query, AttributeNumber key_attribute, const AnalysisOptions& options,
     absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview) {
   TVIEWS_ASSIGN_OR_RETURN(pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews lineage"));
   PlainAnalysis plain;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { AnalyzePlain(query, key_attribute, &plain); }));
+  DeclaredReads declared = {};
+  if (options.function_reads.has_value()) {
+    declared = {true, options.function_reads->data(),
+                static_cast<int>(options.function_reads->size())};
+  }
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { AnalyzePlain(query, key_attribute, declared, &plain); }));
   return CopyAnalysis(plain, is_tview);
 }
 

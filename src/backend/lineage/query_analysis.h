@@ -4,16 +4,16 @@
 // Sharing: private to one process
 // Errors:  returns Status; a query that cannot be a TVIEW is refused with detail and hint
 //
-// In order: expand views and CTEs (lineage_expand), refuse what cannot be tracked (lineage_checks),
-// drop what nobody reads (lineage_trim),
-// number the occurrences of every level (lineage_scope), reduce outer joins and see where
-// conditions lead (lineage_joins), find how levels are left (lineage_exits), give every occurrence
-// one path towards the key (lineage_paths), follow and shorten it (lineage_route), and write it as
-// a query (lineage_sql).
+// In order: expand views, functions in SQL and CTEs (lineage_expand), refuse what cannot be tracked
+// (lineage_checks), drop what nobody reads (lineage_trim), number the occurrences of every level
+// (lineage_scope), reduce outer joins and see where conditions lead (lineage_joins), find how
+// levels are left (lineage_exits), give every occurrence one path towards the key (lineage_paths),
+// follow and shorten it (lineage_route), and write it as a query (lineage_sql).
 
 #ifndef PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
 #define PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +33,12 @@ struct SuggestedIndex {
   std::string reason;  // the condition that looks rows up
 };
 
+// What a definition says of itself beside its query (tview/options.h).
+struct AnalysisOptions {
+  // pg_tviews.function_reads: what functions read whose bodies cannot be read.
+  std::optional<std::vector<RelationId>> function_reads;
+};
+
 struct Analysis {
   std::vector<SourceLineage> sources;    // by relation id
   std::vector<RelationId> nested_views;  // plain views that the query reads, at any depth
@@ -41,12 +47,15 @@ struct Analysis {
   std::vector<std::string> undetermined;
   std::vector<SuggestedIndex> suggested_indexes;
   std::vector<std::string> settings;  // that the result is known to depend on, by name
+  std::vector<Oid32> functions;       // of users, on which the query depends by whatever way
+  bool functions_read = false;        // some of the sources are read by functions
 };
 
 // `query` is the view's query as parse analysis leaves it (or as pg_rewrite holds it), and
 // `key_attribute` the number of the key in its target list. `is_tview` tells whether a relation is
 // a TVIEW.
 absl::StatusOr<Analysis> AnalyzeQuery(const Query* query, AttributeNumber key_attribute,
+                                      const AnalysisOptions& options,
                                       absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview);
 
 }  // namespace tviews::backend

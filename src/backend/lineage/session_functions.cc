@@ -199,4 +199,14 @@ void RefuseSessionFunctions(const Query* query) {
   VisitNode(reinterpret_cast<Node*>(const_cast<Query*>(query)), &search);
 }
 
+void RefuseSessionFunction(Oid32 function) {
+  Search search;
+  VisitFunction(function, &search);
+}
+
+void RefuseSessionDefaults(Oid32 function, int arguments) {
+  Search search;
+  VisitDefaults(function, arguments, &search);
+}
+
 }  // namespace tviews::backend::lineage

@@ -7,6 +7,8 @@
 #ifndef PG_TVIEWS_BACKEND_LINEAGE_SESSION_FUNCTIONS_H_
 #define PG_TVIEWS_BACKEND_LINEAGE_SESSION_FUNCTIONS_H_
 
+#include "shared/types.h"
+
 struct Query;
 
 namespace tviews::backend::lineage {
@@ -15,6 +17,10 @@ namespace tviews::backend::lineage {
 // functions in SQL, whose bodies are read, and in defaults of parameters. `query` has been
 // expanded.
 void RefuseSessionFunctions(const Query* query);
+
+// The same of what one function does, and of the defaults that a call with so many arguments takes.
+void RefuseSessionFunction(Oid32 function);
+void RefuseSessionDefaults(Oid32 function, int arguments);
 
 }  // namespace tviews::backend::lineage
 

@@ -13,6 +13,7 @@
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/create.h"
 #include "backend/tview/facts.h"
+#include "backend/tview/function_reads.h"
 #include "backend/tview/key_type.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
@@ -232,6 +233,12 @@ absl::StatusOr<DefinitionSettings> SettingsOf(const Foundling& foundling) {
   return pg::SettingsInForce();
 }
 
+// Metadata that came along as a copy of the whole database have its ids.
+absl::StatusOr<std::string> OptionsOf(const Foundling& foundling) {
+  if (foundling.is_copy) return foundling.options;
+  return WithIds(foundling.options);
+}
+
 // A label may come from anybody: a table tv_x is no other entity than x, whatever it says.
 absl::StatusOr<std::string> EntityOf(const Foundling& foundling) {
   TVIEWS_ASSIGN_OR_RETURN(const char* const table,
@@ -265,7 +272,10 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
   TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeView(view, foundling.key_column));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string members, OptionsOf(foundling));
+  TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(members));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis,
+                          AnalyzeView(view, foundling.key_column, options));
   TVIEWS_ASSIGN_OR_RETURN(const std::string entity, EntityOf(foundling));
   const std::vector<RelationId> sources = SourcesOf(analysis);
   // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
@@ -283,9 +293,10 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
                       .definition = foundling.definition.empty() ? text : foundling.definition,
                       .fill_snapshot = "",
                       .fill_creator = "",
-                      .options = foundling.options,
+                      .options = members,
                       .settings = settings,
                       .analysis = analysis}));
+  TVIEWS_RETURN_IF_ERROR(DependOnFunctions(view, analysis));
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", foundling.table, {{"definition", text}}));
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));

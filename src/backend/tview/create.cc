@@ -10,6 +10,7 @@
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/defining_query.h"
 #include "backend/tview/fill.h"
+#include "backend/tview/function_reads.h"
 #include "backend/tview/key_type.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/report.h"
@@ -149,18 +150,20 @@ absl::Status CreateIndexes(const TviewName& name, RelationId table, const Defini
 
 // The texts of lookups must not depend on the user's search path.
 absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key,
+                                       const AnalysisOptions& options,
                                        const DefinitionSettings& settings) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
-  return DeriveLineage(tree, key);
+  return DeriveLineage(tree, key, options);
 }
 
 // What counts is what the view reads, which the server has looked up once more.
 absl::StatusOr<Analysis> AnalyzeAsOwner(RelationId view, const std::string& key_column,
+                                        const AnalysisOptions& options,
                                         const DefinitionSettings& settings) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
-  return AnalyzeView(view, key_column);
+  return AnalyzeView(view, key_column, options);
 }
 
 // Locks are held on `expected`. Names may have come to mean something else while they were waited
@@ -171,7 +174,7 @@ absl::Status CheckReadsTheSame(const TviewName& name, const Analysis& expected,
   std::vector<RelationId> read = SourcesOf(actual);
   std::sort(locked.begin(), locked.end());
   std::sort(read.begin(), read.end());
-  if (locked == read) return absl::OkStatus();
+  if (locked == read && expected.functions == actual.functions) return absl::OkStatus();
   return pg::MakeError(absl::StatusCode::kAborted,
                        {.message = "names in the query of TVIEW \"" + name.entity +
                                    "\" changed their meaning while it was created",
@@ -211,7 +214,9 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                           ParseDefiningQuery(request.query, request.column_names));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, request.key));
   TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, SettingsFor(request));
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis expected, DeriveAsOwner(query.tree, key, settings));
+  TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(request.options));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis expected,
+                          DeriveAsOwner(query.tree, key, options, settings));
   const CreationProgress progress(name.entity);
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(expected)));
   // Again: whoever held the locks may have created it.
@@ -222,9 +227,11 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId view, FindRelation(name.schema, name.view));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, FindRelation(name.schema, name.table));
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
+  TVIEWS_RETURN_IF_ERROR(DependOnFunctions(view, expected));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   const std::string& key_column = query.columns[key - 1].name;
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeAsOwner(view, key_column, settings));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis,
+                          AnalyzeAsOwner(view, key_column, options, settings));
   TVIEWS_RETURN_IF_ERROR(CheckReadsTheSame(name, expected, analysis));
 
   if (!request.with_no_data) {

@@ -57,8 +57,9 @@ absl::Status ReadOurOption(const DefElem* option, const std::string& value, Opti
       return pg::MakeError(absl::StatusCode::kInvalidArgument,
                            {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
                             .hint = "The parameters are pg_tviews.entity, pg_tviews.key, "
-                                    "pg_tviews.notify, pg_tviews.feed, and the "
-                                    "settings that a TVIEW keeps, such as pg_tviews.timezone."});
+                                    "pg_tviews.notify, pg_tviews.feed, "
+                                    "pg_tviews.function_reads, and the settings "
+                                    "that a TVIEW keeps, such as pg_tviews.timezone."});
     }
     options->others += (options->others.empty() ? "" : ", ") + member;
   }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "backend/tview/create.h"
+#include "backend/tview/function_reads.h"
 #include "backend/tview/names.h"
 #include "backend/tview/stored_lineage.h"
 #include "shared/no_destructor.h"
@@ -128,7 +129,7 @@ absl::StatusOr<Dropped> ReadDrop(const std::string& log_id) {
   request.name.view = column.TextOrNothing();
   request.query = column.TextOrNothing();
   request.key = column.TextOrNothing();
-  request.options = column.TextOrNothing();
+  TVIEWS_ASSIGN_OR_RETURN(request.options, WithIds(column.TextOrNothing()));
   request.storage.access_method = column.TextOrNothing();
   request.storage.tablespace = column.TextOrNothing();
   dropped.owner = column.TextOrNothing();
@@ -235,7 +236,9 @@ absl::Status NoteTableDrop(RelationId tview) {
               "SELECT jsonb_build_object('schema', (SELECT nspname FROM pg_namespace"
               " WHERE oid = c.relnamespace),"
               " 'name', c.relname, 'owner', pg_get_userbyid(c.relowner),"
-              " 'key', m.key_column, 'options', m.options - 'undetermined' - 'settings',"
+              " 'key', m.key_column, 'options', ",
+              WithNames("(m.options - 'undetermined' - 'settings')"),
+              ","
               " 'view', 'v_' || m.entity, 'storage', to_jsonb(coalesce(c.reloptions, '{}')),"
               " 'access_method', (SELECT amname FROM pg_am WHERE oid = c.relam),"
               " 'tablespace', (SELECT spcname FROM pg_tablespace WHERE oid ="

@@ -59,7 +59,8 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
-                           " array_to_string(m.dependencies, ' '), " +
+                           " array_to_string(m.dependencies, ' '),"
+                           " left(right(m.options::text, -1), -1), " +
                                pg::SettingsColumns("m.options -> 'settings'") + " FROM " + meta +
                                " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
                            {std::to_string(tview)}));
@@ -75,6 +76,7 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   facts.key_column = column.Text();
   facts.owner = column.Oid();
   facts.dependencies = column.Numbers<RelationId>();
+  facts.options = column.Text();
   facts.settings = pg::ReadSettings(&column);
   TVIEWS_RETURN_IF_ERROR(column.End());
   TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));

@@ -35,6 +35,7 @@ struct TviewFacts {
   std::string key_column;  // not quoted
   RoleId owner = 0;
   DefinitionSettings settings;  // what the query runs with
+  std::string options;          // members of a JSON object
 };
 
 absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview);

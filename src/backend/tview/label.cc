@@ -3,6 +3,7 @@
 #include <string>
 
 #include "backend/tview/facts.h"
+#include "backend/tview/function_reads.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
@@ -87,8 +88,9 @@ absl::Status WriteLabel(RelationId tview) {
       pg::ExecuteSqlLatest("SELECT CASE options WHEN '{}' THEN"
                            " json_build_object('entity', $1, 'key', $2, 'view', $3) ELSE"
                            " json_build_object('entity', $1, 'key', $2, 'view', $3,"
-                           " 'options', options) END::text FROM " +
-                               meta + " WHERE tview = $4::oid",
+                           " 'options', " +
+                               WithNames("options") + ") END::text FROM " + meta +
+                               " WHERE tview = $4::oid",
                            {facts.entity, facts.key_column, facts.view, std::to_string(tview)}));
   const ObjectAddress object = AddressOf(tview);
   return pg::Call([&] {

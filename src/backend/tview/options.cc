@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "backend/ddl/audit_log.h"
 #include "backend/tview/facts.h"
+#include "backend/tview/function_reads.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/stored_lineage.h"
 #include "shared/pg/boundary/error.h"
@@ -51,8 +52,8 @@ absl::Status Unrecognized(const std::string& name) {
       absl::StatusCode::kInvalidArgument,
       {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
        .hint = "The parameters that can be changed are pg_tviews.notify, pg_tviews.feed, "
-               "pg_tviews.refresh_timeout, pg_tviews.refresh_memory, and the settings that a "
-               "TVIEW keeps, such as pg_tviews.timezone."});
+               "pg_tviews.refresh_timeout, pg_tviews.refresh_memory, pg_tviews.function_reads, "
+               "and the settings that a TVIEW keeps, such as pg_tviews.timezone."});
 }
 
 bool IsLimit(std::string_view name) {
@@ -100,6 +101,7 @@ struct Changes {
   std::string set;
   std::string reset;
   DefinitionSettings settings;  // of the server
+  bool changes_lineage = false;
 };
 
 // Reset is what a new TVIEW would get: the session's value.
@@ -121,7 +123,11 @@ absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
   if (const char* const setting = pg::DefinitionSettingNamed(name)) {
     return ReadSetting(setting, option, is_set, changes);
   }
-  if (name != "notify" && name != "feed" && !IsLimit(name)) return Unrecognized(name);
+  const bool is_of_lineage = name == "function_reads";
+  if (name != "notify" && name != "feed" && !IsLimit(name) && !is_of_lineage) {
+    return Unrecognized(name);
+  }
+  changes->changes_lineage |= is_of_lineage;
   if (!is_set) {
     absl::StrAppend(&changes->reset, changes->reset.empty() ? "" : ",", name);
     return absl::OkStatus();
@@ -207,6 +213,10 @@ absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option) {
     return "\"feed\": \"" + value + "\"";
   }
   if (IsLimit(name)) return LimitAsJson(std::string(name), option);
+  if (name == "function_reads") {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string value, Text(option));
+    return FunctionReadsAsJson(value);
+  }
   return std::string();
 }
 
@@ -236,6 +246,10 @@ absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
   }
   TVIEWS_RETURN_IF_ERROR(ChangeOptions(tview, "{" + changes.set + "}", "{" + changes.reset + "}"));
   TVIEWS_RETURN_IF_ERROR(ChangeSettings(tview, changes.settings));
+  if (changes.changes_lineage) {
+    TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
+    TVIEWS_RETURN_IF_ERROR(NoteTview(tview));
+  }
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("ALTER", tview,
                                         {{"command", "ALTER TABLE"},
                                          {"set", "{" + changes.set + "}", AuditDetail::kJson},

@@ -122,12 +122,13 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::str
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query, ParseDefiningQuery(definition, {}));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, wanted_key));
   TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, pg::SettingsInForce());
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveLineage(query.tree, key));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveLineage(query.tree, key, {}));
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
   const std::string& key_column = query.columns[key - 1].name;
   TVIEWS_RETURN_IF_ERROR(EnsurePrimaryKey(table, key_column));
   TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_column));
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
+  TVIEWS_RETURN_IF_ERROR(DependOnFunctions(view, analysis));
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,
                                          .entity = name.entity,

@@ -10,6 +10,7 @@
 #include "backend/capture/trigger_installation.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/facts.h"
+#include "backend/tview/function_reads.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
@@ -23,6 +24,10 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/table.h>
+#include <access/xact.h>
+#include <catalog/dependency.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_proc.h>
 #include <nodes/parsenodes.h>
 #include <rewrite/rewriteHandler.h>
 #include <storage/lmgr.h>
@@ -47,7 +52,8 @@ absl::StatusOr<const Query*> ViewQuery(RelationId view) {
 absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
-  return AnalyzeView(tview.backing_view, tview.key_column, tview.dependencies);
+  TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(tview.options));
+  return AnalyzeView(tview.backing_view, tview.key_column, options, tview.dependencies);
 }
 
 // Everything that deriving the lineage of `tview` reads.
@@ -79,14 +85,16 @@ absl::StatusOr<bool> LockTview(RelationId tview) {
 }  // namespace
 
 absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+                                       const AnalysisOptions& options,
                                        const std::vector<RelationId>& former) {
-  TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, pg::IsTview));
+  TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, options, pg::IsTview));
   TVIEWS_RETURN_IF_ERROR(CheckSources(SourcesOf(analysis), former));
   TVIEWS_RETURN_IF_ERROR(CheckRowSecurityBehind(analysis.nested_views));
   return analysis;
 }
 
 absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+                                     const AnalysisOptions& options,
                                      const std::vector<RelationId>& former) {
   TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(view));
   TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key,
@@ -99,13 +107,36 @@ absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_col
                           .detail = "The metadata say that it is the key of the TVIEW.",
                           .sqlstate = "42703"});
   }
-  return DeriveLineage(query, key, former);
+  return DeriveLineage(query, key, options, former);
 }
 
 std::vector<RelationId> SourcesOf(const Analysis& analysis) {
   std::vector<RelationId> sources;
   for (const SourceLineage& source : analysis.sources) sources.push_back(source.source);
   return sources;
+}
+
+absl::Status DependOnFunctions(RelationId view, const Analysis& analysis) {
+  std::vector<RelationId> relations;
+  if (analysis.functions_read) {
+    relations = SourcesOf(analysis);
+    relations.insert(relations.end(), analysis.nested_views.begin(), analysis.nested_views.end());
+  }
+  return pg::Call([&] {
+    const ObjectAddress dependent = {RelationRelationId, view, 0};
+    for (const Oid of : {ProcedureRelationId, RelationRelationId}) {
+      deleteDependencyRecordsForClass(RelationRelationId, view, of, DEPENDENCY_NORMAL);
+    }
+    for (const Oid32 function : analysis.functions) {
+      const ObjectAddress referenced = {ProcedureRelationId, function, 0};
+      recordDependencyOn(&dependent, &referenced, DEPENDENCY_NORMAL);
+    }
+    for (const RelationId relation : relations) {
+      const ObjectAddress referenced = {RelationRelationId, relation, 0};
+      recordDependencyOn(&dependent, &referenced, DEPENDENCY_NORMAL);
+    }
+    CommandCounterIncrement();
+  });
 }
 
 absl::Status CaptureSources(const std::vector<SourceLineage>& sources) {
@@ -173,6 +204,7 @@ absl::Status Rederive(
     TVIEWS_RETURN_IF_ERROR(lock(sources, released));
   }
   TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
+  TVIEWS_RETURN_IF_ERROR(DependOnFunctions(facts.backing_view, analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
   if (is_same) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());

@@ -27,16 +27,22 @@ namespace tviews::backend {
 // Analyses `tree`, whose output column `key` identifies a row, and checks that its sources may be
 // sources for the current user; see CheckSources for `former`.
 absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+                                       const AnalysisOptions& options,
                                        const std::vector<RelationId>& former = {});
 
 // The analysis of the query of `view`, whose column `key_column` identifies a row.
 absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+                                     const AnalysisOptions& options,
                                      const std::vector<RelationId>& former = {});
 
 // Fails if TVIEWs read each other.
 absl::Status CheckForCycles();
 
 std::vector<RelationId> SourcesOf(const Analysis& analysis);
+
+// Makes `view`, a backing view, depend on the functions that its query calls by whatever way and on
+// what they read: the server records such dependencies for what a query names only.
+absl::Status DependOnFunctions(RelationId view, const Analysis& analysis);
 
 // Installs the capture triggers on those of `sources` that are no TVIEWs.
 absl::Status CaptureSources(const std::vector<SourceLineage>& sources);

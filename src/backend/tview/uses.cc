@@ -22,7 +22,8 @@ namespace {
 constexpr char kByRule[] =
     " WHERE EXISTS (SELECT FROM used JOIN pg_rewrite r ON r.oid = used.object"
     " AND used.class = 'pg_rewrite'::regclass"
-    " WHERE r.ev_class = m.backing_view OR r.ev_class = ANY (m.nested_views))";
+    " WHERE r.ev_class = m.backing_view OR r.ev_class = ANY (m.nested_views))"
+    " OR m.backing_view::oid IN (SELECT object FROM used WHERE class = 'pg_class'::regclass)";
 
 struct Tables {
   std::string meta;
@@ -43,10 +44,13 @@ std::string OidArray(const std::vector<Oid32>& ids) {
 constexpr char kUsedBy[] =
     " SELECT d.classid, d.objid FROM pg_depend d"
     " JOIN used ON d.refclassid = used.class AND d.refobjid = used.object"
-    " WHERE used.class <> 'pg_rewrite'::regclass AND d.classid IN ('pg_proc'::regclass,"
+    " WHERE used.class NOT IN ('pg_rewrite'::regclass, 'pg_class'::regclass)"
+    " AND (d.classid IN ('pg_proc'::regclass,"
     " 'pg_operator'::regclass, 'pg_cast'::regclass, 'pg_opclass'::regclass,"
     " 'pg_opfamily'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass,"
-    " 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass, 'pg_rewrite'::regclass)";
+    " 'pg_ts_config'::regclass, 'pg_ts_dict'::regclass, 'pg_rewrite'::regclass)"
+    // Backing views depend on what functions call.
+    " OR d.classid = 'pg_class'::regclass AND d.deptype = 'n' AND d.objsubid = 0)";
 
 // Dependencies on what initdb has pinned are not recorded: functions of text search are found in
 // the trees of the views.
