@@ -401,7 +401,7 @@ void ReadBodies(Expansion* expansion) {
     const CalledFunction called = expansion->called[i];
     const Frame outside = {nullptr, nullptr, InvalidOid, called.caller, called.caller, expansion};
     ListCell* cell;
-    foreach (cell, QueriesOf(called, expansion->reads_are_declared)) {
+    foreach (cell, QueriesOf(called, expansion)) {
       Frame frame = outside.OfFunction(lfirst_node(Query, cell), called.function);
       frame.outer = nullptr;
       Expand(frame);

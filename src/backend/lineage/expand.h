@@ -34,6 +34,9 @@ struct CalledFunction {
 struct Expansion {
   // The definition says what functions read whose bodies cannot be read (pg_tviews.function_reads).
   bool reads_are_declared = false;
+  // Functions that nobody knows what they read are noted instead of refused.
+  bool accepts_unknown = false;
+  PlainArray<const char*> unknown;    // of those
   PlainArray<RelationId> views;       // plain views, each once
   PlainArray<Oid32> functions;        // of users, that it calls by whatever way, each once
   PlainArray<CalledFunction> called;  // those of them that did not become part of the query
@@ -41,7 +44,8 @@ struct Expansion {
   int inlined = 0;
 };
 
-// A changed copy of `query`. Refuses functions that nobody knows what they read.
+// A changed copy of `query`. Refuses functions that nobody knows what they read, unless that is
+// accepted.
 Query* ExpandQuery(const Query* query, Expansion* expansion);
 
 // The same in place, for the query of a view that functions read: one more body.

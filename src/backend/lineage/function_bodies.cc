@@ -346,9 +346,9 @@ HeapTuple FunctionTuple(Oid function) {
            errmsg("it is not known what function %s reads", format_procedure(function)),
            errdetail("It is STABLE, and its body cannot be read: a change of a table that it "
                      "reads would not be seen."),
-           errhint("Create the TVIEW WITH (pg_tviews.function_reads = 'table, ...'), or 'none' "
-                   "if its functions read no table; or write the function in SQL, or IMMUTABLE if "
-                   "its result depends on its arguments only.")));
+           errhint("Say what the functions of the TVIEW read, WITH (pg_tviews.function_reads = "
+                   "'table, ...') or 'none', also in ALTER TABLE ... SET; or write the function "
+                   "in SQL, or IMMUTABLE if its result depends on its arguments only.")));
   pg_unreachable();
 }
 
@@ -399,7 +399,7 @@ Query* SubqueryFor(const RangeTblEntry* rte) {
   return AsRows(body, types, call, FormOf(function)->proisstrict);
 }
 
-List* QueriesOf(const CalledFunction& called, bool reads_are_declared) {
+List* QueriesOf(const CalledFunction& called, Expansion* expansion) {
   HeapTuple const function = FunctionTuple(called.function);
   if (function == nullptr || FormOf(function)->provolatile != PROVOLATILE_STABLE) return NIL;
   RefuseSessionFunction(called.function);
@@ -409,7 +409,10 @@ List* QueriesOf(const CalledFunction& called, bool reads_are_declared) {
   } else if (OidIsValid(getExtensionOfObject(ProcedureRelationId, called.function))) {
     return NIL;
   }
-  if (!reads_are_declared) RefuseUnknown(called.function);
+  if (expansion->reads_are_declared) return NIL;
+  if (!expansion->accepts_unknown) RefuseUnknown(called.function);
+  expansion->unknown.Add(
+      psprintf("it is not known what function %s reads", format_procedure(called.function)));
   return NIL;
 }
 

@@ -35,7 +35,7 @@ Query* SubqueryFor(const RangeTblEntry* rte);
 
 // The queries of a function that stands beside the query; none of one that is IMMUTABLE, which is
 // believed. Raises where nobody knows what it reads, unless the definition declares it.
-List* QueriesOf(const CalledFunction& called, bool reads_are_declared);
+List* QueriesOf(const CalledFunction& called, Expansion* expansion);
 
 }  // namespace tviews::backend::lineage
 

@@ -88,6 +88,7 @@ lineage::ExitRequest KeyRequest(const lineage::Scope* top, AttributeNumber key_a
 // As the definition declares it.
 struct DeclaredReads {
   bool is_declared;
+  bool accepts_unknown;
   const RelationId* relations;
   int count;
 };
@@ -147,10 +148,12 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const Decla
                   PlainAnalysis* analysis) {
   lineage::Expansion expansion;
   expansion.reads_are_declared = declared.is_declared;
+  expansion.accepts_unknown = declared.accepts_unknown;
   ExpandDeclared(declared, &expansion);
   Query* expanded = lineage::ExpandQuery(query, &expansion);
   analysis->views = expansion.views;
   analysis->functions = expansion.functions;
+  analysis->undetermined = expansion.unknown;
   analysis->functions_read =
       expansion.inlined > 0 || !expansion.bodies.empty() || declared.count > 0;
   lineage::RefuseUntrackable(expanded);
@@ -255,9 +258,11 @@ absl::StatusOr<Analysis> AnalyzeQuery(
   TVIEWS_ASSIGN_OR_RETURN(pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews lineage"));
   PlainAnalysis plain;
   DeclaredReads declared = {};
+  declared.accepts_unknown = options.is_of_before;
   if (options.function_reads.has_value()) {
-    declared = {true, options.function_reads->data(),
-                static_cast<int>(options.function_reads->size())};
+    declared.is_declared = true;
+    declared.relations = options.function_reads->data();
+    declared.count = static_cast<int>(options.function_reads->size());
   }
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] { AnalyzePlain(query, key_attribute, declared, &plain); }));
   return CopyAnalysis(plain, is_tview);

@@ -37,6 +37,8 @@ struct SuggestedIndex {
 struct AnalysisOptions {
   // pg_tviews.function_reads: what functions read whose bodies cannot be read.
   std::optional<std::vector<RelationId>> function_reads;
+  // A TVIEW of before such things were refused: it stays, and is reported as not determined.
+  bool is_of_before = false;
 };
 
 struct Analysis {

@@ -1,6 +1,7 @@
 #include "backend/tview/function_reads.h"
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -100,16 +101,21 @@ absl::StatusOr<std::string> WithIds(const std::string& members) {
 absl::StatusOr<AnalysisOptions> AnalysisOptionsOf(const std::string& members) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT pg_catalog.array_to_string(ARRAY(SELECT"
+      pg::ExecuteSqlLatest("SELECT options.value ? 'function_reads',"
+                           " options.value ->> 'undetermined' = 'true',"
+                           " pg_catalog.array_to_string(ARRAY(SELECT"
                            " pg_catalog.jsonb_array_elements_text(options.value ->"
-                           " 'function_reads')), ' ') FROM (SELECT $1::pg_catalog.jsonb) AS"
-                           " options (value) WHERE options.value ? 'function_reads'",
+                           " 'function_reads')), ' ')"
+                           " FROM (SELECT $1::pg_catalog.jsonb) AS options (value)",
                            {"{" + members + "}"}));
+  pg::RowReader column(found.rows.at(0));
   AnalysisOptions options;
-  if (found.rows.empty()) return options;
-  pg::RowReader column(found.rows[0]);
-  options.function_reads = column.Numbers<RelationId>();
+  const bool is_declared = column.IsTrue();
+  // Those of before have been reported for what is refused now.
+  options.is_of_before = column.IsTrue();
+  std::vector<RelationId> relations = column.Numbers<RelationId>();
   TVIEWS_RETURN_IF_ERROR(column.End());
+  if (is_declared) options.function_reads = std::move(relations);
   return options;
 }
 
