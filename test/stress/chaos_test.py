@@ -243,6 +243,8 @@ class Chaos:
     def check(self, round_number):
         self.reconnect()
         run(self.connection, "SELECT pg_tviews_resume()")
+        # One whose refresh was cancelled, or whose lock was not to be had, stands aside until it is tried again.
+        wait_until(lambda: value(self.connection, "SELECT count(*) FROM pg_tview_behind") == 0, "all to catch up")
         check_equal(self.connection, f"seed {SEED}, round {round_number}, after {dict(self.counts)}")
         early = run(self.connection, """SELECT gid FROM pg_prepared_xacts, pg_tview_frontier
             WHERE database = current_database() AND pg_visible_in_snapshot(transaction::text::xid8, snapshot)""")
