@@ -2,6 +2,7 @@
 
 #include "backend/lineage/joins.h"
 #include "backend/lineage/recursion.h"
+#include "shared/pg/server/image_equality.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/sysattr.h>
@@ -37,7 +38,7 @@ MatesBlock ClauseOf(const Scope* scope, List* clauses, const char* name) {
 
 // LINEAGE F6: under an equality that is not image equality the use above must be the same one.
 bool EqualityFits(Node* expr, Oid clause_equality, const ExitColumn& column) {
-  if (IsImageEqual(exprType(expr), exprCollation(expr))) return true;
+  if (pg::IsImageEqual(exprType(expr), exprCollation(expr))) return true;
   return OidIsValid(column.equality) &&
          equality_ops_are_compatible(column.equality, clause_equality) &&
          column.equality_collation == exprCollation(expr);
@@ -275,7 +276,7 @@ bool SetEqualityFits(Node* node, const ExitRequest& request) {
     for (const ExitColumn& column : request.columns) {
       const Oid type = list_nth_oid(operation->colTypes, column.number - 1);
       const Oid collation = list_nth_oid(operation->colCollations, column.number - 1);
-      if (IsImageEqual(type, collation)) continue;
+      if (pg::IsImageEqual(type, collation)) continue;
       if (!OidIsValid(column.equality) || column.equality_collation != collation ||
           !equality_ops_are_compatible(column.equality, EqualityOperatorOf(type))) {
         return false;

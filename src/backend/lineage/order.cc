@@ -2,6 +2,7 @@
 
 #include "backend/lineage/columns.h"
 #include "backend/lineage/joins.h"
+#include "shared/pg/server/image_equality.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/genam.h>
@@ -227,7 +228,7 @@ bool IsCoarse(TypeId type, int typmod, Oid32 collation) {
   int base_typmod = typmod;
   const Oid base = getBaseTypeAndTypmod(type, &base_typmod);
   // All values of char(n) are padded to the same length.
-  if (base == BPCHAROID && base_typmod > 0) return !IsImageEqual(TEXTOID, collation);
+  if (base == BPCHAROID && base_typmod > 0) return !pg::IsImageEqual(TEXTOID, collation);
   if (base == NUMERICOID) return base_typmod < 0;  // else all have the same scale
   if (OidIsValid(get_element_type(base))) {
     return IsCoarse(get_element_type(base), base_typmod, collation);
@@ -236,7 +237,7 @@ bool IsCoarse(TypeId type, int typmod, Oid32 collation) {
     return IsCoarse(get_range_subtype(base), -1, get_range_collation(base));
   }
   if (get_typtype(base) == TYPTYPE_COMPOSITE) return IsCoarseRow(base);
-  return !IsImageEqual(base, collation);
+  return !pg::IsImageEqual(base, collation);
 }
 
 bool IsCoarse(Node* expr) {

@@ -2,7 +2,6 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
-#include <access/nbtree.h>
 #include <access/table.h>
 #include <access/transam.h>
 #include <catalog/pg_attribute.h>
@@ -164,16 +163,6 @@ Node* WithCollation(Node* expr, Oid32 collation) {
   collate->collOid = collation;
   collate->location = -1;
   return reinterpret_cast<Node*>(collate);
-}
-
-bool IsImageEqual(TypeId type, Oid32 collation) {
-  TypeCacheEntry* entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
-  if (!OidIsValid(entry->btree_opf)) return false;
-  const Oid procedure = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
-                                          entry->btree_opintype, BTEQUALIMAGE_PROC);
-  if (!OidIsValid(procedure)) return false;
-  return DatumGetBool(
-      OidFunctionCall1Coll(procedure, collation, ObjectIdGetDatum(entry->btree_opintype)));
 }
 
 bool CollationsAgree(Oid32 left, Oid32 right) {

@@ -93,8 +93,6 @@ bool IsStrictExpression(Node* expr);
 Node* StripRelabel(Node* node);
 // `expr` under `collation`: what stands for a column of a subquery keeps the column's.
 Node* WithCollation(Node* expr, Oid32 collation);
-// True if a btree class of `type` under `collation` says that equal values have equal images.
-bool IsImageEqual(TypeId type, Oid32 collation);
 // True if values that are equal under one of the collations are equal under the other.
 bool CollationsAgree(Oid32 left, Oid32 right);
 // True if the operator is the equality of a btree or hash operator family.

@@ -1,6 +1,7 @@
 #include "backend/lineage/recursion.h"
 
 #include "backend/lineage/joins.h"
+#include "shared/pg/server/image_equality.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <nodes/bitmapset.h>
@@ -32,7 +33,7 @@ bool HasOwnLimit(const Query* query) {
 
 bool AreImageEqual(const PlainArray<Expr*>& expressions) {
   for (Expr* expr : expressions) {
-    if (!IsImageEqual(exprType(AsNode(expr)), exprCollation(AsNode(expr)))) return false;
+    if (!pg::IsImageEqual(exprType(AsNode(expr)), exprCollation(AsNode(expr)))) return false;
   }
   return true;
 }

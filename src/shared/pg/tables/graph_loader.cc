@@ -17,6 +17,7 @@
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/definition_settings.h"
+#include "shared/pg/server/image_equality.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
@@ -24,8 +25,6 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
-#include <access/nbtree.h>
-#include <access/transam.h>
 #include <catalog/pg_operator.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
@@ -101,16 +100,6 @@ OperatorName NameOfOperator(Oid32 id) {
   return name;
 }
 
-// Of the functions that say whether equality is that of images only the server's are asked: others
-// would run here as whoever loads the graph. Without an answer keys are compared.
-bool IsImageEqual(const TypeCacheEntry* type, Oid32 collation) {
-  const Oid procedure = get_opfamily_proc(type->btree_opf, type->btree_opintype,
-                                          type->btree_opintype, BTEQUALIMAGE_PROC);
-  if (!OidIsValid(procedure) || procedure >= FirstNormalObjectId) return false;
-  return DatumGetBool(
-      OidFunctionCall1Coll(procedure, collation, ObjectIdGetDatum(type->btree_opintype)));
-}
-
 // The equality under which keys of the type are unique, and whether it is image equality; the
 // order. A type that has lost an operator concerns its TVIEW alone: the names that are left raise
 // where they are used.
@@ -119,11 +108,10 @@ absl::Status DescribeKeyType(TypeId type, Oid32 collation, TviewDefinition* tvie
   std::optional<OperatorName> greater;
   bool image_equal = false;
   TVIEWS_RETURN_IF_ERROR(Call([&] {
-    TypeCacheEntry* const entry =
-        lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_GT_OPR | TYPECACHE_BTREE_OPFAMILY);
+    TypeCacheEntry* const entry = lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_GT_OPR);
     if (OidIsValid(entry->eq_opr)) equality = NameOfOperator(entry->eq_opr);
     if (OidIsValid(entry->gt_opr)) greater = NameOfOperator(entry->gt_opr);
-    image_equal = OidIsValid(entry->btree_opf) && IsImageEqual(entry, collation);
+    image_equal = IsImageEqual(type, collation);
   }));
   if (equality.has_value()) tview->key_equality = equality->text();
   if (greater.has_value()) tview->key_greater = greater->text();
