@@ -24,6 +24,7 @@ END $$;
 CALL make();
 TABLE state;
 DROP VIEW v_a;
+DROP VIEW v_a CASCADE;
 DROP TABLE tv_a;
 DROP TABLE tv_b;
 TABLE state;
