@@ -48,6 +48,8 @@ struct TviewDefinition {
   bool key_is_image_equal = false;
   // The key can be NULL in the backing view's result only if this is false.
   bool key_is_not_null = false;
+  // Rows whose key is NULL come and go only with changes from which lineage leads to NULL.
+  bool tells_null_keys = false;
   RoleId owner = 0;
   DefinitionSettings settings;   // what the query runs with
   bool is_quarantined = false;   // as a whole

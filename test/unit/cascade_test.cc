@@ -40,11 +40,11 @@ class MapLookup : public KeyLookup {
  public:
   absl::Status Lookup(const TviewDefinition&, const SourceLineage&, const LineagePath& path,
                       const std::vector<std::string>& source_keys,
-                      absl::FunctionRef<void(std::string_view)> emit) override {
+                      absl::FunctionRef<void(std::optional<std::string_view>)> emit) override {
     asked.emplace_back(path.lookup, source_keys);
     if (!failure.ok()) return failure;
     for (const std::string& source_key : source_keys) {
-      for (const std::string& key : answers[source_key]) emit(key);
+      for (const auto& key : answers[source_key]) emit(key);
     }
     return absl::OkStatus();
   }
@@ -56,7 +56,7 @@ class MapLookup : public KeyLookup {
 
   absl::Status interrupt;
   int checks = 0;
-  std::map<std::string, std::vector<std::string>> answers;
+  std::map<std::string, std::vector<std::optional<std::string>>> answers;
   absl::Status failure;
   std::vector<std::pair<std::string, std::vector<std::string>>> asked;
 };
@@ -161,6 +161,31 @@ TEST_F(CascadeTest, ConvertsIntegersToTheKeysType) {
   deltas_.Add(1, wide, KeyOf({Image<std::int64_t>(-5)}));
   deltas_.Add(1, wide, KeyOf({Image<std::int64_t>(5'000'000'000)}));
   EXPECT_EQ(FindKeys(Reading({Direct({1, kInt8})})), Keys{Int4(-5)});
+}
+
+TEST_F(CascadeTest, SaysThatAChangeLeadsToNull) {
+  deltas_.Add(1, kTwoColumns, KeyOf({Int4(1), std::nullopt}));
+  EXPECT_FALSE(Find(Reading({Direct({1, kInt4})})).names_null);
+  EXPECT_TRUE(Find(Reading({Direct({2, kInt4})})).names_null);
+  lookup_.answers[KeyOf({Int4(1)})] = {Int4(7)};
+  EXPECT_FALSE(Find(Reading({Lookup({{1, kInt4}})})).names_null);
+  lookup_.answers[KeyOf({Int4(1)})] = {Int4(7), std::nullopt};
+  const AffectedKeys found = Find(Reading({Lookup({{1, kInt4}})}));
+  EXPECT_TRUE(found.names_null);
+  EXPECT_EQ(found.keys.size(), 1u);
+}
+
+TEST_F(CascadeTest, ARowWithoutAKeyMayComeWithAnyChangeUnlessLineageTellsOfIt) {
+  AffectedKeys found;
+  TviewDefinition tview;
+  found.is_touched = true;
+  EXPECT_TRUE(found.MayConcernNullKey(tview));
+  tview.tells_null_keys = true;
+  EXPECT_FALSE(found.MayConcernNullKey(tview));
+  found.names_null = true;
+  EXPECT_TRUE(found.MayConcernNullKey(tview));
+  tview.key_is_not_null = true;
+  EXPECT_FALSE(found.MayConcernNullKey(tview));
 }
 
 TEST_F(CascadeTest, KeepsEmptyImagesAsKeys) {

@@ -17,6 +17,27 @@
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend::lineage {
+
+const JoinItem* MergingJoin(const JoinItem* item, Node* left, Node* right) {
+  if (item->leaf != nullptr) return nullptr;
+  for (Expr* conjunct : item->conjuncts) {
+    if (!item->is_full || !IsA(conjunct, OpExpr)) continue;
+    auto* operation = reinterpret_cast<OpExpr*>(conjunct);
+    if (list_length(operation->args) != 2 || !IsEqualityOperator(operation->opno)) continue;
+    Node* first = static_cast<Node*>(linitial(operation->args));
+    Node* second = static_cast<Node*>(lsecond(operation->args));
+    if ((equal(first, left) && equal(second, right)) ||
+        (equal(first, right) && equal(second, left))) {
+      return operation->opno == EqualityOperatorOf(exprType(left)) ? item : nullptr;
+    }
+  }
+  for (const JoinItem* child : item->children) {
+    const JoinItem* found = MergingJoin(child, left, right);
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
 namespace {
 
 Node* AsNode(Expr* expr) { return reinterpret_cast<Node*>(expr); }
@@ -145,27 +166,7 @@ const char* WhyImpure(Node* expr) {
   return nullptr;
 }
 
-// LINEAGE C4: the leaves of a merged column, coalesce(x.k, y.k) over FULL JOIN ON x.k = y.k.
-const JoinItem* MergingJoin(const JoinItem* item, Node* left, Node* right) {
-  if (item->leaf != nullptr) return nullptr;
-  for (Expr* conjunct : item->conjuncts) {
-    if (!item->is_full || !IsA(conjunct, OpExpr)) continue;
-    auto* operation = reinterpret_cast<OpExpr*>(conjunct);
-    if (list_length(operation->args) != 2 || !IsEqualityOperator(operation->opno)) continue;
-    Node* first = static_cast<Node*>(linitial(operation->args));
-    Node* second = static_cast<Node*>(lsecond(operation->args));
-    if ((equal(first, left) && equal(second, right)) ||
-        (equal(first, right) && equal(second, left))) {
-      return operation->opno == EqualityOperatorOf(exprType(left)) ? item : nullptr;
-    }
-  }
-  for (const JoinItem* child : item->children) {
-    const JoinItem* found = MergingJoin(child, left, right);
-    if (found != nullptr) return found;
-  }
-  return nullptr;
-}
-
+// LINEAGE C4: the leaves of a merged column.
 bool AddMerged(const Scope* scope, Node* expr, PlainArray<Var*>* leaves) {
   if (IsA(expr, Var)) {
     leaves->Add(reinterpret_cast<Var*>(expr));
@@ -315,76 +316,6 @@ Exit* FindSetOperationExit(const Scope* scope, const ExitRequest& request) {
 }
 
 }  // namespace
-
-namespace {
-
-bool IsMemberColumnNeverNull(const Occurrence* member, AttributeNumber column) {
-  if (member->kind == OccurrenceKind::kDerived) return IsOutputNeverNull(member->child, column);
-  return member->kind == OccurrenceKind::kRelation && IsDeclaredNotNull(member->rte->relid, column);
-}
-
-// True if every row of `item` is in the result of `top`, which puts no NULLs in its place.
-bool IsKept(const JoinItem* top, const JoinItem* item) {
-  if (top == item) return true;
-  if (top->leaf != nullptr || top->is_full) return false;
-  if (top->is_left) return IsKept(top->children[0], item);
-  for (const JoinItem* child : top->children) {
-    if (IsKept(child, item)) return true;
-  }
-  return false;
-}
-
-// True if `expr` is a column of `item` that is not null in its rows, or merges two such.
-bool IsNeverNullIn(const JoinItem* item, Node* expr) {
-  if (item->leaf != nullptr) {
-    if (!IsA(expr, Var)) return false;
-    auto* var = reinterpret_cast<Var*>(expr);
-    return static_cast<int>(var->varno) == item->leaf->id &&
-           IsMemberColumnNeverNull(item->leaf, var->varattno);
-  }
-  if (!item->is_full || !IsA(expr, CoalesceExpr)) return false;
-  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
-  if (list_length(arguments) != 2) return false;
-  Node* left = static_cast<Node*>(linitial(arguments));
-  Node* right = static_cast<Node*>(lsecond(arguments));
-  // A row of a full join has at least one of its sides.
-  return MergingJoin(item, left, right) == item && IsNeverNullIn(item->children[0], left) &&
-         IsNeverNullIn(item->children[1], right);
-}
-
-bool IsMergedNeverNull(const Scope* scope, Node* expr) {
-  List* arguments = reinterpret_cast<CoalesceExpr*>(expr)->args;
-  if (list_length(arguments) != 2 || scope->joins == nullptr) return false;
-  const JoinItem* join = MergingJoin(scope->joins, static_cast<Node*>(linitial(arguments)),
-                                     static_cast<Node*>(lsecond(arguments)));
-  return join != nullptr && IsKept(scope->joins, join) && IsNeverNullIn(join, expr);
-}
-
-}  // namespace
-
-bool IsOutputNeverNull(const Scope* scope, AttributeNumber number) {
-  if (scope->query->setOperations != nullptr) {
-    for (const Occurrence* branch : scope->members) {
-      if (branch->kind == OccurrenceKind::kDerived && !IsOutputNeverNull(branch->child, number)) {
-        return false;
-      }
-    }
-    return true;
-  }
-  Node* node = StripRelabel(AsNode(OutputOf(scope, number)));
-  if (node == nullptr || scope->query->groupingSets != NIL) return false;
-  if (IsA(node, Const)) return !reinterpret_cast<Const*>(node)->constisnull;
-  if (IsA(node, CoalesceExpr)) return IsMergedNeverNull(scope, node);
-  if (!IsA(node, Var)) return false;
-  auto* var = reinterpret_cast<Var*>(node);
-  const Occurrence* member = MemberWithId(scope, var->varno);
-  if (member == nullptr) return false;
-  for (Expr* conjunct : scope->joins->conjuncts) {
-    if (IsStrictInColumn(conjunct, member, var->varattno)) return true;
-  }
-  if (bms_is_member(member->id, ReduceJoins(scope, nullptr)->nullable)) return false;
-  return IsMemberColumnNeverNull(member, var->varattno);
-}
 
 Exit* FindExit(const Scope* scope, const ExitRequest& request) {
   if (request.columns.empty()) {

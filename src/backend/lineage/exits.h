@@ -41,8 +41,9 @@ Exit* FindExit(const Scope* scope, const ExitRequest& request);
 // True if the path can leave `scope` and every level below it that the columns come from.
 bool CanLeave(const Scope* scope, const ExitRequest& request);
 
-// True if output column `number` cannot be NULL, by declared constraints and conditions.
-bool IsOutputNeverNull(const Scope* scope, AttributeNumber number);
+// LINEAGE C4: the join at or below `item` that makes coalesce(left, right) a merged column, that is
+// FULL JOIN ON left = right. Null if there is none.
+const JoinItem* MergingJoin(const JoinItem* item, Node* left, Node* right);
 
 }  // namespace tviews::backend::lineage
 

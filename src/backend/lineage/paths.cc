@@ -2,6 +2,8 @@
 
 #include <climits>
 
+#include "backend/lineage/never_null.h"
+
 #include "shared/pg/boundary/postgres_begin.h"
 #include <miscadmin.h>
 #include <nodes/bitmapset.h>

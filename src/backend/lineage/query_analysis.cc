@@ -7,6 +7,7 @@
 #include "backend/lineage/checks.h"
 #include "backend/lineage/exits.h"
 #include "backend/lineage/expand.h"
+#include "backend/lineage/never_null.h"
 #include "backend/lineage/path_sql.h"
 #include "backend/lineage/paths.h"
 #include "backend/lineage/scope.h"
@@ -49,6 +50,7 @@ struct PlainAnalysis {
   PlainArray<Oid32> functions;
   bool functions_read = false;
   bool key_is_not_null = false;
+  bool tells_null_keys = false;
 };
 
 // Paths of a long chain of joins probe the same columns over and over.
@@ -167,6 +169,7 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const Decla
   lineage::FindUndetermined(tree, &analysis->undetermined);
   const lineage::ExitRequest key = KeyRequest(tree->top, key_attribute);
   analysis->key_is_not_null = lineage::IsOutputNeverNull(tree->top, key_attribute);
+  analysis->tells_null_keys = lineage::TellsNulls(tree->top, key_attribute);
   lineage::Forest* forest = lineage::FindPaths(tree, key);
   for (const lineage::PathStart& start : forest->starts) {
     analysis->paths.Add(lineage::WritePath(start));
@@ -247,6 +250,7 @@ absl::StatusOr<Analysis> CopyAnalysis(
   analysis.key_is_not_null = plain.key_is_not_null;
   analysis.functions.assign(plain.functions.begin(), plain.functions.end());
   analysis.functions_read = plain.functions_read;
+  analysis.tells_null_keys = plain.tells_null_keys;
   return analysis;
 }
 

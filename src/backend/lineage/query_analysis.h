@@ -45,6 +45,7 @@ struct Analysis {
   std::vector<SourceLineage> sources;    // by relation id
   std::vector<RelationId> nested_views;  // plain views that the query reads, at any depth
   bool key_is_not_null = false;
+  bool tells_null_keys = false;  // TviewDefinition::tells_null_keys
   // Why the same rows may give different documents, for a NOTICE; empty if they cannot.
   std::vector<std::string> undetermined;
   std::vector<SuggestedIndex> suggested_indexes;

@@ -113,12 +113,20 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
   return absl::OkStatus();
 }
 
-// The text of a DELETE of the rows of $1.
-// As a JSON object. The auditor leaves such TVIEWs out.
-const char* UndeterminedOption(const Analysis& analysis) {
-  return analysis.undetermined.empty() ? "{}" : R"({"undetermined": true})";
+// What the analysis says, beside what the user has chosen, as a JSON object. The auditor leaves out
+// what is undetermined.
+std::string DerivedOptions(const Analysis& analysis) {
+  std::vector<std::string> options;
+  if (!analysis.undetermined.empty()) options.push_back(R"("undetermined": true)");
+  if (analysis.tells_null_keys && !analysis.key_is_not_null) {
+    options.push_back(R"("tells_null_keys": true)");
+  }
+  return "{" + absl::StrJoin(options, ", ") + "}";
 }
 
+constexpr char kWithoutDerived[] = " - ARRAY['undetermined', 'tells_null_keys']";
+
+// The text of a DELETE of the rows of $1.
 absl::StatusOr<std::string> DeleteFrom(pg::CatalogTable table) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, pg::QualifiedTable(table));
   return "DELETE FROM " + name + " WHERE tview = $1::oid";
@@ -160,7 +168,9 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
               " dependency_paths, nested_views, key_is_not_null, fill_snapshot, fill_creator,"
               " system_identifier, database_oid, options) VALUES ($1::oid, $2, $3::oid,"
               " $4::name, $5, $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot,"
-              " $11::xid8, $12::bigint, $13::oid, $14::jsonb - 'undetermined' || $15::jsonb"
+              " $11::xid8, $12::bigint, $13::oid, $14::jsonb" +
+              kWithoutDerived +
+              " || $15::jsonb"
               " || jsonb_build_object('settings', jsonb_object($16::text[], $17::text[])))",
           {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
            metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
@@ -170,7 +180,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            OrNull(metadata.fill_creator),
            std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
            std::to_string(MyDatabaseId), "{" + metadata.options + "}",
-           UndeterminedOption(metadata.analysis), names, values})
+           DerivedOptions(metadata.analysis), names, values})
           .status());
   TVIEWS_RETURN_IF_ERROR(StoreViewRules(metadata.tview));
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
@@ -186,10 +196,11 @@ absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
           "UPDATE " + table +
               " SET dependencies = $2::oid[], dependency_paths = $3::text[],"
               " nested_views = $4::oid[], key_is_not_null = $5::boolean,"
-              " options = options - 'undetermined' || $6::jsonb WHERE tview = $1::oid",
+              " options = options" +
+              kWithoutDerived + " || $6::jsonb WHERE tview = $1::oid",
           {std::to_string(tview), NumberArray(Dependencies(analysis)),
            TextArray(DependencyPaths(analysis)), NumberArray(analysis.nested_views),
-           analysis.key_is_not_null ? "true" : "false", UndeterminedOption(analysis)})
+           analysis.key_is_not_null ? "true" : "false", DerivedOptions(analysis)})
           .status());
   TVIEWS_RETURN_IF_ERROR(StoreViewRules(tview));
   TVIEWS_ASSIGN_OR_RETURN(const std::string old_lineage, DeleteFrom(pg::CatalogTable::kLineage));

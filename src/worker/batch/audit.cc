@@ -96,6 +96,8 @@ absl::StatusOr<AffectedKeys> Audit::Sample(const TviewDefinition& tview,
   step_.name = tview.qualified_name;
   step_.is_last = count < static_cast<std::size_t>(KeysPerStep());
   TVIEWS_RETURN_IF_ERROR(RemoveQuarantined(tview, &sampled));
+  // A comparison trusts no lineage.
+  sampled.is_touched = sampled.names_null = !sampled.keys.empty();
   return sampled;
 }
 

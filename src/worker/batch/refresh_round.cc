@@ -120,8 +120,7 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
                        state_.standings.TrustIn(tview.relation), &state_.executor);
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, &refresh));
   // A row without a key names none, but it must not be there either.
-  const bool may_have_null_key = affected.is_touched && !tview.key_is_not_null;
-  if (affected.empty() && !may_have_null_key) return absl::OkStatus();
+  if (affected.empty() && !affected.MayConcernNullKey(tview)) return absl::OkStatus();
   Show(tview, affected, begin);
   DeltaSet changes;
   state_.executor.NoteWrittenKeys(audit == nullptr ? nullptr : audit->repaired());

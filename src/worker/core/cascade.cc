@@ -117,7 +117,10 @@ class Walk {
       for (const std::string& key : *keys) {
         TVIEWS_RETURN_IF_ERROR(CountKey());
         const std::optional<std::string_view> image = FieldAt(key, (*positions)[0]);
-        if (!image.has_value()) continue;
+        if (!image.has_value()) {
+          result_.names_null = true;
+          continue;
+        }
         auto converted = ConvertKeyImage(*image, path.captured[0].type, tview_.key_type);
         if (converted.has_value()) result_.keys.insert(*std::move(converted));
       }
@@ -141,8 +144,12 @@ class Walk {
     if (source_keys.empty()) return true;
 
     const absl::Status status =
-        lookup_.Lookup(tview_, source, path, source_keys, [&](std::string_view image) {
-          result_.keys.emplace(absl::string_view(image.data(), image.size()));
+        lookup_.Lookup(tview_, source, path, source_keys, [&](std::optional<std::string_view> key) {
+          if (key.has_value()) {
+            result_.keys.emplace(absl::string_view(key->data(), key->size()));
+          } else {
+            result_.names_null = true;
+          }
         });
     if (status.ok()) return true;
     if (is_transient_(status)) return status;

@@ -29,9 +29,15 @@ struct AffectedKeys {
   bool everything = false;  // keys unknown: full differential refresh
   std::string why;          // if everything: for people
   bool is_touched = false;  // something relevant changed, though perhaps only rows without a key
+  bool names_null = false;  // a change leads to NULL instead of a key
   absl::flat_hash_set<std::string> keys;
 
   bool empty() const { return !everything && keys.empty(); }
+
+  // True if a row of `tview` whose key is NULL may have come or gone with these keys.
+  bool MayConcernNullKey(const TviewDefinition& tview) const {
+    return !tview.key_is_not_null && (tview.tells_null_keys ? names_null : is_touched);
+  }
 };
 
 class KeyLookup {
@@ -39,10 +45,10 @@ class KeyLookup {
   virtual ~KeyLookup() = default;
 
   // Runs the lookup query of `path` from `source` to `tview` over the source keys (each with the
-  // fields of path.captured, in that order) and calls `emit` with the image of every non-NULL key.
+  // fields of path.captured, in that order) and calls `emit` with the image of every key.
   virtual absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                               const LineagePath& path, const std::vector<std::string>& source_keys,
-                              absl::FunctionRef<void(std::string_view)> emit) = 0;
+                              absl::FunctionRef<void(std::optional<std::string_view>)> emit) = 0;
 
   // Called now and then while many keys are gone through: fails where the work is to end.
   virtual absl::Status CheckInterrupts() = 0;

@@ -179,14 +179,17 @@ struct RefreshExecutor::Tolerance {
   RowFailures* failures;
 };
 
-absl::Status RefreshExecutor::Lookup(const TviewDefinition& tview, const SourceLineage& source,
-                                     const LineagePath& path,
-                                     const std::vector<std::string>& source_keys,
-                                     absl::FunctionRef<void(std::string_view)> emit) {
+absl::Status RefreshExecutor::Lookup(
+    const TviewDefinition& tview, const SourceLineage& source, const LineagePath& path,
+    const std::vector<std::string>& source_keys,
+    absl::FunctionRef<void(std::optional<std::string_view>)> emit) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
   const auto emit_key = [&](TupleTableSlot* row) -> absl::Status {
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { slot_getallattrs(row); }));
-    if (row->tts_isnull[0]) return absl::OkStatus();
+    if (row->tts_isnull[0]) {
+      emit(std::nullopt);
+      return absl::OkStatus();
+    }
     TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(row->tts_values[0], shape));
     emit(image);
     return absl::OkStatus();
@@ -418,7 +421,6 @@ absl::StatusOr<int> RefreshExecutor::ChooseHelpers(const TviewDefinition& tview,
 }
 
 absl::StatusOr<bool> RefreshExecutor::HasNullKey(const TviewDefinition& tview) {
-  if (tview.key_is_not_null) return false;
   bool found = false;
   const auto note_row = [&](TupleTableSlot*) {
     found = true;

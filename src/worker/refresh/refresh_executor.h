@@ -60,7 +60,7 @@ class RefreshExecutor : public KeyLookup {
 
   absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                       const LineagePath& path, const std::vector<std::string>& source_keys,
-                      absl::FunctionRef<void(std::string_view)> emit) override;
+                      absl::FunctionRef<void(std::optional<std::string_view>)> emit) override;
   absl::Status CheckInterrupts() override;
 
   // Runs a query that returns keys of `tview`, as its owner, with $1 = `parameter` if there is one,
@@ -87,7 +87,7 @@ class RefreshExecutor : public KeyLookup {
                                             DeltaSet* changes, RowFailures* failures);
 
   // True if the defining query returns a row whose key is null. Such a row belongs to no key that
-  // lineage names, so it is looked for after every refresh (LINEAGE counterexample 22).
+  // lineage names, so it is looked for where there may be one (LINEAGE counterexample 22).
   absl::StatusOr<bool> HasNullKey(const TviewDefinition& tview);
 
   // Fails where no key of the TVIEW can be computed, or its rows cannot be stored.

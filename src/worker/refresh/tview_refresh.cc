@@ -77,7 +77,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::Apply(const AffectedKeys& affected, De
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
                           executor_->Refresh(tview_, distinct, readers_, WriteMode::kInPlace,
                                              GetActiveSnapshot(), changes));
-  if (affected.everything) return counts;
+  if (affected.everything || !affected.MayConcernNullKey(tview_)) return counts;
   TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->HasNullKey(tview_));
   if (has_null_key) return NullKey();
   return counts;
@@ -120,7 +120,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& aff
   });
   if (!status.ok()) return Fail(status);
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, ApplyKeys(distinct, changes));
-  TVIEWS_RETURN_IF_ERROR(CheckNullKey());
+  if (affected.MayConcernNullKey(tview_)) TVIEWS_RETURN_IF_ERROR(CheckNullKey());
   return counts;
 }
 
@@ -152,7 +152,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::Fail(const absl::Status& error) {
 }
 
 absl::Status TviewRefresh::CheckNullKey() {
-  if (tview_.key_is_not_null || !failure_.ok()) return absl::OkStatus();
+  if (!failure_.ok()) return absl::OkStatus();
   absl::Status error;
   const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
     TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->HasNullKey(tview_));
@@ -216,7 +216,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyApart(const absl::Status& error, 
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, ApplyKeys(all, changes));
   if (!failure_.ok()) return counts;
   TVIEWS_RETURN_IF_ERROR(HealWhole(tview_));
-  TVIEWS_RETURN_IF_ERROR(CheckNullKey());
+  if (!tview_.key_is_not_null) TVIEWS_RETURN_IF_ERROR(CheckNullKey());
   return counts;
 }
 

@@ -40,8 +40,8 @@ constexpr char kMetaSql[] =
     " vc.relname, m.key_column, a.attnum, a.atttypid, a.attcollation, tc.relowner,"
     " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
     " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed',"
-    " m.options ->> 'undetermined' = 'true', m.options ->> 'refresh_timeout',"
-    " m.options ->> 'refresh_memory', $settings"
+    " m.options ->> 'undetermined' = 'true', m.options ->> 'tells_null_keys' = 'true',"
+    " m.options ->> 'refresh_timeout', m.options ->> 'refresh_memory', $settings"
     " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
@@ -148,6 +148,7 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
   if (feed == "keys") tview.feed = FeedContent::kKeys;
   if (feed == "data") tview.feed = FeedContent::kData;
   tview.is_undetermined = column.IsTrue();
+  tview.tells_null_keys = column.IsTrue();
   tview.refresh_timeout = NumberOrNothing(column.OptionalText());
   tview.refresh_memory = NumberOrNothing(column.OptionalText());
   tview.settings = ReadSettings(&column);
