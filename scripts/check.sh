@@ -104,6 +104,13 @@ unit() { # NAME
   UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 timeout -k 10 900 "$WORK/$1/test/unit/unit_tests"
 }
 
+# Interleavings with a fresh seed: fewer where an answer is wanted soon.
+simulation() { # BUILD
+  local runs=1000000
+  [ $IS_QUICK = no ] || runs=200000
+  timeout -k 10 900 "$WORK/$1/test/simulation/simulation" --runs "${SIMULATION_RUNS:-$runs}"
+}
+
 run() { # KIND BUILD SECONDS
   if [ $IS_QUICK = yes ]; then export TESTS="${TESTS:-${QUICK_TESTS[$1]:-}}"; fi
   timeout -k 30 "$3" "$ROOT/test/$1/run.sh" "$WORK/$2"
@@ -132,7 +139,10 @@ tests_of() { # BUILD KIND...
   for kind in "$@"; do
     wanted "$kind" || continue
     case $kind in
-    unit) stage "unit tests (${build#check-})" unit "$build" ;;
+    unit)
+      stage "unit tests (${build#check-})" unit "$build"
+      [ "$build" = check-clang ] && [ $IS_QUICK = no ] || stage 'simulation of the protocol' simulation "$build"
+      ;;
     regress) stage 'regress tests' run regress "$build" 900 ;;
     isolation) stage 'isolation tests' run isolation "$build" 900 ;;
     system) stage 'system tests' run system "$build" 1500 ;;

@@ -137,3 +137,15 @@ with Server("queue_corners", CONF) as server:
     shown = run(connection, "SELECT pk_a FROM tv_a WHERE name LIKE 'prepared%' ORDER BY pk_a")
     assert shown == [(191,), (194,)], shown
     wait_until(lambda: value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") == 0, "the outbox to be empty")
+
+    # Prepared without an entry in the ring, and nothing has ended since when the outbox is scanned: the snapshot's xmax
+    # is its own id.
+    run(connection, "SELECT pg_tviews_pause()")
+    for i in range(400):
+        move(i)
+    run(connection, "BEGIN; UPDATE tb_a SET name = 'the last one' WHERE pk_a = 196; PREPARE TRANSACTION 'the last one'")
+    run(connection, "SELECT pg_tviews_resume()")
+    run(connection, "SELECT pg_tviews_wait()")
+    run(connection, "COMMIT PREPARED 'the last one'")
+    check_equal(connection, "after the last prepared transaction")
+    assert value(connection, "SELECT name FROM tv_a WHERE pk_a = 196") == "the last one"

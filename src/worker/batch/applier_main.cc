@@ -67,8 +67,12 @@ absl::StatusOr<bool> HasPreparedTransactions() {
   return any;
 }
 
-// True if something waits here that only an applier with a slot can do.
+// True if something waits here that only an applier with a slot can do. Prepared transactions
+// first: one that ends before the next line is in the outbox then; the other way round, it would be
+// in neither.
 absl::StatusOr<bool> OutboxHasWork() {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_prepared, HasPreparedTransactions());
+  if (has_prepared) return true;
   bool is_empty = true;
   bool is_behind = false;
   TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
@@ -78,9 +82,7 @@ absl::StatusOr<bool> OutboxHasWork() {
     return pg::Call([] { PopActiveSnapshot(); });
   }));
   if (!is_empty || is_behind) return true;
-  TVIEWS_ASSIGN_OR_RETURN(const bool needs_adoption, NeedsAdoption());
-  if (needs_adoption) return true;
-  return HasPreparedTransactions();
+  return NeedsAdoption();
 }
 
 // The database has no extension: a slot that it has from before goes back.

@@ -1,0 +1,161 @@
+#include "oracle.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace tviews::simulation {
+namespace {
+
+void AddRow(Database* database, RelationId table, Key key, Key parent, std::int32_t value) {
+  SourceRow row;
+  row.xmin = kBootstrap;
+  row.table = table;
+  row.key = key;
+  row.parent = parent;
+  row.value = value;
+  row.group = parent;
+  database->rows.push_back(row);
+}
+
+void Fill(Database* database, RelationId tview) {
+  StoredTview stored;
+  stored.creator = kBootstrap;
+  stored.fill_cleared_by = kBootstrap;
+  stored.relation = tview;
+  database->tviews.push_back(stored);
+  for (const auto& [key, value] : Query(*database, tview, database->Take())) {
+    Document document;
+    document.xmin = kBootstrap;
+    document.tview = tview;
+    document.key = key;
+    document.value = value;
+    database->documents.push_back(document);
+  }
+}
+
+std::string Text(const Contents& contents) {
+  return absl::StrCat("{", absl::StrJoin(contents, ", ", absl::PairFormatter(": ")), "}");
+}
+
+std::string Text(const SnapshotBounds& bounds) {
+  return absl::StrCat(bounds.xmin, ":", bounds.xmax, ":", absl::StrJoin(bounds.in_progress, ","));
+}
+
+void CompareContents(World* world, const char* when, RelationId tview, const Contents& stored,
+                     const Contents& expected) {
+  if (stored == expected) return;
+  world->Fail(absl::StrCat(when, ": ", TviewName(tview), " shows ", Text(stored),
+                           ", its query gives ", Text(expected)));
+}
+
+// True if all that `earlier` has seen of committed transactions, `later` sees too.
+bool IncludesAll(const Database& database, const SnapshotBounds& later,
+                 const SnapshotBounds& earlier) {
+  for (FullXid xid = kFirstXid; xid < earlier.xmax; ++xid) {
+    if (earlier.Includes(xid) && database.HasCommitted(xid) && !later.Includes(xid)) return false;
+  }
+  return true;
+}
+
+// Copied from run to run.
+Database MakeInitialState() {
+  Database made;
+  Database* const database = &made;
+  for (Key key = 1; key <= kParents; ++key) AddRow(database, kParent, key, 0, key);
+  for (Key key = 1; key < kChildren; ++key) AddRow(database, kChild, key, 1 + key % 2, 10 * key);
+  for (const RelationId tview : {kTvParent, kTvChild, kTvNested, kTvTotal}) Fill(database, tview);
+  database->frontiers.push_back({.xmin = kBootstrap, .bounds = database->Take()});
+  return made;
+}
+
+}  // namespace
+
+void LoadInitialState(Database* database) {
+  static const auto* const initial = new Database(MakeInitialState());
+  *database = *initial;
+}
+
+std::vector<const StoredTview*> TviewsUnder(const Database& database,
+                                            const SnapshotBounds& snapshot, FullXid own) {
+  std::vector<const StoredTview*> tviews;
+  for (const StoredTview& stored : database.tviews) {
+    if (database.Sees(snapshot, own, stored.creator)) tviews.push_back(&stored);
+  }
+  return tviews;
+}
+
+std::vector<FullXid> RecordsUnder(const Database& database, const SnapshotBounds& snapshot,
+                                  FullXid own) {
+  std::vector<FullXid> xids;
+  for (const OutboxEntry& row : database.outbox) {
+    if (database.Sees(snapshot, own, row)) xids.push_back(row.xmin);
+  }
+  std::sort(xids.begin(), xids.end());
+  xids.erase(std::unique(xids.begin(), xids.end()), xids.end());
+  return xids;
+}
+
+void CheckBatch(World* world, const BatchFacts& facts) {
+  const Database& database = world->database;
+  if (facts.folded != facts.expected) {
+    world->Fail(absl::StrCat("a batch under ", Text(facts.snapshot), " has applied [",
+                             absl::StrJoin(facts.folded, ", "), "], its snapshot sees [",
+                             absl::StrJoin(facts.expected, ", "), "]"));
+  }
+  for (const StoredTview* const tview : TviewsUnder(database, facts.snapshot, facts.own)) {
+    const RelationId relation = tview->relation;
+    CompareContents(world, "a batch is about to commit", relation,
+                    Stored(database, relation, facts.snapshot, facts.own),
+                    Query(database, relation, facts.snapshot));
+  }
+  if (!RecordsUnder(database, facts.snapshot, facts.own).empty()) {
+    world->Fail("a batch leaves a record in the outbox that it has applied");
+  }
+  const SnapshotBounds* const before = database.FrontierUnder(facts.snapshot, 0);
+  if (before != nullptr && !IncludesAll(database, facts.snapshot, *before)) {
+    world->Fail("the frontier goes back");
+  }
+}
+
+void CheckRead(World* world, int session, const SnapshotBounds& snapshot,
+               const std::vector<FullXid>& required) {
+  const Database& database = world->database;
+  const SnapshotBounds* const frontier = database.FrontierUnder(snapshot, 0);
+  if (frontier == nullptr) return world->Fail("there is no frontier");
+  for (const StoredTview* const tview : TviewsUnder(database, snapshot, 0)) {
+    const RelationId relation = tview->relation;
+    const bool is_new =
+        tview->fill_cleared_by == 0 || !database.Sees(snapshot, 0, tview->fill_cleared_by);
+    if (is_new) continue;
+    CompareContents(world, "a session reads", relation, Stored(database, relation, snapshot, 0),
+                    Query(database, relation, *frontier));
+  }
+  SnapshotBounds& before = world->sessions[session].read;
+  if (!IncludesAll(database, *frontier, before)) world->Fail("a session reads backwards");
+  before = *frontier;
+  for (const FullXid xid : required) {
+    if (!frontier->Includes(xid)) {
+      world->Fail(absl::StrCat("a session does not see transaction ", xid, " that it waited for"));
+    }
+  }
+}
+
+void CheckAtRest(World* world) {
+  const Database& database = world->database;
+  const SnapshotBounds now = database.Take();
+  if (!now.in_progress.empty()) return world->Fail("a transaction is left");
+  for (const StoredTview* const tview : TviewsUnder(database, now, 0)) {
+    const RelationId relation = tview->relation;
+    CompareContents(world, "at rest", relation, Stored(database, relation, now, 0),
+                    Query(database, relation, now));
+    if (tview->fill_cleared_by == 0 || !database.HasCommitted(tview->fill_cleared_by)) {
+      world->Fail("at rest: a TVIEW waits for its first batch");
+    }
+  }
+  if (!RecordsUnder(database, now, 0).empty()) world->Fail("at rest: a record is in the outbox");
+}
+
+}  // namespace tviews::simulation
