@@ -1,5 +1,6 @@
 #include "shared/evaluation.h"
 
+#include <bit>
 #include <charconv>
 
 #include "shared/source_key.h"
@@ -36,7 +37,7 @@ std::optional<std::string> Copy(const std::optional<std::string_view>& field) {
   return field.has_value() ? std::optional<std::string>(*field) : std::nullopt;
 }
 
-constexpr std::size_t kHeadFields = 5;
+constexpr std::size_t kHeadFields = 6;
 
 }  // namespace
 
@@ -45,6 +46,7 @@ std::string EncodeEvaluation(const Evaluation& evaluation) {
   AppendField(std::to_string(evaluation.owner), &bytes);
   AppendField(evaluation.with_batch_costs ? "1" : "0", &bytes);
   AppendField(evaluation.with_key_planning ? "1" : "0", &bytes);
+  AppendField(evaluation.is_planned_only ? "1" : "0", &bytes);
   AppendField(std::to_string(evaluation.settings.size()), &bytes);
   AppendField(evaluation.sql, &bytes);
   for (const DefinitionSetting& setting : evaluation.settings) {
@@ -64,9 +66,10 @@ std::optional<Evaluation> DecodeEvaluation(std::string_view bytes) {
   }
   evaluation.with_batch_costs = *fields[1] == "1";
   evaluation.with_key_planning = *fields[2] == "1";
+  evaluation.is_planned_only = *fields[3] == "1";
   std::size_t settings = 0;
-  if (!ReadNumber(*fields[3], &settings)) return std::nullopt;
-  evaluation.sql = *fields[4];
+  if (!ReadNumber(*fields[4], &settings)) return std::nullopt;
+  evaluation.sql = *fields[5];
   std::size_t next = kHeadFields;
   for (; settings > 0; --settings, next += 2) {
     if (!AreAllThere(fields, next + 2)) return std::nullopt;
@@ -88,6 +91,7 @@ std::string EncodeRow(const EvaluatedRow& row) {
 std::string EncodeEnd(const EvaluationEnd& end) {
   std::string bytes(1, kEnd);
   AppendField(std::to_string(end.processed), &bytes);
+  AppendField(std::to_string(std::bit_cast<std::uint64_t>(end.cost)), &bytes);
   return bytes;
 }
 
@@ -107,9 +111,13 @@ std::optional<EvaluationAnswer> DecodeAnswer(std::string_view bytes) {
   if (bytes[0] == kRow) {
     answer.row.emplace();
     for (const auto& field : fields) answer.row->push_back(Copy(field));
-  } else if (bytes[0] == kEnd && AreAllThere(fields, 1)) {
+  } else if (bytes[0] == kEnd && AreAllThere(fields, 2)) {
+    std::uint64_t cost = 0;
     answer.end.emplace();
-    if (!ReadNumber(*fields[0], &answer.end->processed)) return std::nullopt;
+    if (!ReadNumber(*fields[0], &answer.end->processed) || !ReadNumber(*fields[1], &cost)) {
+      return std::nullopt;
+    }
+    answer.end->cost = std::bit_cast<double>(cost);
   } else if (bytes[0] == kFailure && AreAllThere(fields, 4) && fields[0]->size() == 5) {
     answer.failure = EvaluationFailure{.sqlstate = std::string(*fields[0]),
                                        .message = std::string(*fields[1]),

@@ -19,7 +19,7 @@
 
 namespace tviews {
 
-// One statement that an evaluator runs.
+// One statement that an evaluator runs, or only plans.
 struct Evaluation {
   RoleId owner = 0;  // of what the statement evaluates; 0: of the extension, for its own tables
   DefinitionSettings settings = {};  // that the definition keeps
@@ -27,6 +27,7 @@ struct Evaluation {
   std::vector<std::optional<std::string>> parameters = {};  // text values
   bool with_batch_costs = false;   // planned with the page costs of a batch
   bool with_key_planning = false;  // planned as the recomputation of keys is
+  bool is_planned_only = false;    // without parameters; the answer is its cost
 };
 
 std::string EncodeEvaluation(const Evaluation& evaluation);
@@ -39,6 +40,7 @@ inline constexpr std::string_view kEndSnapshot = "S";
 using EvaluatedRow = std::vector<std::optional<std::string>>;  // in text form
 struct EvaluationEnd {
   std::uint64_t processed = 0;
+  double cost = 0;  // of what was only planned
 };
 struct EvaluationFailure {
   std::string sqlstate;

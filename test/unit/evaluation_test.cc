@@ -12,7 +12,8 @@ TEST(Evaluation, AStatementArrivesAsItWasSent) {
       .sql = std::string("SELECT '\0'", 10),
       .parameters = {"a", std::nullopt, ""},
       .with_batch_costs = false,
-      .with_key_planning = true};
+      .with_key_planning = true,
+      .is_planned_only = true};
   const std::optional<Evaluation> got = DecodeEvaluation(EncodeEvaluation(sent));
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->owner, sent.owner);
@@ -23,6 +24,7 @@ TEST(Evaluation, AStatementArrivesAsItWasSent) {
   EXPECT_EQ(got->parameters, sent.parameters);
   EXPECT_FALSE(got->with_batch_costs);
   EXPECT_TRUE(got->with_key_planning);
+  EXPECT_TRUE(got->is_planned_only);
 }
 
 TEST(Evaluation, ARowKeepsNullApartFromEmptyText) {
@@ -44,6 +46,14 @@ TEST(Evaluation, AnEndTellsHowManyRowsThereWere) {
   const std::optional<EvaluationAnswer> answer = DecodeAnswer(EncodeEnd({.processed = 1ULL << 40}));
   ASSERT_TRUE(answer.has_value() && answer->end.has_value());
   EXPECT_EQ(answer->end->processed, 1ULL << 40);
+}
+
+TEST(Evaluation, ACostArrivesToTheLastBit) {
+  for (const double cost : {0.0, 1e-300, 1.0 / 3.0, 12345678.912345678}) {
+    const std::optional<EvaluationAnswer> answer = DecodeAnswer(EncodeEnd({.cost = cost}));
+    ASSERT_TRUE(answer.has_value() && answer->end.has_value());
+    EXPECT_EQ(answer->end->cost, cost);
+  }
 }
 
 TEST(Evaluation, AFailureKeepsItsFourTexts) {

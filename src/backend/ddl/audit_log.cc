@@ -20,7 +20,7 @@ namespace tviews::backend {
 namespace {
 
 // An expression that builds a JSON object of `details`, which are appended to `parameters`.
-std::string JsonObject(const AuditDetails& details, pg::SqlRow* parameters) {
+std::string JsonObject(const AuditDetails& details, pg::SqlParameters* parameters) {
   std::string arguments;
   for (const AuditDetail& detail : details) {
     if (detail.value.empty()) continue;
@@ -56,7 +56,8 @@ absl::Status RecordAction(const char* operation, const std::string& entity,
   TVIEWS_ASSIGN_OR_RETURN(std::string role, OtherRole());
   all.push_back({"role", std::move(role)});
   all.push_back({"version", TVIEWS_VERSION});
-  pg::SqlRow parameters = {operation, entity.empty() ? pg::SqlValue() : pg::SqlValue(entity)};
+  pg::SqlParameters parameters = {operation,
+                                  entity.empty() ? pg::SqlValue() : pg::SqlValue(entity)};
   const std::string object = JsonObject(all, &parameters);
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kAuditLog));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());

@@ -223,18 +223,31 @@ absl::StatusOr<EvaluationAnswer> Evaluator::Receive() {
                                                     .sqlstate = answer->failure->sqlstate.c_str()});
 }
 
-absl::StatusOr<pg::SqlResult> Evaluator::Run(const Evaluation& evaluation) {
+absl::StatusOr<EvaluationEnd> Evaluator::Ask(const Evaluation& evaluation,
+                                             std::vector<pg::SqlRow>* rows) {
   TVIEWS_RETURN_IF_ERROR(Send(EncodeEvaluation(evaluation)));
-  pg::SqlResult result;
   for (;;) {
     TVIEWS_ASSIGN_OR_RETURN(EvaluationAnswer answer, Receive());
     if (answer.end.has_value()) {
-      result.processed = answer.end->processed;
       process_->is_working = false;
-      return result;
+      return *answer.end;
     }
-    result.rows.push_back(*std::move(answer.row));
+    rows->push_back(*std::move(answer.row));
   }
+}
+
+absl::StatusOr<pg::SqlResult> Evaluator::Run(const Evaluation& evaluation) {
+  pg::SqlResult result;
+  TVIEWS_ASSIGN_OR_RETURN(const EvaluationEnd end, Ask(evaluation, &result.rows));
+  result.processed = end.processed;
+  return result;
+}
+
+absl::StatusOr<double> Evaluator::CostOf(Evaluation evaluation) {
+  evaluation.is_planned_only = true;
+  std::vector<pg::SqlRow> none;
+  TVIEWS_ASSIGN_OR_RETURN(const EvaluationEnd end, Ask(evaluation, &none));
+  return end.cost;
 }
 
 absl::Status Evaluator::EndSnapshot() {

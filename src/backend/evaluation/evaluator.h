@@ -11,8 +11,7 @@
 // checked here, before.
 //
 // (1) The statements of one snapshot see one committed state, under REPEATABLE READ: nothing of
-// this
-//     session's transaction.
+//     this session's transaction.
 // (2) The process is in this session's lock group: it does not wait for locks of this transaction,
 //     and the server's deadlock detector takes both for one.
 // (3) It ends with the object, with the session, and at a cancel.
@@ -41,6 +40,9 @@ class Evaluator {
   // The first one takes the snapshot. A failure is the end of the process.
   absl::StatusOr<pg::SqlResult> Run(const Evaluation& evaluation);
 
+  // The planner's total cost of a statement, which is not run.
+  absl::StatusOr<double> CostOf(Evaluation evaluation);
+
   // Ends the snapshot, and releases the locks that were taken under it.
   absl::Status EndSnapshot();
 
@@ -48,6 +50,7 @@ class Evaluator {
   struct Process;  // plain, in the server's memory
   explicit Evaluator(Process* process) : process_(process) {}
 
+  absl::StatusOr<EvaluationEnd> Ask(const Evaluation& evaluation, std::vector<pg::SqlRow>* rows);
   absl::Status Send(std::string_view message);
   absl::StatusOr<EvaluationAnswer> Receive();
 

@@ -2,7 +2,6 @@
 
 #include <limits>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "backend/evaluation/evaluator.h"
 #include "backend/functions/change_impact.h"
@@ -42,22 +41,6 @@ absl::StatusOr<std::string> WithKeys(const TviewDefinition& tview, RefreshShape 
   return statement.replace(statement.rfind("$1"), 2, keys);
 }
 
-// The planner's total cost, from the first line of EXPLAIN: "... (cost=0.15..8.17 rows=...".
-absl::StatusOr<double> CostOf(Evaluation statement, Evaluator* evaluator) {
-  statement.sql.insert(0, "EXPLAIN ");
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult plan, evaluator->Run(statement));
-  const std::string& line = *plan.rows.at(0).at(0);
-  const std::size_t cost = line.find("(cost=");
-  const std::size_t total = cost == std::string::npos ? cost : line.find("..", cost);
-  double value = std::numeric_limits<double>::max();
-  if (total != std::string::npos) {
-    const std::size_t end = line.find(' ', total);
-    const std::string number = line.substr(total + 2, end - total - 2);
-    if (!absl::SimpleAtod(number, &value)) value = std::numeric_limits<double>::max();
-  }
-  return value;
-}
-
 // As the applier plans it.
 Evaluation Recomputation(const TviewImpact& impact, const std::string& statement) {
   return {.owner = impact.owner,
@@ -92,7 +75,7 @@ absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact, Evalu
        {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
     if (shape == RefreshShape::kArray && !has_array) continue;
     TVIEWS_ASSIGN_OR_RETURN(std::string text, WithKeys(tview, shape, values));
-    TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(Recomputation(impact, text), evaluator));
+    TVIEWS_ASSIGN_OR_RETURN(const double cost, evaluator->CostOf(Recomputation(impact, text)));
     if (cost >= lowest) continue;
     lowest = cost;
     best = {shape, std::move(text)};

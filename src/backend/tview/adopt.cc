@@ -59,7 +59,7 @@ struct Foundling {
 };
 
 // The identity under which OIDs and snapshots mean something.
-pg::SqlRow Identity() {
+pg::SqlParameters Identity() {
   return {std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
           std::to_string(MyDatabaseId)};
 }

@@ -298,7 +298,7 @@ absl::Status ReplaceSettings(RelationId tview, const DefinitionSettings& setting
 
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  const pg::SqlRow id = {std::to_string(tview)};
+  const pg::SqlParameters id = {std::to_string(tview)};
   for (const pg::CatalogTable table : {pg::CatalogTable::kMeta, pg::CatalogTable::kDeadLetter}) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(table));
     TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(sql, id).status());

@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
@@ -166,14 +165,13 @@ void BehindTviews::AfterCommit() const {
 
 absl::StatusOr<DeltaSet> BehindTviews::TakeOwed(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kOwed));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult taken,
-      pg::ExecuteSql(absl::StrCat("DELETE FROM ", table,
-                                  " WHERE tview = $1::oid RETURNING encode(payload, 'hex')"),
-                     {absl::StrCat(tview)}));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult taken,
+                          pg::ExecuteSql(absl::StrCat("DELETE FROM ", table,
+                                                      " WHERE tview = $1::oid RETURNING payload"),
+                                         {absl::StrCat(tview)}));
   DeltaSet owed;
   for (const pg::SqlRow& row : taken.rows) {
-    absl::StatusOr<ChangeRecord> record = ParseChangeRecord(pg::RowReader(row).Bytes());
+    absl::StatusOr<ChangeRecord> record = ParseChangeRecord(row[0].value_or(""));
     if (record.ok()) {
       owed.Merge(std::move(record->deltas));
       continue;
@@ -201,8 +199,8 @@ absl::Status BehindTviews::Owe(RelationId tview, const Origin& here, DeltaSet de
   std::string bytes;
   SerializeChangeRecord(here, GetCurrentTimestamp(), deltas, &bytes);
   return pg::ExecuteSql(
-             absl::StrCat("INSERT INTO ", table, " (tview, payload) VALUES ($1::oid, $2::bytea)"),
-             {absl::StrCat(tview), absl::StrCat("\\x", absl::BytesToHexString(bytes))})
+             absl::StrCat("INSERT INTO ", table, " (tview, payload) VALUES ($1::oid, $2)"),
+             {absl::StrCat(tview), pg::SqlBytes{std::move(bytes)}})
       .status();
 }
 

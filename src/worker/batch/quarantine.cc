@@ -26,6 +26,7 @@ namespace {
 constexpr std::size_t kLongestText = 1000;
 constexpr std::size_t kBytesShown = 100;
 constexpr char kNullKey[] = "(null)";
+constexpr char kHashOfNullKey[] = "";
 
 // A key in quarantine.
 struct Letter {
@@ -59,34 +60,36 @@ absl::Status SetState(const TviewDefinition& tview, const char* state) {
 absl::StatusOr<std::vector<Letter>> ReadLetters(const TviewDefinition& tview, bool read_only) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table,
                           pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSql(absl::StrCat("SELECT encode(key_hash, 'hex'), encode(key_image, 'hex') FROM ",
-                                  table, " WHERE tview = $1::oid AND key_hash <> ''"),
-                     {absl::StrCat(tview.relation)}, read_only));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
+                          pg::ExecuteSql(absl::StrCat("SELECT key_hash, key_image FROM ", table,
+                                                      " WHERE tview = $1::oid AND key_hash <> ''"),
+                                         {absl::StrCat(tview.relation)}, read_only));
   std::vector<Letter> letters;
   for (const pg::SqlRow& row : found.rows) {
     pg::RowReader column(row);
     Letter& letter = letters.emplace_back();
-    letter.hash = column.Bytes();
-    letter.image = column.OptionalBytes();
+    letter.hash = column.Text();
+    letter.image = column.OptionalText();
     TVIEWS_RETURN_IF_ERROR(column.End());
   }
   return letters;
 }
 
-std::string HasHash(const std::string& hash) {
-  return absl::StrCat("key_hash IS NOT DISTINCT FROM decode('", absl::BytesToHexString(hash),
-                      "', 'hex')");
-}
-
-absl::Status DeleteLetters(const TviewDefinition& tview, const std::string& condition) {
+// Those that `condition` names, whose parameters from $2 on are hashes.
+absl::Status DeleteLetters(const TviewDefinition& tview, const std::string& condition,
+                           const std::vector<std::string>& hashes) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table,
                           pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
+  pg::SqlParameters parameters = {absl::StrCat(tview.relation)};
+  for (const std::string& hash : hashes) parameters.push_back(pg::SqlBytes{hash});
   return pg::ExecuteSql(
              absl::StrCat("DELETE FROM ", table, " WHERE tview = $1::oid AND ", condition),
-             {absl::StrCat(tview.relation)})
+             parameters)
       .status();
+}
+
+absl::Status DeleteLetter(const TviewDefinition& tview, const std::string& hash) {
+  return DeleteLetters(tview, "key_hash = $2", {hash});
 }
 
 // The hashes under which letters without an image name these keys: of the image, or, as 0.1.0 left
@@ -139,7 +142,7 @@ absl::Status QuarantineKey(const TviewDefinition& tview, const std::string& key_
 }
 
 absl::Status QuarantineNullKey(const TviewDefinition& tview, const absl::Status& error) {
-  const pg::DeadKey key{.text = kNullKey, .hash = {}, .image = std::nullopt};
+  const pg::DeadKey key{.text = kNullKey, .hash = kHashOfNullKey, .image = std::nullopt};
   Log(tview, absl::StrCat("key ", key.text, " of "), error);
   return pg::WriteDeadLetter(tview.relation, &key, error).status();
 }
@@ -165,26 +168,32 @@ absl::Status HealKeys(const TviewDefinition& tview, const AffectedKeys& refreshe
     if (letter.image.has_value()) {
       TVIEWS_ASSIGN_OR_RETURN(is_healthy, keys.Contains(*letter.image));
     }
-    if (is_healthy) TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, HasHash(letter.hash)));
+    if (is_healthy) TVIEWS_RETURN_IF_ERROR(DeleteLetter(tview, letter.hash));
   }
   return absl::OkStatus();
 }
 
-absl::Status HealNullKey(const TviewDefinition& tview) { return DeleteLetters(tview, HasHash("")); }
+absl::Status HealNullKey(const TviewDefinition& tview) {
+  return DeleteLetter(tview, kHashOfNullKey);
+}
 
 absl::Status HealAllBut(const TviewDefinition& tview, const std::vector<std::string>& failing,
                         bool has_null_key) {
-  std::string healed = has_null_key ? "key_hash IS DISTINCT FROM ''" : "true";
+  std::vector<std::string> sick;
+  if (has_null_key) sick.emplace_back(kHashOfNullKey);
   for (const std::string& image : failing) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string hash, pg::HashOfImage(image));
-    absl::StrAppend(&healed, " AND NOT ", HasHash(hash));
+    TVIEWS_ASSIGN_OR_RETURN(sick.emplace_back(), pg::HashOfImage(image));
   }
-  TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, healed));
+  std::string healed = "true";
+  for (std::size_t i = 0; i < sick.size(); ++i) {
+    absl::StrAppend(&healed, " AND key_hash IS DISTINCT FROM $", i + 2);
+  }
+  TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, healed, sick));
   return tview.is_quarantined ? SetState(tview, "active") : absl::OkStatus();
 }
 
 absl::Status HealWhole(const TviewDefinition& tview) {
-  TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, "key_hash IS NULL"));
+  TVIEWS_RETURN_IF_ERROR(DeleteLetters(tview, "key_hash IS NULL", {}));
   return tview.is_quarantined ? SetState(tview, "active") : absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/columns.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -25,22 +26,8 @@ namespace {
 
 constexpr Timestamp kDeleteInterval = 60 * Timestamp{1000000};
 
-// Columns of pg_tview_performance_log, as 52_performance.sql lists them.
-enum Column {
-  kLoggedAt,
-  kEntity,
-  kTview,
-  kDuration,
-  kKeys,
-  kInserted,
-  kUpdated,
-  kDeleted,
-  kUnchanged,
-  kIsFull,
-  kErrors,
-  kLag,
-  kColumns
-};
+using Column = pg::PerformanceLogColumn;
+using pg::place;
 
 bool IsLogged(const pg::RefreshSample& sample) {
   const int longest = pg::settings::performance_log_min_duration;
@@ -58,21 +45,22 @@ Datum Number(std::uint64_t number) { return Int64GetDatum(static_cast<int64>(num
 // Inside a Call.
 void InsertRow(Relation table, CatalogIndexState indexes, const char* entity,
                const pg::RefreshSample& sample, Timestamp now) {
-  Datum values[kColumns];
-  bool nulls[kColumns] = {};
-  values[kLoggedAt] = TimestampTzGetDatum(now);
-  values[kEntity] = CStringGetTextDatum(entity);
-  values[kTview] = ObjectIdGetDatum(sample.tview);
-  values[kDuration] = Milliseconds(static_cast<std::int64_t>(sample.duration_us));
-  values[kKeys] = Number(sample.keys);
-  values[kInserted] = Number(sample.inserted);
-  values[kUpdated] = Number(sample.updated);
-  values[kDeleted] = Number(sample.deleted);
-  values[kUnchanged] = Number(sample.unchanged);
-  values[kIsFull] = BoolGetDatum(sample.is_full);
-  values[kErrors] = Number(sample.errors);
-  nulls[kLag] = sample.changed_at == 0;
-  values[kLag] = Milliseconds(std::max<Timestamp>(now - sample.changed_at, 0));
+  Datum values[place(Column::kEnd)];
+  bool nulls[place(Column::kEnd)] = {};
+  values[place(Column::kLoggedAt)] = TimestampTzGetDatum(now);
+  values[place(Column::kEntity)] = CStringGetTextDatum(entity);
+  values[place(Column::kTview)] = ObjectIdGetDatum(sample.tview);
+  values[place(Column::kRefreshDurationMs)] =
+      Milliseconds(static_cast<std::int64_t>(sample.duration_us));
+  values[place(Column::kKeys)] = Number(sample.keys);
+  values[place(Column::kRowsInserted)] = Number(sample.inserted);
+  values[place(Column::kRowsUpdated)] = Number(sample.updated);
+  values[place(Column::kRowsDeleted)] = Number(sample.deleted);
+  values[place(Column::kRowsUnchanged)] = Number(sample.unchanged);
+  values[place(Column::kFullRefresh)] = BoolGetDatum(sample.is_full);
+  values[place(Column::kErrors)] = Number(sample.errors);
+  nulls[place(Column::kLagMs)] = sample.changed_at == 0;
+  values[place(Column::kLagMs)] = Milliseconds(std::max<Timestamp>(now - sample.changed_at, 0));
   CatalogTupleInsertWithInfo(table, heap_form_tuple(RelationGetDescr(table), values, nulls),
                              indexes);
 }

@@ -2,6 +2,7 @@
 //
 // It is a process that no role has prepared: no temporary objects, the settings of an applier. It
 // is in the session's lock group, so that neither waits for the other's locks.
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -17,6 +18,7 @@
 #include "shared/pg/evaluation/evaluator_segment.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
+#include "shared/pg/planner/planned_cost.h"
 #include "shared/status_macros.h"
 #include "worker/batch/pinned_settings.h"
 
@@ -41,7 +43,10 @@ TVIEWS_EXPORT void tviews_evaluator_main(Datum segment);
 namespace tviews::worker {
 namespace {
 
-struct Station {
+enum class Flush : std::uint8_t { kNow, kLater };
+
+// The session's ends of the queues.
+struct Session {
   shm_mq_handle* requests;
   shm_mq_handle* answers;
 };
@@ -51,7 +56,7 @@ shm_mq* QueueAt(shm_toc* toc, std::uint64_t key) {
 }
 
 // False: the session has gone.
-bool Connect(dsm_handle handle, Station* station) {
+bool Connect(dsm_handle handle, Session* session) {
   pg::BecomeWorker();
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
@@ -65,8 +70,8 @@ bool Connect(dsm_handle handle, Station* station) {
   shm_mq* const answers = QueueAt(toc, pg::kAnswersKey);
   shm_mq_set_receiver(requests, MyProc);
   shm_mq_set_sender(answers, MyProc);
-  station->requests = shm_mq_attach(requests, segment, nullptr);
-  station->answers = shm_mq_attach(answers, segment, nullptr);
+  session->requests = shm_mq_attach(requests, segment, nullptr);
+  session->answers = shm_mq_attach(answers, segment, nullptr);
   if (!BecomeLockGroupMember(shared.session, shared.session_pid)) return false;
   BackgroundWorkerInitializeConnectionByOid(shared.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
   pg::WatchUserCode();
@@ -79,82 +84,104 @@ bool Connect(dsm_handle handle, Station* station) {
 }
 
 // The next message of the session; nothing if the session has gone.
-absl::StatusOr<std::optional<std::string>> Receive(const Station& station) {
+absl::StatusOr<std::optional<std::string>> Receive(const Session& session) {
   Size size = 0;
   void* data = nullptr;
   TVIEWS_ASSIGN_OR_RETURN(const shm_mq_result result, pg::CallFor([&] {
-                            return shm_mq_receive(station.requests, &size, &data, false);
+                            return shm_mq_receive(session.requests, &size, &data, false);
                           }));
   if (result != SHM_MQ_SUCCESS) return std::nullopt;
   return std::string(static_cast<const char*>(data), size);
 }
 
 // A session that has gone is noticed by the next Receive.
-absl::Status Send(const Station& station, const std::string& answer, bool is_last) {
-  return pg::Call(
-      [&] { shm_mq_send(station.answers, answer.size(), answer.data(), false, is_last); });
+absl::Status Send(const Session& session, const std::string& answer, Flush flush) {
+  return pg::Call([&] {
+    shm_mq_send(session.answers, answer.size(), answer.data(), false, flush == Flush::kNow);
+  });
 }
 
-absl::StatusOr<pg::SqlResult> Run(const Evaluation& evaluation) {
+struct Outcome {
+  pg::SqlResult result;
+  double cost = 0;
+};
+
+// As the user that has been chosen.
+absl::StatusOr<Outcome> Execute(const Evaluation& evaluation) {
+  Outcome outcome;
+  if (evaluation.is_planned_only) {
+    TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&] {
+      return pg::Call([&] { outcome.cost = pg::PlannedCost(evaluation.sql.c_str(), 0, nullptr); });
+    }));
+    return outcome;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(
+      outcome.result,
+      pg::ExecuteSql(evaluation.sql, {evaluation.parameters.begin(), evaluation.parameters.end()}));
+  return outcome;
+}
+
+absl::StatusOr<Outcome> Run(const Evaluation& evaluation) {
   std::optional<pg::PageCostsOfBatch> costs;
   std::optional<pg::KeyPlanning> planning;
   if (evaluation.with_batch_costs) costs.emplace();
   if (evaluation.with_key_planning) planning.emplace();
   if (evaluation.owner == 0) {
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-    return pg::ExecuteSql(evaluation.sql, evaluation.parameters);
+    return Execute(evaluation);
   }
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(evaluation.owner, evaluation.settings));
-  return pg::ExecuteSql(evaluation.sql, evaluation.parameters);
+  return Execute(evaluation);
 }
 
-absl::Status Answer(const Station& station, const std::string& message) {
+absl::Status Answer(const Session& session, const std::string& message) {
   const std::optional<Evaluation> evaluation = DecodeEvaluation(message);
   if (!evaluation.has_value()) {
     return absl::InternalError("an evaluator was given an unreadable statement");
   }
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result, Run(*evaluation));
-  for (const pg::SqlRow& row : result.rows) {
-    TVIEWS_RETURN_IF_ERROR(Send(station, EncodeRow(row), false));
+  TVIEWS_ASSIGN_OR_RETURN(const Outcome outcome, Run(*evaluation));
+  for (const pg::SqlRow& row : outcome.result.rows) {
+    TVIEWS_RETURN_IF_ERROR(Send(session, EncodeRow(row), Flush::kLater));
   }
-  return Send(station, EncodeEnd({.processed = result.processed}), true);
+  return Send(session, EncodeEnd({.processed = outcome.result.processed, .cost = outcome.cost}),
+              Flush::kNow);
 }
 
 // Everything up to the next end of a snapshot. Nothing: the session has gone.
-absl::Status AnswerAll(const Station& station, std::optional<std::string>* message) {
+absl::Status AnswerAll(const Session& session, std::optional<std::string>* message) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
   while (message->has_value() && **message != kEndSnapshot) {
-    TVIEWS_RETURN_IF_ERROR(Answer(station, **message));
-    TVIEWS_ASSIGN_OR_RETURN(*message, Receive(station));
+    TVIEWS_RETURN_IF_ERROR(Answer(session, **message));
+    TVIEWS_ASSIGN_OR_RETURN(*message, Receive(session));
   }
   return pg::Call([] { PopActiveSnapshot(); });
 }
 
 // Exit code.
 absl::StatusOr<int> Main(dsm_handle handle) {
-  Station station{};
+  Session session{};
   TVIEWS_ASSIGN_OR_RETURN(const bool is_connected,
-                          pg::CallFor([&] { return Connect(handle, &station); }));
+                          pg::CallFor([&] { return Connect(handle, &session); }));
   if (!is_connected) return 0;
   for (;;) {
     TVIEWS_RETURN_IF_ERROR(pg::Call([] { pgstat_report_activity(STATE_IDLE, nullptr); }));
-    TVIEWS_ASSIGN_OR_RETURN(std::optional<std::string> message, Receive(station));
+    TVIEWS_ASSIGN_OR_RETURN(std::optional<std::string> message, Receive(session));
     if (!message.has_value()) return 0;
     TVIEWS_RETURN_IF_ERROR(
         pg::Call([] { pgstat_report_activity(STATE_RUNNING, "pg_tviews evaluator"); }));
-    const absl::Status status = pg::RunTransaction([&] { return AnswerAll(station, &message); });
+    const absl::Status status = pg::RunTransaction([&] { return AnswerAll(session, &message); });
     if (!status.ok()) {
-      TVIEWS_RETURN_IF_ERROR(Send(station,
+      TVIEWS_RETURN_IF_ERROR(Send(session,
                                   EncodeFailure({.sqlstate = pg::SqlState(status),
                                                  .message = std::string(status.message()),
                                                  .detail = pg::ErrorDetail(status),
                                                  .hint = pg::ErrorHint(status)}),
-                                  true));
+                                  Flush::kNow));
       return 0;
     }
     if (!message.has_value()) return 0;
-    TVIEWS_RETURN_IF_ERROR(Send(station, EncodeEnd({}), true));
+    TVIEWS_RETURN_IF_ERROR(Send(session, EncodeEnd({}), Flush::kNow));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "worker/feed/feed_rows.h"
 
+#include "shared/pg/tables/columns.h"
+
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/table.h>
 #include <access/tableam.h>
@@ -35,20 +37,7 @@ struct FeedRows {
 
 namespace {
 
-// Columns of pg_tview_feed, as 40_feed.sql lists them.
-enum Column {
-  kPosition,
-  kTview,
-  kEntity,
-  kKey,
-  kId,
-  kOperation,
-  kFrontier,
-  kChangedAt,
-  kOldData,
-  kNewData,
-  kColumns
-};
+using Column = pg::FeedColumn;
 
 constexpr const char* kOperationNames[kFeedOperations] = {"insert", "update", "delete"};
 
@@ -69,19 +58,19 @@ Oid FindSequence(Oid schema) {
   return sequence;
 }
 
-void Set(FeedRows* rows, Column column, Datum value) {
-  rows->row->tts_values[column] = value;
-  rows->row->tts_isnull[column] = false;
+void Set(FeedRows* rows, AttributeNumber column, Datum value) {
+  rows->row->tts_values[pg::place(column)] = value;
+  rows->row->tts_isnull[pg::place(column)] = false;
 }
 
-void SetText(FeedRows* rows, Column column, const TupleTableSlot* from, AttributeNumber attribute,
-             FmgrInfo* print) {
+void SetText(FeedRows* rows, AttributeNumber column, const TupleTableSlot* from,
+             AttributeNumber attribute, FmgrInfo* print) {
   if (attribute == 0 || from->tts_isnull[attribute - 1]) return;
   Set(rows, column,
       CStringGetTextDatum(OutputFunctionCall(print, from->tts_values[attribute - 1])));
 }
 
-void SetDocument(FeedRows* rows, Column column, TupleTableSlot* from) {
+void SetDocument(FeedRows* rows, AttributeNumber column, TupleTableSlot* from) {
   if (from == nullptr) return;
   const AttributeNumber document = rows->source->document;
   if (document != 0) {
@@ -120,17 +109,18 @@ void AddFeedRow(FeedRows* rows, const FeedChange& change) {
   ExecClearTuple(rows->row);
   const int columns = RelationGetDescr(rows->relation)->natts;
   for (int i = 0; i < columns; ++i) rows->row->tts_isnull[i] = true;
-  Set(rows, kPosition, Int64GetDatum(nextval_internal(rows->sequence, false)));
-  Set(rows, kTview, ObjectIdGetDatum(tview.relation));
-  Set(rows, kEntity, rows->entity);
-  SetText(rows, kKey, change.current(), tview.key_attribute, &rows->print_key);
-  SetText(rows, kId, change.current(), source.id, &rows->print_id);
-  Set(rows, kOperation, CStringGetTextDatum(kOperationNames[static_cast<int>(change.operation)]));
-  Set(rows, kFrontier, rows->frontier);
-  Set(rows, kChangedAt, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+  Set(rows, Column::kPosition, Int64GetDatum(nextval_internal(rows->sequence, false)));
+  Set(rows, Column::kTview, ObjectIdGetDatum(tview.relation));
+  Set(rows, Column::kEntity, rows->entity);
+  SetText(rows, Column::kKey, change.current(), tview.key_attribute, &rows->print_key);
+  SetText(rows, Column::kId, change.current(), source.id, &rows->print_id);
+  Set(rows, Column::kOperation,
+      CStringGetTextDatum(kOperationNames[static_cast<int>(change.operation)]));
+  Set(rows, Column::kFrontier, rows->frontier);
+  Set(rows, Column::kChangedAt, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
   if (tview.feed == FeedContent::kData) {
-    SetDocument(rows, kOldData, change.old_row);
-    SetDocument(rows, kNewData, change.new_row);
+    SetDocument(rows, Column::kOldData, change.old_row);
+    SetDocument(rows, Column::kNewData, change.new_row);
   }
   ExecStoreVirtualTuple(rows->row);
   table_tuple_insert(rows->relation, rows->row, GetCurrentCommandId(true), 0, nullptr);

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/planner/planned_cost.h"
 #include "shared/pg/server/datum_image.h"
 #include "shared/status_macros.h"
 #include "worker/refresh/key_values.h"
@@ -11,9 +12,7 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <executor/spi.h>
-#include <nodes/plannodes.h>
 #include <utils/lsyscache.h>
-#include <utils/plancache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
@@ -26,30 +25,6 @@ constexpr std::size_t kSmallestRange = 1000;
 std::size_t KeysPlannedFor(RefreshShape shape, std::size_t keys) {
   const bool are_seen = shape == RefreshShape::kArray || shape == RefreshShape::kRange;
   return are_seen ? keys : MagnitudeOf(keys);
-}
-
-// The total cost of the plan that is made for a statement: for `parameter` itself, or, where that
-// has no type, for the rows that are registered.
-double PlannedCost(const char* sql, const StatementParameter& parameter) {
-  Oid type = parameter.type;
-  const bool has_parameter = OidIsValid(type);
-  SPIPlanPtr const plan =
-      SPI_prepare_cursor(sql, has_parameter ? 1 : 0, &type, CURSOR_OPT_CUSTOM_PLAN);
-  if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-  CachedPlan* cached = nullptr;
-  if (has_parameter) {
-    ParamListInfo const parameters = ListOf(parameter);
-    cached =
-        GetCachedPlan(static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(plan))),
-                      parameters, nullptr, nullptr);
-  } else {
-    cached = SPI_plan_get_cached_plan(plan);
-    if (cached == nullptr) elog(ERROR, "one statement has several plans");
-  }
-  const double cost = linitial_node(PlannedStmt, cached->stmt_list)->planTree->total_cost;
-  ReleaseCachedPlan(cached, nullptr);
-  SPI_freeplan(plan);
-  return cost;
 }
 
 // The planner's total cost of `shape` for these keys.
@@ -71,8 +46,10 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
   }
   double cost = std::numeric_limits<double>::infinity();
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    cost = PlannedCost(sql.c_str(), parameter);
-    if (!OidIsValid(parameter.type)) SPI_unregister_relation(kKeysName);
+    const bool has_parameter = OidIsValid(parameter.type);
+    cost =
+        pg::PlannedCost(sql.c_str(), parameter.type, has_parameter ? ListOf(parameter) : nullptr);
+    if (!has_parameter) SPI_unregister_relation(kKeysName);
   }));
   return cost;
 }

@@ -1,6 +1,5 @@
 #include "shared/pg/boundary/row_reader.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "shared/no_destructor.h"
 #include "shared/pg/boundary/error.h"
@@ -24,18 +23,6 @@ std::string RowReader::Text() {
 }
 
 SqlValue RowReader::OptionalText() { return Next(); }
-
-std::string RowReader::Bytes() {
-  const std::optional<std::string> bytes = OptionalBytes();
-  if (!bytes.has_value()) NoteProblem();
-  return bytes.value_or("");
-}
-
-std::optional<std::string> RowReader::OptionalBytes() {
-  const SqlValue& value = Next();
-  if (!value.has_value()) return std::nullopt;
-  return absl::HexStringToBytes(*value);
-}
 
 std::vector<std::string> RowReader::Words() {
   const SqlValue& value = Next();

@@ -30,9 +30,8 @@ class RowReader {
   // `row` must outlive the object.
   explicit RowReader(const SqlRow& row) : row_(row) {}
 
-  // Not NULL.
+  // Not NULL. Of a bytea, its bytes.
   std::string Text();
-  std::string Bytes();  // of encode(..., 'hex')
   template <typename T>
   T Number();
   Oid32 Oid() { return Number<Oid32>(); }
@@ -40,7 +39,6 @@ class RowReader {
   // May be NULL.
   SqlValue OptionalText();
   std::string TextOrNothing() { return OptionalText().value_or(""); }
-  std::optional<std::string> OptionalBytes();
   template <typename T>
   std::optional<T> OptionalNumber();
   bool IsTrue() { return OptionalText() == "t"; }

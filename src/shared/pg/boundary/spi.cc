@@ -1,5 +1,6 @@
 #include "shared/pg/boundary/spi.h"
 
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -25,6 +26,25 @@ absl::Status SpiError(int code) {
                    {.message = std::string("SPI failed: ") + SPI_result_code_string(code)});
 }
 
+struct Bytes {
+  const char* data = nullptr;  // null: NULL
+  std::size_t size = 0;
+};
+
+// Called inside Call.
+Bytes ValueOf(HeapTuple row, TupleDesc columns, int column) {
+  if (SPI_gettypeid(columns, column) != BYTEAOID) {
+    const char* const text = SPI_getvalue(row, columns, column);
+    return {.data = text, .size = text == nullptr ? 0 : std::strlen(text)};
+  }
+  bool is_null = false;
+  const Datum value = SPI_getbinval(row, columns, column, &is_null);
+  if (is_null) return {};
+  varlena* const bytes =
+      pg_detoast_datum_packed(reinterpret_cast<varlena*>(DatumGetPointer(value)));
+  return {.data = VARDATA_ANY(bytes), .size = VARSIZE_ANY_EXHDR(bytes)};
+}
+
 // Copies the rows of the last statement out of SPI's memory.
 absl::StatusOr<SqlResult> TakeRows() {
   SqlResult result;
@@ -37,10 +57,11 @@ absl::StatusOr<SqlResult> TakeRows() {
     SqlRow row;
     row.reserve(columns);
     for (int column = 1; column <= columns; ++column) {
-      char* value = nullptr;
+      Bytes value;
       TVIEWS_RETURN_IF_ERROR(
-          Call([&] { value = SPI_getvalue(table->vals[i], table->tupdesc, column); }));
-      row.push_back(value != nullptr ? SqlValue(value) : std::nullopt);
+          Call([&] { value = ValueOf(table->vals[i], table->tupdesc, column); }));
+      row.push_back(value.data != nullptr ? SqlValue(std::string(value.data, value.size))
+                                          : std::nullopt);
     }
     result.rows.push_back(std::move(row));
   }
@@ -60,10 +81,14 @@ absl::Status WithSpi(absl::FunctionRef<absl::Status()> body) {
 
 namespace {
 
-// Parameters as the server takes them: text values.
+// Parameters as the server takes them.
 struct Parameters {
-  explicit Parameters(const SqlRow& row)
-      : types(row.size(), TEXTOID), values(row.size()), nulls(row.size(), ' ') {}
+  explicit Parameters(const SqlParameters& parameters)
+      : values(parameters.size()), nulls(parameters.size(), ' ') {
+    for (const SqlParameter& parameter : parameters) {
+      types.push_back(parameter.is_bytes ? BYTEAOID : TEXTOID);
+    }
+  }
 
   int count() const { return static_cast<int>(types.size()); }
 
@@ -72,11 +97,16 @@ struct Parameters {
   std::vector<char> nulls;
 };
 
-// Called inside Call: makes the server's copy of `row` in the current memory context.
-void FillParameters(const SqlRow& row, Parameters* parameters) {
+// Called inside Call: makes the server's copy of `from` in the current memory context. Text and
+// bytea have the same form.
+void FillParameters(const SqlParameters& from, Parameters* parameters) {
   for (int i = 0; i < parameters->count(); ++i) {
-    if (row[i].has_value()) {
-      parameters->values[i] = CStringGetTextDatum(row[i]->c_str());
+    if (from[i].value.has_value()) {
+      const std::string& value = *from[i].value;
+      // Text ends at a zero byte, whoever has put one there.
+      const std::size_t size = from[i].is_bytes ? value.size() : std::strlen(value.c_str());
+      parameters->values[i] =
+          PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(size)));
     } else {
       parameters->nulls[i] = 'n';
     }
@@ -84,7 +114,8 @@ void FillParameters(const SqlRow& row, Parameters* parameters) {
 }
 
 // Runs `execute` (an SPI call) in a connection of its own and takes its rows.
-absl::StatusOr<SqlResult> Execute(const SqlRow& row, absl::FunctionRef<int(Parameters*)> execute) {
+absl::StatusOr<SqlResult> Execute(const SqlParameters& from,
+                                  absl::FunctionRef<int(Parameters*)> execute) {
   const ReaderBypass bypass;
   // A process of ours is set up by the server's administrator, and runs definitions here, too.
   std::optional<PlannerDefaults> planner;
@@ -93,11 +124,11 @@ absl::StatusOr<SqlResult> Execute(const SqlRow& row, absl::FunctionRef<int(Param
     planner.emplace(std::move(defaults));
   }
   SqlResult result;
-  Parameters parameters(row);
+  Parameters parameters(from);
   TVIEWS_RETURN_IF_ERROR(WithSpi([&]() -> absl::Status {
     int code = 0;
     TVIEWS_RETURN_IF_ERROR(Call([&] {
-      FillParameters(row, &parameters);
+      FillParameters(from, &parameters);
       code = execute(&parameters);
     }));
     if (code < 0) return SpiError(code);
@@ -109,7 +140,7 @@ absl::StatusOr<SqlResult> Execute(const SqlRow& row, absl::FunctionRef<int(Param
 
 }  // namespace
 
-absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& parameters,
+absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlParameters& parameters,
                                      bool read_only) {
   return Execute(parameters, [&](Parameters* p) {
     return SPI_execute_with_args(sql.c_str(), p->count(), p->types.data(), p->values.data(),
@@ -129,7 +160,8 @@ int ExecuteUnder(const std::string& sql, Parameters* p, Snapshot snapshot, bool 
 
 }  // namespace
 
-absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow& parameters) {
+absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql,
+                                           const SqlParameters& parameters) {
   return Execute(parameters, [&](Parameters* p) {
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
     const int code = ExecuteUnder(sql, p, snapshot, false);
@@ -139,7 +171,7 @@ absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow&
 }
 
 absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
-                                          const SqlRow& parameters) {
+                                          const SqlParameters& parameters) {
   return Execute(parameters, [&](Parameters* p) { return ExecuteUnder(sql, p, snapshot, true); });
 }
 

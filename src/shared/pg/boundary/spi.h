@@ -1,4 +1,4 @@
-// SQL from C++: a connection scope, and statements whose rows come back as text.
+// SQL from C++: a connection scope, and statements whose rows come back as values of C++.
 //
 // Layer:   pg
 // Sharing: private to one process
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -20,8 +21,26 @@ struct SnapshotData;
 
 namespace tviews::pg {
 
-using SqlValue = std::optional<std::string>;  // text form; nullopt is NULL
+// nullopt is NULL. In rows: the bytes of a bytea, the text form of everything else.
+using SqlValue = std::optional<std::string>;
 using SqlRow = std::vector<SqlValue>;
+
+// A parameter of type bytea.
+struct SqlBytes {
+  SqlValue value;
+};
+
+// Text, unless it says otherwise. What is written as text may be given as one: hence no `explicit`.
+struct SqlParameter {
+  SqlParameter(SqlValue text) : value(std::move(text)) {}
+  SqlParameter(std::string text) : value(std::move(text)) {}
+  SqlParameter(const char* text) : value(text) {}
+  SqlParameter(SqlBytes bytes) : value(std::move(bytes.value)), is_bytes(true) {}
+
+  SqlValue value;
+  bool is_bytes = false;
+};
+using SqlParameters = std::vector<SqlParameter>;
 
 struct SqlResult {
   std::uint64_t processed = 0;
@@ -32,19 +51,20 @@ struct SqlResult {
 // rollback of the surrounding (sub)transaction, which closes it.
 absl::Status WithSpi(absl::FunctionRef<absl::Status()> body);
 
-// Executes one statement; $1, $2, ... are text values ($1::bigint and the like in the text give
-// them another type). With `read_only` it runs under the active snapshot, otherwise under a new
-// one as the isolation level says. Opens its own SPI connection.
-absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlRow& parameters = {},
+// Executes one statement; $1, $2, ... are values of type text ($1::bigint and the like in the
+// statement give them another one), or bytea. With `read_only` it runs under the active snapshot,
+// otherwise under a new one as the isolation level says. Opens its own SPI connection.
+absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlParameters& parameters = {},
                                      bool read_only = false);
 
 // The same under the latest snapshot whatever the isolation level: for the extension's own tables,
 // whose rows must follow the catalogs rather than the transaction's snapshot.
-absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql, const SqlRow& parameters = {});
+absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql,
+                                           const SqlParameters& parameters = {});
 
 // A query that changes nothing, under the given snapshot.
 absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
-                                          const SqlRow& parameters = {});
+                                          const SqlParameters& parameters = {});
 
 }  // namespace tviews::pg
 

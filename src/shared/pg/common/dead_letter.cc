@@ -1,12 +1,12 @@
 #include "shared/pg/common/dead_letter.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/columns.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -25,15 +25,9 @@
 namespace tviews::pg {
 namespace {
 
-constexpr AttrNumber kTview = 1;  // of pg_tview_dead_letter, first in its index too
-
 // A message can be as long as the value that it complains about.
 constexpr std::size_t kLongestError = 8000;
 constexpr char kCut[] = "...";
-
-std::string HexOf(std::string_view bytes) {
-  return absl::StrCat("\\x", absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size())));
-}
 
 }  // namespace
 
@@ -78,14 +72,14 @@ absl::StatusOr<std::uint64_t> WriteDeadLetter(RelationId tview, const DeadKey* k
           absl::StrCat("INSERT INTO ", table,
                        " AS d (tview, key, sqlstate, error, first_seen, last_seen, key_hash,"
                        " key_image) VALUES ($1::oid, $2, $3, $4, clock_timestamp(),"
-                       " clock_timestamp(), $5::bytea, $6::bytea)"
+                       " clock_timestamp(), $5, $6)"
                        " ON CONFLICT (tview, (coalesce(key_hash, 'whole'::bytea))) DO UPDATE SET"
                        " key = excluded.key, sqlstate = excluded.sqlstate, error = excluded.error,"
                        " attempts = d.attempts + 1, last_seen = excluded.last_seen,"
                        " key_image = excluded.key_image RETURNING attempts"),
           {absl::StrCat(tview), key == nullptr ? none : SqlValue(key->text), SqlState(error), text,
-           key == nullptr ? none : SqlValue(HexOf(key->hash)),
-           key == nullptr || !key->image.has_value() ? none : SqlValue(HexOf(*key->image))}));
+           SqlBytes{key == nullptr ? none : SqlValue(key->hash)},
+           SqlBytes{key == nullptr ? none : key->image}}));
   std::uint64_t attempts = 1;
   if (!written.rows.empty() && !absl::SimpleAtoi(*written.rows[0][0], &attempts)) attempts = 1;
   return attempts;
@@ -97,7 +91,9 @@ absl::StatusOr<bool> HasDeadLetter(RelationId tview) {
     Relation letters = try_relation_open(table, AccessShareLock);
     if (letters == nullptr) return false;  // the extension has just been dropped
     ScanKeyData key;
-    ScanKeyInit(&key, kTview, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(tview));
+    // First in the index too.
+    ScanKeyInit(&key, DeadLetterColumn::kTview, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(tview));
     SysScanDesc scan = systable_beginscan(
         letters, get_relname_relid("pg_tview_dead_letter_key", RelationGetNamespace(letters)), true,
         nullptr, 1, &key);

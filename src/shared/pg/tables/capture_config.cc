@@ -15,6 +15,7 @@
 #include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/cache_stats.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/columns.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -37,9 +38,6 @@
 namespace tviews::pg {
 namespace {
 
-constexpr AttrNumber kSource = 2;
-constexpr AttrNumber kCaptured = 5;
-constexpr AttrNumber kRelevant = 6;
 constexpr AttributeNumber kWholeRow = 0;
 
 struct Generation {
@@ -127,7 +125,7 @@ absl::StatusOr<Needs> ReadNeeds(RelationId source) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kLineage));
   TVIEWS_ASSIGN_OR_RETURN(const Oid index, LineageIndex());
   TVIEWS_ASSIGN_OR_RETURN(const CatalogScan scan, CallFor([table, index, source] {
-                            return BeginScan(table, index, kSource, source);
+                            return BeginScan(table, index, LineageColumn::kSource, source);
                           }));
   Needs needs;
   for (;;) {
@@ -138,8 +136,8 @@ absl::StatusOr<Needs> ReadNeeds(RelationId source) {
       HeapTuple const tuple = systable_getnext(scan.scan);
       if (tuple == nullptr) return;
       found = true;
-      captured = NumbersOf(tuple, kCaptured, RelationGetDescr(scan.table));
-      relevant = NumbersOf(tuple, kRelevant, RelationGetDescr(scan.table));
+      captured = NumbersOf(tuple, LineageColumn::kCaptured, RelationGetDescr(scan.table));
+      relevant = NumbersOf(tuple, LineageColumn::kRelevant, RelationGetDescr(scan.table));
     }));
     if (!found) break;
     needs.has_reader = true;

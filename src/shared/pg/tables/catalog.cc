@@ -9,6 +9,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/shmem/cache_stats.h"
+#include "shared/pg/tables/columns.h"
 #include "shared/pg/tables/relation_watch.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -36,14 +37,6 @@
 
 namespace tviews::pg {
 namespace {
-
-// Columns of pg_tview_meta.
-constexpr AttributeNumber kMetaTview = 1;
-constexpr AttributeNumber kMetaBackingView = 3;
-constexpr AttributeNumber kMetaState = 10;
-constexpr AttributeNumber kMetaFillCreator = 12;
-constexpr AttributeNumber kMetaSystemIdentifier = 13;
-constexpr AttributeNumber kMetaDatabaseOid = 14;
 
 constexpr char kPrivateSchema[] = "tviews_internal";
 
@@ -173,15 +166,15 @@ struct TviewRow {
 TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns) {
   bool is_null = false;
   TviewRow read{};
-  read.tview = DatumGetObjectId(heap_getattr(row, kMetaTview, columns, &is_null));
+  read.tview = DatumGetObjectId(heap_getattr(row, MetaColumn::kTview, columns, &is_null));
   read.state.backing_view =
-      DatumGetObjectId(heap_getattr(row, kMetaBackingView, columns, &is_null));
-  const Datum state = heap_getattr(row, kMetaState, columns, &is_null);
+      DatumGetObjectId(heap_getattr(row, MetaColumn::kBackingView, columns, &is_null));
+  const Datum state = heap_getattr(row, MetaColumn::kState, columns, &is_null);
   read.state.is_quarantined = std::strcmp(TextDatumGetCString(state), "quarantined") == 0;
-  const Datum creator = heap_getattr(row, kMetaFillCreator, columns, &is_null);
+  const Datum creator = heap_getattr(row, MetaColumn::kFillCreator, columns, &is_null);
   if (!is_null) read.state.creator = U64FromFullTransactionId(DatumGetFullTransactionId(creator));
-  const Datum system = heap_getattr(row, kMetaSystemIdentifier, columns, &is_null);
-  const Datum database = heap_getattr(row, kMetaDatabaseOid, columns, &is_null);
+  const Datum system = heap_getattr(row, MetaColumn::kSystemIdentifier, columns, &is_null);
+  const Datum database = heap_getattr(row, MetaColumn::kDatabaseOid, columns, &is_null);
   read.state.is_adopted =
       static_cast<std::uint64_t>(DatumGetInt64(system)) == GetSystemIdentifier() &&
       DatumGetObjectId(database) == MyDatabaseId;

@@ -1,11 +1,13 @@
 #include "shared/pg/tables/frontier.h"
 
+#include <cstddef>
 #include <string>
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/columns.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -23,23 +25,12 @@
 namespace tviews::pg {
 namespace {
 
-// Columns of pg_tview_frontier, as 12_tables.sql lists them.
-enum Column {
-  kId,
-  kSnapshot,
-  kAppliedAt,
-  kBatches,
-  kRecords,
-  kInserted,
-  kUpdated,
-  kDeleted,
-  kUnchanged,
-  kFull,
-  kColumns
-};
+using Column = FrontierColumn;
+constexpr std::size_t kColumns = place(Column::kEnd);
 
-void Raise(Datum* values, int column, std::uint64_t by) {
-  values[column] = Int64GetDatum(DatumGetInt64(values[column]) + static_cast<int64>(by));
+void Raise(Datum* values, AttributeNumber column, std::uint64_t by) {
+  Datum& value = values[place(column)];
+  value = Int64GetDatum(DatumGetInt64(value) + static_cast<int64>(by));
 }
 
 }  // namespace
@@ -58,20 +49,21 @@ absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontie
       slot_getallattrs(row);
       Datum values[kColumns];
       bool nulls[kColumns];
-      for (int i = 0; i < kColumns; ++i) {
+      for (std::size_t i = 0; i < kColumns; ++i) {
         values[i] = row->tts_values[i];
         nulls[i] = row->tts_isnull[i];
       }
-      values[kSnapshot] = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text.c_str()));
-      values[kAppliedAt] = TimestampTzGetDatum(GetCurrentTimestamp());
-      nulls[kSnapshot] = nulls[kAppliedAt] = false;
-      Raise(values, kBatches, 1);
-      Raise(values, kRecords, totals.records);
-      Raise(values, kInserted, totals.inserted);
-      Raise(values, kUpdated, totals.updated);
-      Raise(values, kDeleted, totals.deleted);
-      Raise(values, kUnchanged, totals.unchanged);
-      Raise(values, kFull, totals.full_refreshes);
+      values[place(Column::kSnapshot)] =
+          DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text.c_str()));
+      values[place(Column::kAppliedAt)] = TimestampTzGetDatum(GetCurrentTimestamp());
+      nulls[place(Column::kSnapshot)] = nulls[place(Column::kAppliedAt)] = false;
+      Raise(values, Column::kBatches, 1);
+      Raise(values, Column::kRecords, totals.records);
+      Raise(values, Column::kRowsInserted, totals.inserted);
+      Raise(values, Column::kRowsUpdated, totals.updated);
+      Raise(values, Column::kRowsDeleted, totals.deleted);
+      Raise(values, Column::kRowsUnchanged, totals.unchanged);
+      Raise(values, Column::kFullRefreshes, totals.full_refreshes);
       HeapTuple const tuple = heap_form_tuple(RelationGetDescr(relation), values, nulls);
       ItemPointerData place = row->tts_tid;
       CatalogTupleUpdate(relation, &place, tuple);
@@ -95,7 +87,7 @@ absl::StatusOr<SnapshotBounds> ReadFrontier(SnapshotData* snapshot) {
     TableScanDesc const scan = table_beginscan(relation, snapshot, 0, nullptr);
     if (table_scan_getnextslot(scan, ForwardScanDirection, row)) {
       bool is_null = false;
-      const Datum stored = slot_getattr(row, kSnapshot + 1, &is_null);
+      const Datum stored = slot_getattr(row, Column::kSnapshot, &is_null);
       if (!is_null) text = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, stored));
     }
     table_endscan(scan);

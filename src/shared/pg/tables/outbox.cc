@@ -7,6 +7,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/columns.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -24,8 +25,6 @@
 
 namespace tviews::pg {
 namespace {
-
-constexpr AttrNumber kPayload = 1;
 
 // The lock is kept until the transaction ends where something was written.
 absl::StatusOr<Relation> Open(LOCKMODE lock) {
@@ -59,7 +58,7 @@ struct Bytes {
 };
 Bytes PayloadOf(HeapTuple tuple, TupleDesc description) {
   bool is_null = false;
-  const Datum value = heap_getattr(tuple, kPayload, description, &is_null);
+  const Datum value = heap_getattr(tuple, OutboxColumn::kPayload, description, &is_null);
   if (is_null) return {nullptr, 0};
   varlena* const bytes = pg_detoast_datum_packed(reinterpret_cast<varlena*>(value));
   return {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
