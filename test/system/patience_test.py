@@ -26,13 +26,24 @@ def letters(tview):
     return run(connection, "SELECT key, sqlstate FROM pg_tview_dead_letter WHERE tview = %s::regclass ORDER BY key", (tview,))
 
 
+# In one snapshot: what the others show, and how many keys are in quarantine.
+OTHER = "SELECT name, (SELECT count(*) FROM pg_tview_dead_letter) FROM tv_other LIMIT 1"
+
+
 with Server("patience") as server:
     connection = server.prepare("patience", SCRIPT)
+    reader = server.connect("patience")
+    run(reader, "SET pg_tviews.read_consistency = eventual")
     check_equal(connection)
     for code in ("40001", "57014", "40P01", "72000"):
         run(connection, "UPDATE tb_a SET code = CASE pk_a WHEN 7 THEN %s ELSE 'good' END", (code,))
-        run(connection, "UPDATE tb_b SET name = name || '!'")
+        run(connection, "UPDATE tb_b SET name = %s", (code,))
         began = time.monotonic()
+        # The others go on while it is tried again and again, on its own.
+        other, in_quarantine = wait_until(lambda: [row for row in run(reader, OTHER) if row[0] == code], f"tv_other beside {code}")[0]
+        print(f"note: {code}: the others after {time.monotonic() - began:.1f} s")
+        assert in_quarantine == 0, "tv_other has waited until the failing keys were in quarantine"
+        assert value(reader, "SELECT count(*) FROM tv_picky WHERE code = 'good'") == 0, "half of a transaction is shown"
         run(connection, "SELECT pg_tviews_wait('50 s')")
         assert letters("tv_picky") == [("7", code)], letters("tv_picky")
         assert letters("tv_all") == [("1", code)], letters("tv_all")

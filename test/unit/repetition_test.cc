@@ -121,5 +121,16 @@ TEST(Ending, ThatMayPassIsTheDatasFaultOnceThePatienceIsExhausted) {
   EXPECT_FALSE(IsAgainstTheData(Ending::kCommitted, Trust::kExhausted));
 }
 
+TEST(Repetition, ABatchWithoutTheTviewThatFailedIsAnotherOne) {
+  Repetition repetition;
+  for (int i = 0; i < 8; ++i) repetition.After(Ending::kPassing, kNow);
+  EXPECT_GT(repetition.until(), kNow);
+  const Repetition::Step step = repetition.After(Ending::kPassing, kNow, true);
+  EXPECT_EQ(step.next, Next::kBackOff);
+  EXPECT_FALSE(step.is_logged);
+  EXPECT_TRUE(repetition.is_due());
+  EXPECT_LE(repetition.until(), kNow);
+}
+
 }  // namespace
 }  // namespace tviews::worker

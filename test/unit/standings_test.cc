@@ -175,15 +175,32 @@ TEST_F(StandingsTest, ASuccessBetweenShortagesForgetsThem) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(Fail(10, Ending::kShortage), "");
 }
 
-TEST_F(StandingsTest, ErrorsThatPassExhaustThePatienceAfterTenAndCallForCare) {
-  for (int i = 0; i < 10; ++i) {
+TEST_F(StandingsTest, ErrorsThatPassAreRepeatedFourTimesThenOnTheirOwnAndThenCallForCare) {
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Fail(10, Ending::kPassing), "");
+  EXPECT_EQ(ObstacleTo(10), "");
+  for (const Timestamp pause : {250, 500, 1000, 2000}) {
     EXPECT_EQ(standings_.TrustIn(10), Trust::kPatient);
     EXPECT_FALSE(standings_.NeedsCare());
-    EXPECT_EQ(Fail(10, Ending::kPassing), "");
+    EXPECT_EQ(Fail(10, Ending::kPassing), "its refresh fails: no room");
+    // The others go on, and sessions wait for it.
+    EXPECT_EQ(Batch({10, 30}), (std::set<RelationId>{30}));
+    EXPECT_EQ(standings_.WaitedFor(), (std::set<RelationId>{10}));
+    now_ += pause * kMs - 1;
+    EXPECT_NE(ObstacleTo(10), "");
+    now_ += 1;
+    EXPECT_EQ(ObstacleTo(10), "");
   }
   EXPECT_EQ(standings_.TrustIn(10), Trust::kExhausted);
   EXPECT_EQ(standings_.TrustIn(30), Trust::kPatient);
   EXPECT_TRUE(standings_.NeedsCare());
+}
+
+TEST_F(StandingsTest, ErrorsThatPassAreRepeatedOnceWhereThatTakesLong) {
+  EXPECT_EQ(Fail(10, Ending::kPassing, 10 * kSecond), "");
+  EXPECT_EQ(Fail(10, Ending::kPassing, 10 * kSecond), "its refresh fails: no room");
+  Batch({10});
+  now_ += 10 * kSecond - 1;
+  EXPECT_NE(ObstacleTo(10), "");
 }
 
 TEST_F(StandingsTest, ErrorsOfTheDataDoNotExhaustThePatience) {
@@ -192,16 +209,22 @@ TEST_F(StandingsTest, ErrorsOfTheDataDoNotExhaustThePatience) {
 }
 
 TEST_F(StandingsTest, OneThatIsDistrustedExhaustsThePatienceSoonerUntilNothingIsInQuarantine) {
-  for (int i = 0; i < 10; ++i) Fail(10, Ending::kPassing);
+  const auto exhaust = [this] {
+    int failures = 0;
+    for (; standings_.TrustIn(10) == Trust::kPatient; now_ += 60 * kSecond) {
+      if (!Fail(10, Ending::kPassing).empty()) ++failures;
+      if (failures > 0) Batch({10});
+    }
+    return failures;
+  };
+  EXPECT_EQ(exhaust(), 4);
   standings_.NoteQuarantine(true);
   Batch({10});
   EXPECT_EQ(standings_.TrustIn(10), Trust::kPatient);
-  for (int i = 0; i < 3; ++i) Fail(10, Ending::kPassing);
-  EXPECT_EQ(standings_.TrustIn(10), Trust::kExhausted);
+  EXPECT_EQ(exhaust(), 1);
   standings_.NoteQuarantine(false);
   Batch({10});
-  for (int i = 0; i < 9; ++i) Fail(10, Ending::kPassing);
-  EXPECT_EQ(standings_.TrustIn(10), Trust::kPatient);
+  EXPECT_EQ(exhaust(), 4);
 }
 
 TEST_F(StandingsTest, AnythingInQuarantineCallsForCare) {

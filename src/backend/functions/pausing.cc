@@ -2,7 +2,10 @@
 
 #include <cstdint>
 
+#include "absl/strings/str_cat.h"
 #include "backend/ddl/audit_log.h"
+#include "backend/reading/slot_wait.h"
+#include "backend/reading/waiting.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
@@ -50,15 +53,31 @@ bool IsApplying(const DatabaseSlot& slot) {
   return slot.activity.state.Load() == static_cast<std::int32_t>(pg::ApplierState::kApplying);
 }
 
+absl::Status IsStillApplying(const DatabaseSlot& slot) {
+  return pg::MakeError(
+      absl::StatusCode::kDeadlineExceeded,
+      {.message = "timed out while waiting for the end of the batch that is under way",
+       .detail = "This call has paused nothing.",
+       .hint =
+           absl::StrCat("pg_tviews_progress shows what it refreshes; pg_cancel_backend(",
+                        slot.applier_pid.Load(), ") gives that up, and leaves the TVIEW behind."),
+       .sqlstate = "57014"});
+}
+
 absl::Status AwaitEndOfBatch(DatabaseSlot* slot) {
-  return pg::Call([slot] {
+  const Deadline deadline(ReadTimeout());
+  bool is_applying = true;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     auto* const progress = reinterpret_cast<ConditionVariable*>(slot->progress);
     ConditionVariablePrepareToSleep(progress);
-    while (slot->paused.Load() != 0 && IsApplying(*slot)) {
-      ConditionVariableTimedSleep(progress, kRecheckMs, pg::WaitEvent(pg::Wait::kEndOfBatch));
+    while ((is_applying = slot->paused.Load() != 0 && IsApplying(*slot)) &&
+           !deadline.has_passed()) {
+      ConditionVariableTimedSleep(progress, deadline.NapMs(kRecheckMs),
+                                  pg::WaitEvent(pg::Wait::kEndOfBatch));
     }
     ConditionVariableCancelSleep();
-  });
+  }));
+  return is_applying ? IsStillApplying(*slot) : absl::OkStatus();
 }
 
 }  // namespace

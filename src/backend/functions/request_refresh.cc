@@ -1,6 +1,7 @@
 #include "backend/functions/request_refresh.h"
 
 #include "backend/reading/slot_wait.h"
+#include "backend/reading/waiting.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/shmem/database_slot.h"
@@ -21,6 +22,8 @@ using pg::RefreshRequest;
 // How often a waiter looks by itself: a batch that fails wakes nobody.
 constexpr long kRecheckMs = 100;
 
+constexpr char kItsTurn[] = "the applier to refresh the TVIEW";
+
 // Where this session's refresh request stands; released when the session stops waiting.
 struct RequestPlace {
   DatabaseSlot* slot;
@@ -34,8 +37,9 @@ void AbandonRequest() {
   pg::ExclusiveHolder holder(my_request.slot->queue_lock);
   RefreshRequest& request = my_request.slot->requests[my_request.index];
   if (my_request.slot->generation.Load() == my_request.generation) {
-    request.state = request.state == RefreshRequest::kTaken ? RefreshRequest::kAbandoned
-                                                            : RefreshRequest::kFree;
+    const bool is_taken =
+        request.state == RefreshRequest::kTaken || request.state == RefreshRequest::kRunning;
+    request.state = is_taken ? RefreshRequest::kAbandoned : RefreshRequest::kFree;
   }
   my_request.slot = nullptr;
 }
@@ -72,6 +76,12 @@ bool IsAnswered() {
   return state == RefreshRequest::kDone || state == RefreshRequest::kFailed;
 }
 
+bool IsRunning() {
+  pg::ReadHolder holder(my_request.slot->queue_lock);
+  return my_request.slot->generation.Load() == my_request.generation &&
+         my_request.slot->requests[my_request.index].state == RefreshRequest::kRunning;
+}
+
 absl::StatusOr<RefreshOutcome> TakeAnswer() {
   RefreshRequest answer;
   {
@@ -85,27 +95,45 @@ absl::StatusOr<RefreshOutcome> TakeAnswer() {
   return RefreshOutcome{answer.inserted, answer.updated, answer.deleted};
 }
 
+// Its turn is waited for until the deadline. A refresh that has begun is waited for to its end,
+// which pg_tviews.refresh_timeout brings about.
+absl::StatusOr<bool> AwaitAnswer(DatabaseSlot* slot, std::uint32_t generation,
+                                 const Deadline& deadline, const Concerned& concerned) {
+  const auto sleep_until = [&](const Deadline& until) {
+    const SleepPlan plan = {.deadline = until,
+                            .concerned = concerned,
+                            .recheck_ms = kRecheckMs,
+                            .leave_at_standstill = false};
+    return SleepUntil(slot, generation, plan, [] { return IsAnswered(); });
+  };
+  TVIEWS_ASSIGN_OR_RETURN(bool is_answered, sleep_until(deadline));
+  while (!is_answered && IsRunning()) {
+    TVIEWS_ASSIGN_OR_RETURN(is_answered, sleep_until(Deadline(Timeout(kRecheckMs * 1000))));
+  }
+  return is_answered;
+}
+
 absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
-  const Deadline forever{Timeout()};
+  const Deadline deadline(ReadTimeout());
   const Concerned concerned{.tviews = {tview}, .all = false};
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(forever));
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
+    if (slot == nullptr) return TimedOut(kItsTurn);
     const std::uint32_t generation = slot->generation.Load();
-    const SleepPlan plan = {.deadline = forever,
+    const SleepPlan plan = {.deadline = deadline,
                             .concerned = concerned,
                             .recheck_ms = kRecheckMs,
                             .leave_at_standstill = false};
     TVIEWS_ASSIGN_OR_RETURN(const bool placed, SleepUntil(slot, generation, plan, [&] {
                               return PlaceRequest(slot, tview);
                             }));
-    if (!placed) {
-      AbandonRequest();  // in a slot that has been freed since
-      continue;
+    if (placed) {
+      TVIEWS_ASSIGN_OR_RETURN(const bool answered,
+                              AwaitAnswer(slot, generation, deadline, concerned));
+      if (answered) return TakeAnswer();
     }
-    TVIEWS_ASSIGN_OR_RETURN(const bool answered,
-                            SleepUntil(slot, generation, plan, [] { return IsAnswered(); }));
-    if (answered) return TakeAnswer();
-    AbandonRequest();
+    AbandonRequest();  // in a slot that has been freed since, or for the time that has passed
+    if (deadline.has_passed()) return TimedOut(kItsTurn);
   }
 }
 

@@ -150,13 +150,17 @@ Timeout ReadTimeout() {
   return std::int64_t{pg::settings::read_timeout} * 1000;
 }
 
-absl::Status TimedOut() {
+absl::Status TimedOut(const std::string& waiting_for) {
+  DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
+  const bool is_paused = slot != nullptr && slot->paused.Load() != 0;
   return pg::MakeError(
       absl::StatusCode::kDeadlineExceeded,
-      {.message = "timed out while waiting for the TVIEWs of this database to catch up",
-       .detail = pg::DescribeLag(pg::MeasureLag(pg::FindSlot(MyDatabaseId))),
-       .hint = "See pg_tviews_workers for what the applier does, and pg_tviews_lag for how far it "
-               "is behind.",
+      {.message = "timed out while waiting for " + waiting_for,
+       .detail = pg::DescribeLag(pg::MeasureLag(slot)),
+       .hint = is_paused
+                   ? "The applier of this database is paused: pg_tviews_resume() lets it go on."
+                   : "See pg_tviews_workers for what the applier does, and pg_tviews_lag for how "
+                     "far it is behind.",
        .sqlstate = "57014"});
 }
 

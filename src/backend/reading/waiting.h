@@ -62,7 +62,7 @@ inline constexpr char kGivenUpHint[] =
 Timeout ReadTimeout();
 
 // The error after Waited::kTimedOut, with how far behind the TVIEWs are.
-absl::Status TimedOut();
+absl::Status TimedOut(const std::string& waiting_for = "the TVIEWs of this database to catch up");
 
 }  // namespace tviews::backend
 

@@ -77,7 +77,7 @@ absl::Status AwaitExactSnapshot(RelationId tview, Evaluator* evaluator) {
     if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), kPatienceMs)) {
       return TooFarBehind();
     }
-    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForBatch(Timeout()));
+    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForBatch(ReadTimeout()));
     has_waited = true;
   }
 }

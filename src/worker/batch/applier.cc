@@ -135,7 +135,8 @@ void Applier::RunBatch() {
   const std::uint64_t batches = slot_->activity.batches.Load();
   const BatchEnd end = batch_.Run(repetition_.is_careful());
   ShowIdle();
-  const Repetition::Step step = repetition_.After(end.ending, GetCurrentTimestamp());
+  const Repetition::Step step =
+      repetition_.After(end.ending, GetCurrentTimestamp(), end.leaves_aside);
   // DDL that meets the beginning of a batch is nothing to report, unless it happens again.
   const bool is_failure = step.next != Next::kRest && step.next != Next::kAtOnce;
   ShowState(is_failure ? pg::ApplierState::kBackingOff : pg::ApplierState::kIdle);

@@ -152,10 +152,12 @@ BatchEnd BatchRunner::AfterCommit(const SnapshotBounds& frontier) {
 BatchEnd BatchRunner::AfterFailure(bool careful, absl::Status error) {
   const Ending ending = EndingOf(error);
   const bool is_audit = state_.audit.is_running();
-  if (state_.refreshing != 0 && !is_audit) Blame(ending, error);
+  const bool leaves_aside = state_.refreshing != 0 && !is_audit && Blame(ending, error);
   state_.requests.AfterFailure();
   state_.catalog.Forget();
-  if (!is_audit) return {.ending = ending, .error = std::move(error)};
+  if (!is_audit) {
+    return {.ending = ending, .error = std::move(error), .leaves_aside = leaves_aside};
+  }
   // An audit is in nobody's way: the batch is begun again without it.
   state_.audit.AfterFailure(error);
   return Run(careful);
@@ -167,16 +169,17 @@ Ending BatchRunner::EndingOf(const absl::Status& status) const {
   return BatchWatch::EndingOf(status);
 }
 
-// The batch failed with `status` while a TVIEW was refreshed.
-void BatchRunner::Blame(Ending ending, const absl::Status& status) {
+// The batch failed with `status` while a TVIEW was refreshed. True if it is left aside for a fault.
+bool BatchRunner::Blame(Ending ending, const absl::Status& status) {
   const Timestamp now = GetCurrentTimestamp();
   const std::string fault = state_.standings.Blame(state_.refreshing,
                                                    {.ending = ending,
                                                     .error = std::string(status.message()),
                                                     .spent = now - state_.refreshing_since},
                                                    now);
-  if (fault.empty()) return;
+  if (fault.empty()) return false;
   state_.requests.Fail(state_.refreshing, IsInterruption(ending) ? LeftBehind(fault) : status);
+  return true;
 }
 
 // Appliers before this one have ended while they refreshed one TVIEW: one that could not be

@@ -35,7 +35,8 @@ namespace tviews::worker {
 
 struct BatchEnd {
   Ending ending = Ending::kCommitted;
-  absl::Status error;  // OK if the batch is committed
+  absl::Status error;         // OK if the batch is committed
+  bool leaves_aside = false;  // the next one is without the TVIEW that this one failed for
 };
 
 class BatchRunner {
@@ -79,7 +80,7 @@ class BatchRunner {
   BatchEnd AfterCommit(const SnapshotBounds& frontier);
   BatchEnd AfterFailure(bool careful, absl::Status error);
   Ending EndingOf(const absl::Status& status) const;
-  void Blame(Ending ending, const absl::Status& status);
+  bool Blame(Ending ending, const absl::Status& status);
   void AccuseCulprit();
   void Report();
   void PublishFrontier(const SnapshotBounds& frontier);

@@ -45,10 +45,6 @@ DeltaSet Concerning(const TviewDefinition& tview, const DeltaSet& deltas) {
   return own;
 }
 
-absl::Status Log(const std::string& tview, const std::string& what) {
-  return pg::Call([&] { ereport(LOG, (errmsg("TVIEW %s %s", tview.c_str(), what.c_str()))); });
-}
-
 absl::StatusOr<std::string> Name(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const char* const name,
                           pg::CallFor([&]() -> const char* { return get_rel_name(relation); }));
@@ -92,7 +88,7 @@ absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const Dependen
 }
 
 void BehindTviews::BeginBatch() {
-  caught_up_.clear();
+  moves_.clear();
   has_changed_ = false;
 }
 
@@ -138,8 +134,8 @@ absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::s
                                              : pg::SqlValue(absl::StrCat(leaving->retry_at))}));
   has_changed_ = true;
   if (leaving->is_first) {
-    TVIEWS_RETURN_IF_ERROR(
-        Log(tview.qualified_name, "is left aside until it can be refreshed: " + reason));
+    moves_.push_back(absl::StrCat("TVIEW ", tview.qualified_name,
+                                  " is left aside until it can be refreshed: ", reason));
   }
   if (own.empty()) return absl::OkStatus();
   std::uint64_t batches = 0;
@@ -155,12 +151,14 @@ absl::StatusOr<DeltaSet> BehindTviews::CatchUp(const TviewDefinition& tview) {
   TVIEWS_ASSIGN_OR_RETURN(DeltaSet owed, TakeOwed(tview.relation));
   TVIEWS_RETURN_IF_ERROR(Forget(tview.relation));
   standings_->CatchUp(tview.relation);
-  caught_up_.push_back(tview.qualified_name);
+  moves_.push_back(absl::StrCat("TVIEW ", tview.qualified_name, " catches up"));
   return owed;
 }
 
 void BehindTviews::AfterCommit() const {
-  for (const std::string& name : caught_up_) Log(name, "catches up").IgnoreError();
+  for (const std::string& move : moves_) {
+    pg::Call([&] { ereport(LOG, (errmsg_internal("%s", move.c_str()))); }).IgnoreError();
+  }
 }
 
 absl::StatusOr<DeltaSet> BehindTviews::TakeOwed(RelationId tview) {

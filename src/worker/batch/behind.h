@@ -67,7 +67,7 @@ class BehindTviews {
   absl::Status Owe(RelationId tview, const Origin& here, DeltaSet deltas);
 
   Standings* standings_;
-  std::vector<std::string> caught_up_;  // by this batch
+  std::vector<std::string> moves_;  // of this batch, for the log
   bool has_changed_ = false;
 };
 

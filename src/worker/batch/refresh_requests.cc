@@ -53,6 +53,17 @@ bool RefreshRequests::IsRequested(RelationId tview) const {
                      [&](const Taken& taken) { return taken.tview == tview; });
 }
 
+void RefreshRequests::Begin(RelationId tview) {
+  if (!IsRequested(tview)) return;
+  pg::ExclusiveHolder holder(slot_->queue_lock);
+  for (const Taken& taken : taken_) {
+    RefreshRequest& request = slot_->requests[taken.index];
+    if (taken.tview == tview && request.state == RefreshRequest::kTaken) {
+      request.state = RefreshRequest::kRunning;
+    }
+  }
+}
+
 void RefreshRequests::Note(RelationId tview, const WriteCounts& counts,
                            const absl::Status& failure) {
   for (Taken& taken : taken_) {

@@ -28,6 +28,8 @@ class RefreshRequests {
   bool has_new() const { return has_new_; }
   bool IsRequested(RelationId tview) const;
 
+  // The batch comes to the TVIEW: its sessions wait until that has ended.
+  void Begin(RelationId tview);
   // What became of a requested TVIEW in this batch.
   void Note(RelationId tview, const WriteCounts& counts, const absl::Status& failure);
 

@@ -113,6 +113,7 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   const Timestamp begin = GetCurrentTimestamp();
   const bool is_requested = state_.requests.IsRequested(tview.relation);
   Audit* const audit = state_.audit.Contains(tview.relation) ? &state_.audit : nullptr;
+  state_.requests.Begin(tview.relation);
   ShowSearch(tview);
   const ReaderColumns readers = ReadersOf(tview.relation);
   // What fails in an audit, and only that, ends in quarantine.

@@ -2,7 +2,7 @@
 
 namespace tviews::worker {
 
-Repetition::Step Repetition::After(Ending ending, Timestamp now) {
+Repetition::Step Repetition::After(Ending ending, Timestamp now, bool leaves_aside) {
   if (ending == Ending::kCommitted) {
     *this = Repetition();
     is_due_ = false;
@@ -12,6 +12,10 @@ Repetition::Step Repetition::After(Ending ending, Timestamp now) {
   if (ending == Ending::kOutdated && back_off_.failures() == 0) {
     back_off_.NoteFailure(now);
     return {.next = Next::kAtOnce};
+  }
+  if (leaves_aside) {
+    back_off_.Reset();
+    return {.next = Next::kBackOff};
   }
   if (ending == Ending::kLockInTheWay) return {.next = Next::kAwaitLock};
   if (ending == Ending::kData && !is_careful_) {

@@ -7,6 +7,7 @@
 //   committed ----------------------------------> kRest
 //   catalogs moved, for the first time ---------> kAtOnce: a newer snapshot is all it needs
 //   a lock in the way --------------------------> kAwaitLock
+//   a TVIEW is left aside for it ---------------> kBackOff, from the beginning: it is another batch
 //   an error of the data, for the first time ---> kCarefully: each TVIEW apart, failing keys halved
 //   anything else, or again --------------------> kBackOff: at once, then after growing pauses
 //
@@ -31,7 +32,8 @@ class Repetition {
     Next next = Next::kRest;
     bool is_logged = false;  // once for what passes, always for what does not
   };
-  Step After(Ending ending, Timestamp now);
+  // `leaves_aside`: the next one is without the TVIEW that this one failed for.
+  Step After(Ending ending, Timestamp now, bool leaves_aside = false);
 
   // True until a batch has succeeded: one is due at until().
   bool is_due() const { return is_due_; }

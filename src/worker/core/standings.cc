@@ -10,18 +10,20 @@ namespace {
 
 constexpr Timestamp kSecond = 1000000;
 constexpr BackOff kAfterLock({.first = kSecond, .longest = 30 * kSecond});
+constexpr BackOff kAfterPassing({.first = kSecond / 4, .longest = 60 * kSecond});
 constexpr BackOff kAfterFault({.first = kSecond, .longest = 3600 * kSecond});
 constexpr BackOff kInQuarantine({.first = kSecond, .longest = 60 * kSecond});
 // So many times as long as the attempt took.
 constexpr Timestamp kRest = 10;
 constexpr int kTimesToGiveWay = 5;
 
-// Patience, in failures since a batch has succeeded.
-constexpr int kRepeats = 10;  // with the applier's back-off, about five seconds
-constexpr int kRepeatsOfDistrusted = 3;
-constexpr int kShortages = 5;  // less than a second
-// In failures of a TVIEW that is left behind for shortages.
-constexpr int kShortagesBehind = 6;  // about a minute
+// Patience of the others: so many failures, or so much time on two at least.
+constexpr int kRepeats = 5;  // with the applier's back-off, less than a second
+constexpr Timestamp kLongestRepeats = kSecond / 2;
+// Patience with a TVIEW that is left aside, in failures.
+constexpr int kPassingAlone = 4;    // about four seconds
+constexpr int kShortagesAlone = 6;  // about a minute
+constexpr int kDistrustedAlone = 1;
 
 }  // namespace
 
@@ -72,8 +74,9 @@ void Standings::BeginBatch() {
 
 bool Standings::NeedsCare() const {
   return has_quarantine_ ||
-         std::any_of(standings_.begin(), standings_.end(),
-                     [](const auto& entry) { return entry.second.is_exhausted; });
+         std::any_of(standings_.begin(), standings_.end(), [this](const auto& entry) {
+           return TrustIn(entry.first) == Trust::kExhausted;
+         });
 }
 
 std::string Standings::ObstacleTo(const TviewDefinition& tview, const DependencyGraph& graph,
@@ -96,9 +99,11 @@ bool Standings::GivesWay(RelationId tview) const {
 
 Trust Standings::TrustIn(RelationId tview) const {
   const Standing& standing = Of(tview);
-  const bool is_hopeless =
-      standing.hold.has_value() && standing.hold->shortages >= kShortagesBehind;
-  return standing.is_exhausted || is_hopeless ? Trust::kExhausted : Trust::kPatient;
+  if (!standing.hold.has_value()) return Trust::kPatient;
+  const int limit = standing.is_distrusted                    ? kDistrustedAlone
+                    : standing.hold->cause == Cause::kPassing ? kPassingAlone
+                                                              : kShortagesAlone;
+  return standing.hold->failures >= limit ? Trust::kExhausted : Trust::kPatient;
 }
 
 std::optional<Standings::Leaving> Standings::LeaveAside(const TviewDefinition& tview, bool owes) {
@@ -168,23 +173,17 @@ std::string Standings::Blame(RelationId tview, const Failure& failure, Timestamp
       fault = "its refresh was cancelled";
       LeaveBehind(tview, fault, failure.spent, now);
       break;
-    case Ending::kShortage: {
-      Standing& standing = standings_[tview];
-      const bool is_at_fault = standing.hold.has_value() && standing.hold->cause != Cause::kLock;
-      if (++standing.failures < kShortages && !is_at_fault) break;
-      fault = absl::StrCat("its refresh fails: ", failure.error);
-      RunShort(tview, fault, failure.spent, now);
+    case Ending::kShortage:
+      fault = Endure(tview, Cause::kShortage, failure, now);
       break;
-    }
+    case Ending::kPassing:
+      fault = Endure(tview, Cause::kPassing, failure, now);
+      break;
     case Ending::kLockTimeout:
       LackLock(tview, now);
-      Tire(tview);
       break;
     case Ending::kOutdated:
     case Ending::kLockInTheWay:
-    case Ending::kPassing:
-      Tire(tview);
-      break;
     case Ending::kCommitted:
     case Ending::kData:  // the next batch finds out which keys it is
       break;
@@ -192,12 +191,25 @@ std::string Standings::Blame(RelationId tview, const Failure& failure, Timestamp
   return fault;
 }
 
+const BackOff& Standings::PausesFor(Cause cause) {
+  switch (cause) {
+    case Cause::kLock:
+      return kAfterLock;
+    case Cause::kPassing:
+      return kAfterPassing;
+    case Cause::kShortage:
+    case Cause::kFault:
+      break;
+  }
+  return kAfterFault;
+}
+
 Standings::Hold& Standings::HoldBack(RelationId tview, Cause cause, Timestamp at_least,
                                      Timestamp now) {
   std::optional<Hold>& hold = standings_[tview].hold;
-  const BackOff& fresh = cause == Cause::kLock ? kAfterLock : kAfterFault;
+  const BackOff& fresh = PausesFor(cause);
   if (!hold.has_value()) hold = Hold{.pause = fresh};
-  if ((hold->cause == Cause::kLock) != (cause == Cause::kLock)) hold->pause = fresh;
+  if (&PausesFor(hold->cause) != &fresh) hold->pause = fresh;
   hold->pause.NoteFailure(now, at_least);
   hold->cause = cause;
   hold->is_told = false;
@@ -235,25 +247,30 @@ bool Standings::AnyAccused() const {
                      [this](const auto& entry) { return IsAccused(entry.first); });
 }
 
-void Standings::RunShort(RelationId tview, const std::string& fault, Timestamp spent,
-                         Timestamp now) {
-  Hold& hold = HoldBack(tview, Cause::kShortage, spent * kRest, now);
-  hold.reason = fault;
-  ++hold.shortages;
-}
-
-void Standings::Tire(RelationId tview) {
+// An error that may pass: repeated for all while that is quick, and then on its own.
+std::string Standings::Endure(RelationId tview, Cause cause, const Failure& failure,
+                              Timestamp now) {
   Standing& standing = standings_[tview];
-  if (++standing.failures < (standing.is_distrusted ? kRepeatsOfDistrusted : kRepeats)) return;
-  standing.is_exhausted = standing.is_distrusted = true;
+  const bool is_alone = standing.hold.has_value() && standing.hold->cause != Cause::kLock;
+  standing.spent += failure.spent;
+  const int repeats = standing.spent < kLongestRepeats ? kRepeats : 2;
+  if (++standing.failures < repeats && !is_alone) return std::string();
+  const Timestamp rest = cause == Cause::kShortage ? failure.spent * kRest : failure.spent;
+  Hold& hold = HoldBack(tview, cause, rest, now);
+  hold.reason = absl::StrCat("its refresh fails: ", failure.error);
+  ++hold.failures;
+  return hold.reason;
 }
 
 void Standings::Commit() {
   for (auto& [tview, standing] : standings_) {
-    if (!standing.is_behind) standing.hold.reset();
+    if (!standing.is_behind) {
+      standing.is_distrusted = standing.is_distrusted || TrustIn(tview) == Trust::kExhausted;
+      standing.hold.reset();
+    }
     if (standing.hold.has_value() && standing.is_left_aside) standing.hold->is_told = true;
     standing.failures = 0;
-    standing.is_exhausted = false;
+    standing.spent = 0;
     if (!has_quarantine_) standing.is_distrusted = false;
   }
   std::erase_if(standings_, [](const auto& entry) {

@@ -8,7 +8,7 @@
 //             LeaveAside--> left aside --a batch can refresh it; CatchUp--> follows
 //   follows --Blame (LeaveBehind); LeaveAside--> left behind --retry_at, or Ask; CatchUp--> follows
 //   follows --Quarantine--> in quarantine --its pause is over; Retry--> follows, if that succeeds
-//   trusted --Blame, too often--> exhausted --Commit--> distrusted --Commit, nothing in
+//   trusted --Blame, too often--> exhausted --CatchUp, Commit--> distrusted --Commit, nothing in
 //             quarantine--> trusted
 //   awaits adoption: as AwaitAdoption says
 //
@@ -18,9 +18,10 @@
 //
 // Patience. A transient error is answered by repeating the batch. A definition can raise such an
 // error itself, by RAISE or by needing more memory than there is, and would stop the stream for
-// ever. After a number of failures in the same TVIEW, with no success between them, its next one
-// counts as an error of the data: keys are put into quarantine. For lack of resources, which may be
-// somebody else's and pass, the TVIEW is left behind in between.
+// ever. So after a few repetitions, or half a second of them, the TVIEW is left aside, and the
+// others go on. After a number of failures on its own its next one counts as an error of the data:
+// keys are put into quarantine. Lack of resources, which may be somebody else's and pass, is given
+// more time than lost races.
 //
 // Of those whose own refresh is at fault (a definition that loops, sleeps, needs all memory), the
 // next attempt comes after a pause that grows with what the last one cost, so that the others have
@@ -136,7 +137,8 @@ class Standings {
  private:
   enum class Cause : std::uint8_t {
     kLock,      // somebody else's: sessions wait for the TVIEW
-    kShortage,  // its own, perhaps, and it passes or ends in quarantine soon: they wait
+    kPassing,   // its own, perhaps, and it passes or ends in quarantine soon: they wait
+    kShortage,  // the same, later
     kFault,     // its own, maybe for ever: nobody waits
   };
   // Why it is not tried before a time.
@@ -147,7 +149,7 @@ class Standings {
     bool is_told = false;  // by pg_tview_behind
     bool is_accused = false;
     int times_gave_way = 0;
-    int shortages = 0;
+    int failures = 0;  // that may pass
   };
   struct Standing {
     bool is_behind = false;      // by pg_tview_behind
@@ -155,8 +157,8 @@ class Standings {
     Timestamp retry_at = 0;      // behind for a fault, its own or that of one it reads
     std::optional<Hold> hold;
     std::optional<BackOff> quarantine;  // as a whole
-    int failures = 0;                   // since a batch succeeded
-    bool is_exhausted = false;          // until one succeeds
+    int failures = 0;                   // that may pass, since a batch succeeded
+    Timestamp spent = 0;                // on those
     bool is_distrusted = false;
   };
   const Standing& Of(RelationId tview) const;
@@ -164,8 +166,8 @@ class Standings {
   void Remember(const TviewDefinition& tview, const Behind& behind, Timestamp now);
   void GiveWay(RelationId tview, Timestamp now);
   void LackLock(RelationId tview, Timestamp now);
-  void RunShort(RelationId tview, const std::string& fault, Timestamp spent, Timestamp now);
-  void Tire(RelationId tview);
+  std::string Endure(RelationId tview, Cause cause, const Failure& failure, Timestamp now);
+  static const BackOff& PausesFor(Cause cause);
   Timestamp RetryAt(const TviewDefinition& tview) const;
 
   std::map<RelationId, Standing> standings_;  // of those that do not simply follow

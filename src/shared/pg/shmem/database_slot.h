@@ -78,8 +78,9 @@ struct ApplierActivity {
 
 // A session's request to compare a TVIEW with its query now, and the answer.
 struct RefreshRequest {
-  // kAbandoned: taken by the applier, but its session has stopped waiting.
-  enum State : std::uint32_t { kFree, kWaiting, kTaken, kDone, kFailed, kAbandoned };
+  // kRunning: the batch that has taken it has come to it. kAbandoned: taken by the applier, but its
+  // session has stopped waiting.
+  enum State : std::uint32_t { kFree, kWaiting, kTaken, kRunning, kDone, kFailed, kAbandoned };
   std::uint32_t state;
   RoleId role;  // that waits for it
   RelationId tview;

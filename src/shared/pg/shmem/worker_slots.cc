@@ -112,7 +112,9 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
   QueueOf(slot).BeginApplier();
   ExclusiveHolder queue(slot->queue_lock);
   for (RefreshRequest& request : slot->requests) {
-    if (request.state == RefreshRequest::kTaken) request.state = RefreshRequest::kWaiting;
+    if (request.state == RefreshRequest::kTaken || request.state == RefreshRequest::kRunning) {
+      request.state = RefreshRequest::kWaiting;
+    }
     if (request.state == RefreshRequest::kAbandoned) request.state = RefreshRequest::kFree;
   }
   return true;
