@@ -112,8 +112,7 @@ INSERT INTO pg_tview_frontier (id) VALUES (2);
 ROLLBACK TO s;
 WITH gone AS (DELETE FROM pg_tview_behind RETURNING 1) SELECT * FROM gone;
 ROLLBACK TO s;
-COPY pg_tview_meta FROM stdin;
-\.
+\copy pg_tview_meta from /dev/null
 ROLLBACK TO s;
 SELECT * FROM pg_tview_meta FOR UPDATE;
 ROLLBACK TO s;
