@@ -2,14 +2,20 @@
 crashes and restarts, DDL, locks, pauses, prepared transactions, changed settings, and promotions of a
 standby. Again and again everything stands still, and every TVIEW must equal its query.
 
-SECONDS (default 180) and SEED may be set in the environment; test/stress/chaos.sh does so. A seed
-repeats what is done in which order; the moments are the machine's choice.
+SECONDS (default 180) and SEED may be set in the environment; test/stress/chaos.sh does so. What is done, with what,
+and after how many commits, is recorded line by line in chaos_schedule.jsonl in the build directory. REPLAY=FILE does that
+again instead of something new; lines may be taken out of it, to see what a failure needs. Transaction n of a writer is the
+same in every run of a seed. The moments in between are the machine's choice.
 """
 # Runs first: it takes long.
 import collections
+import itertools
+import json
 import os
+import pathlib
 import random
 import signal
+import sys
 import threading
 import time
 
@@ -19,7 +25,8 @@ import shop
 from tviews_server import Server, bash, check_equal, children, run, tviews, value, wait_until
 
 SECONDS = int(os.environ.get("SECONDS", 180))
-SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
+REPLAY = [json.loads(line) for line in open(os.environ["REPLAY"])] if "REPLAY" in os.environ else None
+SEED = REPLAY[0]["seed"] if REPLAY else int(os.environ.get("SEED", time.time_ns() % 1000000))
 WRITERS = 4
 CONF = """
 pg_tviews.queue_size = '64kB'
@@ -54,14 +61,17 @@ DDL = [
 ]
 
 
-def may_be_killed(pid):
-    """False for the process that recovers, and for one that has not got its title yet: it may be that one."""
+def kind_of(pid):
+    """The first words of a server process' title, or nothing for one that is not to be killed: the process that recovers, and
+    one that has not got its title yet, as it may be that one."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            title = file.read()
+            title = file.read().decode(errors="replace")
     except OSError:
-        return False  # gone
-    return title.startswith(b"postgres: ") and not title.startswith(b"postgres: startup")
+        return ""  # gone
+    if not title.startswith("postgres: ") or title.startswith("postgres: startup"):
+        return ""
+    return " ".join(title.removeprefix("postgres: ").strip("\0 ").split()[:2])
 
 
 class Chaos:
@@ -74,13 +84,23 @@ class Chaos:
         self.stop_writers = threading.Event()
         self.connection = server.prepare("shop", shop.SCRIPT + MORE)
         self.bin = bash('server_bin "$1"', server.directory)
+        self.replay = collections.deque(REPLAY[1:]) if REPLAY else None
+        self.path = pathlib.Path(sys.argv[1]).resolve() / "chaos_schedule.jsonl"
+        self.schedule = open(self.path, "w")
+        self.record(seed=SEED)
+
+    def record(self, **event):
+        self.schedule.write(json.dumps(event) + "\n")
+        self.schedule.flush()
 
     # --- Writers
 
     def write(self, seed):
-        r = random.Random(seed)
         connection = None
-        while not self.stop_writers.is_set():
+        for number in itertools.count():
+            if self.stop_writers.is_set():
+                break
+            r = random.Random(f"{seed} {number}")
             try:
                 if connection is None:
                     connection = self.server.connect("shop", autocommit=False, name="writer")
@@ -152,53 +172,69 @@ class Chaos:
                 return False
         wait_until(again, "the server to be back")
 
-    def kill_process(self):
+    def choose_process(self):
         """Any process of the server: the writers', the workers', the server's own. But not the one that recovers after a kill
         before this one: without that the server ends, as it should, and nobody is there to be back."""
-        victims = [pid for pid in children(self.server.postmaster()) if may_be_killed(pid)]
-        if victims:
-            os.kill(self.random.choice(victims), signal.SIGKILL)
+        kinds = [kind_of(pid) for pid in children(self.server.postmaster())]
+        return {"kind": self.random.choice([kind for kind in kinds if kind] or [""])}
 
-    def kill_worker(self):
-        rows = run(self.connection, "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_tviews %' ORDER BY backend_type")
+    def kill_process(self, kind):
+        victims = [pid for pid in children(self.server.postmaster()) if kind_of(pid) == kind != ""]
+        if victims:
+            os.kill(victims[0], signal.SIGKILL)
+
+    def choose_worker(self):
+        rows = run(self.connection, "SELECT backend_type FROM pg_stat_activity WHERE backend_type LIKE 'pg_tviews %' ORDER BY 1")
+        return {"kind": self.random.choice(rows)[0] if rows else "",
+                "number": int(self.random.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))}
+
+    def kill_worker(self, kind, number):
+        rows = run(self.connection, "SELECT pid FROM pg_stat_activity WHERE backend_type = %s", (kind,))
         if rows:
-            os.kill(self.random.choice(rows)[0], self.random.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+            os.kill(rows[0][0], number)
 
     def kill_server(self):
         self.server.kill()
         self.server.start()
 
-    def restart(self):
-        self.server.stop(self.random.choice(["fast", "immediate"]))
+    def restart(self, mode):
+        self.server.stop(mode)
         self.server.start()
 
-    def pause(self):
+    def pause(self, commits):
         run(self.connection, "SELECT pg_tviews_pause()")
-        before = self.committed
-        self.wait_for_commits(before + self.random.randint(10, 200))
+        self.wait_for_commits(self.committed + commits)
         run(self.connection, "SELECT pg_tviews_resume()")
 
-    def ddl(self):
+    def ddl(self, statement):
         run(self.connection, "SET lock_timeout = '2s'")
-        run(self.connection, self.random.choice(DDL).format(n=self.random.randint(1, 4)))
+        run(self.connection, statement)
 
-    def lock(self):
+    def lock(self, table, seconds):
         holder = self.server.connect("shop", autocommit=False)
         run(holder, "SET lock_timeout = '2s'; SET pg_tviews.protect = off")
-        table = self.random.choice(["tb_order", "tb_line", "tv_order", "tv_spending"])
         run(holder, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-        time.sleep(self.random.random() * 1.5)  # longer and shorter than the lock timeout
+        time.sleep(seconds)  # longer and shorter than the lock timeout
         holder.close()
 
-    def finish_prepared(self):
+    def choose_prepared(self):
         rows = run(self.connection, "SELECT gid FROM pg_prepared_xacts ORDER BY gid")
-        for (gid,) in rows[:self.random.randint(1, len(rows))] if rows else []:
-            run(self.connection, f"{self.random.choice(['COMMIT', 'COMMIT', 'ROLLBACK'])} PREPARED '{gid}'")
+        return {"ends": [[self.random.choice(["COMMIT", "COMMIT", "ROLLBACK"]), gid]
+                         for (gid,) in rows[:self.random.randint(1, len(rows))]] if rows else []}
 
-    def settings(self):
+    def finish_prepared(self, ends):
+        there = {gid for (gid,) in run(self.connection, "SELECT gid FROM pg_prepared_xacts")}
+        for end, gid in ends:
+            if gid in there:
+                run(self.connection, f"{end} PREPARED '{gid}'")
+
+    def choose_setting(self):
         name, values = self.random.choice([("batch_memory", ["64kB", "1MB"]), ("lock_timeout", ["10ms", "1s"]),
                                            ("applier_idle_timeout", ["1s", "300s"])])
-        run(self.connection, f"ALTER SYSTEM SET pg_tviews.{name} = '{self.random.choice(values)}'")
+        return {"name": name, "setting": self.random.choice(values)}
+
+    def settings(self, name, setting):
+        run(self.connection, f"ALTER SYSTEM SET pg_tviews.{name} = '{setting}'")
         run(self.connection, "SELECT pg_reload_conf()")
 
     def promote(self):
@@ -221,14 +257,34 @@ class Chaos:
         while self.committed < target and time.monotonic() < end:
             time.sleep(0.01)
 
-    ACTIONS = [(kill_process, 3), (kill_worker, 4), (kill_server, 2), (restart, 2), (pause, 3), (ddl, 12), (lock, 3),
-               (finish_prepared, 7), (settings, 3), (promote, 1)]
+    # What can be done, how often, and how its arguments are chosen.
+    ACTIONS = {
+        "kill_process": (3, choose_process),
+        "kill_worker": (4, choose_worker),
+        "kill_server": (2, lambda self: {}),
+        "restart": (2, lambda self: {"mode": self.random.choice(["fast", "immediate"])}),
+        "pause": (3, lambda self: {"commits": self.random.randint(10, 200)}),
+        "ddl": (12, lambda self: {"statement": self.random.choice(DDL).format(n=self.random.randint(1, 4))}),
+        "lock": (3, lambda self: {"table": self.random.choice(["tb_order", "tb_line", "tv_order", "tv_spending"]),
+                                  "seconds": round(self.random.random() * 1.5, 3)}),
+        "finish_prepared": (7, choose_prepared),
+        "settings": (3, choose_setting),
+        "promote": (1, lambda self: {}),
+    }
 
-    def act(self):
-        action = self.random.choices([a for a, _ in self.ACTIONS], [w for _, w in self.ACTIONS])[0]
+    def choose(self):
+        """The next event, of the recorded schedule or a new one. `after`: so many commits after the one before it."""
+        if self.replay is not None:
+            return self.replay.popleft() if self.replay else {"action": "check"}
+        name = self.random.choices(list(self.ACTIONS), [weight for weight, _ in self.ACTIONS.values()])[0]
+        return {"action": name, "with": self.ACTIONS[name][1](self), "after": self.random.randint(0, 40)}
+
+    def act(self, event):
+        name = event["action"]
+        self.record(**event)
         try:
-            action(self)
-            self.counts[action.__name__] += 1
+            getattr(self, name)(**event["with"])
+            self.counts[name] += 1
         except EXPECTED:
             self.counts["refused"] += 1
         except psycopg2.DatabaseError as error:
@@ -236,7 +292,7 @@ class Chaos:
                 raise
             self.counts["refused"] += 1
         self.reconnect()
-        self.wait_for_commits(self.committed + self.random.randint(0, 40))
+        self.wait_for_commits(self.committed + event["after"])
 
     # --- The oracle
 
@@ -254,19 +310,32 @@ class Chaos:
         if len(tviews(self.connection)) < 6:
             raise AssertionError("TVIEWs are missing")
 
+    def events(self, end):
+        """Those of one round."""
+        for _ in range(self.random.randint(5, 12)) if self.replay is None else itertools.count():
+            if self.wrong or self.replay is None and time.monotonic() > end:
+                return
+            try:
+                event = self.choose()
+            except EXPECTED:  # the server has just gone
+                self.reconnect()
+                continue
+            if event["action"] == "check":
+                return
+            yield event
+
     def run(self):
         end = time.monotonic() + SECONDS
         round_number = 0
-        while time.monotonic() < end:
+        while self.replay or self.replay is None and time.monotonic() < end:
             round_number += 1
             self.start_writers(round_number)
             try:
-                for _ in range(self.random.randint(5, 12)):
-                    self.act()
-                    if self.wrong or time.monotonic() > end:
-                        break
+                for event in self.events(end):
+                    self.act(event)
             finally:
                 self.join_writers()
+            self.record(action="check")
             self.check(round_number)
         for (gid,) in run(self.connection, "SELECT gid FROM pg_prepared_xacts"):
             run(self.connection, f"COMMIT PREPARED '{gid}'")
@@ -277,5 +346,6 @@ class Chaos:
 
 
 with Server("chaos", CONF) as server:
-    print(f"SEED={SEED}", flush=True)
-    Chaos(server).run()
+    chaos = Chaos(server)
+    print(f"SEED={SEED}, recorded in {chaos.path}", flush=True)
+    chaos.run()
