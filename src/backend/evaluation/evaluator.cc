@@ -6,6 +6,8 @@
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/segment.h"
+#include "shared/pg/common/start_worker.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/evaluation/evaluator_segment.h"
 #include "shared/status_macros.h"
@@ -25,7 +27,6 @@
 #include <storage/lock.h>
 #include <storage/proc.h>
 #include <storage/shm_mq.h>
-#include <storage/shm_toc.h>
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/syscache.h>
@@ -48,13 +49,6 @@ namespace {
 constexpr int kPatienceMs = 10 * 1000;
 constexpr long kRetryMs = 20;
 
-// A piece of the segment, known by `key`.
-char* Place(shm_toc* toc, std::uint64_t key, std::size_t size) {
-  auto* const place = static_cast<char*>(shm_toc_allocate(toc, size));
-  shm_toc_insert(toc, key, place);
-  return place;
-}
-
 struct Queues {
   shm_mq* requests;
   shm_mq* answers;
@@ -63,51 +57,31 @@ struct Queues {
 // These raise.
 
 dsm_segment* MakeSegment(Queues* queues) {
-  shm_toc_estimator estimator;
-  shm_toc_initialize_estimator(&estimator);
-  for (const std::size_t size :
-       {sizeof(pg::EvaluatorShared), pg::kRequestsSize, pg::kAnswersSize}) {
-    shm_toc_estimate_chunk(&estimator, size);
-    shm_toc_estimate_keys(&estimator, 1);
-  }
-  const std::size_t size = shm_toc_estimate(&estimator);
-  dsm_segment* const segment = dsm_create(size, 0);
-  shm_toc* const toc = shm_toc_create(pg::kEvaluatorMagic, dsm_segment_address(segment), size);
+  const pg::Segment segment = pg::MakeSegment(
+      pg::kEvaluatorMagic, {sizeof(pg::EvaluatorShared), pg::kRequestsSize, pg::kAnswersSize});
   auto* const shared = reinterpret_cast<pg::EvaluatorShared*>(
-      Place(toc, pg::kEvaluatorKey, sizeof(pg::EvaluatorShared)));
+      pg::TakePiece(segment, pg::kEvaluatorKey, sizeof(pg::EvaluatorShared)));
   shared->database = MyDatabaseId;
   shared->session = MyProc;
   shared->session_pid = MyProcPid;
   shared->lock_timeout = LockTimeout;
   queues->requests =
-      shm_mq_create(Place(toc, pg::kRequestsKey, pg::kRequestsSize), pg::kRequestsSize);
-  queues->answers = shm_mq_create(Place(toc, pg::kAnswersKey, pg::kAnswersSize), pg::kAnswersSize);
+      shm_mq_create(pg::TakePiece(segment, pg::kRequestsKey, pg::kRequestsSize), pg::kRequestsSize);
+  queues->answers =
+      shm_mq_create(pg::TakePiece(segment, pg::kAnswersKey, pg::kAnswersSize), pg::kAnswersSize);
   shm_mq_set_sender(queues->requests, MyProc);
   shm_mq_set_receiver(queues->answers, MyProc);
-  return segment;
-}
-
-// Null: none is free.
-BackgroundWorkerHandle* StartWorker(dsm_segment* segment) {
-  BackgroundWorker worker;
-  memset(&worker, 0, sizeof(worker));
-  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-  worker.bgw_start_time = BgWorkerStart_ConsistentState;
-  worker.bgw_restart_time = BGW_NEVER_RESTART;
-  strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
-  strlcpy(worker.bgw_function_name, "tviews_evaluator_main", sizeof(worker.bgw_function_name));
-  strlcpy(worker.bgw_name, "pg_tviews evaluator", BGW_MAXLEN);
-  strlcpy(worker.bgw_type, "pg_tviews evaluator", BGW_MAXLEN);
-  worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
-  worker.bgw_notify_pid = MyProcPid;
-  BackgroundWorkerHandle* handle = nullptr;
-  return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : nullptr;
+  return segment.memory;
 }
 
 BackgroundWorkerHandle* AwaitWorker(dsm_segment* segment) {
   const TimestampTz start = GetCurrentTimestamp();
   for (;;) {
-    BackgroundWorkerHandle* const handle = StartWorker(segment);
+    BackgroundWorkerHandle* const handle =
+        pg::StartWorker({.name = "pg_tviews evaluator",
+                         .function = "tviews_evaluator_main",
+                         .argument = UInt32GetDatum(dsm_segment_handle(segment)),
+                         .works_on_a_standby = true});
     if (handle != nullptr) return handle;
     if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), kPatienceMs)) {
       ereport(ERROR, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

@@ -1,13 +1,13 @@
 #include "backend/reading/reading.h"
 
 #include <algorithm>
-#include <cstring>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
+#include "backend/reading/command_reads.h"
+#include "backend/reading/complaints.h"
 #include "backend/reading/plan_reads.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/waiting.h"
@@ -16,7 +16,6 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/common/awaiting_adoption.h"
-#include "shared/pg/common/dead_letter.h"
 #include "shared/pg/common/reader_bypass.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/tables/catalog.h"
@@ -29,28 +28,20 @@
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <catalog/namespace.h>
-#include <commands/prepare.h>
 #include <executor/execdesc.h>
 #include <miscadmin.h>
 #include <nodes/parsenodes.h>
 #include <nodes/plannodes.h>
 #include <replication/logicalworker.h>
-#include <utils/inval.h>
-#include <utils/plancache.h>
 #include <utils/snapmgr.h>
-#include <utils/syscache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
 
-namespace settings = pg::settings;
-
 // What BEGIN of a REPEATABLE READ transaction spends at most on the session's own changes: it may
 // not read a TVIEW at all.
 constexpr std::int64_t kBeginPatience = 100 * 1000;
-
-bool IsStrict() { return settings::read_consistency == settings::kStrict; }
 
 bool MayWaitHere() {
   return !pg::ReaderBypass::IsActive() && !pg::IsWorker() && !IsInParallelMode() &&
@@ -91,101 +82,6 @@ absl::StatusOr<Waited> Await(const Awaited& awaited, const ReadTviews& reads) {
   return end;
 }
 
-// A state that waiting does not end: an error in `strict`, a WARNING otherwise.
-absl::Status Complain(const char* message, const char* detail, const char* hint) {
-  if (IsStrict()) {
-    return pg::MakeError(absl::StatusCode::kFailedPrecondition,
-                         {.message = message, .detail = detail, .hint = hint});
-  }
-  return pg::Call([&] {
-    ereport(WARNING, (errmsg("%s", message), errdetail("%s", detail), errhint("%s", hint)));
-  });
-}
-
-// Where library and SQL objects are of different versions, no batch is applied.
-absl::StatusOr<bool> VersionsDiffer() {
-  const absl::Status status = pg::CheckVersion();
-  if (status.ok()) return false;
-  if (IsStrict()) return status;
-  TVIEWS_RETURN_IF_ERROR(Complain("TVIEWs are read as they stand: no changes are applied",
-                                  std::string(status.message()).c_str(),
-                                  pg::ErrorHint(status).c_str()));
-  return true;
-}
-
-// Reports how a wait ended; OK if the statement may go on.
-absl::Status ReportEnd(Waited waited) {
-  switch (waited) {
-    case Waited::kDone:
-    case Waited::kDoneForThese:
-      return absl::OkStatus();
-    case Waited::kTimedOut:
-      return TimedOut();
-    case Waited::kPaused:
-      return Complain("TVIEWs are read as they stand: the applier of this database is paused",
-                      "They do not show every change that they should.",
-                      "pg_tviews_resume() lets it go on.");
-    case Waited::kDisabled:
-      return Complain("TVIEWs are read as they stand: pg_tviews.enabled is off",
-                      "They do not show every change that they should.",
-                      "Set pg_tviews.enabled to on and reload the configuration.");
-  }
-  return absl::OkStatus();
-}
-
-// What a statement reads; asked again after the wait, when catalogs may have changed.
-using Look = absl::FunctionRef<absl::StatusOr<ReadTviews>()>;
-
-// After the wait, so its adoption has failed.
-absl::Status ReportUnadopted(RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
-  return Complain(
-      ("TVIEW \"" + name + "\" waits to be adopted").c_str(),
-      "It has come with a dump or a copy of a database, and does not follow its sources "
-      "yet.",
-      "See pg_tview_dead_letter for what is in the way; it is tried again by itself.");
-}
-
-absl::Status ReportGivenUp(const ReadTviews& reads) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<GivenUp> given_up, GivenUpTviews());
-  for (const GivenUp& tview : given_up) {
-    if (!absl::c_linear_search(reads.concerned.tviews, tview.tview)) continue;
-    TVIEWS_RETURN_IF_ERROR(Complain(("TVIEW \"" + tview.name + "\" is left behind").c_str(),
-                                    ("It stands as it was before: " + tview.reason + ".").c_str(),
-                                    kGivenUpHint));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReportQuarantine(Look look) {
-  TVIEWS_RETURN_IF_ERROR(pg::Call([] { AcceptInvalidationMessages(); }));
-  TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, look());
-  TVIEWS_RETURN_IF_ERROR(ReportGivenUp(reads));
-  for (const RelationId tview : reads.concerned.tviews) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
-    if (!state.has_value()) continue;
-    if (!state->is_adopted) {
-      TVIEWS_RETURN_IF_ERROR(ReportUnadopted(tview));
-      continue;
-    }
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_letter, pg::HasDeadLetter(tview));
-    if (!has_letter) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
-    if (state->is_quarantined) {
-      TVIEWS_RETURN_IF_ERROR(
-          Complain(("TVIEW \"" + name + "\" is in quarantine").c_str(),
-                   "It stands as it was before its query failed.",
-                   "See pg_tview_dead_letter; pg_tviews_retry() brings it back."));
-      continue;
-    }
-    TVIEWS_RETURN_IF_ERROR(
-        Complain(("keys of TVIEW \"" + name + "\" are in quarantine").c_str(),
-                 "Their rows stand as they were before its query failed for them.",
-                 "See pg_tview_dead_letter; correct the source rows, or call pg_tviews_retry()."));
-  }
-  return absl::OkStatus();
-}
-
 // After a wait that succeeded and with a snapshot that is newer.
 void Confirm(const Awaited& awaited) {
   if (awaited.own == LastRecordedXid()) SetLastRecordedXid(0);
@@ -196,7 +92,7 @@ absl::Status WaitAndReplace(const ReadTviews& reads, Look look, absl::FunctionRe
   const Awaited awaited = AwaitedFor(reads);
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads));
   TVIEWS_RETURN_IF_ERROR(ReportEnd(waited));
-  TVIEWS_RETURN_IF_ERROR(ReportQuarantine(look));
+  TVIEWS_RETURN_IF_ERROR(ReportStandstill(look));
   TVIEWS_RETURN_IF_ERROR(pg::Call(replace));
   if (waited == Waited::kDone) Confirm(awaited);
   return absl::OkStatus();
@@ -256,7 +152,7 @@ absl::Status CheckSnapshot(const ReadTviews& reads, Look look, SnapshotData* sna
                           FreshnessUnder(snapshot, awaited, reads.concerned));
   if (freshness.concerned) {
     if (freshness.all) Confirm(awaited);
-    return ReportQuarantine(look);
+    return ReportStandstill(look);
   }
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Await(awaited, reads));
   TVIEWS_RETURN_IF_ERROR(ReportEnd(waited));
@@ -284,7 +180,7 @@ absl::Status WaitAndBeginAnew(const ReadTviews& reads, Look look, QueryDesc* que
                             pg::CallFor([] { return GetActiveSnapshot(); }));
     return CheckSnapshot(reads, look, present);
   }
-  TVIEWS_RETURN_IF_ERROR(ReportQuarantine(look));
+  TVIEWS_RETURN_IF_ERROR(ReportStandstill(look));
   if (waited == Waited::kDone) Confirm(awaited);
   return absl::OkStatus();
 }
@@ -309,17 +205,6 @@ std::int64_t BeginPatience() {
   return std::min(ReadTimeout().value_or(kBeginPatience), kBeginPatience);
 }
 
-// Writers are not kept waiting for what their functions may read.
-bool SelectsByFunctions(const PlannedStmt* plan) {
-  if (plan->commandType != CMD_SELECT) return false;
-  for (int i = 0; i < list_length(plan->invalItems); ++i) {
-    if (static_cast<const PlanInvalItem*>(list_nth(plan->invalItems, i))->cacheId == PROCOID) {
-      return true;
-    }
-  }
-  return false;
-}
-
 // In a transaction that keeps its snapshot, what its functions read is decided by its first query:
 // where this calls one that is VOLATILE, it waits as BEGIN does.
 absl::Status WaitForFunctions(QueryDesc* query) {
@@ -334,53 +219,6 @@ absl::Status WaitForFunctions(QueryDesc* query) {
                           pg::CallFor([query] { return ReplaceTransactionSnapshot(query); }));
   if (!is_new) SetLastRecordedXid(own);
   return absl::OkStatus();
-}
-
-// Commands that run queries below their own snapshot, where it cannot be replaced any more.
-enum class Reading { kNo, kPerhaps, kYes };
-
-Reading ReadingOfPrepared(const char* name) {
-  const PreparedStatement* const prepared = FetchPreparedStatement(name, false);
-  if (prepared == nullptr) return Reading::kNo;
-  const List* const relations = prepared->plansource->relationOids;
-  for (int i = 0; i < list_length(relations); ++i) {
-    const absl::StatusOr<bool> is_tview = pg::IsTview(list_nth_oid(relations, i));
-    if (is_tview.ok() && *is_tview) return Reading::kYes;
-  }
-  return prepared->plansource->invalItems == NIL ? Reading::kNo : Reading::kPerhaps;
-}
-
-bool IsAnalyze(const ExplainStmt* explain) {
-  for (int i = 0; i < list_length(explain->options); ++i) {
-    if (std::strcmp(static_cast<const DefElem*>(list_nth(explain->options, i))->defname,
-                    "analyze") == 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
-Reading ReadingOf(const Node* statement) {
-  switch (nodeTag(statement)) {
-    case T_CreateTableAsStmt:
-    case T_RefreshMatViewStmt:
-      return Reading::kYes;
-    case T_CopyStmt:
-      return reinterpret_cast<const CopyStmt*>(statement)->query != nullptr ? Reading::kYes
-                                                                            : Reading::kNo;
-    case T_ExplainStmt:
-      return IsAnalyze(reinterpret_cast<const ExplainStmt*>(statement)) ? Reading::kYes
-                                                                        : Reading::kNo;
-    case T_ExecuteStmt:
-      return ReadingOfPrepared(reinterpret_cast<const ExecuteStmt*>(statement)->name);
-    case T_DeclareCursorStmt:
-      return Reading::kYes;
-    case T_CallStmt:
-    case T_DoStmt:
-      return Reading::kPerhaps;
-    default:
-      return Reading::kNo;
-  }
 }
 
 }  // namespace

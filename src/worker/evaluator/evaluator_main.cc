@@ -110,9 +110,8 @@ struct Outcome {
 absl::StatusOr<Outcome> Execute(const Evaluation& evaluation) {
   Outcome outcome;
   if (evaluation.is_planned_only) {
-    TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&] {
-      return pg::Call([&] { outcome.cost = pg::PlannedCost(evaluation.sql.c_str(), 0, nullptr); });
-    }));
+    TVIEWS_RETURN_IF_ERROR(pg::WithSpi(
+        [&] { return pg::Call([&] { outcome.cost = pg::PlannedCost(evaluation.sql.c_str()); }); }));
     return outcome;
   }
   TVIEWS_ASSIGN_OR_RETURN(

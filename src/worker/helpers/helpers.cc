@@ -7,6 +7,8 @@
 
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/receiver.h"
+#include "shared/pg/common/segment.h"
+#include "shared/pg/common/start_worker.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
 #include "shared/status_macros.h"
@@ -27,7 +29,6 @@
 #include <storage/lock.h>
 #include <storage/proc.h>
 #include <storage/shm_mq.h>
-#include <storage/shm_toc.h>
 #include <tcop/dest.h>
 #include <utils/memutils.h>
 #include <utils/snapmgr.h>
@@ -123,60 +124,24 @@ void EndHelpers(dsm_segment*, Datum argument) {
   }
 }
 
-// A piece of the segment, known by `key`.
-char* Place(shm_toc* toc, std::uint64_t key, std::size_t size) {
-  auto* const place = static_cast<char*>(shm_toc_allocate(toc, size));
-  shm_toc_insert(toc, key, place);
-  return place;
-}
-
-shm_toc* MakeSegment(Group* group, std::size_t task_size, std::size_t snapshot_size,
-                     std::size_t queues_size) {
-  shm_toc_estimator estimator;
-  shm_toc_initialize_estimator(&estimator);
-  for (const std::size_t size : {sizeof(HelperShared), task_size, snapshot_size, queues_size}) {
-    shm_toc_estimate_chunk(&estimator, size);
-    shm_toc_estimate_keys(&estimator, 1);
-  }
-  const std::size_t size = shm_toc_estimate(&estimator);
-  group->segment = dsm_create(size, 0);
-  return shm_toc_create(kSegmentMagic, dsm_segment_address(group->segment), size);
-}
-
 char* FillSegment(Group* group, int helpers, const char* task, std::size_t task_size,
                   std::size_t slices) {
   SnapshotData* const snapshot = GetActiveSnapshot();
   const std::size_t snapshot_size = EstimateSnapshotSpace(snapshot);
   const std::size_t queues_size = mul_size(kQueueSize, helpers);
-  shm_toc* const toc = MakeSegment(group, task_size, snapshot_size, queues_size);
-  group->shared = new (Place(toc, kSharedKey, sizeof(HelperShared))) HelperShared{};
+  const pg::Segment segment =
+      pg::MakeSegment(kSegmentMagic, {sizeof(HelperShared), task_size, snapshot_size, queues_size});
+  group->segment = segment.memory;
+  group->shared = new (pg::TakePiece(segment, kSharedKey, sizeof(HelperShared))) HelperShared{};
   group->shared->next.Store(1);  // the applier begins with the first
   group->shared->slices = static_cast<std::uint32_t>(slices);
   group->shared->task_size = static_cast<std::uint32_t>(task_size);
   group->shared->database = MyDatabaseId;
   group->shared->applier = MyProc;
   group->shared->applier_pid = MyProcPid;
-  memcpy(Place(toc, kTaskKey, task_size), task, task_size);
-  SerializeSnapshot(snapshot, Place(toc, kSnapshotKey, snapshot_size));
-  return Place(toc, kQueuesKey, queues_size);
-}
-
-BackgroundWorkerHandle* StartHelper(Group* group, int number) {
-  BackgroundWorker worker;
-  memset(&worker, 0, sizeof(worker));
-  worker.bgw_flags =
-      BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION | BGWORKER_CLASS_PARALLEL;
-  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  worker.bgw_restart_time = BGW_NEVER_RESTART;
-  strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
-  strlcpy(worker.bgw_function_name, "tviews_helper_main", sizeof(worker.bgw_function_name));
-  strlcpy(worker.bgw_name, "pg_tviews helper", BGW_MAXLEN);
-  strlcpy(worker.bgw_type, "pg_tviews helper", BGW_MAXLEN);
-  worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(group->segment));
-  memcpy(worker.bgw_extra, &number, sizeof(number));
-  worker.bgw_notify_pid = MyProcPid;
-  BackgroundWorkerHandle* handle = nullptr;
-  return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : nullptr;
+  memcpy(pg::TakePiece(segment, kTaskKey, task_size), task, task_size);
+  SerializeSnapshot(snapshot, pg::TakePiece(segment, kSnapshotKey, snapshot_size));
+  return pg::TakePiece(segment, kQueuesKey, queues_size);
 }
 
 // Starts the helpers and listens to them. False: there is none.
@@ -189,7 +154,12 @@ bool Launch(Group* group, int helpers, const char* task, std::size_t task_size,
   for (int i = 0; i < helpers; ++i) {
     shm_mq* const queue = shm_mq_create(queues + i * kQueueSize, kQueueSize);
     shm_mq_set_receiver(queue, MyProc);
-    group->handles[i] = StartHelper(group, i);
+    group->handles[i] =
+        pg::StartWorker({.name = "pg_tviews helper",
+                         .function = "tviews_helper_main",
+                         .argument = UInt32GetDatum(dsm_segment_handle(group->segment)),
+                         .number = i,
+                         .is_parallel = true});
     if (group->handles[i] == nullptr) break;
     group->readers[i] =
         CreateTupleQueueReader(shm_mq_attach(queue, group->segment, group->handles[i]));

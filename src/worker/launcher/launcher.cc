@@ -1,7 +1,6 @@
 #include "worker/launcher/launcher.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <optional>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/common/start_worker.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/database_slot.h"
@@ -51,6 +51,7 @@ namespace {
 constexpr Timestamp kMicroseconds = 1000000;
 constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
 constexpr Timestamp kLongestNap = 5 * kMicroseconds;
+constexpr int kRestartSeconds = 5;
 
 class Launcher {
  public:
@@ -198,29 +199,19 @@ absl::Status Launcher::StartWanted() {
 }
 
 absl::Status Launcher::Start(DatabaseId database) {
-  bool started = false;
   BackgroundWorkerHandle* handle = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    BackgroundWorker worker;
-    memset(&worker, 0, sizeof(worker));
-    worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-    worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-    worker.bgw_restart_time = BGW_NEVER_RESTART;
-    strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
-    strlcpy(worker.bgw_function_name, "tviews_applier_main", sizeof(worker.bgw_function_name));
-    strlcpy(worker.bgw_name, "pg_tviews applier", BGW_MAXLEN);
-    strlcpy(worker.bgw_type, "pg_tviews applier", BGW_MAXLEN);
-    worker.bgw_main_arg = ObjectIdGetDatum(database);
-    worker.bgw_notify_pid = MyProcPid;
-    started = RegisterDynamicBackgroundWorker(&worker, &handle);
-    if (!started && log_exhausted_) {
+    handle = pg::StartWorker({.name = "pg_tviews applier",
+                              .function = "tviews_applier_main",
+                              .argument = ObjectIdGetDatum(database)});
+    if (handle == nullptr && log_exhausted_) {
       ereport(LOG, (errmsg("pg_tviews cannot start an applier: no background worker is free"),
                     errhint("Raise max_worker_processes.")));
     }
   }));
-  log_exhausted_ = started;
+  log_exhausted_ = handle != nullptr;
   const Timestamp now = GetCurrentTimestamp();
-  if (!started) {
+  if (handle == nullptr) {
     pg::Slots()->launches_failed.Add(1);
     plan_.NoteNoWorker(database, now);
     return absl::OkStatus();
@@ -288,14 +279,8 @@ absl::Status Main() {
 
 void RegisterLauncher() {
   BackgroundWorker worker;
-  memset(&worker, 0, sizeof(worker));
-  worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-  worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  worker.bgw_restart_time = 5;
-  strlcpy(worker.bgw_library_name, "pg_tviews", sizeof(worker.bgw_library_name));
-  strlcpy(worker.bgw_function_name, "tviews_launcher_main", sizeof(worker.bgw_function_name));
-  strlcpy(worker.bgw_name, "pg_tviews launcher", BGW_MAXLEN);
-  strlcpy(worker.bgw_type, "pg_tviews launcher", BGW_MAXLEN);
+  pg::Describe({.name = "pg_tviews launcher", .function = "tviews_launcher_main"}, &worker);
+  worker.bgw_restart_time = kRestartSeconds;
   RegisterBackgroundWorker(&worker);
 }
 

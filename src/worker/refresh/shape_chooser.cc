@@ -46,10 +46,12 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
   }
   double cost = std::numeric_limits<double>::infinity();
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    const bool has_parameter = OidIsValid(parameter.type);
-    cost =
-        pg::PlannedCost(sql.c_str(), parameter.type, has_parameter ? ListOf(parameter) : nullptr);
-    if (!has_parameter) SPI_unregister_relation(kKeysName);
+    if (OidIsValid(parameter.type)) {
+      cost = pg::PlannedCost(sql.c_str(), 1, &parameter.type, ListOf(parameter));
+    } else {
+      cost = pg::PlannedCost(sql.c_str());
+      SPI_unregister_relation(kKeysName);
+    }
   }));
   return cost;
 }

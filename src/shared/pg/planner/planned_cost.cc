@@ -8,14 +8,11 @@
 
 namespace tviews::pg {
 
-double PlannedCost(const char* sql, TypeId type, ParamListInfoData* parameters) {
-  Oid parameter_type = type;
-  const bool has_parameter = OidIsValid(parameter_type);
-  SPIPlanPtr const plan =
-      SPI_prepare_cursor(sql, has_parameter ? 1 : 0, &parameter_type, CURSOR_OPT_CUSTOM_PLAN);
+double PlannedCost(const char* sql, int count, TypeId* types, ParamListInfoData* parameters) {
+  SPIPlanPtr const plan = SPI_prepare_cursor(sql, count, types, CURSOR_OPT_CUSTOM_PLAN);
   if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
   CachedPlan* cached = nullptr;
-  if (has_parameter) {
+  if (count > 0) {
     cached =
         GetCachedPlan(static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(plan))),
                       parameters, nullptr, nullptr);

@@ -13,9 +13,10 @@ struct ParamListInfoData;
 
 namespace tviews::pg {
 
-// The total cost of the plan that is made for `sql`: for its one parameter of type `type`, or,
-// where that is 0, for the rows that are registered with the SPI connection. REQUIRES: one is open.
-double PlannedCost(const char* sql, TypeId type, ParamListInfoData* parameters);
+// The total cost of the plan that is made for `sql`: for its `count` parameters, or, where it has
+// none, for the rows that are registered with the SPI connection. REQUIRES: one is open.
+double PlannedCost(const char* sql, int count = 0, TypeId* types = nullptr,
+                   ParamListInfoData* parameters = nullptr);
 
 }  // namespace tviews::pg
 
