@@ -197,50 +197,6 @@ const char* Describe(const Route& route) {
   return text.len > 0 ? text.data : "its own column is the key";
 }
 
-// The comparison in "a = b", or in "a = b OR a IS NULL AND b IS NULL", which leads to mates. Null:
-// `condition` is something else.
-OpExpr* EqualityIn(Node* condition) {
-  if (is_orclause(condition)) {
-    List* const sides = reinterpret_cast<BoolExpr*>(condition)->args;
-    if (list_length(sides) != 2 || !is_andclause(lsecond(sides))) return nullptr;
-    ListCell* cell;
-    foreach (cell, static_cast<BoolExpr*>(lsecond(sides))->args) {
-      if (!IsA(lfirst(cell), NullTest)) return nullptr;
-    }
-    condition = static_cast<Node*>(linitial(sides));
-  }
-  if (!IsA(condition, OpExpr)) return nullptr;
-  auto* const operation = reinterpret_cast<OpExpr*>(condition);
-  return IsEqualityOperator(operation->opno) ? operation : nullptr;
-}
-
-// The columns that equality conditions compare.
-void CollectProbes(const Route& route, PlainArray<ProbedColumn>* probed) {
-  for (const Recurring& recursion : route.recursions) {
-    CollectProbes(*recursion.first, probed);
-    CollectProbes(*recursion.step, probed);
-  }
-  for (List* conditions : route.conditions) {
-    ListCell* cell;
-    foreach (cell, conditions) {
-      const OpExpr* const operation = EqualityIn(static_cast<Node*>(lfirst(cell)));
-      if (operation == nullptr) continue;
-      ListCell* argument;
-      foreach (argument, operation->args) {
-        Node* side = StripRelabel(static_cast<Node*>(lfirst(argument)));
-        if (!IsA(side, Var)) continue;
-        auto* var = reinterpret_cast<Var*>(side);
-        const Instance& instance = route.instances[static_cast<int>(var->varno) - 1];
-        if (instance.occurrence == nullptr ||
-            instance.occurrence->kind != OccurrenceKind::kRelation) {
-          continue;
-        }
-        probed->Add({instance.occurrence->rte->relid, var->varattno});
-      }
-    }
-  }
-}
-
 DeltaColumns ColumnsOfDelta(const Route& route) {
   DeltaColumns delta;
   for (Expr* output : route.outputs) CollectDeltaVars(AsNode(output), &delta);
@@ -321,7 +277,7 @@ PlainPath* WritePath(const PathStart& start) {
     path->description = route.why_not;
     return path;
   }
-  CollectProbes(route, &path->probed);
+  CollectProbes(route, &path->probes);
   const char* description = Describe(route);
   Var* direct = ShortenRoute(&route);
   path->description = description;

@@ -12,6 +12,7 @@
 #define PG_TVIEWS_BACKEND_LINEAGE_PATH_SQL_H_
 
 #include "backend/lineage/paths.h"
+#include "backend/lineage/probes.h"
 #include "shared/lineage.h"
 
 namespace tviews::backend::lineage {
@@ -21,12 +22,6 @@ struct PlainColumn {
   TypeId type;
 };
 
-// Columns of a relation that conditions look rows up by.
-struct ProbedColumn {
-  RelationId relation;
-  AttributeNumber attribute;
-};
-
 struct PlainPath {
   RelationId source;
   Strategy strategy;
@@ -34,7 +29,7 @@ struct PlainPath {
   Bitmapset* relevant;               // that are read of the occurrence, as in ReadColumns
   const char* lookup;                // null unless kLookup
   const char* description;
-  PlainArray<ProbedColumn> probed;
+  PlainArray<Probe> probes;
 };
 
 PlainPath* WritePath(const PathStart& start);

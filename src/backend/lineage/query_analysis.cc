@@ -10,11 +10,11 @@
 #include "backend/lineage/never_null.h"
 #include "backend/lineage/path_sql.h"
 #include "backend/lineage/paths.h"
+#include "backend/lineage/probes.h"
 #include "backend/lineage/scope.h"
 #include "backend/lineage/settings.h"
 #include "backend/lineage/trim.h"
 #include "backend/lineage/undetermined.h"
-#include "backend/tview/leading_index.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
 #include "shared/status_macros.h"
@@ -45,31 +45,44 @@ struct PlainAnalysis {
   PlainArray<RelationId> views;
   PlainArray<const char*> undetermined;
   PlainArray<const char*> settings;
-  PlainArray<lineage::ProbedColumn> unindexed;
-  PlainArray<const char*> unindexed_reasons;
+  PlainArray<lineage::Probe> unserved;
   PlainArray<Oid32> functions;
   bool functions_read = false;
   bool key_is_not_null = false;
   bool tells_null_keys = false;
 };
 
-// Paths of a long chain of joins probe the same columns over and over.
-void FindUnindexed(PlainAnalysis* analysis) {
-  PlainArray<lineage::ProbedColumn> seen;
+// Paths of a long chain of joins find rows by the same columns over and over.
+void AddProbe(const lineage::Probe& probe, PlainArray<lineage::Probe>* seen,
+              PlainArray<lineage::Probe>* unserved) {
+  for (const lineage::Probe& known : *seen) {
+    if (lineage::AreSame(known, probe)) return;
+  }
+  seen->Add(probe);
+  if (!lineage::IsServed(probe)) unserved->Add(probe);
+}
+
+// Where the columns of one begin those of another, the longer index serves both.
+void FindUnserved(const lineage::Scope* top, const lineage::ExitRequest& key,
+                  PlainAnalysis* analysis) {
+  PlainArray<lineage::Probe> seen;
+  PlainArray<lineage::Probe> unserved;
   for (const PlainPath* path : analysis->paths) {
     CHECK_FOR_INTERRUPTS();
-    for (const lineage::ProbedColumn& probed : path->probed) {
-      bool known = false;
-      for (const lineage::ProbedColumn& other : seen) {
-        known = other.relation == probed.relation && other.attribute == probed.attribute;
-        if (known) break;
-      }
-      if (known) continue;
-      seen.Add(probed);
-      if (HasLeadingIndex(probed.relation, probed.attribute)) continue;
-      analysis->unindexed.Add(probed);
-      analysis->unindexed_reasons.Add(path->description);
+    for (lineage::Probe probe : path->probes) {
+      probe.description = path->description;
+      AddProbe(probe, &seen, &unserved);
     }
+  }
+  PlainArray<lineage::Probe> of_key;
+  lineage::CollectKeyProbes(top, key, &of_key);
+  for (const lineage::Probe& probe : of_key) AddProbe(probe, &seen, &unserved);
+  for (const lineage::Probe& probe : unserved) {
+    bool is_served = false;
+    for (const lineage::Probe& other : unserved) {
+      if (&other != &probe && lineage::BeginsWith(other, probe)) is_served = true;
+    }
+    if (!is_served) analysis->unserved.Add(probe);
   }
 }
 
@@ -174,7 +187,7 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const Decla
   for (const lineage::PathStart& start : forest->starts) {
     analysis->paths.Add(lineage::WritePath(start));
   }
-  FindUnindexed(analysis);
+  FindUnserved(tree->top, key, analysis);
   for (const lineage::FunctionBody& body : expansion.bodies) AddBody(body, analysis);
   AddDeclared(declared, analysis);
 }
@@ -243,9 +256,10 @@ absl::StatusOr<Analysis> CopyAnalysis(
   analysis.nested_views.assign(plain.views.begin(), plain.views.end());
   analysis.undetermined.assign(plain.undetermined.begin(), plain.undetermined.end());
   analysis.settings.assign(plain.settings.begin(), plain.settings.end());
-  for (int i = 0; i < plain.unindexed.size(); ++i) {
-    analysis.suggested_indexes.push_back(
-        {plain.unindexed[i].relation, plain.unindexed[i].attribute, plain.unindexed_reasons[i]});
+  for (const lineage::Probe& probe : plain.unserved) {
+    const char* columns = nullptr;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { columns = lineage::IndexColumns(probe); }));
+    analysis.suggested_indexes.push_back({probe.relation, columns, probe.description});
   }
   analysis.key_is_not_null = plain.key_is_not_null;
   analysis.functions.assign(plain.functions.begin(), plain.functions.end());

@@ -26,11 +26,11 @@ struct Query;
 
 namespace tviews::backend {
 
-// A column by which refresh or a lookup finds rows, and which no index leads with.
+// Columns by which refresh or a lookup finds rows, and which no index serves.
 struct SuggestedIndex {
   RelationId relation = 0;
-  AttributeNumber column = 0;
-  std::string reason;  // the condition that looks rows up
+  std::string columns;  // as in CREATE INDEX
+  std::string reason;   // the condition that looks rows up
 };
 
 // What a definition says of itself beside its query (tview/options.h).

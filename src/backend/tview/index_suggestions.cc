@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "backend/functions/session_graph.h"
-#include "backend/tview/leading_index.h"
+#include "backend/lineage/index_match.h"
 #include "backend/tview/names.h"
 #include "backend/tview/stored_lineage.h"
 #include "shared/pg/boundary/guard.h"
@@ -45,7 +45,9 @@ absl::StatusOr<std::vector<AttributeNumber>> UnindexedLinks(RelationId tview) {
     for (AttributeNumber number = 1; number <= RelationGetNumberOfAttributes(relation); ++number) {
       const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), number - 1);
       if (column->attisdropped || !IsLinkName(NameStr(column->attname))) continue;
-      if (!HasLeadingIndex(tview, number)) found[count++] = number;
+      lineage::Probe probe = {tview, {}, nullptr};
+      lineage::AddColumn(number, &probe);
+      if (!lineage::IsServed(probe)) found[count++] = number;
     }
     table_close(relation, AccessShareLock);
   }));
@@ -65,7 +67,10 @@ absl::Status SuggestForReaders(RelationId tview, std::vector<IndexSuggestion>* s
   for (const AttributeNumber column : columns) {
     TVIEWS_ASSIGN_OR_RETURN(const char* name,
                             pg::CallFor([&] { return get_attname(tview, column, false); }));
-    TVIEWS_RETURN_IF_ERROR(Add({.relation = tview, .column = column, .reason = name}, suggestions));
+    TVIEWS_ASSIGN_OR_RETURN(const char* quoted,
+                            pg::CallFor([&] { return quote_identifier(name); }));
+    TVIEWS_RETURN_IF_ERROR(
+        Add({.relation = tview, .columns = quoted, .reason = name}, suggestions));
   }
   return absl::OkStatus();
 }
@@ -74,12 +79,8 @@ absl::Status SuggestForReaders(RelationId tview, std::vector<IndexSuggestion>* s
 
 absl::StatusOr<IndexSuggestion> DescribeSuggestion(const SuggestedIndex& index) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(index.relation));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const char* column, pg::CallFor([&] {
-        return quote_identifier(get_attname(index.relation, index.column, false));
-      }));
   return IndexSuggestion{
-      .statement = "CREATE INDEX ON " + relation + " (" + column + ");",
+      .statement = "CREATE INDEX ON " + relation + " (" + index.columns + ");",
       .reason = "no index helps to find rows of " + relation + " by " + index.reason};
 }
 

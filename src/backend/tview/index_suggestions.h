@@ -4,8 +4,7 @@
 // Sharing: private to one process
 // Errors:  returns Status
 //
-// An index serves a condition on a column if the column leads it, whatever follows; it must be
-// valid, not partial, and find equal values (btree or hash).
+// When an index serves is for lineage/index_match.h to say.
 
 #ifndef PG_TVIEWS_BACKEND_TVIEW_INDEX_SUGGESTIONS_H_
 #define PG_TVIEWS_BACKEND_TVIEW_INDEX_SUGGESTIONS_H_
