@@ -8,6 +8,7 @@
 #include "backend/ddl/internal_ddl.h"
 #include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/source_locks.h"
+#include "backend/tview/change_cost.h"
 #include "backend/tview/defining_query.h"
 #include "backend/tview/fill.h"
 #include "backend/tview/function_reads.h"
@@ -22,6 +23,7 @@
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/server/definition_settings.h"
 #include "shared/pg/shmem/session_notes.h"
+#include "shared/pg/tables/graph_loader.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -191,6 +193,20 @@ absl::StatusOr<DefinitionSettings> SettingsFor(const TviewRequest& request) {
   return settings;
 }
 
+// To plan a definition is to evaluate parts of it, so only where this session fills the TVIEW.
+absl::StatusOr<std::vector<double>> CostOfChanges(const TviewName& name, const OutputColumn& key,
+                                                  const Analysis& analysis,
+                                                  const DefinitionSettings& settings) {
+  TviewDefinition tview;
+  tview.qualified_view = name.QualifiedView();
+  tview.key_column = key.name;
+  tview.key_type = key.type;
+  TVIEWS_ASSIGN_OR_RETURN(tview.key_equality, pg::KeyEquality(key.type));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
+  return RowsReadPerChange(tview, analysis.sources);
+}
+
 // Shows the creation in pg_tviews_progress until it ends, in whatever way: where the stack is not
 // unwound, the end of the transaction ends it.
 class CreationProgress {
@@ -237,6 +253,13 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   if (!request.with_no_data) {
     TVIEWS_ASSIGN_OR_RETURN(request.with_no_data, IsLeftToApplier(name.table, view));
   }
+  std::vector<double> rows_read;
+  if (!request.with_no_data) {
+    TVIEWS_ASSIGN_OR_RETURN(rows_read,
+                            CostOfChanges(name, query.columns[key - 1], analysis, settings));
+  }
+  // Before the fill, which may take long.
+  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings, rows_read));
   FillResult fill;
   if (!request.with_no_data) {
     pg::session_notes::SetPhase(pg::CreationPhase::kFilling);
@@ -274,7 +297,6 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                      {{"definition", query.text},
                       {"key", key_column},
                       {"options", "{" + request.options + "}", AuditDetail::kJson}}));
-  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};
 }

@@ -143,7 +143,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(NoteTview(table));
   TVIEWS_RETURN_IF_ERROR(
       RecordActionOn("CONVERT", table, {{"definition", query.text}, {"key", key_column}}));
-  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings));
+  TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings, {}));
   return RelationDisplayName(table);
 }
 

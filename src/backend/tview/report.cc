@@ -1,9 +1,11 @@
 #include "backend/tview/report.h"
 
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/index_suggestions.h"
@@ -19,10 +21,35 @@
 namespace tviews::backend {
 namespace {
 
-absl::Status Notice(const std::string& message, const std::string& hint = {}) {
+// Rows that one change makes a refresh read: from so many on it is said, and warned of.
+constexpr double kWorthSaying = 10000;
+constexpr double kVeryMuch = 100000;
+
+absl::Status Notice(const std::string& message, const std::string& hint = {},
+                    const std::string& detail = {}) {
   return pg::Call([&] {
     ereport(NOTICE,
-            (errmsg("%s", message.c_str()), hint.empty() ? 0 : errhint("%s", hint.c_str())));
+            (errmsg("%s", message.c_str()), detail.empty() ? 0 : errdetail("%s", detail.c_str()),
+             hint.empty() ? 0 : errhint("%s", hint.c_str())));
+  });
+}
+
+// Two digits: it is an estimate.
+std::string RoughNumber(double number) {
+  double unit = 1;
+  while (number / unit >= 100) unit *= 10;
+  return absl::StrFormat("%.0f", std::floor(number / unit + 0.5) * unit);
+}
+
+absl::Status WarnOfCost(const TviewName& name, RelationId source, double rows_read) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(source));
+  const std::string rows = RoughNumber(rows_read);
+  return pg::Call([&] {
+    ereport(WARNING,
+            (errmsg("a change of one row of %s makes TVIEW \"%s\" read about %s rows",
+                    relation.c_str(), name.table.c_str(), rows.c_str()),
+             errhint("Create the indexes that are missing; pg_tviews_analyze_cascade shows the "
+                     "plans. What stands for many rows is recomputed from all of them.")));
   });
 }
 
@@ -45,15 +72,19 @@ absl::Status WarnOfForeignTables(const TviewName& name, const std::vector<Source
   return absl::OkStatus();
 }
 
-absl::Status ReportSource(const TviewName& name, const SourceLineage& source) {
+absl::Status ReportSource(const TviewName& name, const SourceLineage& source, double rows_read) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(source.source));
   std::vector<std::string> paths;
   for (const LineagePath& path : source.paths) {
     if (!path.description.empty()) paths.push_back(path.description);
   }
   return Notice("TVIEW \"" + name.table + "\" follows " + relation + " by " +
-                StrategyName(source.strategy()) + (paths.empty() ? "" : ": ") +
-                absl::StrJoin(paths, "; "));
+                    StrategyName(source.strategy()) + (paths.empty() ? "" : ": ") +
+                    absl::StrJoin(paths, "; "),
+                {},
+                rows_read < kWorthSaying ? ""
+                                         : "A change of one row makes a refresh read about " +
+                                               RoughNumber(rows_read) + " rows.");
 }
 
 // Those of which it is known that the query's result depends on them.
@@ -77,11 +108,13 @@ absl::Status ReportIndex(const SuggestedIndex& index) {
 }  // namespace
 
 absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis,
-                            const DefinitionSettings& settings) {
+                            const DefinitionSettings& settings,
+                            const std::vector<double>& rows_read) {
   TVIEWS_RETURN_IF_ERROR(WarnOfForeignTables(name, analysis.sources));
   if (!pg::settings::notice_lineage) return absl::OkStatus();
-  for (const SourceLineage& source : analysis.sources) {
-    TVIEWS_RETURN_IF_ERROR(ReportSource(name, source));
+  for (std::size_t i = 0; i < analysis.sources.size(); ++i) {
+    TVIEWS_RETURN_IF_ERROR(
+        ReportSource(name, analysis.sources[i], i < rows_read.size() ? rows_read[i] : 0));
   }
   for (const std::string& reason : analysis.undetermined) {
     TVIEWS_RETURN_IF_ERROR(Notice("the rows of TVIEW \"" + name.table +
@@ -90,6 +123,10 @@ absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis,
   TVIEWS_RETURN_IF_ERROR(ReportSettings(name, analysis, settings));
   for (const SuggestedIndex& index : analysis.suggested_indexes) {
     TVIEWS_RETURN_IF_ERROR(ReportIndex(index));
+  }
+  for (std::size_t i = 0; i < rows_read.size(); ++i) {
+    if (rows_read[i] < kVeryMuch) continue;
+    TVIEWS_RETURN_IF_ERROR(WarnOfCost(name, analysis.sources[i].source, rows_read[i]));
   }
   return absl::OkStatus();
 }

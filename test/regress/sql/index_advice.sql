@@ -104,6 +104,20 @@ SELECT advice('few');
 CREATE TABLE tv_both AS SELECT p.id AS pk_both, (SELECT count(*) FROM tb_few f WHERE f.fk_person = p.id) AS n,
     (SELECT count(*) FROM tb_few f WHERE f.fk_person = p.id AND f.note = p.mail) AS of_mail FROM tb_person p;
 SELECT advice('both');
+
+-- 5. All this, and what a change costs, is said before the fill: here that fails.
+SET pg_tviews.notice_lineage = on;
+CREATE TABLE tb_wide (id int PRIMARY KEY, fk_person int, amount int);
+INSERT INTO tb_wide SELECT i, i % 50, 0 FROM generate_series(1, 120000) i;
+VACUUM ANALYZE tb_wide;
+CREATE FUNCTION slow(bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$ BEGIN RAISE EXCEPTION 'filling'; END $$;
+CREATE TABLE tv_wide AS SELECT p.id AS pk_wide, slow((SELECT count(*) FROM tb_wide w WHERE w.fk_person = p.id)) AS n FROM tb_person p;
+CREATE INDEX ON tb_wide (fk_person);
+CREATE TABLE tv_wide AS SELECT p.id AS pk_wide, slow((SELECT count(*) FROM tb_wide w WHERE w.fk_person = p.id)) AS n FROM tb_person p;
+CREATE TABLE tv_wide AS SELECT w.id AS pk_wide, rank() OVER (ORDER BY w.id) FROM tb_wide w WITH NO DATA;
+DROP TABLE tv_wide;
+CREATE TABLE tv_wide AS SELECT w.id AS pk_wide, slow(rank() OVER (ORDER BY w.id)) FROM tb_wide w;
+CREATE TABLE tv_wide AS SELECT p.id AS pk_wide, (SELECT w.id FROM tb_wide w WHERE w.fk_person = p.id ORDER BY w.id LIMIT 1) AS one FROM tb_person p WHERE p.id < 9;
 \set VERBOSITY terse
 SET client_min_messages = warning;
 DROP SCHEMA index_advice CASCADE;
