@@ -17,7 +17,8 @@ CREATE TABLE @extschema@.pg_tview_meta (
     database_oid      oid NOT NULL,           -- snapshots above mean something
     options           jsonb NOT NULL DEFAULT '{}',
     created_at        timestamptz NOT NULL DEFAULT now(),
-    view_rules        text                    -- a hash of what the views say, since 0.2.0
+    view_rules        text,                   -- a hash of what the views say, since 0.2.0
+    exchanged_by      xid8                    -- who has last written all rows anew, since 0.2.0
 );
 COMMENT ON TABLE @extschema@.pg_tview_meta IS 'one row per TVIEW';
 

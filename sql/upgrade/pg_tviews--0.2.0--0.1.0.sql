@@ -67,7 +67,7 @@ BEGIN
 END
 $$;
 DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
-ALTER TABLE @extschema@.pg_tview_meta DROP COLUMN view_rules;
+ALTER TABLE @extschema@.pg_tview_meta DROP COLUMN view_rules, DROP COLUMN exchanged_by;
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
 DROP FUNCTION @extschema@.pg_tviews_restore_dropped(text, text);

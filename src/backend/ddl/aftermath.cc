@@ -9,6 +9,7 @@
 #include "backend/ddl/internal_ddl.h"
 #include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/pinned_names.h"
+#include "backend/ddl/retyping.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
@@ -63,26 +64,41 @@ void AddRelation(const RangeVar* name, Aftermath* aftermath) {
   aftermath->relations = list_append_unique_oid(aftermath->relations, relation);
 }
 
-Oid FileNodeOf(Oid relation) {
-  HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-  if (!HeapTupleIsValid(row)) return InvalidOid;
-  const Oid node = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relfilenode;
-  ReleaseSysCache(row);
-  return node;
+// How rows are stored, and what the planner believes about them: nothing that a query sees, nor
+// anything of the relation that TVIEWs depend on.
+bool IsAboutStorage(AlterTableType type) {
+  switch (type) {
+    case AT_SetStatistics:
+    case AT_SetOptions:
+    case AT_ResetOptions:
+    case AT_SetStorage:
+    case AT_SetCompression:
+    case AT_ClusterOn:
+    case AT_DropCluster:
+    case AT_SetTableSpace:
+    case AT_SetRelOptions:
+    case AT_ResetRelOptions:
+    case AT_ReplicaIdentity:
+      return true;
+    default:
+      return false;
+  }
 }
 
-List* FileNodes(const List* relations) {
-  List* nodes = nullptr;
-  for (int i = 0; i < list_length(relations); ++i) {
-    List* const members = find_all_inheritors(list_nth_oid(relations, i), NoLock, nullptr);
-    for (int k = 0; k < list_length(members); ++k) {
-      nodes = lappend_oid(nodes, FileNodeOf(list_nth_oid(members, k)));
-    }
+// Also a statement of which nothing is left.
+bool ConcernsNobody(const AlterTableStmt* statement) {
+  if (statement->objtype != OBJECT_TABLE) return false;  // options of a view are of its meaning
+  for (int i = 0; i < list_length(statement->cmds); ++i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
+    if (!IsAboutStorage(command->subtype)) return false;
   }
-  return nodes;
+  const Oid relation = RangeVarGetRelid(statement->relation, NoLock, true);
+  const char kind = OidIsValid(relation) ? get_rel_relkind(relation) : '\0';
+  return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE;
 }
 
 void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
+  if (ConcernsNobody(statement)) return;
   AddRelation(statement->relation, aftermath);
   for (int i = 0; i < list_length(statement->cmds); ++i) {
     const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
@@ -93,6 +109,10 @@ void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
         AddRelation(reinterpret_cast<const PartitionCmd*>(command->def)->name, aftermath);
         aftermath->changes_tree = true;
         aftermath->rows_may_differ = true;
+        break;
+      case AT_AddColumn:
+      case AT_DropColumn:
+        aftermath->changes_columns = true;
         break;
       case AT_GenericOptions:
       case AT_AlterColumnGenericOptions:
@@ -267,6 +287,7 @@ void Plan(const Node* statement, Aftermath* aftermath) {
     case T_RenameStmt: {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
       AddRelation(rename->relation, aftermath);
+      aftermath->changes_columns = RenamesColumn(rename);
       if (rename->renameType == OBJECT_SCHEMA) {
         aftermath->schema = get_namespace_oid(rename->subname, true);
       }
@@ -309,13 +330,14 @@ void Plan(const Node* statement, Aftermath* aftermath) {
       for (int i = 0; i < list_length(parents); ++i) {
         AddRelation(static_cast<RangeVar*>(list_nth(parents, i)), aftermath);
         aftermath->changes_tree = true;
+        // A new table is empty; a new foreign table has the rows of the one that it stands for.
+        aftermath->rows_may_differ |= IsA(statement, CreateForeignTableStmt);
       }
       break;
     }
     default:
       break;
   }
-  if (aftermath->relations != nullptr) aftermath->file_nodes = FileNodes(aftermath->relations);
 }
 
 // --- After the command.
@@ -399,7 +421,12 @@ absl::Status FollowSource(RelationId reader, bool has_rows) {
   return has_rows ? RederiveOrDisown(reader) : Disown(reader);
 }
 
-absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ) {
+struct Differences {
+  bool in_rows = false;        // that columns of the relation show
+  bool in_whole_rows = false;  // that only a reader of whole rows sees
+};
+
+absl::Status Follow(RelationId relation, bool changes_tree, Differences differences) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (is_tview) TVIEWS_RETURN_IF_ERROR(FollowTable(relation));
   TVIEWS_ASSIGN_OR_RETURN(const bool has_rows, HasRows(relation));
@@ -410,10 +437,10 @@ absl::Status Follow(RelationId relation, bool changes_tree, bool rows_may_differ
   if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
   if (is_tview) TVIEWS_RETURN_IF_ERROR(WriteLabel(relation));
   if (readers.empty()) return absl::OkStatus();
-  if (!rows_may_differ) {
-    TVIEWS_ASSIGN_OR_RETURN(rows_may_differ, IsReadAsWholeRow(relation));
+  if (differences.in_whole_rows && !differences.in_rows) {
+    TVIEWS_ASSIGN_OR_RETURN(differences.in_rows, IsReadAsWholeRow(relation));
   }
-  if (!rows_may_differ) return absl::OkStatus();
+  if (!differences.in_rows) return absl::OkStatus();
   // Also those of its inheritors only, whose rows have changed with it.
   TVIEWS_RETURN_IF_ERROR(NoteReaders(readers));
   return has_rows ? NoteWholeRelation(relation) : absl::OkStatus();
@@ -603,6 +630,10 @@ absl::Status PrepareForCommand(const Node* statement) {
 }
 
 absl::Status RunAftermath(const Aftermath& aftermath) {
+  // First: nobody can analyse a view that is out of the way.
+  TVIEWS_ASSIGN_OR_RETURN(const bool types_differ, FinishRetyping(aftermath.retyping));
+  const Differences differences = {.in_rows = aftermath.rows_may_differ,
+                                   .in_whole_rows = aftermath.changes_columns || types_differ};
   for (int i = 0; i < list_length(aftermath.unseen_changes); ++i) {
     TVIEWS_RETURN_IF_ERROR(NoteWholeRelation(list_nth_oid(aftermath.unseen_changes, i)));
   }
@@ -613,15 +644,11 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
   }
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> typed, TypedTables(Ids(aftermath.types)));
   for (const RelationId relation : typed) {
-    TVIEWS_RETURN_IF_ERROR(Follow(relation, false, false));
+    TVIEWS_RETURN_IF_ERROR(Follow(relation, false, differences));
   }
-  if (aftermath.relations == nullptr) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_rewritten, pg::CallFor([&] {
-                            return !equal(FileNodes(aftermath.relations), aftermath.file_nodes);
-                          }));
   for (int i = 0; i < list_length(aftermath.relations); ++i) {
-    TVIEWS_RETURN_IF_ERROR(Follow(list_nth_oid(aftermath.relations, i), aftermath.changes_tree,
-                                  aftermath.rows_may_differ || is_rewritten));
+    TVIEWS_RETURN_IF_ERROR(
+        Follow(list_nth_oid(aftermath.relations, i), aftermath.changes_tree, differences));
   }
   return absl::OkStatus();
 }

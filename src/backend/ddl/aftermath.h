@@ -30,10 +30,12 @@ struct Node;
 
 namespace tviews::backend {
 
+struct Retyping;
+
 // Plain bytes, carried across the command.
 struct Aftermath {
   List* relations;           // the relations concerned, as OIDs
-  List* file_nodes;          // of each of them and its inheritors before the command, in OID order
+  Retyping* retyping;        // columns whose types it changes; or null
   List* unseen_changes;      // relations whose rows it changes without firing a trigger
   List* functions;           // that it may replace or alter, as OIDs
   List* types;               // whose values, attributes or columns it changes, as OIDs
@@ -43,6 +45,7 @@ struct Aftermath {
   Oid32 schema;              // that gets another name; or 0
   bool is_rename_elsewhere;  // a function, type, schema, ... that lookups may name
   bool changes_tree;         // of partitions or inheritors
+  bool changes_columns;      // adds, drops or renames some: whole rows, as documents, differ
   bool rows_may_differ;      // in the eyes of a query, without any row having been written
   std::uint64_t generation;  // of the metadata as it was then
 };

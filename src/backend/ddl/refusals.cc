@@ -105,23 +105,6 @@ bool IsAboutStorage(AlterTableType type) {
   }
 }
 
-// The server would name the rule of a view.
-absl::Status CheckColumnType(const RangeVar* table, RelationId relation, const char* column) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> users, UsersOfColumn(relation, column));
-  if (users.empty()) return absl::OkStatus();
-  std::string names;
-  for (const RelationId user : users) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(user));
-    names += (names.empty() ? "" : ", ") + name;
-  }
-  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
-                       {.message = "cannot alter type of column \"" + std::string(column) +
-                                   "\" of table \"" + table->relname + "\" because TVIEWs use it",
-                        .detail = "It is used by " + names + ".",
-                        .hint = "Drop " + names + ", alter the type, and create them again.",
-                        .sqlstate = "0A000"});
-}
-
 absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTableCmd* command,
                                RelationId relation, bool is_tview) {
   if (is_tview && !IsAboutStorage(command->subtype)) {
@@ -137,8 +120,6 @@ absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTable
     case AT_AttachPartition:
       return RefuseIfTview(reinterpret_cast<const PartitionCmd*>(command->def)->name,
                            "cannot attach as a partition", kRedefineHint);
-    case AT_AlterColumnType:
-      return CheckColumnType(statement->relation, relation, command->name);
     case AT_SetUnLogged: {
       TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
       if (config->targets.empty()) return absl::OkStatus();

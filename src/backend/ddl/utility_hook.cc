@@ -13,6 +13,8 @@
 #include "backend/ddl/own_tables.h"
 #include "backend/ddl/pinned_names.h"
 #include "backend/ddl/refusals.h"
+#include "backend/ddl/retyping.h"
+#include "backend/reading/exchanges.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/reading.h"
 #include "backend/tview/create_table_as.h"
@@ -102,7 +104,11 @@ absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
     TVIEWS_RETURN_IF_ERROR(CheckStatement(statement));
     TVIEWS_RETURN_IF_ERROR(PrepareForCommand(statement));
   }
-  return PlanAftermath(statement);
+  TVIEWS_ASSIGN_OR_RETURN(Aftermath aftermath, PlanAftermath(statement));
+  if (has_tviews) {
+    TVIEWS_ASSIGN_OR_RETURN(aftermath.retyping, MakeRoomForRetyping(statement));
+  }
+  return aftermath;
 }
 
 // Where TVIEWs have come or changed while the command waited for locks beyond those on the
@@ -136,6 +142,15 @@ absl::Status WakeForAdoption(const Node* statement) {
   if (relation == 0) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool waits, AwaitsAdoption(relation));
   return waits ? NoteMetadataChange() : absl::OkStatus();
+}
+
+// A copy of the statement, where anything is to be changed in it.
+absl::StatusOr<PlannedStmt*> Pin(PlannedStmt* planned) {
+  TVIEWS_ASSIGN_OR_RETURN(PlannedStmt* const pinned, PinNames(planned));
+  if (pinned == planned) return planned;
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+  if (has_tviews) TVIEWS_RETURN_IF_ERROR(RemoveNoops(pinned));
+  return pinned;
 }
 
 absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
@@ -228,6 +243,12 @@ void RunAsReader(const Node* statement) {
       return true;
     });
   }
+  if (!copy->is_from && copy->relation != nullptr) {
+    pg::Enter<bool>([copy]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckExchangesBeforeCopy(copy));
+      return true;
+    });
+  }
   NoteQuery();
   if (!copy->is_from && copy->relation != nullptr && ActiveSnapshotSet()) {
     SetRunningSnapshot(GetActiveSnapshot());
@@ -257,7 +278,7 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
         [planned]() -> absl::StatusOr<RestoreStatement> { return AdaptRestore(planned); });
     if (restore.is_redundant) return;
     planned = restore.planned;
-    planned = pg::Enter<PlannedStmt*>([planned] { return PinNames(planned); });
+    planned = pg::Enter<PlannedStmt*>([planned] { return Pin(planned); });
     statement = planned->utilityStmt;
     aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });
     parked = pg::Enter<DatabaseId>([statement, context] { return Park(statement, context); });

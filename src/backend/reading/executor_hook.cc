@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_join.h"
 #include "backend/ddl/own_tables.h"
+#include "backend/reading/exchanges.h"
 #include "backend/reading/plan_reads.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/reading.h"
@@ -96,6 +97,12 @@ void OnExecutorStart(QueryDesc* query, int flags) {
   if (MayHaveToWait() && (flags & kNotRun) == 0) {
     pg::Enter<bool>([query]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(PrepareToRead(query));
+      return true;
+    });
+  }
+  if (pg::MayHaveExchanges() && (flags & kNotRun) == 0) {
+    pg::Enter<bool>([query]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckExchanges(query));
       return true;
     });
   }

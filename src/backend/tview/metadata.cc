@@ -259,6 +259,26 @@ absl::Status Disown(RelationId tview) {
   return NoteMetadataChange();
 }
 
+absl::Status NoteExchange(RelationId tview, bool until_filled) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::ExecuteSqlLatest("UPDATE " + table +
+                               " SET exchanged_by = pg_current_xact_id(), fill_snapshot = CASE WHEN"
+                               " $2::boolean THEN pg_current_snapshot() ELSE fill_snapshot END,"
+                               " fill_creator = CASE WHEN $2::boolean THEN pg_current_xact_id()"
+                               " ELSE fill_creator END WHERE tview = $1::oid",
+                           {std::to_string(tview), until_filled ? "true" : "false"})
+          .status());
+  return NoteMetadataChange();
+}
+
+absl::Status ForgetDeadKeys(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string letters, DeleteFrom(pg::CatalogTable::kDeadLetter));
+  return pg::ExecuteSqlLatest(letters + " AND key IS NOT NULL", {std::to_string(tview)}).status();
+}
+
 absl::Status RenameEntity(RelationId tview, const std::string& entity) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));

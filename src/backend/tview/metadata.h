@@ -54,6 +54,14 @@ absl::Status ReplaceDefinition(RelationId tview, const std::string& definition);
 // its sources; readers wait.
 absl::Status Disown(RelationId tview);
 
+// This transaction has written all rows of `tview` anew: snapshots that do not see it cannot read
+// the table any more (reading/exchanges.h). With `until_filled` the rows are not what they should
+// be, and readers wait for the next batch as for that of a new TVIEW.
+absl::Status NoteExchange(RelationId tview, bool until_filled);
+
+// Forgets the keys of `tview` that are in quarantine: they are known by bytes of another type.
+absl::Status ForgetDeadKeys(RelationId tview);
+
 // Gives `tview` another entity name.
 absl::Status RenameEntity(RelationId tview, const std::string& entity);
 

@@ -1,5 +1,6 @@
 #include "shared/pg/tables/catalog.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <vector>
@@ -83,6 +84,7 @@ struct Installation {
 struct Tviews {
   std::uint64_t generation = 0;
   bool has_unsettled = false;
+  FullXid last_exchange = 0;
   absl::flat_hash_map<RelationId, TviewState> state_of;
   absl::flat_hash_map<RelationId, RelationId> tview_of;
 };
@@ -163,7 +165,18 @@ struct TviewRow {
   TviewState state;
 };
 
-TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns) {
+// 0 in version 0.1.0.
+AttributeNumber ExchangeColumn(TupleDesc columns) {
+  for (int i = 0; i < columns->natts; ++i) {
+    const FormData_pg_attribute* const column = TupleDescAttr(columns, i);
+    if (!column->attisdropped && std::strcmp(NameStr(column->attname), "exchanged_by") == 0) {
+      return column->attnum;
+    }
+  }
+  return 0;
+}
+
+TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns, AttributeNumber exchange) {
   bool is_null = false;
   TviewRow read{};
   read.tview = DatumGetObjectId(heap_getattr(row, MetaColumn::kTview, columns, &is_null));
@@ -178,6 +191,11 @@ TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns) {
   read.state.is_adopted =
       static_cast<std::uint64_t>(DatumGetInt64(system)) == GetSystemIdentifier() &&
       DatumGetObjectId(database) == MyDatabaseId;
+  if (exchange == 0) return read;
+  const Datum exchanged_by = heap_getattr(row, exchange, columns, &is_null);
+  if (!is_null && read.state.is_adopted) {
+    read.state.exchanged_by = U64FromFullTransactionId(DatumGetFullTransactionId(exchanged_by));
+  }
   return read;
 }
 
@@ -190,6 +208,7 @@ bool ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
   std::size_t room = 64;
   *rows = static_cast<TviewRow*>(palloc(room * sizeof(TviewRow)));
   *count = 0;
+  const AttributeNumber exchange = ExchangeColumn(RelationGetDescr(table));
   SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
   for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
        row = systable_getnext(scan)) {
@@ -197,7 +216,7 @@ bool ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
       room *= 2;
       *rows = static_cast<TviewRow*>(repalloc(*rows, room * sizeof(TviewRow)));
     }
-    (*rows)[(*count)++] = ReadMetaRow(row, RelationGetDescr(table));
+    (*rows)[(*count)++] = ReadMetaRow(row, RelationGetDescr(table), exchange);
   }
   systable_endscan(scan);
   table_close(table, AccessShareLock);
@@ -225,6 +244,7 @@ absl::Status RefreshTviews() {
     if (!is_read) ++generation;  // and look for the extension again
   }
   tviews.has_unsettled = false;
+  tviews.last_exchange = 0;
   tviews.state_of.clear();
   tviews.tview_of.clear();
   for (std::size_t i = 0; i < count; ++i) {
@@ -232,6 +252,7 @@ absl::Status RefreshTviews() {
     tviews.tview_of[rows[i].state.backing_view] = rows[i].tview;
     const TviewState& state = rows[i].state;
     tviews.has_unsettled = tviews.has_unsettled || state.creator != 0 || !state.is_adopted;
+    tviews.last_exchange = std::max(tviews.last_exchange, state.exchanged_by);
   }
   if (rows != nullptr) pfree(rows);
   const bool keep = found.schema == InvalidOid || found.is_complete();
@@ -331,6 +352,18 @@ bool MayHaveUnsettledTviews() {
   const Tviews& tviews = CachedTviews();
   return tviews.generation != generation || tviews.has_unsettled;
 }
+
+bool MayHaveExchanges() {
+  const Tviews& tviews = CachedTviews();
+  return tviews.generation != generation || tviews.last_exchange != 0;
+}
+
+absl::StatusOr<FullXid> LastExchange() {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  return CachedTviews().last_exchange;
+}
+
+void SettleExchanges() { CachedTviews().last_exchange = 0; }
 
 absl::StatusOr<RelationId> TviewOfBackingView(RelationId view) {
   TVIEWS_RETURN_IF_ERROR(RefreshTviews());

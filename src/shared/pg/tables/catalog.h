@@ -87,6 +87,8 @@ struct TviewState {
   // disowned it. It does not follow its sources.
   bool is_adopted = false;
   FullXid creator = 0;  // of a TVIEW that no batch has covered yet; 0 for any other
+  // Who has written all rows anew: snapshots that do not see it would find the table empty.
+  FullXid exchanged_by = 0;
 };
 
 // The state of TVIEW `relation`, from a cache; nullopt for another relation.
@@ -95,6 +97,16 @@ absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation);
 // False if this session knows that no TVIEW is new (TviewState::creator) or waits to be adopted. No
 // more than two comparisons.
 bool MayHaveUnsettledTviews();
+
+// False if this session knows that every snapshot sees who has exchanged the rows of a TVIEW
+// (TviewState::exchanged_by). No more than two comparisons.
+bool MayHaveExchanges();
+
+// The last of those that have; asked for where MayHaveExchanges. 0 if there are none.
+absl::StatusOr<FullXid> LastExchange();
+
+// Every snapshot that this process has, or will have, sees LastExchange.
+void SettleExchanges();
 
 // The TVIEW whose backing view is `view`, or 0.
 absl::StatusOr<RelationId> TviewOfBackingView(RelationId view);
