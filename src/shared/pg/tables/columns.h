@@ -36,6 +36,7 @@ struct MetaColumn {
     kOptions,
     kCreatedAt,
     kViewRules,
+    kExchangedBy,
     kEnd
   };
 };
