@@ -22,7 +22,7 @@ BEGIN
   IF n > 0 THEN PERFORM pg_advisory_xact_lock_shared(4712); END IF;
   RETURN n;
 END $$;
-CREATE TABLE tv_held AS SELECT pk_held, held(n) AS n FROM tb_held;
+CREATE TABLE tv_held WITH (pg_tviews.function_reads = 'none') AS SELECT pk_held, held(n) AS n FROM tb_held;
 CREATE VIEW v_found AS SELECT pk_note AS pk_found, body FROM tb_note;
 CREATE TABLE found (pk_found int PRIMARY KEY, body text);
 ALTER TABLE found RENAME TO tv_found;

@@ -162,11 +162,12 @@ Evaluator::Evaluator(Evaluator&& other) noexcept
 Evaluator::~Evaluator() {
   if (process_ == nullptr) return;
   pg::Call([this] {
-    if (!process_->is_working) {
+    const bool ends_by_itself = !process_->is_working;
+    if (ends_by_itself) {
       cancel_on_dsm_detach(process_->segment, EndWorker, PointerGetDatum(process_->handle));
     }
     dsm_detach(process_->segment);
-    pg::AwaitWorkerEnd(process_->handle);
+    if (ends_by_itself) pg::AwaitWorkerEnd(process_->handle);
   }).IgnoreError();
 }
 

@@ -190,6 +190,9 @@ void Finish(Group* group) {
   }
   cancel_on_dsm_detach(group->segment, EndHelpers, PointerGetDatum(group));
   dsm_detach(group->segment);
+  for (BackgroundWorkerHandle* const handle : group->handles) {
+    if (handle != nullptr) pfree(handle);
+  }
   group->destination->rShutdown(group->destination);
   ExecDropSingleTupleTableSlot(group->slot);
 }

@@ -5,6 +5,7 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <miscadmin.h>
 #include <postmaster/bgworker.h>
+#include <utils/memutils.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::pg {
@@ -29,7 +30,11 @@ BackgroundWorkerHandle* StartWorker(const WorkerDescription& description) {
   Describe(description, &worker);
   worker.bgw_notify_pid = MyProcPid;
   BackgroundWorkerHandle* handle = nullptr;
-  return RegisterDynamicBackgroundWorker(&worker, &handle) ? handle : nullptr;
+  // Also who waits for its end in a rollback has it still.
+  MemoryContext const previous = MemoryContextSwitchTo(TopMemoryContext);
+  const bool is_started = RegisterDynamicBackgroundWorker(&worker, &handle);
+  MemoryContextSwitchTo(previous);
+  return is_started ? handle : nullptr;
 }
 
 }  // namespace tviews::pg

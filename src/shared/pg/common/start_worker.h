@@ -27,7 +27,8 @@ struct WorkerDescription {
 // Connected to a database, and not started again when it has ended.
 void Describe(const WorkerDescription& description, BackgroundWorker* worker);
 
-// Null if no worker is free. This process is told of its start and its end.
+// Null if no worker is free. This process is told of its start and its end,
+// and frees the handle (AwaitWorkerEnd does).
 BackgroundWorkerHandle* StartWorker(const WorkerDescription& description);
 
 }  // namespace tviews::pg

@@ -30,9 +30,11 @@ absl::Status CheckMayWait();
 // the next wait.
 void AcceptInterrupts();
 
-// Waits, deaf to interrupts, for the end of a worker that has been told to end. For who leads its
-// lock group: not every minor version of the server gives back the place of a process that is the
-// last of its group and not its leader.
+// Waits, deaf to interrupts, for the end of a worker that has been told to end, and frees its
+// handle. Not for ever: a function in C that looks for no interrupt would hold up the rollback of
+// whoever has given it up. What has not ended within a second is left to itself, and waited for
+// once more when this process ends, for a few seconds: not every minor version of the server gives
+// back the place of a process that is the last of its group and not its leader.
 void AwaitWorkerEnd(BackgroundWorkerHandle* worker);
 
 }  // namespace tviews::pg
