@@ -1,7 +1,8 @@
 """Types that the columns of random definitions can have: how to write the number n in each."""
 
-# Immutable where the server's own functions are only stable, so that definitions may use them.
-FUNCTION = "CREATE FUNCTION {name} RETURNS {type} LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT {body} $$;"
+# Immutable where the server's own functions are only stable, so that definitions may use them. Parsed at once: no
+# search path finds their types later.
+FUNCTION = "CREATE FUNCTION {name} RETURNS {type} LANGUAGE sql IMMUTABLE STRICT RETURN {body};"
 
 
 class Kind:
@@ -86,11 +87,12 @@ KINDS = [
 ]
 
 
-def tables(kind, names):
+def tables(kind, names, more=()):
     """The statements that make the tables `names`, each with a view. The last but one has partitions, one of them
-    with its columns in another order; the last a child. Also the bounds of the second partition."""
+    with its columns in another order; the last a child. Also the bounds of the second partition. `more`: columns
+    beyond those of the type."""
     columns = ", ".join(f"{name} {type_}{more}" for name, type_, more in
-                        zip(("pk", "f1", "f2", "f3", "m"), kind.columns, (" NOT NULL", "", "", "", " NOT NULL")))
+                        zip(("pk", "f1", "f2", "f3", "m"), kind.columns, (" NOT NULL", "", "", "", " NOT NULL"))) + "".join(f", {one}" for one in more)
     lines = [kind.setup]
     for name in names:
         lines.append(f"CREATE TABLE {name} ({columns}, PRIMARY KEY (pk)){' PARTITION BY RANGE (pk)' if name == names[-2] else ''};")

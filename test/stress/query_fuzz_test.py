@@ -16,6 +16,7 @@ import time
 
 import psycopg2
 
+from generated import Comparison, choose_costs, is_settled
 from lineage_kinds import INT, KINDS, tables
 from lineage_queries import TABLES, Generator
 from tviews_server import Server, run, value
@@ -50,22 +51,10 @@ class Definition:
         self.surgical = not value(connection, "SELECT count(*) FROM pg_tview_lineage WHERE tview = %s::regclass"
                                               " AND strategy = 'full'", (f"tv_{self.entity}",))
 
-    def difference(self):
-        """A query that returns the entity if the TVIEW is not its query."""
-        # As text, because values that are equal need not be the same.
-        tview, view = f"SELECT t::text FROM tv_{self.entity} t", f"SELECT v::text FROM v_{self.entity} v"
-        return (f"SELECT '{self.entity}' WHERE EXISTS ({tview} EXCEPT ALL {view})"
-                f" OR EXISTS ({view} EXCEPT ALL {tview})")
-
     def bad_keys(self, connection):
         run(connection, f"SELECT count(v::text) FROM v_{self.entity} v")
         return value(connection, f"SELECT count(*) FROM (SELECT pk_{self.entity} FROM v_{self.entity} GROUP BY 1"
                                  f" HAVING count(*) > 1 OR pk_{self.entity} IS NULL) q")
-
-
-def is_settled(connection):
-    """True if this snapshot is one at which the TVIEWs stand."""
-    return not value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_outbox")
 
 
 def make_group(connection, generator, wanted):
@@ -162,20 +151,8 @@ def change(connection, generator, rng, group):
     counts["transactions"] += 1
 
 
-prepared = []
+comparison = Comparison()
 last_change = []
-
-
-def compare(connection, group):
-    """The entities that are not their query. Planning fifty queries takes longer than running them."""
-    query = " UNION ALL ".join(d.difference() for d in group)
-    if prepared != [query]:
-        if prepared:
-            run(connection, "DEALLOCATE compare")
-        prepared[:] = []
-        run(connection, f"PREPARE compare AS {query}")
-        prepared[:] = [query]
-    return run(connection, "EXECUTE compare")
 
 
 def check(connection, group):
@@ -202,8 +179,7 @@ def check(connection, group):
         drop(connection, group, definition)
     if not group:
         return
-    wrong = [entity for (entity,) in compare(connection, group)]
-    for entity in wrong:
+    for entity in comparison.run(connection, [d.entity for d in group]):
         definition = next((d for d in group if d.entity == entity), None)
         if definition is None:
             continue
@@ -225,18 +201,6 @@ def check_refreshed_by_key(connection, group):
         if definition.surgical and not definition.may_be_whole:
             assert whole[definition.entity] == 0, f"seed {SEED}: {definition.entity} was refreshed as a whole: {definition.query}"
             counts["refreshed by key only"] += 1
-
-
-# The tables are small: all rows of a group or window would be read rather than those of the key.
-AS_IF_LARGE = ("enable_hashjoin = off", "enable_mergejoin = off", "enable_material = off", "enable_memoize = off",
-               "seq_page_cost = 0", "random_page_cost = 0", "cpu_operator_cost = 0", "cpu_index_tuple_cost = 0")
-
-
-def choose_costs(connection, as_if_large):
-    run(connection, "ALTER SYSTEM RESET ALL")
-    for setting in AS_IF_LARGE if as_if_large else ():
-        run(connection, f"ALTER SYSTEM SET {setting}")
-    run(connection, "SELECT pg_reload_conf()")
 
 
 def run_group(connection, generator, rng, trees, statements):

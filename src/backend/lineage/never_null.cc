@@ -237,10 +237,14 @@ bool GivesValue(const FuncExpr* call) {
   return IsOneOf(name, kFunctions);
 }
 
+}  // namespace
+
 bool IsMemberColumnNeverNull(const Occurrence* member, AttributeNumber column) {
   if (member->kind == OccurrenceKind::kDerived) return IsOutputNeverNull(member->child, column);
   return member->kind == OccurrenceKind::kRelation && IsDeclaredNotNull(member->rte->relid, column);
 }
+
+namespace {
 
 // True if every row of `item` is in the result of `top`, which puts no NULLs in its place.
 bool IsKept(const JoinItem* top, const JoinItem* item) {

@@ -439,8 +439,7 @@ class PathFinder {
       Node* side = StripRelabel(static_cast<Node*>(lfirst(cell)));
       if (!IsA(side, Var)) return false;
       auto* var = reinterpret_cast<Var*>(side);
-      const bool never = var->varno == to->id ? to->kind == OccurrenceKind::kRelation &&
-                                                    IsDeclaredNotNull(to->rte->relid, var->varattno)
+      const bool never = var->varno == to->id ? IsMemberColumnNeverNull(to, var->varattno)
                                               : IsOutputNeverNull(member->child, var->varattno);
       if (!never) return false;
     }

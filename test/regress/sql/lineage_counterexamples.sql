@@ -35,6 +35,7 @@ SELECT lineage($$SELECT pk AS key FROM u WHERE team = ALL (SELECT a FROM c)$$);
 SELECT lineage($$SELECT pk AS key FROM u WHERE id NOT IN (SELECT fk FROM cn)$$);
 SELECT lineage($$SELECT pk AS key, id IN (SELECT fk FROM cn) FROM u$$);
 SELECT lineage($$SELECT pk AS key FROM u WHERE id <> ALL (SELECT fk FROM cn)$$);
+SELECT lineage($$SELECT pk AS key FROM (SELECT * FROM u) v WHERE id NOT IN (SELECT fk FROM (SELECT * FROM cn) w)$$);
 -- 4: coalesce over the nullable side leads nowhere
 SELECT lineage($$SELECT t.pk AS key FROM u LEFT JOIN s ON s.u = u.id JOIN t ON t.pk = coalesce(s.theme, 1)$$);
 -- 5: a condition over three occurrences
