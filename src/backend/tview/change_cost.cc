@@ -144,13 +144,8 @@ double RowsRead(const PlannedStmt* statement, const Plan* plan, double loops) {
   }
 }
 
-struct Reading {
-  double read;
-  double returned;
-};
-
-// Of a statement, with $1 of type `parameter` if that is one.
-Reading Estimate(const char* sql, Oid parameter) {
+// What a statement reads, with $1 of type `parameter` if that is one.
+double Estimate(const char* sql, Oid parameter) {
   Oid type = parameter;
   SPIPlanPtr const plan =
       SPI_prepare_cursor(sql, OidIsValid(type) ? 1 : 0, &type, CURSOR_OPT_GENERIC_PLAN);
@@ -158,11 +153,10 @@ Reading Estimate(const char* sql, Oid parameter) {
   CachedPlan* const cached = SPI_plan_get_cached_plan(plan);
   if (cached == nullptr) elog(ERROR, "one statement has several plans");
   const auto* const statement = linitial_node(PlannedStmt, cached->stmt_list);
-  const Reading reading = {RowsRead(statement, statement->planTree, 1),
-                           std::max(statement->planTree->plan_rows, 1.0)};
+  const double rows = RowsRead(statement, statement->planTree, 1);
   ReleaseCachedPlan(cached, nullptr);
   SPI_freeplan(plan);
-  return reading;
+  return rows;
 }
 
 // One row of the delta that lookups read; it is planned for, not read.
@@ -193,16 +187,15 @@ void RegisterDelta(Oid source, const CapturedColumn* columns, int count) {
 
 // --- Returns Status.
 
-// Rows read for one changed row that starts along `path`; `per_key` for each key that it finds.
-absl::StatusOr<double> OfLookup(const SourceLineage& source, const LineagePath& path,
-                                double per_key) {
-  Reading lookup{};
+// What the lookup reads for one changed row that starts along `path`.
+absl::StatusOr<double> OfLookup(const SourceLineage& source, const LineagePath& path) {
+  double rows = 0;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     RegisterDelta(source.source, path.captured.data(), static_cast<int>(path.captured.size()));
-    lookup = Estimate(path.lookup.c_str(), InvalidOid);
+    rows = Estimate(path.lookup.c_str(), InvalidOid);
     SPI_unregister_relation("pg_tviews_delta");
   }));
-  return lookup.read + lookup.returned * per_key;
+  return rows;
 }
 
 }  // namespace
@@ -215,20 +208,20 @@ absl::StatusOr<std::vector<double>> RowsReadPerChange(const TviewDefinition& tvi
   const std::string all = RefreshStatement(tview, RefreshShape::kWhole);
   std::vector<double> rows;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const Reading of_key,
+    TVIEWS_ASSIGN_OR_RETURN(const double of_key,
                             pg::CallFor([&] { return Estimate(one.c_str(), tview.key_type); }));
     for (const SourceLineage& source : sources) {
-      double& sum = rows.emplace_back(0);
+      double& most = rows.emplace_back(0);
       for (const LineagePath& path : source.paths) {
-        if (path.strategy == Strategy::kDirect) sum += of_key.read;
+        double read = of_key;
         if (path.strategy == Strategy::kLookup) {
-          TVIEWS_ASSIGN_OR_RETURN(const double lookup, OfLookup(source, path, of_key.read));
-          sum += lookup;
+          TVIEWS_ASSIGN_OR_RETURN(const double lookup, OfLookup(source, path));
+          read = std::max(read, lookup);
+        } else if (path.strategy == Strategy::kFull) {
+          TVIEWS_ASSIGN_OR_RETURN(read,
+                                  pg::CallFor([&] { return Estimate(all.c_str(), InvalidOid); }));
         }
-        if (path.strategy != Strategy::kFull) continue;
-        TVIEWS_ASSIGN_OR_RETURN(const Reading of_all,
-                                pg::CallFor([&] { return Estimate(all.c_str(), InvalidOid); }));
-        sum += of_all.read;
+        most = std::max(most, read);
       }
     }
     return absl::OkStatus();

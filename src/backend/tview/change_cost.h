@@ -4,8 +4,9 @@
 // Sharing: private to one process
 // Errors:  returns Status
 //
-// The plans are those of the applier: of the lookup, and of the recomputation of one key. Of scans
-// what they read is counted, not what they return.
+// The plans are those of the applier: of the lookup, and of the recomputation of one key, whichever
+// reads more. How many keys a lookup finds is not multiplied in: the planner knows too little of
+// it. Of scans what they read is counted, not what they return.
 
 #ifndef PG_TVIEWS_BACKEND_TVIEW_CHANGE_COST_H_
 #define PG_TVIEWS_BACKEND_TVIEW_CHANGE_COST_H_
