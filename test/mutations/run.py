@@ -85,11 +85,11 @@ def main() -> int:
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
     chosen = [mutation for mutation in ALL if not sys.argv[2:] or mutation.name in sys.argv[2:]]
     workshop = Workshop(build / "mutations")
-    for catcher in dict.fromkeys(mutation.catcher for mutation in chosen):
-        if not workshop.make(catcher) or not workshop.passes(catcher):
-            raise SystemExit(f"error: {catcher} fails without any fault: {workshop.log}")
-    survivors = []
+    survivors, trusted = [], set()
     for mutation in chosen:
+        if mutation.catcher not in trusted and not (workshop.make(mutation.catcher) and workshop.passes(mutation.catcher)):
+            raise SystemExit(f"error: {mutation.catcher} fails without any fault: {workshop.log}")
+        trusted.add(mutation.catcher)
         began = time.monotonic()
         survives = workshop.survives(mutation)
         if survives:

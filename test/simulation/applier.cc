@@ -18,6 +18,8 @@
 #include "worker/core/cascade.h"
 #include "worker/core/coalescer.h"
 #include "worker/core/queue_reader.h"
+#include "worker/core/repetition.h"
+#include "worker/core/standings.h"
 
 namespace tviews::simulation {
 namespace {
@@ -148,10 +150,17 @@ class Batch {
       : world_(world), database_(world->database), lock_(world), reader_(world->Queue(), &lock_) {}
 
   absl::Status Run();
+  // After a failed Run: what it means for the next one.
+  struct Failure {
+    worker::Ending ending = worker::Ending::kPassing;
+    bool leaves_aside = false;
+  };
+  Failure AfterFailure(const absl::Status& status);
   void Abort();
+  long BehindDueMs() const { return standings_.LookDueMs(world_->now); }
+  bool has_behind() const { return standings_.AnyBehind(); }
   bool HasWork() const { return reader_.HasWork(); }
   bool MustPoll() const { return reader_.HasUnended(); }
-  RelationId lacked_lock() const { return lacked_lock_; }
   std::optional<RingPosition> PreparedUpTo() const {
     return reader_.PreparedUpTo(
         [this](FullXid xid) { return database_.IsRunning(xid) && !database_.IsPrepared(xid); });
@@ -163,6 +172,11 @@ class Batch {
   absl::StatusOr<Coalescer> CollectRecords();
   absl::Status RefreshAll(Coalescer* coalescer);
   absl::Status Refresh(const TviewDefinition& tview, Coalescer* coalescer);
+  absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, Coalescer* coalescer);
+  std::vector<bool> FindReachable(const Coalescer& coalescer) const;
+  absl::Status TakeLocks(const std::vector<bool>& reachable);
+  void LeaveAside(const TviewDefinition& tview, const DeltaSet& deltas);
+  absl::StatusOr<DeltaSet> CatchUp(RelationId tview);
   DeltaSet Write(RelationId tview, const AffectedKeys& affected);
   void NoteChange(RelationId tview, Key key, bool is_update, DeltaSet* changes) const;
   void ClearFills();
@@ -175,20 +189,24 @@ class Batch {
   const DependencyGraph* graph_ = nullptr;  // null: to be loaded
   DependencyGraph own_graph_;
   std::uint64_t catalog_changes_ = 0;
-  RelationId lacked_lock_ = 0;
+  worker::Standings standings_;
+  std::set<RelationId> waited_for_;  // locks that were not to be had in time
   // Of the batch.
   SnapshotBounds snapshot_;
   FullXid own_ = 0;
   bool has_cleared_ = false;
-  std::vector<RelationId> locked_;
+  bool has_moved_ = false;
+  bool is_contended_ = false;
+  bool has_changed_ = false;  // what is behind
+  RelationId refreshing_ = 0;
   std::set<FullXid> folded_;
 };
 
 absl::Status Batch::Run() {
   TVIEWS_RETURN_IF_ERROR(world_->Point("a batch begins"));
   own_ = 0;
-  lacked_lock_ = 0;
-  has_cleared_ = false;
+  has_cleared_ = has_moved_ = is_contended_ = has_changed_ = false;
+  refreshing_ = 0;
   reader_.BeforeSnapshot([this] { return database_.next_xid(); });
   const absl::Status status = InTransaction();
   if (!status.ok()) {
@@ -196,9 +214,12 @@ absl::Status Batch::Run() {
     return status;
   }
   world_->Point("after_apply").IgnoreError();
+  standings_.Commit();
   reader_.AfterCommit([this] {
     world_->PointInCommit("before the frontier is shown");
     world_->slot.frontier = snapshot_;
+    world_->slot.behind = standings_.WaitedFor();
+    world_->slot.given_up = standings_.GivenUp();
     world_->PointInCommit("before the tickets are served");
   });
   if (world_->traces()) {
@@ -222,6 +243,7 @@ absl::Status Batch::InTransaction() {
   snapshot_ = database_.Take();
   database_.Hold(&snapshot_);
   TVIEWS_RETURN_IF_ERROR(world_->Point("after_snapshot"));
+  standings_.BeginBatch();
   const std::vector<FullXid> expected = RecordsUnder(database_, snapshot_, 0);
   if (graph_ == nullptr) TVIEWS_RETURN_IF_ERROR(LoadGraph());
   TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords());
@@ -229,19 +251,19 @@ absl::Status Batch::InTransaction() {
   const bool has_fills =
       std::any_of(graph_->order().begin(), graph_->order().end(),
                   [](const TviewDefinition& tview) { return tview.fill.has_value(); });
-  if (coalescer.records() > 0 || has_fills) {
+  const bool has_news = coalescer.records() > 0 || has_fills || standings_.AnyAccused();
+  if (!has_news && !expected.empty()) {
+    world_->Fail("a batch does not find a record that its snapshot sees");
+  }
+  if (has_news || standings_.TryDueMs(world_->now) == 0) {
     own_ = database_.Assign();
-    for (const TviewDefinition& tview : graph_->order()) {
-      if (world_->creator_locks.contains(tview.relation)) {
-        lacked_lock_ = tview.relation;
-        return absl::AbortedError("a lock is not to be had");
-      }
-      world_->row_locks[tview.relation].push_back(own_);
-    }
-    if (world_->catalog_changes != catalog_changes_) {
-      return absl::AbortedError("catalogs changed while a batch began");
-    }
+    TVIEWS_RETURN_IF_ERROR(TakeLocks(FindReachable(coalescer)));
+    has_moved_ = world_->catalog_changes != catalog_changes_;
+    if (has_moved_) return absl::AbortedError("catalogs changed while a batch began");
     TVIEWS_RETURN_IF_ERROR(RefreshAll(&coalescer));
+  }
+  // Where only TVIEWs that are behind were tried, in vain, there is nothing to write.
+  if (has_news || has_changed_) {
     TVIEWS_RETURN_IF_ERROR(world_->Point("before_consume"));
     Outbox outbox(world_, snapshot_, &own_);
     TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(&outbox));
@@ -251,8 +273,6 @@ absl::Status Batch::InTransaction() {
                         .expected = expected});
     database_.frontiers.push_back({.xmin = own_, .bounds = snapshot_});
     if (has_fills) ClearFills();
-  } else if (!expected.empty()) {
-    world_->Fail("a batch does not find a record that its snapshot sees");
   }
   TVIEWS_RETURN_IF_ERROR(world_->Point("before_commit"));
   Commit();
@@ -276,8 +296,15 @@ void Batch::Commit() {
 
 absl::Status Batch::LoadGraph() {
   const auto tviews = TviewsUnder(database_, snapshot_, 0);
+  std::vector<worker::Standings::Behind> behind;
+  for (const StoredTview* const stored : tviews) {
+    const BehindRow* const row = database_.BehindUnder(snapshot_, 0, stored->relation);
+    if (row == nullptr) continue;
+    behind.push_back({.tview = row->tview, .reason = "it was", .retry_at = row->retry_at});
+  }
   if (tviews.size() == InitialGraph().order().size()) {
     graph_ = &InitialGraph();
+    standings_.Load(*graph_, behind, world_->now);
     return absl::OkStatus();
   }
   std::vector<TviewDefinition> definitions;
@@ -289,6 +316,7 @@ absl::Status Batch::LoadGraph() {
   }
   TVIEWS_ASSIGN_OR_RETURN(own_graph_, DependencyGraph::Build(std::move(definitions)));
   graph_ = &own_graph_;
+  standings_.Load(*graph_, behind, world_->now);
   return absl::OkStatus();
 }
 
@@ -312,27 +340,155 @@ absl::StatusOr<Coalescer> Batch::CollectRecords() {
   }
 }
 
-absl::Status Batch::RefreshAll(Coalescer* coalescer) {
+std::vector<bool> Batch::FindReachable(const Coalescer& coalescer) const {
   std::vector<bool> reachable(graph_->order().size(), false);
-  for (const RelationId relation : coalescer->ChangedRelations()) {
+  const auto mark = [&](RelationId relation) {
     for (const std::size_t position : graph_->Reachable(relation)) reachable[position] = true;
-  }
+  };
+  for (const RelationId relation : coalescer.ChangedRelations()) mark(relation);
   for (std::size_t i = 0; i < reachable.size(); ++i) {
-    if (reachable[i]) TVIEWS_RETURN_IF_ERROR(Refresh(graph_->order()[i], coalescer));
+    const RelationId tview = graph_->order()[i].relation;
+    if (!standings_.IsBehind(tview) && !standings_.IsAccused(tview)) continue;
+    reachable[i] = true;
+    mark(tview);
+  }
+  return reachable;
+}
+
+// BatchLocks: for one that is not to be had, a batch waits once, without any other.
+absl::Status Batch::TakeLocks(const std::vector<bool>& reachable) {
+  for (std::size_t i = 0; i < reachable.size(); ++i) {
+    const RelationId tview = graph_->order()[i].relation;
+    if (!reachable[i]) continue;
+    if (!world_->strong_locks.contains(tview)) {
+      world_->row_locks[tview].push_back(own_);
+      waited_for_.erase(tview);
+    } else if (waited_for_.insert(tview).second) {
+      is_contended_ = true;
+      return absl::AbortedError("a lock is not to be had");
+    }
   }
   return absl::OkStatus();
 }
 
-absl::Status Batch::Refresh(const TviewDefinition& tview, Coalescer* coalescer) {
-  Children lookup(world_, snapshot_);
-  TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected,
-                          worker::FindAffectedKeys(tview, coalescer->DeltasFor(tview), lookup,
-                                                   [](const absl::Status&) { return true; }));
-  if (affected.empty()) return absl::OkStatus();
-  DeltaSet changes = Write(tview.relation, affected);
-  TVIEWS_RETURN_IF_ERROR(world_->Point("mid_refresh"));
-  coalescer->FoldRefreshed(std::move(changes), coalescer->OldestChangeFor(tview));
+absl::Status Batch::RefreshAll(Coalescer* coalescer) {
+  const std::vector<bool> reachable = FindReachable(*coalescer);
+  for (std::size_t i = 0; i < reachable.size(); ++i) {
+    const TviewDefinition& tview = graph_->order()[i];
+    if (!reachable[i]) continue;
+    const std::vector<FullXid>& holders = world_->row_locks[tview.relation];
+    const bool is_locked = std::find(holders.begin(), holders.end(), own_) == holders.end();
+    const std::string obstacle =
+        is_locked ? "it is locked" : standings_.ObstacleTo(tview, *graph_, world_->now);
+    if (obstacle.empty()) {
+      TVIEWS_RETURN_IF_ERROR(Refresh(tview, coalescer));
+      continue;
+    }
+    if (world_->traces()) {
+      world_->Note(absl::StrCat("leaves ", TviewName(tview.relation), " aside: ", obstacle));
+    }
+    LeaveAside(tview, coalescer->DeltasFor(tview));
+  }
   return absl::OkStatus();
+}
+
+// BehindTviews.
+void Batch::LeaveAside(const TviewDefinition& tview, const DeltaSet& deltas) {
+  DeltaSet own = worker::DeltasConcerning(tview, deltas);
+  if (own.empty() && standings_.IsAccused(tview.relation)) own.MarkWhole(tview.relation);
+  const auto leaving = standings_.LeaveAside(tview, !own.empty());
+  if (!leaving.has_value()) return;
+  has_changed_ = true;
+  BehindRow row;
+  for (BehindRow& stored : database_.behind) {
+    if (stored.tview != tview.relation || !database_.Sees(snapshot_, own_, stored)) continue;
+    row = stored;
+    stored.xmax = own_;
+  }
+  if (row.tview == 0) {
+    row.tview = tview.relation;
+    row.is_at_fill = tview.fill.has_value();
+    row.stands_at =
+        row.is_at_fill ? tview.fill->snapshot : *database_.FrontierUnder(snapshot_, own_);
+  }
+  row.retry_at = leaving->retry_at;
+  row.xmin = own_;
+  row.xmax = 0;
+  database_.behind.push_back(row);
+  if (own.empty()) return;
+  OwedRow owed;
+  owed.xmin = own_;
+  owed.tview = tview.relation;
+  SerializeChangeRecord({.system_identifier = 7, .database = kOurs}, 1, own, &owed.payload);
+  database_.owed.push_back(std::move(owed));
+}
+
+absl::StatusOr<DeltaSet> Batch::CatchUp(RelationId tview) {
+  DeltaSet deltas;
+  for (OwedRow& row : database_.owed) {
+    if (row.tview != tview || !database_.Sees(snapshot_, own_, row)) continue;
+    row.xmax = own_;
+    TVIEWS_ASSIGN_OR_RETURN(ChangeRecord record, ParseChangeRecord(row.payload));
+    deltas.Merge(std::move(record.deltas));
+  }
+  for (BehindRow& row : database_.behind) {
+    if (row.tview == tview && database_.Sees(snapshot_, own_, row)) row.xmax = own_;
+  }
+  deltas.DegradeTo(world_->program->batch_memory);
+  has_changed_ = true;
+  standings_.CatchUp(tview);
+  if (world_->traces()) world_->Note(absl::StrCat(TviewName(tview), " catches up"));
+  return deltas;
+}
+
+absl::StatusOr<AffectedKeys> Batch::KeysFor(const TviewDefinition& tview, Coalescer* coalescer) {
+  Children lookup(world_, snapshot_);
+  const auto find = [&](const DeltaSet& deltas) {
+    return worker::FindAffectedKeys(tview, deltas, lookup,
+                                    [](const absl::Status&) { return true; });
+  };
+  if (!standings_.IsBehind(tview.relation)) return find(coalescer->DeltasFor(tview));
+  TVIEWS_ASSIGN_OR_RETURN(DeltaSet owed, CatchUp(tview.relation));
+  if (owed.TakeWhole(tview.relation)) {
+    AffectedKeys everything;
+    everything.everything = true;
+    return everything;
+  }
+  owed.Merge(coalescer->DeltasFor(tview));
+  return find(owed);
+}
+
+absl::Status Batch::Refresh(const TviewDefinition& tview, Coalescer* coalescer) {
+  refreshing_ = tview.relation;
+  TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, coalescer));
+  if (!affected.empty()) {
+    DeltaSet changes = Write(tview.relation, affected);
+    TVIEWS_RETURN_IF_ERROR(world_->Point("mid_refresh"));
+    coalescer->FoldRefreshed(std::move(changes), coalescer->OldestChangeFor(tview));
+  }
+  refreshing_ = 0;
+  return absl::OkStatus();
+}
+
+// What goes wrong while a TVIEW is refreshed is its fault, in one way or another.
+Batch::Failure Batch::AfterFailure(const absl::Status& status) {
+  using worker::Ending;
+  static constexpr Ending kEndings[] = {Ending::kShortage, Ending::kTimedOut, Ending::kPassing,
+                                        Ending::kLockTimeout, Ending::kGaveWay};
+  Failure failure;
+  if (has_moved_) {
+    failure.ending = Ending::kOutdated;
+  } else if (is_contended_) {
+    failure.ending = Ending::kLockInTheWay;
+  } else if (refreshing_ != 0) {
+    failure.ending = kEndings[world_->steps() % std::size(kEndings)];
+    const std::string fault = standings_.Blame(
+        refreshing_,
+        {.ending = failure.ending, .error = std::string(status.message()), .spent = 100000},
+        world_->now);
+    failure.leaves_aside = !fault.empty();
+  }
+  return failure;
 }
 
 // Recomputes the affected documents, and writes those that differ.
@@ -425,31 +581,39 @@ class Applier {
     Slot& slot = world_->slot;
     for (;;) {
       if (ShouldEnd()) return;
-      if ((again_ || batch_.HasWork()) && !slot.paused) RunBatch();
+      const bool is_due = repetition_.is_due() || batch_.HasWork() || batch_.BehindDueMs() == 0;
+      if (is_due && !slot.paused) RunBatch();
       Wait();
     }
   }
 
   void RunBatch() {
     const absl::Status status = batch_.Run();
-    again_ = !status.ok();
     has_served_ = true;
-    if (status.ok()) return;
+    if (status.ok()) {
+      repetition_.After(worker::Ending::kCommitted, world_->now, false);
+      return;
+    }
     world_->Note(absl::StrCat("the batch fails: ", status.message()));
     batch_.Abort();
-    const RelationId lock = batch_.lacked_lock();
-    if (lock == 0) return;
-    world_->Await("for a lock", [this, lock] { return !world_->creator_locks.contains(lock); });
+    const Batch::Failure failure = batch_.AfterFailure(status);
+    const worker::Repetition::Step step =
+        repetition_.After(failure.ending, world_->now, failure.leaves_aside);
+    if (step.next == worker::Next::kAwaitLock) {
+      world_->Point("the applier waits for a lock").IgnoreError();
+    }
   }
 
   void Wait() {
     const auto is_woken = [this] { return world_->applier_latch || world_->idle_timeout; };
+    const long behind_due = batch_.BehindDueMs();
     if (world_->slot.paused) {
       world_->Await("the applier is paused", is_woken);
-    } else if (again_) {
+    } else if (repetition_.is_due()) {
       world_->Point("the applier backs off").IgnoreError();
-    } else if (batch_.MustPoll() && !world_->applier_latch) {
-      world_->Sleep("the applier polls", [] { return true; });
+      world_->now = std::max(world_->now, repetition_.until());
+    } else if (behind_due >= 0 || batch_.MustPoll()) {
+      world_->Sleep("the applier polls", is_woken);
     } else {
       world_->Await("the applier is idle", is_woken);
     }
@@ -459,12 +623,18 @@ class Applier {
   bool ShouldEnd() {
     const bool was_idle = std::exchange(world_->idle_timeout, false);
     if (world_->other_waits && has_served_) return ReleaseSlot();
-    if (again_ || batch_.HasWork() || !was_idle) return false;
+    if (repetition_.is_due() || batch_.HasWork() || batch_.has_behind() || !was_idle) return false;
     world_->Point("before_release").IgnoreError();
-    if (world_->slot.paused || world_->Queue().IsInFlight()) return false;
+    if (IsInFlight()) return false;
     FreeSlot(world_);
     world_->Note("gives the slot back");
     return true;
+  }
+
+  bool IsInFlight() const {
+    const Slot& slot = world_->slot;
+    return slot.paused || !slot.behind.empty() || slot.given_up != 0 ||
+           world_->Queue().IsInFlight();
   }
 
   bool ReleaseSlot() {
@@ -477,7 +647,7 @@ class Applier {
       slot.is_closing = true;
       return false;
     }
-    const bool has_work = world_->Queue().IsInFlight();
+    const bool has_work = IsInFlight();
     ring.Clear();
     FreeSlot(world_);
     world_->Note(has_work ? "gives the slot back, with work" : "gives the slot back");
@@ -494,7 +664,7 @@ class Applier {
 
   World* world_;
   Batch batch_;
-  bool again_ = true;
+  worker::Repetition repetition_;
   bool has_served_ = false;  // it has had its turn
 };
 
@@ -502,7 +672,11 @@ bool OutboxHasWork(World* world) {
   const Database& database = world->database;
   if (!database.Prepared().empty()) return true;
   world->Point("nothing is prepared").IgnoreError();
-  return !RecordsUnder(database, database.Take(), 0).empty();
+  const SnapshotBounds now = database.Take();
+  const bool is_behind =
+      std::any_of(database.behind.begin(), database.behind.end(),
+                  [&](const BehindRow& row) { return database.Sees(now, 0, row); });
+  return is_behind || !RecordsUnder(database, now, 0).empty();
 }
 
 // True if the slot is this applier's.

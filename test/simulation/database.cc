@@ -104,6 +104,14 @@ SourceRow* Database::FindToChange(const SnapshotBounds& snapshot, FullXid own, R
   return nullptr;
 }
 
+const BehindRow* Database::BehindUnder(const SnapshotBounds& snapshot, FullXid own,
+                                       RelationId tview) const {
+  for (const BehindRow& row : behind) {
+    if (row.tview == tview && Sees(snapshot, own, row)) return &row;
+  }
+  return nullptr;
+}
+
 RowPointer Database::InsertOutbox(FullXid xid, std::string payload) {
   RowPointer place{.block = 0, .offset = 1};
   for (;;) {

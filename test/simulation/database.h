@@ -61,6 +61,19 @@ struct StoredFrontier {
   SnapshotBounds bounds;
 };
 
+// A TVIEW that a batch has left aside, and what it owes.
+struct BehindRow : Version {
+  RelationId tview = 0;
+  SnapshotBounds stands_at;
+  bool is_at_fill = false;  // where nothing says which frontier that of a nested TVIEW is
+  Timestamp retry_at = 0;
+};
+
+struct OwedRow : Version {
+  RelationId tview = 0;
+  std::string payload;
+};
+
 struct StoredTview {
   FullXid creator = 0;
   FullXid fill_cleared_by = 0;
@@ -101,10 +114,13 @@ class Database {
   std::vector<OutboxEntry> outbox;
   std::vector<StoredFrontier> frontiers;
   std::vector<StoredTview> tviews;
+  std::vector<BehindRow> behind;
+  std::vector<OwedRow> owed;
 
   // Its row version, to be replaced: the one that `snapshot` sees, unless another transaction has
   // it locked.
   SourceRow* FindToChange(const SnapshotBounds& snapshot, FullXid own, RelationId table, Key key);
+  const BehindRow* BehindUnder(const SnapshotBounds& snapshot, FullXid own, RelationId tview) const;
   RowPointer InsertOutbox(FullXid xid, std::string payload);
   void VacuumOutbox();
   const SnapshotBounds* FrontierUnder(const SnapshotBounds& snapshot, FullXid own) const;

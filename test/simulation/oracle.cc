@@ -51,6 +51,14 @@ void CompareContents(World* world, const char* when, RelationId tview, const Con
                            ", its query gives ", Text(expected)));
 }
 
+// A TVIEW that is left aside stands where the table says.
+void CompareAt(World* world, const char* when, RelationId tview, const BehindRow* behind,
+               const Contents& stored, const SnapshotBounds& frontier) {
+  if (behind != nullptr && behind->is_at_fill && tview == kTvOver) return;
+  const SnapshotBounds& bounds = behind == nullptr ? frontier : behind->stands_at;
+  CompareContents(world, when, tview, stored, Query(world->database, tview, bounds));
+}
+
 // True if all that `earlier` has seen of committed transactions, `later` sees too.
 bool IncludesAll(const Database& database, const SnapshotBounds& later,
                  const SnapshotBounds& earlier) {
@@ -107,9 +115,9 @@ void CheckBatch(World* world, const BatchFacts& facts) {
   }
   for (const StoredTview* const tview : TviewsUnder(database, facts.snapshot, facts.own)) {
     const RelationId relation = tview->relation;
-    CompareContents(world, "a batch is about to commit", relation,
-                    Stored(database, relation, facts.snapshot, facts.own),
-                    Query(database, relation, facts.snapshot));
+    const BehindRow* const behind = database.BehindUnder(facts.snapshot, facts.own, relation);
+    CompareAt(world, "a batch is about to commit", relation, behind,
+              Stored(database, relation, facts.snapshot, facts.own), facts.snapshot);
   }
   if (!RecordsUnder(database, facts.snapshot, facts.own).empty()) {
     world->Fail("a batch leaves a record in the outbox that it has applied");
@@ -130,8 +138,16 @@ void CheckRead(World* world, int session, const SnapshotBounds& snapshot,
     const bool is_new =
         tview->fill_cleared_by == 0 || !database.Sees(snapshot, 0, tview->fill_cleared_by);
     if (is_new) continue;
-    CompareContents(world, "a session reads", relation, Stored(database, relation, snapshot, 0),
-                    Query(database, relation, *frontier));
+    const BehindRow* const behind = database.BehindUnder(snapshot, 0, relation);
+    CompareAt(world, "a session reads", relation, behind, Stored(database, relation, snapshot, 0),
+              *frontier);
+    if (behind != nullptr && behind->retry_at == 0) {
+      for (const FullXid xid : required) {
+        if (behind->stands_at.Includes(xid)) continue;
+        world->Fail(absl::StrCat("a session reads ", TviewName(relation), " without transaction ",
+                                 xid, " that it waited for"));
+      }
+    }
   }
   SnapshotBounds& before = world->sessions[session].read;
   if (!IncludesAll(database, *frontier, before)) world->Fail("a session reads backwards");
@@ -149,6 +165,9 @@ void CheckAtRest(World* world) {
   if (!now.in_progress.empty()) return world->Fail("a transaction is left");
   for (const StoredTview* const tview : TviewsUnder(database, now, 0)) {
     const RelationId relation = tview->relation;
+    if (database.BehindUnder(now, 0, relation) != nullptr) {
+      world->Fail(absl::StrCat("at rest: ", TviewName(relation), " is behind"));
+    }
     CompareContents(world, "at rest", relation, Stored(database, relation, now, 0),
                     Query(database, relation, now));
     if (tview->fill_cleared_by == 0 || !database.HasCommitted(tview->fill_cleared_by)) {

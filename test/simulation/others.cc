@@ -16,6 +16,7 @@ void StartProcesses(World* world) {
   world->Start(kLauncher, [world] { RunLauncher(world); });
   world->Start(kFinisher, [world] { RunFinisher(world); });
   if (program.has_vacuum) world->Start(kVacuum, [world] { RunVacuum(world); });
+  if (program.locks != 0) world->Start(kLocker, [world] { RunLocker(world); });
   if (program.has_foreign) world->Start(kForeign, [world] { RunForeign(world); });
   const bool has_created = std::any_of(
       world->database.tviews.begin(), world->database.tviews.end(), [&](const StoredTview& tview) {
@@ -36,6 +37,8 @@ bool ClaimSlot(World* world, DatabaseId database) {
   world->Queue().Begin();
   slot.paused = slot.is_closing = slot.has_applier = slot.needs_applier = false;
   slot.frontier = SnapshotBounds();
+  slot.behind.clear();
+  slot.given_up = 0;
   ++slot.generation;
   slot.database = database;
   return true;
@@ -62,7 +65,7 @@ void RunLauncher(World* world) {
   };
   for (;;) {
     if (must_wait) {
-      world->Sleep("the launcher backs off", [] { return true; });
+      world->Sleep("the launcher backs off", [] { return false; });
     } else {
       world->Await("the launcher waits", has_news);
     }
@@ -116,6 +119,18 @@ void RunFinisher(World* world) {
     // A subscriber's worker ends prepared transactions without the utility hook.
     if (xid % 2 == 0) world->WakeApplier();
   }
+}
+
+// A strong lock on a TVIEW, as CREATE INDEX takes: batches leave it aside.
+void RunLocker(World* world) {
+  const RelationId locked = world->program->locks;
+  world->Point("LOCK TABLE").IgnoreError();
+  world->Await("for the batch's lock", [=] {
+    return world->row_locks[locked].empty() && !world->strong_locks.contains(locked);
+  });
+  world->strong_locks[locked] = 1;
+  for (int i = 0; i < 12; ++i) world->Point("holds its lock").IgnoreError();
+  world->strong_locks.erase(locked);
 }
 
 void RunVacuum(World* world) {

@@ -6,8 +6,9 @@
 //
 // Each follows a file of the server's side, step by step: sessions backend/capture/transaction.cc,
 // shared/pg/shmem/change_queue.cc and backend/reading/waiting.cc; the applier
-// worker/batch/applier.cc and batch.cc; the launcher worker/launcher/launcher.cc; slots
-// shared/pg/shmem/worker_slots.cc. What they decide with is the core itself.
+// worker/batch/applier.cc, batch.cc, refresh_round.cc and behind.cc; the launcher
+// worker/launcher/launcher.cc; slots shared/pg/shmem/worker_slots.cc. What they decide with is the
+// core itself.
 
 #ifndef PG_TVIEWS_TEST_SIMULATION_PROCESSES_H_
 #define PG_TVIEWS_TEST_SIMULATION_PROCESSES_H_
@@ -27,6 +28,7 @@ void RunApplier(World* world);
 void RunLauncher(World* world);
 void RunFinisher(World* world);
 void RunVacuum(World* world);
+void RunLocker(World* world);
 void RunForeign(World* world);
 
 // worker_slots.cc. False: every slot serves another database.

@@ -60,6 +60,8 @@ Program MakeProgram(Random* random) {
     program.sessions.push_back(std::move(steps));
   }
   if (random->Percent(15)) program.creates = random->Percent(50) ? kTvGroup : kTvOver;
+  static constexpr RelationId kLocks[] = {kTvParent, kTvParent, kTvChild, kTvNested, kTvTotal};
+  if (random->Percent(20)) program.locks = kLocks[random->Below(5)];
   program.has_foreign = random->Percent(10);
   program.has_vacuum = random->Percent(40);
   program.ring_capacity = kCapacities[random->Below(6)];
@@ -96,6 +98,9 @@ std::string Describe(const Program& program) {
   }
   if (program.creates != 0) {
     absl::StrAppend(&text, "creator: CREATE ", TviewName(program.creates), "\n");
+  }
+  if (program.locks != 0) {
+    absl::StrAppend(&text, "locker: LOCK TABLE ", TviewName(program.locks), "\n");
   }
   return text;
 }

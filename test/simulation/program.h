@@ -53,6 +53,7 @@ struct Step {
 struct Program {
   std::vector<std::vector<Step>> sessions;
   RelationId creates = 0;    // a TVIEW that one more session creates
+  RelationId locks = 0;      // a TVIEW that one more session locks for a while
   bool has_foreign = false;  // another database wants the only slot
   bool has_vacuum = false;
   std::uint32_t ring_capacity = 4096;

@@ -70,7 +70,7 @@ class Transaction {
 void Transaction::Lock(RelationId table) {
   std::vector<FullXid>& holders = world_->row_locks[table];
   if (std::find(holders.begin(), holders.end(), xid_) != holders.end()) return;
-  const auto is_free = [this, table] { return !world_->creator_locks.contains(table); };
+  const auto is_free = [this, table] { return !world_->strong_locks.contains(table); };
   if (!is_free()) {
     if (has_locks_) throw LockFailure();
     world_->Await("for the lock of CREATE", is_free);
@@ -393,11 +393,16 @@ class Session {
     Slot& slot = world_->slot;
     const std::uint32_t generation = slot.generation;
     const auto is_ours = [&] { return slot.database == kOurs && slot.generation == generation; };
-    if (is_done() && is_ours()) return true;
-    if (slot.paused) return false;
-    world_->WakeApplier();
-    world_->Await("for the applier", [&] { return is_done() || slot.paused || !is_ours(); });
-    return is_done() && is_ours();
+    for (;;) {
+      if (is_done() && is_ours()) return true;
+      if (slot.paused || !is_ours()) return false;
+      // While TVIEWs are behind, the applier looks by itself.
+      const bool is_behind = !slot.behind.empty();
+      if (!is_behind) world_->WakeApplier();
+      world_->Await("for the applier", [&] {
+        return is_done() || slot.paused || !is_ours() || (is_behind && slot.behind.empty());
+      });
+    }
   }
 
   // Until the database has a slot.
@@ -405,27 +410,33 @@ class Session {
     while (!ClaimSlot(world_, kOurs)) {
       AskForRoom(world_);
       world_->visits = world_->launcher_latch = true;
-      world_->Sleep("for a slot", [] { return true; });
+      world_->Sleep("for a slot", [] { return false; });
     }
   }
 
   bool AwaitCommitted(FullXid xid) {
     for (;;) {
       AwaitSlot();
-      if (SleepUntil([&] { return world_->slot.frontier.Includes(xid); })) return true;
+      if (SleepUntil(
+              [&] { return world_->slot.frontier.Includes(xid) && world_->slot.behind.empty(); }))
+        return true;
       if (world_->slot.paused) return false;
     }
   }
 
   bool AwaitEverything() {
-    if (world_->slot.database == kOurs && world_->Queue().IsIdle()) return true;
+    if (world_->slot.database == kOurs && world_->Queue().IsIdle() && world_->slot.behind.empty()) {
+      return true;
+    }
     for (;;) {
       AwaitSlot();
       world_->Point("before the ticket").IgnoreError();
       if (world_->slot.database != kOurs) continue;
       QueueCounters& counters = world_->slot.counters;
       const std::uint64_t ticket = counters.requested.Add(1);
-      if (SleepUntil([&] { return counters.served.Load() >= ticket; })) return true;
+      if (SleepUntil(
+              [&] { return counters.served.Load() >= ticket && world_->slot.behind.empty(); }))
+        return true;
       if (world_->slot.paused) return false;
     }
   }
@@ -456,7 +467,8 @@ void RunCreator(World* world) {
     world->Point("CREATE TABLE AS").IgnoreError();
     transaction.Assign();
     const FullXid xid = transaction.xid();
-    world->creator_locks[source] = xid;
+    world->Await("for the locker", [&] { return !world->strong_locks.contains(source); });
+    world->strong_locks[source] = xid;
     world->Await("for the writers' locks", [&] { return world->row_locks[source].empty(); });
     const SnapshotBounds snapshot = database.Take();
     database.Hold(&snapshot);
@@ -483,7 +495,10 @@ void RunCreator(World* world) {
   } catch (const Ended&) {
     transaction.Abort();
   }
-  world->creator_locks.erase(source);
+  const auto held = world->strong_locks.find(source);
+  if (held != world->strong_locks.end() && held->second == transaction.xid()) {
+    world->strong_locks.erase(held);
+  }
 }
 
 }  // namespace tviews::simulation

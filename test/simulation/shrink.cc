@@ -66,6 +66,7 @@ class Shrinker {
     const Program& program = smallest_.program;
     if (program.has_vacuum) attempt([](Case* one) { one->program.has_vacuum = false; });
     if (program.has_foreign) attempt([](Case* one) { one->program.has_foreign = false; });
+    if (program.locks != 0) attempt([](Case* one) { one->program.locks = 0; });
     if (program.creates != 0) attempt([](Case* one) { one->program.creates = 0; });
     if (program.ring_capacity != 4096) {
       attempt([](Case* one) { one->program.ring_capacity = 4096; });

@@ -12,6 +12,10 @@ namespace tviews::simulation {
 namespace {
 
 constexpr std::size_t kMaxSteps = 3000;
+// Microseconds: of a step, of a timeout, and until every pause is over.
+constexpr Timestamp kStepTime = 1000;
+constexpr Timestamp kShortTime = 1000000;
+constexpr Timestamp kLongTime = 2 * 3600 * Timestamp{1000000};
 
 constexpr std::uint8_t kEvents[] = {kTerminateApplier,
                                     kTerminateApplier,
@@ -30,8 +34,8 @@ constexpr std::uint8_t kEvents[] = {kTerminateApplier,
                                     kTimePasses};
 
 std::string NameOf(int process) {
-  static constexpr const char* kNames[] = {"applier", "launcher", "finisher",
-                                           "vacuum",  "foreign",  "creator"};
+  static constexpr const char* kNames[] = {"applier", "launcher", "finisher", "vacuum",
+                                           "foreign", "creator",  "locker"};
   if (process < 0) return "";
   if (process < kFirstSession) return kNames[process];
   return absl::StrCat("session ", process - kFirstSession);
@@ -50,7 +54,8 @@ void World::Reset(const Program& given) {
   applier_latch = launcher_latch = is_crowded = other_waits = idle_timeout = false;
   visits = true;  // the server has started
   catalog_changes = 0;
-  creator_locks.clear();
+  now = 0;
+  strong_locks.clear();
   row_locks.clear();
   records.clear();
   sessions = {};
@@ -89,7 +94,7 @@ std::string World::Run(const Program& given, Schedule* schedule, Random* random,
 }
 
 bool World::CanGoOn(const Process& process) const {
-  return !process.fiber.is_over() && !process.is_asleep &&
+  return !process.fiber.is_over() &&
          (process.is_ended || process.condition == nullptr || process.condition());
 }
 
@@ -104,8 +109,10 @@ int World::Choose(Schedule* schedule, Random* random) {
     if (able.empty()) {
       // Time passes for those who sleep with a timeout: first for who can find something.
       for (Process& process : processes_) {
-        if (process.fiber.is_over() || !process.is_asleep || !process.condition()) continue;
+        if (process.fiber.is_over() || !process.is_asleep) continue;
+        now += kLongTime;
         process.is_asleep = false;
+        process.condition = nullptr;
         able.push_back(static_cast<int>(&process - processes_.data()));
         break;
       }
@@ -149,8 +156,10 @@ int World::MakeUp(Random* random, const std::vector<int>& able) {
 
 void World::Step(int process) {
   ++steps_;
+  now += kStepTime;
   current_ = last_ = process;
   processes_[process].condition = nullptr;
+  processes_[process].is_asleep = false;
   processes_[process].fiber.Resume();
   current_ = -1;
 }
@@ -186,7 +195,12 @@ bool World::Happen(std::uint8_t event) {
       idle_timeout = true;
       return true;
     case kTimePasses:
-      for (Process& process : processes_) process.is_asleep = false;
+      now += kShortTime;
+      for (Process& process : processes_) {
+        if (!process.is_asleep) continue;
+        process.is_asleep = false;
+        process.condition = nullptr;
+      }
       return true;
     default:
       break;
@@ -222,7 +236,7 @@ void World::Crash(int survivors) {
   for (Session& session : sessions)
     session = {.next_step = session.next_step, .last_recorded = 0, .read = {}};
   finishable = database.Prepared();
-  creator_locks.clear();
+  strong_locks.clear();
   for (auto& [relation, holders] : row_locks) {
     std::erase_if(holders, [&](FullXid xid) { return !database.IsPrepared(xid); });
   }

@@ -17,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,9 @@ inline constexpr int kFinisher = 2;  // ends prepared transactions
 inline constexpr int kVacuum = 3;
 inline constexpr int kForeign = 4;
 inline constexpr int kCreator = 5;
-inline constexpr int kFirstSession = 6;
-inline constexpr int kProcesses = 9;
+inline constexpr int kLocker = 6;
+inline constexpr int kFirstSession = 7;
+inline constexpr int kProcesses = 10;
 // Events.
 inline constexpr std::uint8_t kFirstEvent = 200;
 inline constexpr std::uint8_t kTerminateApplier = 200;
@@ -71,6 +73,8 @@ struct Slot {
   bool is_closing = false;
   std::uint32_t generation = 0;
   SnapshotBounds frontier;
+  std::set<RelationId> behind;  // that sessions wait for
+  std::size_t given_up = 0;     // others
 };
 
 class World {
@@ -90,7 +94,7 @@ class World {
   void PointInCommit(const char* where);
   // Waits until `condition` is true; asked by the scheduler at every step.
   void Await(const char* what, std::function<bool()> condition);
-  // The same, but only a clock ends it: where nobody else can go on, time passes.
+  // The same with a timeout: where nobody else can go on, time passes.
   void Sleep(const char* what, std::function<bool()> condition);
   void Fail(const std::string& finding);
   void Check(bool holds, const char* finding) {
@@ -115,9 +119,10 @@ class World {
   bool is_crowded = false;    // somebody has found no slot
   bool other_waits = false;   // another database does
   bool idle_timeout = false;  // of the applier
+  Timestamp now = 0;
   std::uint64_t catalog_changes = 0;
-  // Locks of tables: SHARE ROW EXCLUSIVE of the creator, and who has ROW EXCLUSIVE.
-  std::map<RelationId, FullXid> creator_locks;
+  // Locks of tables: a strong one of the creator or the locker, and who has ROW EXCLUSIVE.
+  std::map<RelationId, FullXid> strong_locks;
   std::map<RelationId, std::vector<FullXid>> row_locks;
   // What the oracle remembers.
   std::map<FullXid, int> records;  // of each transaction that wrote any

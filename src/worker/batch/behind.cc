@@ -15,6 +15,7 @@
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
+#include "worker/core/cascade.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <utils/lsyscache.h>
@@ -28,22 +29,6 @@ namespace {
 constexpr std::size_t kOwedMemory = 1024 * 1024;
 // So many rows of one TVIEW are united into one.
 constexpr std::uint64_t kOwedRows = 64;
-
-// The part of `deltas` that concerns `tview`.
-DeltaSet Concerning(const TviewDefinition& tview, const DeltaSet& deltas) {
-  DeltaSet own;
-  for (const SourceLineage& source : tview.sources) {
-    const RelationDelta* const delta = deltas.Find(source.source);
-    if (delta == nullptr) continue;
-    const bool is_relevant =
-        delta->is_whole() ||
-        std::any_of(delta->keys().begin(), delta->keys().end(), [&](const auto& layout_keys) {
-          return source.IsRelevant(layout_keys.first.changed);
-        });
-    if (is_relevant) own.Merge(source.source, *delta);
-  }
-  return own;
-}
 
 absl::StatusOr<std::string> Name(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const char* const name,
@@ -106,7 +91,7 @@ absl::StatusOr<std::string> BehindTviews::ObstacleFor(const TviewDefinition& tvi
 absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::string& reason,
                                       const Origin& here, const DeltaSet& deltas,
                                       bool is_to_compare) {
-  DeltaSet own = Concerning(tview, deltas);
+  DeltaSet own = DeltasConcerning(tview, deltas);
   if (is_to_compare || (own.empty() && standings_->IsAccused(tview.relation))) {
     own.MarkWhole(tview.relation);
   }

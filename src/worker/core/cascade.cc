@@ -190,6 +190,21 @@ absl::StatusOr<AffectedKeys> FindAffectedKeys(
   return walk.TakeResult();
 }
 
+DeltaSet DeltasConcerning(const TviewDefinition& tview, const DeltaSet& deltas) {
+  DeltaSet own;
+  for (const SourceLineage& source : tview.sources) {
+    const RelationDelta* const delta = deltas.Find(source.source);
+    if (delta == nullptr) continue;
+    const bool is_relevant =
+        delta->is_whole() ||
+        std::any_of(delta->keys().begin(), delta->keys().end(), [&](const auto& layout_keys) {
+          return source.IsRelevant(layout_keys.first.changed);
+        });
+    if (is_relevant) own.Merge(source.source, *delta);
+  }
+  return own;
+}
+
 bool IsConvertible(TypeId from, TypeId to) {
   return from == to || (IsInteger(from) && IsInteger(to));
 }

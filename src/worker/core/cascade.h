@@ -62,6 +62,9 @@ absl::StatusOr<AffectedKeys> FindAffectedKeys(
     const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
     absl::FunctionRef<bool(const absl::Status&)> is_transient);
 
+// The part of `deltas` that concerns `tview`: what it owes where it is left aside.
+DeltaSet DeltasConcerning(const TviewDefinition& tview, const DeltaSet& deltas);
+
 // True if ConvertKeyImage can convert: the types are the same, or both are int2, int4 or int8.
 bool IsConvertible(TypeId from, TypeId to);
 

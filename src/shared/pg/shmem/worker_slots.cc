@@ -83,7 +83,9 @@ bool IsInFlightLocked(DatabaseSlot* slot) ABSL_SHARED_LOCKS_REQUIRED(slot->queue
   for (const RefreshRequest& request : slot->requests) {
     if (request.state != RefreshRequest::kFree) return true;
   }
-  return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 || QueueOf(slot).IsInFlight();
+  // Who is left behind for a fault is to be tried again, although nobody waits for it.
+  return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 || slot->given_up.Load() != 0 ||
+         QueueOf(slot).IsInFlight();
 }
 
 }  // namespace
