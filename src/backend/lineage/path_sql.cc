@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "backend/lineage/filters.h"
 #include "backend/lineage/route.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -161,10 +162,18 @@ char* TextOf(Query* query) {
   return copy;
 }
 
-// The text under an empty search_path, so that every name in it is qualified.
+void SetForText(const char* name, const char* value) {
+  set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+// The text under an empty search_path, so that every name in it is qualified, and under settings
+// that give constants a form which means the same whatever the settings are when it is read.
 char* QualifiedText(Query* query) {
   const int nest = NewGUCNestLevel();
-  set_config_option("search_path", "", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  SetForText("search_path", "");
+  SetForText("DateStyle", "ISO");
+  SetForText("IntervalStyle", "iso_8601");
+  SetForText("extra_float_digits", "3");
   char* text = TextOf(query);
   AtEOXact_GUC(false, nest);
   return text;
@@ -266,6 +275,22 @@ void WriteLookup(const Route& route, PlainPath* path) {
 
 }  // namespace
 
+// Rows that recompute nothing but themselves: to find out whether they count costs what it saves.
+bool IsOwnDocument(const PathStart& start, const Route& route) {
+  const Query* const query = start.level->scope->query;
+  return start.level->outer == nullptr && route.instances.size() == 1 && !query->hasAggs &&
+         query->groupClause == NIL && !query->hasWindowFuncs && query->distinctClause == NIL;
+}
+
+// Versions of the changed row that do not count are left out. What follows a recursion is as it
+// was.
+bool AddFilters(const PathStart& start, Route* route) {
+  if (!route->recursions.empty()) return false;
+  List* const filters = FiltersOf(start.occurrence);
+  route->conditions[0] = list_concat(route->conditions[0], filters);
+  return filters != NIL;
+}
+
 PlainPath* WritePath(const PathStart& start) {
   auto* path = MakePlain<PlainPath>();
   path->source = start.occurrence->rte->relid;
@@ -278,10 +303,14 @@ PlainPath* WritePath(const PathStart& start) {
     return path;
   }
   CollectProbes(route, &path->probes);
+  const bool is_own_document = IsOwnDocument(start, route);
+  const Oid key_type = exprType(AsNode(route.outputs[0]));
+  const bool is_filtered = !is_own_document && AddFilters(start, &route);
   const char* description = Describe(route);
   Var* direct = ShortenRoute(&route);
   path->description = description;
-  if (direct != nullptr) {
+  // A lookup returns the key's own type.
+  if (direct != nullptr && !(is_filtered && direct->vartype == key_type)) {
     path->strategy = Strategy::kDirect;
     path->captured.Add({direct->varattno, direct->vartype});
     return path;
