@@ -18,7 +18,7 @@ start_test_server() { # BUILD_DIR NAME CONF
 
 # A run has failed, whatever the tests said, if the server's log shows one of these.
 check_server_log() {
-  if as_server grep -nE 'PANIC|terminated by signal|unguarded PostgreSQL error|outside a definition|TRAP:' "$SERVER/log"; then
+  if as_server grep -nE 'PANIC|terminated by signal|unguarded PostgreSQL error|outside a definition|memory context .* was left behind|TRAP:' "$SERVER/log"; then
     say "the lines above are in the server's log, $SERVER/log"
     return 1
   fi

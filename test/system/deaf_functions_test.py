@@ -12,6 +12,8 @@ install_module("rude_functions")
 
 SCRIPT = """
 CREATE FUNCTION rude_spin(int) RETURNS void LANGUAGE c AS 'rude_functions';
+CREATE FUNCTION rude_hold_cancel() RETURNS void LANGUAGE c AS 'rude_functions';
+CREATE FUNCTION rude_release() RETURNS void LANGUAGE c AS 'rude_functions';
 CREATE TABLE deaf (process text);
 CREATE TABLE tb_bad (pk_bad int PRIMARY KEY, n int NOT NULL);
 CREATE TABLE tb_good (pk_good int PRIMARY KEY, n int NOT NULL);
@@ -43,6 +45,24 @@ with Server("deaf_functions", "pg_tviews.refresh_timeout = 3s\npg_tviews.max_hel
     reader = server.connect("deaf")
     run(reader, "SET pg_tviews.read_consistency = eventual")
     check_equal(connection)
+
+    # A cancel that comes when the refresh of a TVIEW looks no more is kept for what the batch does then.
+    run(connection, """
+        CREATE FUNCTION first(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+          'BEGIN IF n = 1 THEN PERFORM public.rude_hold_cancel(); END IF; RETURN n; END';
+        CREATE FUNCTION second(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+          'BEGIN IF n = 1 THEN PERFORM public.rude_release(); END IF; RETURN n; END';
+        CREATE TABLE tb_cancel (pk_cancel int PRIMARY KEY, n int NOT NULL);
+        INSERT INTO tb_cancel VALUES (1, 0);
+        CREATE TABLE tv_first AS SELECT pk_cancel AS pk_first, first(n) AS n FROM tb_cancel;
+        CREATE TABLE tv_second AS SELECT pk_first AS pk_second, second(n) AS n FROM tv_first""")
+    check_equal(connection)
+    run(connection, "UPDATE tb_cancel SET n = 1")
+    wait_until(lambda: run(reader, "SELECT 1 FROM pg_tview_behind"), "the cancel to be noticed")
+    assert run(reader, "SELECT tview::text, reason FROM pg_tview_behind") == [("tv_second", "its refresh was cancelled")]
+    run(connection, "UPDATE tb_cancel SET n = 2")
+    run(connection, "SELECT pg_tviews_retry('second')")
+    check_equal(connection, "a cancel that came late")
 
     # A session gives up its evaluator, goes on, and ends.
     make_deaf("pg_tviews evaluator")

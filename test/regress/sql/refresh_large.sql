@@ -53,4 +53,50 @@ CALL prove('other keys', 'UPDATE item SET pk_item = pk_item + 10000, place = pla
 CALL prove('everything goes', 'DELETE FROM item');
 
 SELECT * FROM stood ORDER BY ctid;
+
+-- Keys that find no room: their registration fails halfway, which leaves nothing behind (the build with the boundary
+-- tripwire looks at the memory context).
+\set wait 'SELECT pg_tviews_wait() \\gset waited_'
+CREATE TABLE tb_cup (pk_cup int PRIMARY KEY);
+CREATE TABLE tb_drop (pk_drop int PRIMARY KEY, fk_cup int);
+CREATE TABLE tb_spilt (pk_spilt int PRIMARY KEY, fk_drop int, n int);
+INSERT INTO tb_cup SELECT i FROM generate_series(0, 9) AS i;
+INSERT INTO tb_drop SELECT i, i % 10 FROM generate_series(1, 5000) AS i;
+INSERT INTO tb_spilt SELECT i, i, 0 FROM generate_series(1, 5000) AS i;
+CREATE TABLE tv_spilt AS
+SELECT pk_cup AS pk_spilt, sum(n) AS n FROM tb_cup JOIN tb_drop ON fk_cup = pk_cup JOIN tb_spilt ON fk_drop = pk_drop GROUP BY pk_cup;
+:wait
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET temp_file_limit = 0', current_database());
+    EXECUTE format('ALTER DATABASE %I SET work_mem = ''64kB''', current_database());
+END $$;
+CREATE PROCEDURE replace_applier() LANGUAGE plpgsql AS $$
+DECLARE before int := (SELECT pid FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database());
+BEGIN
+    PERFORM pg_terminate_backend(before);
+    LOOP
+        PERFORM pg_tviews_wait();
+        PERFORM pg_stat_clear_snapshot();
+        EXIT WHEN (SELECT pid FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()) <> before;
+        COMMIT;
+    END LOOP;
+END $$;
+CALL replace_applier();
+UPDATE tb_spilt SET n = 1;
+DO $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_tview_behind WHERE tview = 'refresh_large.tv_spilt'::regclass) LOOP
+        COMMIT;
+    END LOOP;
+END $$;
+SELECT tview, reason FROM pg_tview_behind;
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I RESET temp_file_limit', current_database());
+    EXECUTE format('ALTER DATABASE %I RESET work_mem', current_database());
+END $$;
+SELECT FROM pg_terminate_backend((SELECT pid FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()));
+:wait
+SELECT n, count(*) FROM tv_spilt GROUP BY n;
 DROP SCHEMA refresh_large CASCADE;

@@ -9,9 +9,10 @@
 namespace tviews::pg {
 namespace {
 
-constexpr char kSqlState[] = "pg_tviews/sqlstate";
-constexpr char kDetail[] = "pg_tviews/detail";
-constexpr char kHint[] = "pg_tviews/hint";
+// Short enough for a std::string without memory: absl copies them to those who ask for payloads.
+constexpr char kSqlState[] = "tviews/sqlstate";
+constexpr char kDetail[] = "tviews/detail";
+constexpr char kHint[] = "tviews/hint";
 
 std::string Payload(const absl::Status& status, const char* url) {
   auto payload = status.GetPayload(url);

@@ -18,7 +18,7 @@
 namespace tviews::pg {
 namespace {
 
-constexpr char kParked[] = "pg_tviews/parked";
+constexpr char kParked[] = "tviews/parked";
 
 // The last captured error. One slot is enough: a failed Call ends the work, and ReThrowError copies
 // what it raises.

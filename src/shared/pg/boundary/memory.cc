@@ -30,4 +30,15 @@ MemoryScope::~MemoryScope() {
 
 void MemoryScope::Reset() { MemoryContextReset(context_); }
 
+#ifdef TVIEWS_CHECK_BOUNDARY
+void CheckContextIs(const MemoryContextData* context) {
+  if (CurrentMemoryContext == context) return;
+  Call([] {
+    ereport(LOG, (errmsg("memory context \"%s\" was left behind", CurrentMemoryContext->name)));
+  }).IgnoreError();
+}
+#else
+void CheckContextIs(const MemoryContextData*) {}
+#endif
+
 }  // namespace tviews::pg

@@ -36,6 +36,11 @@ class MemoryScope {
   MemoryContextData* previous_;
 };
 
+// A tripwire: `context` was current when a body of C++ began that has ended now, whether it failed
+// or not. Built with TVIEWS_CHECK_BOUNDARY, one that leaves another one behind is logged, and the
+// log fails the run.
+void CheckContextIs(const MemoryContextData* context);
+
 }  // namespace tviews::pg
 
 #endif  // PG_TVIEWS_SHARED_PG_BOUNDARY_MEMORY_H_

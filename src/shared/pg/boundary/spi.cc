@@ -6,6 +6,7 @@
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/memory.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/reader_bypass.h"
 #include "shared/pg/planner/planner_defaults.h"
@@ -74,7 +75,10 @@ absl::Status WithSpi(absl::FunctionRef<absl::Status()> body) {
   int code = 0;
   TVIEWS_RETURN_IF_ERROR(Call([&] { code = SPI_connect(); }));
   if (code != SPI_OK_CONNECT) return SpiError(code);
-  TVIEWS_RETURN_IF_ERROR(body());
+  const MemoryContextData* const memory = CurrentMemoryContext;
+  const absl::Status status = body();
+  CheckContextIs(memory);
+  TVIEWS_RETURN_IF_ERROR(status);
   TVIEWS_RETURN_IF_ERROR(Call([&] { code = SPI_finish(); }));
   return code == SPI_OK_FINISH ? absl::OkStatus() : SpiError(code);
 }

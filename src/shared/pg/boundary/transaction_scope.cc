@@ -4,6 +4,7 @@
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/memory.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -20,7 +21,10 @@ namespace {
 // What the library throws is a failure of the body like any other, which the rollback undoes.
 absl::Status Run(absl::FunctionRef<absl::Status()> body) {
   try {
-    return body();
+    const MemoryContextData* const memory = CurrentMemoryContext;
+    absl::Status status = body();
+    CheckContextIs(memory);
+    return status;
   } catch (const std::exception& e) {
     return MakeError(absl::StatusCode::kResourceExhausted,
                      {.message = e.what(), .sqlstate = "53200"});
