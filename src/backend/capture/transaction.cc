@@ -190,18 +190,18 @@ void TransactionBuffer::AtCommit() noexcept {
   if (record_count_ > 0) pg::PausePointInCommit("after_commit");
   for (std::size_t i = 0; i < record_count_; ++i) {
     last_recorded_xid_ = records_[i].xid;
-    pg::change_queue::AtEnd(&records_[i], true);
+    pg::change_queue::AtCommit(&records_[i]);
   }
   Reset();
 }
 
 void TransactionBuffer::AtAbort() noexcept {
-  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtEnd(&records_[i], false);
+  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtAbort(&records_[i]);
   Reset();
 }
 
 void TransactionBuffer::AtPrepare() noexcept {
-  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtEnd(&records_[i], true);
+  for (std::size_t i = 0; i < record_count_; ++i) pg::change_queue::AtCommit(&records_[i]);
   Reset();
 }
 

@@ -91,55 +91,63 @@ Waited HowItEnded(const DatabaseSlot& slot) {
   return Waited::kTimedOut;
 }
 
-absl::StatusOr<Waited> TicketServed(const Concerned& concerned, const Deadline& deadline,
-                                    bool leave_at_standstill) {
+struct Wait {
+  Concerned concerned;
+  Deadline deadline;
+  bool leave_at_standstill = false;
+  bool is_announced = false;  // the commit that is waited for has woken the applier
+};
+
+absl::StatusOr<Waited> TicketServed(const Wait& wait) {
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(wait.deadline));
     if (slot == nullptr) return Waited::kTimedOut;
     const std::uint32_t generation = slot->generation.Load();
     const std::uint64_t ticket = TakeTicket(slot);
     if (ticket == 0) continue;
-    TVIEWS_ASSIGN_OR_RETURN(
-        const bool served,
-        SleepUntil(
-            slot, generation,
-            {.deadline = deadline,
-             .concerned = concerned,
-             .recheck_ms = kRecheckMs,
-             .leave_at_standstill = leave_at_standstill},
-            [&] { return slot->counters.served.Load() >= ticket && !IsBehind(slot, concerned); }));
+    TVIEWS_ASSIGN_OR_RETURN(const bool served,
+                            SleepUntil(slot, generation,
+                                       {.deadline = wait.deadline,
+                                        .concerned = wait.concerned,
+                                        .recheck_ms = kRecheckMs,
+                                        .leave_at_standstill = wait.leave_at_standstill},
+                                       [&] {
+                                         return slot->counters.served.Load() >= ticket &&
+                                                !IsBehind(slot, wait.concerned);
+                                       }));
     if (served) return Done(*slot);
-    if (deadline.has_passed()) return Waited::kTimedOut;
-    if (leave_at_standstill && StandstillOf(*slot) != Standstill::kNone) return HowItEnded(*slot);
+    if (wait.deadline.has_passed()) return Waited::kTimedOut;
+    if (wait.leave_at_standstill && StandstillOf(*slot) != Standstill::kNone)
+      return HowItEnded(*slot);
   }
 }
 
 // A transaction without a record, or one that aborts, wakes nobody when it ends. So this looks
 // whether it has ended, and only then asks for a batch, whose frontier then includes it. For one
 // whose commit has woken the applier, asking would only cost a batch: it waits a little before.
-absl::StatusOr<Waited> Included(FullXid xid, const Concerned& concerned, const Deadline& deadline,
-                                bool is_announced, bool leave_at_standstill) {
-  int looks = is_announced ? 0 : 1;
+absl::StatusOr<Waited> Included(FullXid xid, const Wait& wait) {
+  int looks = wait.is_announced ? 0 : 1;
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(wait.deadline));
     if (slot == nullptr) return Waited::kTimedOut;
     const std::uint32_t generation = slot->generation.Load();
     bool has_ticket = false;
     const auto is_included = [&] {
-      if (FrontierIncludes(slot, xid)) return !IsBehind(slot, concerned);
+      if (FrontierIncludes(slot, xid)) return !IsBehind(slot, wait.concerned);
       if (looks++ > 0 && !has_ticket && !pg::IsInProgress(xid)) has_ticket = TakeTicket(slot) != 0;
       return false;
     };
     TVIEWS_ASSIGN_OR_RETURN(const bool included,
                             SleepUntil(slot, generation,
-                                       {.deadline = deadline,
-                                        .concerned = concerned,
+                                       {.deadline = wait.deadline,
+                                        .concerned = wait.concerned,
                                         .recheck_ms = kTransactionRecheckMs,
-                                        .leave_at_standstill = leave_at_standstill},
+                                        .leave_at_standstill = wait.leave_at_standstill},
                                        is_included));
     if (included) return Done(*slot);
-    if (deadline.has_passed()) return Waited::kTimedOut;
-    if (leave_at_standstill && StandstillOf(*slot) != Standstill::kNone) return HowItEnded(*slot);
+    if (wait.deadline.has_passed()) return Waited::kTimedOut;
+    if (wait.leave_at_standstill && StandstillOf(*slot) != Standstill::kNone)
+      return HowItEnded(*slot);
   }
 }
 
@@ -198,14 +206,15 @@ absl::Status WarnOfGivenUp() {
 
 absl::Status WaitForBatch(Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, TicketServed(Nothing(), Deadline(timeout), false));
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
+                          TicketServed({.concerned = Nothing(), .deadline = Deadline(timeout)}));
   return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
 }
 
 absl::Status WaitForEverything(Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
-                          TicketServed(Everything(), Deadline(timeout), false));
+                          TicketServed({.concerned = Everything(), .deadline = Deadline(timeout)}));
   return waited == Waited::kTimedOut ? TimedOut() : WarnOfGivenUp();
 }
 
@@ -214,13 +223,16 @@ absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeou
   if (RecoveryInProgress()) return WaitOnStandby(xid, function, Deadline(timeout));
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_RETURN_IF_ERROR(CheckXid(xid));
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
-                          Included(xid, Everything(), Deadline(timeout), false, false));
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Included(xid, {.concerned = Everything(),
+                                                              .deadline = Deadline(timeout)}));
   return waited == Waited::kTimedOut ? TimedOut() : WarnOfGivenUp();
 }
 
 absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, Timeout timeout) {
-  return Included(xid, concerned, Deadline(timeout), true, true);
+  return Included(xid, {.concerned = concerned,
+                        .deadline = Deadline(timeout),
+                        .leave_at_standstill = true,
+                        .is_announced = true});
 }
 
 absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout) {
@@ -230,7 +242,8 @@ absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeo
                             pg::CallFor([&] { return IsBehind(slot, concerned); }));
     if (!is_behind) return Waited::kDone;
   }
-  return TicketServed(concerned, Deadline(timeout), true);
+  return TicketServed(
+      {.concerned = concerned, .deadline = Deadline(timeout), .leave_at_standstill = true});
 }
 
 }  // namespace tviews::backend

@@ -58,7 +58,7 @@ absl::StatusOr<bool> NeedsAdoption() {
                      " AS m WHERE m.tview = d.tview))"),
         {absl::StrCat(static_cast<std::int64_t>(GetSystemIdentifier())),
          absl::StrCat(MyDatabaseId)},
-        true);
+        pg::SqlSnapshot::kActive);
   });
 }
 

@@ -45,7 +45,7 @@ void NoteCulprit(pg::Culprit* culprit, RelationId tview) {
 void OnExit(int code, Datum) {
   if (my_slot != nullptr) {
     NoteCulprit(&my_slot->culprit, BatchWatch::Current());
-    pg::DetachApplier(my_slot, false);
+    pg::DetachApplier(my_slot);
   } else if (code != 0) {
     pg::VisitEveryDatabase();  // what waits here, nobody has seen yet
   }
@@ -60,7 +60,7 @@ absl::StatusOr<bool> HasPreparedTransactions() {
         const pg::SqlResult result,
         pg::ExecuteSql("SELECT 1 FROM pg_catalog.pg_prepared_xact() p JOIN pg_catalog.pg_database d"
                        " ON d.oid = p.dbid WHERE d.datname = current_database() LIMIT 1",
-                       {}, true));
+                       {}, pg::SqlSnapshot::kActive));
     any = !result.rows.empty();
     return pg::Call([] { PopActiveSnapshot(); });
   }));
@@ -89,7 +89,7 @@ absl::StatusOr<bool> OutboxHasWork() {
 void GiveSlotBack(Oid database) {
   pg::DatabaseSlot* const slot = pg::FindSlot(database);
   if (slot == nullptr || !pg::AttachApplier(slot)) return;
-  if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot, false);
+  if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot);
 }
 
 absl::Status Connect(Oid database) {

@@ -40,9 +40,9 @@ absl::StatusOr<std::string> Name(RelationId relation) {
 
 absl::StatusOr<bool> AnythingBehind() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kBehind));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult result,
-      pg::ExecuteSql(absl::StrCat("SELECT FROM ", table, " LIMIT 1"), {}, true));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
+                          pg::ExecuteSql(absl::StrCat("SELECT FROM ", table, " LIMIT 1"), {},
+                                         pg::SqlSnapshot::kActive));
   return result.processed > 0;
 }
 
@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const Dependen
                                                       " (extract(epoch FROM retry_at -"
                                                       " '2000-01-01Z') * 1000000)::bigint FROM ",
                                                       table),
-                                         {}, true));
+                                         {}, pg::SqlSnapshot::kActive));
   std::vector<Standings::Behind> behind;
   for (const pg::SqlRow& row : result.rows) {
     pg::RowReader column(row);

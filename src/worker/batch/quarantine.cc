@@ -56,14 +56,15 @@ absl::Status SetState(const TviewDefinition& tview, const char* state) {
   return pg::InvalidateCatalog();
 }
 
-// The keys of `tview` in quarantine; `read_only` as the active snapshot sees them.
-absl::StatusOr<std::vector<Letter>> ReadLetters(const TviewDefinition& tview, bool read_only) {
+// The keys of `tview` in quarantine.
+absl::StatusOr<std::vector<Letter>> ReadLetters(const TviewDefinition& tview,
+                                                pg::SqlSnapshot snapshot) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table,
                           pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
                           pg::ExecuteSql(absl::StrCat("SELECT key_hash, key_image FROM ", table,
                                                       " WHERE tview = $1::oid AND key_hash <> ''"),
-                                         {absl::StrCat(tview.relation)}, read_only));
+                                         {absl::StrCat(tview.relation)}, snapshot));
   std::vector<Letter> letters;
   for (const pg::SqlRow& row : found.rows) {
     pg::RowReader column(row);
@@ -154,7 +155,8 @@ absl::Status QuarantineWhole(const TviewDefinition& tview, const absl::Status& e
 }
 
 absl::Status HealKeys(const TviewDefinition& tview, const AffectedKeys& refreshed) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters, ReadLetters(tview, false));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters,
+                          ReadLetters(tview, pg::SqlSnapshot::kNew));
   if (letters.empty()) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const KeySet keys,
                           KeySet::Make(tview, {refreshed.keys.begin(), refreshed.keys.end()}));
@@ -177,11 +179,12 @@ absl::Status HealNullKey(const TviewDefinition& tview) {
   return DeleteLetter(tview, kHashOfNullKey);
 }
 
-absl::Status HealAllBut(const TviewDefinition& tview, const std::vector<std::string>& failing,
-                        bool has_null_key) {
+absl::Status HealAll(const TviewDefinition& tview) { return HealAllBut(tview, {}); }
+
+absl::Status HealAllBut(const TviewDefinition& tview, const SickKeys& failing) {
   std::vector<std::string> sick;
-  if (has_null_key) sick.emplace_back(kHashOfNullKey);
-  for (const std::string& image : failing) {
+  if (failing.has_null_key) sick.emplace_back(kHashOfNullKey);
+  for (const std::string& image : failing.images) {
     TVIEWS_ASSIGN_OR_RETURN(sick.emplace_back(), pg::HashOfImage(image));
   }
   std::string healed = "true";
@@ -198,7 +201,8 @@ absl::Status HealWhole(const TviewDefinition& tview) {
 }
 
 absl::Status AddQuarantined(const TviewDefinition& tview, AffectedKeys* keys) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters, ReadLetters(tview, false));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters,
+                          ReadLetters(tview, pg::SqlSnapshot::kNew));
   for (const Letter& letter : letters) {
     if (letter.image.has_value()) keys->keys.insert(*letter.image);
   }
@@ -206,7 +210,8 @@ absl::Status AddQuarantined(const TviewDefinition& tview, AffectedKeys* keys) {
 }
 
 absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters, ReadLetters(tview, true));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Letter> letters,
+                          ReadLetters(tview, pg::SqlSnapshot::kActive));
   if (letters.empty()) return absl::OkStatus();
   std::vector<std::string> images;
   absl::flat_hash_set<std::string> without_image;
@@ -236,9 +241,9 @@ absl::Status RemoveQuarantined(const TviewDefinition& tview, AffectedKeys* keys)
 absl::Status NoteQuarantine(Standings* standings) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table,
                           pg::QualifiedTable(pg::CatalogTable::kDeadLetter));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult result,
-      pg::ExecuteSql(absl::StrCat("SELECT 1 FROM ", table, " LIMIT 1"), {}, true));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
+                          pg::ExecuteSql(absl::StrCat("SELECT 1 FROM ", table, " LIMIT 1"), {},
+                                         pg::SqlSnapshot::kActive));
   standings->NoteQuarantine(!result.rows.empty());
   return absl::OkStatus();
 }

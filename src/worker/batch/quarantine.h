@@ -44,10 +44,15 @@ absl::Status QuarantineWhole(const TviewDefinition& tview, const absl::Status& e
 absl::Status HealKeys(const TviewDefinition& tview, const AffectedKeys& refreshed);
 absl::Status HealNullKey(const TviewDefinition& tview);
 
-// Removes what a successful comparison of the whole TVIEW has healed: all but the keys `failing`,
-// and rows whose key is null if `has_null_key`.
-absl::Status HealAllBut(const TviewDefinition& tview, const std::vector<std::string>& failing,
-                        bool has_null_key);
+// Keys that cannot be computed, and whether the query returns rows whose key is null.
+struct SickKeys {
+  std::vector<std::string> images;
+  bool has_null_key = false;
+};
+
+// Removes what a successful comparison of the whole TVIEW has healed: everything, or all but these.
+absl::Status HealAll(const TviewDefinition& tview);
+absl::Status HealAllBut(const TviewDefinition& tview, const SickKeys& failing);
 
 // Marks the TVIEW as one that does not fail as a whole.
 absl::Status HealWhole(const TviewDefinition& tview);

@@ -117,8 +117,11 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   ShowSearch(tview);
   const ReaderColumns readers = ReadersOf(tview.relation);
   // What fails in an audit, and only that, ends in quarantine.
-  TviewRefresh refresh(tview, readers, careful_ || audit != nullptr, is_requested,
-                       state_.standings.TrustIn(tview.relation), &state_.executor);
+  TviewRefresh refresh(tview, readers,
+                       {.is_careful = careful_ || audit != nullptr,
+                        .is_requested = is_requested,
+                        .trust = state_.standings.TrustIn(tview.relation)},
+                       &state_.executor);
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, &refresh));
   // A row without a key names none, but it must not be there either.
   if (affected.empty() && !affected.MayConcernNullKey(tview)) return absl::OkStatus();

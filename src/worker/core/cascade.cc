@@ -54,12 +54,12 @@ std::optional<std::vector<std::size_t>> FindColumns(const Layout& layout,
   return positions;
 }
 
-// One walk from the deltas to the keys of one TVIEW. A function that returns false has found that
+// The search from the deltas to the keys of one TVIEW. A function that returns false has found that
 // everything is affected.
-class Walk {
+class KeySearch {
  public:
-  Walk(const TviewDefinition& tview, KeyLookup& lookup,
-       absl::FunctionRef<bool(const absl::Status&)> is_transient)
+  KeySearch(const TviewDefinition& tview, KeyLookup& lookup,
+            absl::FunctionRef<bool(const absl::Status&)> is_transient)
       : tview_(tview), lookup_(lookup), is_transient_(is_transient) {}
 
   absl::StatusOr<bool> AddSource(const SourceLineage& source, const RelationDelta& delta) {
@@ -180,14 +180,14 @@ class Walk {
 absl::StatusOr<AffectedKeys> FindAffectedKeys(
     const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
     absl::FunctionRef<bool(const absl::Status&)> is_transient) {
-  Walk walk(tview, lookup, is_transient);
+  KeySearch search(tview, lookup, is_transient);
   for (const SourceLineage& source : tview.sources) {
     const RelationDelta* const delta = deltas.Find(source.source);
     if (delta == nullptr) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_known, walk.AddSource(source, *delta));
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_known, search.AddSource(source, *delta));
     if (!is_known) break;
   }
-  return walk.TakeResult();
+  return search.TakeResult();
 }
 
 DeltaSet DeltasConcerning(const TviewDefinition& tview, const DeltaSet& deltas) {

@@ -42,7 +42,7 @@ absl::StatusOr<pg::SqlValue> FindLastOld(const Tables& tables) {
                        tables.horizon, ") ORDER BY f.position LIMIT ", kRowsPerStep,
                        ") AS first WHERE first.changed_at < now() - make_interval(secs => ",
                        pg::settings::feed_retention, ")"),
-          {}, true));
+          {}, pg::SqlSnapshot::kActive));
   return found.rows[0][0];
 }
 

@@ -81,7 +81,7 @@ Sender MakeSender(dsm_segment* segment, shm_toc* toc) {
 }
 
 // The segment, and what the applier has put into it.
-struct Station {
+struct Connection {
   shm_toc* toc;
   HelperShared* shared;
   Sender sender;
@@ -89,16 +89,17 @@ struct Station {
 
 // A session of the applier's database, in the applier's lock group: neither waits for a lock that
 // somebody asks for in vain because of the other. False: the applier has gone.
-bool Connect(dsm_handle handle, Station* station) {
+bool Connect(dsm_handle handle, Connection* connection) {
   pqsignal(SIGTERM, die);
   BackgroundWorkerUnblockSignals();
   dsm_segment* const segment = dsm_attach(handle);
   if (segment == nullptr) return false;
-  station->toc = shm_toc_attach(kSegmentMagic, dsm_segment_address(segment));
-  if (station->toc == nullptr) return false;
-  station->shared = static_cast<HelperShared*>(shm_toc_lookup(station->toc, kSharedKey, false));
-  station->sender = MakeSender(segment, station->toc);
-  const HelperShared& shared = *station->shared;
+  connection->toc = shm_toc_attach(kSegmentMagic, dsm_segment_address(segment));
+  if (connection->toc == nullptr) return false;
+  connection->shared =
+      static_cast<HelperShared*>(shm_toc_lookup(connection->toc, kSharedKey, false));
+  connection->sender = MakeSender(segment, connection->toc);
+  const HelperShared& shared = *connection->shared;
   if (!BecomeLockGroupMember(shared.applier, shared.applier_pid)) return false;
   BackgroundWorkerInitializeConnectionByOid(shared.database, InvalidOid, BGWORKER_BYPASS_ALLOWCONN);
   pg::WatchUserCode();
@@ -109,18 +110,18 @@ bool Connect(dsm_handle handle, Station* station) {
 }
 
 // Makes the applier's snapshot the one of this transaction.
-void ImportSnapshot(const Station& station) {
-  auto* const bytes = static_cast<char*>(shm_toc_lookup(station.toc, kSnapshotKey, false));
-  RestoreTransactionSnapshot(RestoreSnapshot(bytes), station.shared->applier);
+void ImportSnapshot(const Connection& connection) {
+  auto* const bytes = static_cast<char*>(shm_toc_lookup(connection.toc, kSnapshotKey, false));
+  RestoreTransactionSnapshot(RestoreSnapshot(bytes), connection.shared->applier);
   PushActiveSnapshot(GetTransactionSnapshot());
 }
 
-absl::Status Help(Station* station) {
-  HelperShared* const shared = station->shared;
+absl::Status Help(Connection* connection) {
+  HelperShared* const shared = connection->shared;
   TVIEWS_ASSIGN_OR_RETURN(
       const char* const bytes, pg::CallFor([&]() -> const char* {
-        ImportSnapshot(*station);
-        return static_cast<char*>(shm_toc_lookup(station->toc, kTaskKey, false));
+        ImportSnapshot(*connection);
+        return static_cast<char*>(shm_toc_lookup(connection->toc, kTaskKey, false));
       }));
   const std::optional<HelperTask> task =
       DecodeHelperTask(std::string_view(bytes, shared->task_size));
@@ -135,8 +136,8 @@ absl::Status Help(Station* station) {
       const std::uint32_t slice = shared->TakeSlice();
       if (slice >= shared->slices) return absl::OkStatus();
       TVIEWS_RETURN_IF_ERROR(RunKeys(task->tview, SliceOf(task->keys, slice, shared->slices),
-                                     task->shape, &statements, &station->sender.receiver));
-      if (station->sender.is_detached) return absl::OkStatus();
+                                     task->shape, &statements, &connection->sender.receiver));
+      if (connection->sender.is_detached) return absl::OkStatus();
       shared->finished.Add(1);
     }
   }));
@@ -146,22 +147,22 @@ absl::Status Help(Station* station) {
 // Exit code.
 absl::StatusOr<int> Main(dsm_handle handle) {
   pg::BecomeWorker();
-  Station station{};
+  Connection connection{};
   TVIEWS_ASSIGN_OR_RETURN(const bool is_connected,
-                          pg::CallFor([&] { return Connect(handle, &station); }));
+                          pg::CallFor([&] { return Connect(handle, &connection); }));
   if (!is_connected) return 0;
   pg::cache_stats::SetProcess(pg::Process::kHelper);
   const MemoryLimit limit(DataSize().At(GetCurrentTimestamp()),
                           std::uint64_t{1024} * pg::settings::refresh_memory);
-  const absl::Status status = pg::RunTransaction([&] { return Help(&station); });
-  HelperShared* const shared = station.shared;
+  const absl::Status status = pg::RunTransaction([&] { return Help(&connection); });
+  HelperShared* const shared = connection.shared;
   if (!status.ok() && shared->failures.Add(1) == 1) {
     pg::Flatten(status, &shared->failure);
     shared->failure.parked = false;  // the error itself stays in this process
     shared->has_failure.Store(1);
   }
   pg::cache_stats::Flush();
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { shm_mq_detach(station.sender.queue); }));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { shm_mq_detach(connection.sender.queue); }));
   return 0;
 }
 

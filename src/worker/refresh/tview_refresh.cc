@@ -103,7 +103,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::Try(const AffectedKeys& affected, Writ
   TVIEWS_RETURN_IF_ERROR(pg::RunSubtransaction([&]() -> absl::Status {
     TVIEWS_ASSIGN_OR_RETURN(counts, executor_->Refresh(tview_, affected, readers_, mode,
                                                        GetActiveSnapshot(), &own_changes));
-    return affected.everything ? HealAllBut(tview_, {}, false) : HealKeys(tview_, affected);
+    return affected.everything ? HealAll(tview_) : HealKeys(tview_, affected);
   }));
   changes->Merge(own_changes);
   return counts;
@@ -222,13 +222,14 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyApart(const absl::Status& error, 
 
 // One round: leaves the keys that are known to fail alone, and adds those that it finds.
 absl::StatusOr<WriteCounts> TviewRefresh::CompareAllBut(RowFailures* failures, DeltaSet* changes) {
-  std::vector<std::string> failing;
-  for (const auto& [key, error] : failures->keys) failing.push_back(key);
-  TVIEWS_ASSIGN_OR_RETURN(const KeySet left_alone, KeySet::Make(tview_, failing));
+  SickKeys failing;
+  for (const auto& [key, error] : failures->keys) failing.images.push_back(key);
+  TVIEWS_ASSIGN_OR_RETURN(const KeySet left_alone, KeySet::Make(tview_, failing.images));
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
                           executor_->RefreshAllBut(tview_, left_alone, readers_,
                                                    GetActiveSnapshot(), changes, failures));
-  TVIEWS_RETURN_IF_ERROR(HealAllBut(tview_, failing, failures->has_null_key));
+  failing.has_null_key = failures->has_null_key;
+  TVIEWS_RETURN_IF_ERROR(HealAllBut(tview_, failing));
   return counts;
 }
 

@@ -28,15 +28,19 @@ namespace tviews::worker {
 
 class TviewRefresh {
  public:
-  // `is_requested`: a session asked for it and is told of a failure, which then changes nothing.
-  // Where `trust` is exhausted, every error ends in quarantine, also one that may pass.
-  TviewRefresh(const TviewDefinition& tview, const ReaderColumns& readers, bool careful,
-               bool is_requested, Trust trust, RefreshExecutor* executor)
+  struct Options {
+    bool is_careful = false;    // in a subtransaction
+    bool is_requested = false;  // a session is told of a failure, which then changes nothing
+    Trust trust =
+        Trust::kPatient;  // exhausted: every error ends in quarantine, also one that passes
+  };
+  TviewRefresh(const TviewDefinition& tview, const ReaderColumns& readers, const Options& options,
+               RefreshExecutor* executor)
       : tview_(tview),
         readers_(readers),
-        careful_(careful || trust == Trust::kExhausted),
-        is_requested_(is_requested),
-        trust_(trust),
+        careful_(options.is_careful || options.trust == Trust::kExhausted),
+        is_requested_(options.is_requested),
+        trust_(options.trust),
         executor_(executor) {}
 
   // The affected keys under `deltas`.

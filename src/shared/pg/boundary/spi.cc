@@ -145,21 +145,23 @@ absl::StatusOr<SqlResult> Execute(const SqlParameters& from,
 }  // namespace
 
 absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlParameters& parameters,
-                                     bool read_only) {
+                                     SqlSnapshot snapshot) {
   return Execute(parameters, [&](Parameters* p) {
     return SPI_execute_with_args(sql.c_str(), p->count(), p->types.data(), p->values.data(),
-                                 p->nulls.data(), read_only, 0);
+                                 p->nulls.data(), snapshot == SqlSnapshot::kActive, 0);
   });
 }
 
 namespace {
 
+enum class Writes : std::uint8_t { kAllowed, kRefused };
+
 // Called inside Call.
-int ExecuteUnder(const std::string& sql, Parameters* p, Snapshot snapshot, bool read_only) {
+int ExecuteUnder(const std::string& sql, Parameters* p, Snapshot snapshot, Writes writes) {
   SPIPlanPtr const plan = SPI_prepare(sql.c_str(), p->count(), p->types.data());
   if (plan == nullptr) return SPI_result;
   return SPI_execute_snapshot(plan, p->values.data(), p->nulls.data(), snapshot, InvalidSnapshot,
-                              read_only, true, 0);
+                              writes == Writes::kRefused, true, 0);
 }
 
 }  // namespace
@@ -168,7 +170,7 @@ absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql,
                                            const SqlParameters& parameters) {
   return Execute(parameters, [&](Parameters* p) {
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
-    const int code = ExecuteUnder(sql, p, snapshot, false);
+    const int code = ExecuteUnder(sql, p, snapshot, Writes::kAllowed);
     UnregisterSnapshot(snapshot);
     return code;
   });
@@ -176,7 +178,8 @@ absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql,
 
 absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
                                           const SqlParameters& parameters) {
-  return Execute(parameters, [&](Parameters* p) { return ExecuteUnder(sql, p, snapshot, true); });
+  return Execute(parameters,
+                 [&](Parameters* p) { return ExecuteUnder(sql, p, snapshot, Writes::kRefused); });
 }
 
 }  // namespace tviews::pg

@@ -42,6 +42,10 @@ struct SqlParameter {
 };
 using SqlParameters = std::vector<SqlParameter>;
 
+// What a statement sees: a new snapshot, as the isolation level says, or, reading only, the active
+// one.
+enum class SqlSnapshot : std::uint8_t { kNew, kActive };
+
 struct SqlResult {
   std::uint64_t processed = 0;
   std::vector<SqlRow> rows;
@@ -52,10 +56,9 @@ struct SqlResult {
 absl::Status WithSpi(absl::FunctionRef<absl::Status()> body);
 
 // Executes one statement; $1, $2, ... are values of type text ($1::bigint and the like in the
-// statement give them another one), or bytea. With `read_only` it runs under the active snapshot,
-// otherwise under a new one as the isolation level says. Opens its own SPI connection.
+// statement give them another one), or bytea. Opens its own SPI connection.
 absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlParameters& parameters = {},
-                                     bool read_only = false);
+                                     SqlSnapshot snapshot = SqlSnapshot::kNew);
 
 // The same under the latest snapshot whatever the isolation level: for the extension's own tables,
 // whose rows must follow the catalogs rather than the transaction's snapshot.

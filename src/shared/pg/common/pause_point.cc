@@ -35,7 +35,9 @@ std::optional<std::int64_t> LockFor(const char* point) {
   return lock;
 }
 
-absl::Status Wait(const char* name, std::int64_t lock, bool is_interruptible) {
+enum class Interrupts { kAccepted, kHeldBack };
+
+absl::Status Wait(const char* name, std::int64_t lock, Interrupts interrupts) {
   const std::string paused = "paused at " + std::string(name);
   return Call([&] {
     const Datum key = Int64GetDatum(lock);
@@ -44,7 +46,7 @@ absl::Status Wait(const char* name, std::int64_t lock, bool is_interruptible) {
       if (!has_paused) pgstat_report_activity(STATE_RUNNING, paused.c_str());
       has_paused = true;
       WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 5, PG_WAIT_EXTENSION);
-      if (is_interruptible) CHECK_FOR_INTERRUPTS();
+      if (interrupts == Interrupts::kAccepted) CHECK_FOR_INTERRUPTS();
     }
     DirectFunctionCall1(pg_advisory_unlock_int8, key);
     if (has_paused) pgstat_report_activity(STATE_RUNNING, "");
@@ -55,7 +57,7 @@ absl::Status Wait(const char* name, std::int64_t lock, bool is_interruptible) {
 
 absl::Status PausePoint(const char* name) {
   if (const std::optional<std::int64_t> lock = LockFor(name); lock.has_value()) {
-    TVIEWS_RETURN_IF_ERROR(Wait(name, *lock, true));
+    TVIEWS_RETURN_IF_ERROR(Wait(name, *lock, Interrupts::kAccepted));
   }
   const std::optional<std::string> state = ValueFor(name, settings::fail_at);
   if (!state.has_value() || state->size() != 5) return absl::OkStatus();
@@ -66,7 +68,7 @@ absl::Status PausePoint(const char* name) {
 void PausePointInCommit(const char* name) noexcept {
   EnterQuietly([name] {
     const std::optional<std::int64_t> lock = LockFor(name);
-    if (lock.has_value()) Wait(name, *lock, false).IgnoreError();
+    if (lock.has_value()) Wait(name, *lock, Interrupts::kHeldBack).IgnoreError();
     // An exception of the library's, as when memory runs out: for EnterQuietly.
     if (ValueFor(name, settings::fail_at).has_value()) static_cast<void>(std::string().at(0));
   });

@@ -113,8 +113,10 @@ void Reach(Level* level, int entry) {
   level->reached = bms_add_member(level->reached, entry);
 }
 
+enum class Grouping { kWithout, kWith };
+
 // An entry that is not reached and linked with one that is, 0 if there is none.
-int NextLinked(const Level& level, bool is_grouped) {
+int NextLinked(const Level& level, Grouping grouping) {
   ListCell* cell;
   foreach (cell, level.conjuncts) {
     Node* const expr = static_cast<Conjunct*>(lfirst(cell))->expr;
@@ -122,7 +124,7 @@ int NextLinked(const Level& level, bool is_grouped) {
     Bitmapset* const entries = pull_varnos(nullptr, expr);
     while ((entry = bms_next_member(entries, entry)) >= 0) {
       if (bms_is_member(entry, level.reached)) continue;
-      if (IsGrouped(EntryAt(level, entry)) != is_grouped) continue;
+      if (IsGrouped(EntryAt(level, entry)) != (grouping == Grouping::kWith)) continue;
       const int other = LinkedWith(expr, entry);
       if (other != 0 && bms_is_member(other, level.reached)) return entry;
     }
@@ -133,8 +135,8 @@ int NextLinked(const Level& level, bool is_grouped) {
 // What groups its rows comes last, and so is told of all that leads to it.
 void FollowLinks(Level* level) {
   for (;;) {
-    int entry = NextLinked(*level, false);
-    if (entry == 0) entry = NextLinked(*level, true);
+    int entry = NextLinked(*level, Grouping::kWithout);
+    if (entry == 0) entry = NextLinked(*level, Grouping::kWith);
     if (entry == 0) return;
     Reach(level, entry);
   }
@@ -170,7 +172,8 @@ void HandToSublinks(Level* level) {
   }
 }
 
-void NarrowLevel(Query* query, bool is_statement, List* conditions, Narrowing* narrowing);
+enum class Place { kStatement, kInside };
+void NarrowLevel(Query* query, Place place, List* conditions, Narrowing* narrowing);
 
 void NarrowSubquery(Query* subquery, int entry, List* conditions, Narrowing* narrowing) {
   ListCell* cell;
@@ -195,22 +198,28 @@ void NarrowSubquery(Query* subquery, int entry, List* conditions, Narrowing* nar
   if (passed == NIL && KeepPartitions(conditions, entry, subquery, narrowing)) {
     narrowing->is_narrower = true;
   }
-  NarrowLevel(subquery, false, passed, narrowing);
+  NarrowLevel(subquery, Place::kInside, passed, narrowing);
 }
 
 // Subqueries in expressions.
 bool NarrowSublinks(Node* node, void* context) {
   if (node == nullptr) return false;
   if (!IsA(node, Query)) return expression_tree_walker(node, ForServer(NarrowSublinks), context);
-  NarrowLevel(reinterpret_cast<Query*>(node), false, NIL, static_cast<Narrowing*>(context));
+  NarrowLevel(reinterpret_cast<Query*>(node), Place::kInside, NIL,
+              static_cast<Narrowing*>(context));
   return false;
 }
 
-void NarrowLevel(Query* query, bool is_statement, List* conditions, Narrowing* narrowing) {
+void NarrowLevel(Query* query, Place place, List* conditions, Narrowing* narrowing) {
   FlattenJoins(query);
   const int size = list_length(query->rtable) + 1;
-  Level level{query,   is_statement, ConjunctsOf(query), list_length(conditions),
-              nullptr, nullptr,      narrowing};
+  Level level{query,
+              place == Place::kStatement,
+              ConjunctsOf(query),
+              list_length(conditions),
+              nullptr,
+              nullptr,
+              narrowing};
   level.conditions = static_cast<List**>(palloc0(static_cast<Size>(size) * sizeof(List*)));
   ListCell* cell;
   foreach (cell, conditions) {
@@ -269,7 +278,7 @@ bool MoveAllRuleEntries(Node* node, void* context) {
 bool NarrowQuery(Query* query, ParamListInfo parameters) {
   MoveAllRuleEntries(reinterpret_cast<Node*>(query), nullptr);
   Narrowing narrowing{parameters, kMostCopies, NIL, false};
-  NarrowLevel(query, true, NIL, &narrowing);
+  NarrowLevel(query, Place::kStatement, NIL, &narrowing);
   return narrowing.is_narrower;
 }
 

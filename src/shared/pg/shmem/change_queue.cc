@@ -60,13 +60,17 @@ PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexce
   }
 }
 
-void AtEnd(PublishedRecord* record, bool committed) noexcept {
+namespace {
+
+enum class End { kCommit, kAbort };
+
+void AtEnd(PublishedRecord* record, End end) noexcept {
   switch (record->place) {
     case PublishedRecord::Place::kNowhere:
       return;
     case PublishedRecord::Place::kRing:
       // Gone already if the applier saw the end first.
-      if (committed) {
+      if (end == End::kCommit) {
         if (SlotOf(*record)->database.Load() != MyDatabaseId) record->slot = -1;
       } else {
         ExclusiveHolder holder(SlotOf(*record)->queue_lock);
@@ -80,9 +84,15 @@ void AtEnd(PublishedRecord* record, bool committed) noexcept {
       FinishUnslotted();
       break;
   }
-  if (committed && record->slot >= 0) WakeForRecord(SlotOf(*record));
+  if (end == End::kCommit && record->slot >= 0) WakeForRecord(SlotOf(*record));
   *record = PublishedRecord{};
 }
+
+}  // namespace
+
+void AtCommit(PublishedRecord* record) noexcept { AtEnd(record, End::kCommit); }
+
+void AtAbort(PublishedRecord* record) noexcept { AtEnd(record, End::kAbort); }
 
 void WakeApplier(DatabaseId database) noexcept {
   if (DatabaseSlot* slot = FindSlot(database); slot != nullptr) {

@@ -46,9 +46,10 @@ namespace change_queue {
 // PRE_COMMIT, PRE_PREPARE: publishes the record of the current transaction, or counts an overflow.
 PublishedRecord Publish(DatabaseId database, const FrameContent& content) noexcept;
 
-// COMMIT, PREPARE: wakes the applier, or the launcher where no applier lives. ABORT: voids the
-// entry. Clears `record`.
-void AtEnd(PublishedRecord* record, bool committed) noexcept;
+// COMMIT, PREPARE: wakes the applier, or the launcher where no applier lives. Clears `record`.
+void AtCommit(PublishedRecord* record) noexcept;
+// ABORT: voids the entry. Clears `record`.
+void AtAbort(PublishedRecord* record) noexcept;
 
 // COMMIT PREPARED and other news that no record brings: makes the applier look.
 void WakeApplier(DatabaseId database) noexcept;

@@ -122,7 +122,7 @@ bool AttachApplier(DatabaseSlot* slot) noexcept {
   return true;
 }
 
-void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept {
+void DetachApplier(DatabaseSlot* slot) noexcept {
   {
     ExclusiveHolder holder(SlotTableLock());
     if (slot->applier_pid.Load() != MyProcPid) return;
@@ -130,9 +130,9 @@ void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept {
     slot->applier_pid.Store(0);
     slot->activity.state.Store(static_cast<std::int32_t>(ApplierState::kNone));
     slot->activity.tview.Store(0);
-    if (!wanted) slot->needs_applier.Store(1);
+    slot->needs_applier.Store(1);
   }
-  if (!wanted) WakeLauncher();
+  WakeLauncher();
 }
 
 bool ReleaseIfIdle(DatabaseSlot* slot) noexcept {

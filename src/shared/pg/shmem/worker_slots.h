@@ -31,7 +31,7 @@ bool AttachApplier(DatabaseSlot* slot) noexcept;
 
 // The applier leaves. With `wanted` it had nothing left to do; otherwise the launcher is asked for
 // another one.
-void DetachApplier(DatabaseSlot* slot, bool wanted) noexcept;
+void DetachApplier(DatabaseSlot* slot) noexcept;
 
 // In a crowd, who frees a slot cannot claim it again for a second.
 //

@@ -211,7 +211,8 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
   std::map<RelationId, TviewDefinition> tviews;
   const std::string meta_sql = Substitute(Substitute(kMetaSql, "$meta", meta), "$settings",
                                           SettingsColumns("m.options -> 'settings'"));
-  TVIEWS_ASSIGN_OR_RETURN(const SqlResult meta_rows, ExecuteSql(meta_sql, {}, true));
+  TVIEWS_ASSIGN_OR_RETURN(const SqlResult meta_rows,
+                          ExecuteSql(meta_sql, {}, SqlSnapshot::kActive));
   for (const SqlRow& row : meta_rows.rows) {
     TVIEWS_ASSIGN_OR_RETURN(TviewDefinition tview, ReadTview(row));
     const RelationId relation = tview.relation;
@@ -219,7 +220,8 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
   }
   const std::string lineage_sql =
       Substitute(Substitute(kLineageSql, "$meta", meta), "$lineage", prefix + "pg_tview_lineage");
-  TVIEWS_ASSIGN_OR_RETURN(const SqlResult lineage_rows, ExecuteSql(lineage_sql, {}, true));
+  TVIEWS_ASSIGN_OR_RETURN(const SqlResult lineage_rows,
+                          ExecuteSql(lineage_sql, {}, SqlSnapshot::kActive));
   for (const SqlRow& row : lineage_rows.rows) {
     TVIEWS_ASSIGN_OR_RETURN(LineageRow read, ReadLineage(row));
     const auto found = tviews.find(read.tview);
