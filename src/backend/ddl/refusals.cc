@@ -1,53 +1,23 @@
 #include "backend/ddl/refusals.h"
 
 #include <string>
-#include <string_view>
 
-#include "backend/capture/trigger_installation.h"
+#include "backend/ddl/named_tview.h"
 #include "backend/ddl/pinned_names.h"
-#include "backend/reading/executor_hook.h"
+#include "backend/ddl/trigger_refusals.h"
+#include "backend/ddl/upkeep_refusals.h"
 #include "backend/tview/names.h"
-#include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
-#include "shared/pg/boundary/guard.h"
-#include "shared/pg/boundary/spi.h"
-#include "shared/pg/server/settings.h"
 #include "shared/pg/tables/capture_config.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
-#include <catalog/namespace.h>
-#include <commands/defrem.h>
-#include <nodes/makefuncs.h>
 #include <nodes/parsenodes.h>
-#include <storage/lockdefs.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
 namespace {
-
-// 0 where there is no such relation: the command itself will say so.
-absl::StatusOr<RelationId> Resolve(const RangeVar* name) {
-  if (name == nullptr) return RelationId{0};
-  return pg::CallFor([&]() -> RelationId { return RangeVarGetRelid(name, NoLock, true); });
-}
-
-absl::StatusOr<bool> NamesTview(const RangeVar* name) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(name));
-  return pg::IsTview(relation);
-}
-
-absl::Status Refuse(const RangeVar* name, const std::string& what, const std::string& hint) {
-  return pg::MakeError(
-      absl::StatusCode::kFailedPrecondition,
-      {.message = what + " TVIEW \"" + name->relname + "\"", .hint = hint, .sqlstate = "42809"});
-}
-
-absl::Status RefuseIfTview(const RangeVar* name, const std::string& what, const std::string& hint) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, NamesTview(name));
-  return is_tview ? Refuse(name, what, hint) : absl::OkStatus();
-}
 
 constexpr char kRedefineHint[] =
     "Its columns follow from its query: drop the TVIEW and create it with another query.";
@@ -133,15 +103,6 @@ absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTable
   }
 }
 
-absl::Status RefuseAlteringView(const RangeVar* view, RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(tview));
-  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
-                       {.message = "cannot alter view \"" + std::string(view->relname) +
-                                   "\" because it is the backing view of a TVIEW",
-                        .hint = "Alter " + table + " instead; its view follows.",
-                        .sqlstate = "42809"});
-}
-
 absl::Status CheckAlterTable(const AlterTableStmt* statement) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
   if (relation == 0) return absl::OkStatus();
@@ -168,16 +129,9 @@ absl::Status CheckReplaceView(const ViewStmt* statement) {
        .sqlstate = "42809"});
 }
 
-// A backing view has the name and the schema that go with its table's.
-absl::Status CheckMovesNoBackingView(const RangeVar* view) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(view));
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId owner, pg::TviewOfBackingView(relation));
-  return owner == 0 ? absl::OkStatus() : RefuseAlteringView(view, owner);
-}
-
 absl::Status CheckRename(const RenameStmt* statement) {
   if (statement->renameType == OBJECT_VIEW || statement->renameType == OBJECT_TABLE) {
-    return CheckMovesNoBackingView(statement->relation);
+    return RefuseIfBackingView(statement->relation);
   }
   if (statement->renameType == OBJECT_COLUMN) {
     TVIEWS_RETURN_IF_ERROR(
@@ -189,173 +143,6 @@ absl::Status CheckRename(const RenameStmt* statement) {
     }
   }
   return absl::OkStatus();
-}
-
-// True for a trigger of somebody else that has one of our names. The health check wants it gone.
-absl::StatusOr<bool> IsForeign(RelationId table, const char* trigger) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string function, ExtensionObject("pg_tviews_capture"));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest(
-          "SELECT FROM pg_catalog.pg_trigger WHERE tgrelid OPERATOR(pg_catalog.=)"
-          " $1::pg_catalog.oid AND tgname OPERATOR(pg_catalog.=) $2::pg_catalog.name"
-          " AND tgfoid OPERATOR(pg_catalog.<>) $3::pg_catalog.regprocedure",
-          {std::to_string(table), trigger, function + "()"}));
-  return !found.rows.empty();
-}
-
-// A name of ours on a table that TVIEWs read.
-absl::Status CheckCaptureTrigger(const RangeVar* table, const char* trigger) {
-  if (trigger == nullptr || !IsCaptureTrigger(trigger)) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(table));
-  if (relation == 0) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
-  if (config->targets.empty()) return absl::OkStatus();
-  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
-                       {.message = "trigger \"" + std::string(trigger) + "\" on table \"" +
-                                   table->relname + "\" is needed by TVIEWs",
-                        .hint = "It goes when the last TVIEW that reads the table is dropped.",
-                        .sqlstate = "2BP01"});
-}
-
-// INSTEAD OF triggers, and rules, would be another way to write; rules replace the query.
-absl::Status CheckAddsToNoBackingView(const RangeVar* view) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(view));
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId owner, pg::TviewOfBackingView(relation));
-  return owner == 0 ? absl::OkStatus() : RefuseAlteringView(view, owner);
-}
-
-absl::Status CheckCreateTrigger(const CreateTrigStmt* statement) {
-  TVIEWS_RETURN_IF_ERROR(
-      RefuseIfTview(statement->relation, "cannot create a trigger on",
-                    "It would run in the applier. Create it on a source table."));
-  TVIEWS_RETURN_IF_ERROR(CheckAddsToNoBackingView(statement->relation));
-  return CheckCaptureTrigger(statement->relation, statement->trigname);
-}
-
-absl::Status CheckCreateRule(const RuleStmt* statement) {
-  TVIEWS_RETURN_IF_ERROR(RefuseIfTview(statement->relation, "cannot create a rule on",
-                                       "Create it on a source table."));
-  return CheckAddsToNoBackingView(statement->relation);
-}
-
-// DROP EXTENSION of another one would take the trigger along.
-absl::Status CheckDepends(const AlterObjectDependsStmt* statement) {
-  if (statement->objectType != OBJECT_TRIGGER || statement->remove) return absl::OkStatus();
-  return CheckCaptureTrigger(statement->relation, strVal(llast(castNode(List, statement->object))));
-}
-
-absl::Status CheckRenameTrigger(const RenameStmt* statement) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_foreign, IsForeign(relation, statement->subname));
-  if (!is_foreign) {
-    TVIEWS_RETURN_IF_ERROR(CheckCaptureTrigger(statement->relation, statement->subname));
-  }
-  return CheckCaptureTrigger(statement->relation, statement->newname);
-}
-
-absl::Status CheckDropTriggers(const DropStmt* statement) {
-  if (statement->removeType != OBJECT_TRIGGER) return absl::OkStatus();
-  for (int i = 0; i < list_length(statement->objects); ++i) {
-    List* const name = static_cast<List*>(list_nth(statement->objects, i));
-    if (list_length(name) < 2) continue;
-    RangeVar* table = nullptr;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      table = makeRangeVarFromNameList(list_truncate(list_copy(name), list_length(name) - 1));
-    }));
-    const char* const trigger = strVal(llast(name));
-    TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(table));
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_foreign, IsForeign(relation, trigger));
-    if (!is_foreign) TVIEWS_RETURN_IF_ERROR(CheckCaptureTrigger(table, trigger));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckTruncate(const TruncateStmt* statement) {
-  for (int i = 0; i < list_length(statement->relations); ++i) {
-    TVIEWS_ASSIGN_OR_RETURN(const RelationId relation,
-                            Resolve(static_cast<RangeVar*>(list_nth(statement->relations, i))));
-    TVIEWS_RETURN_IF_ERROR(CheckMayChange(relation));
-  }
-  return absl::OkStatus();
-}
-
-// An unpopulated materialized view cannot be read.
-absl::Status CheckRefresh(const RefreshMatViewStmt* statement) {
-  if (!statement->skipData) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
-  if (relation == 0) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const pg::CaptureConfig* const config, pg::CaptureConfigOf(relation));
-  if (config->targets.empty()) return absl::OkStatus();
-  return pg::MakeError(
-      absl::StatusCode::kFailedPrecondition,
-      {.message = "materialized view \"" + std::string(statement->relation->relname) +
-                  "\" cannot become unpopulated because TVIEWs read it",
-       .hint = "Refresh it WITH DATA.",
-       .sqlstate = "55000"});
-}
-
-constexpr char kLockHint[] =
-    "The lock would stop the refresh of all TVIEWs. Use REPEATABLE READ for a stable view.";
-
-// LOCK TABLE of a view locks what the view reads, too.
-absl::Status CheckLockOfView(const RangeVar* name) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(name));
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> below, ReadThrough(relation));
-  RelationId tview = 0;
-  for (const RelationId read : below) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(read));
-    if (is_tview) tview = read;
-  }
-  if (tview == 0) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(tview));
-  return pg::MakeError(absl::StatusCode::kFailedPrecondition,
-                       {.message = "cannot lock view \"" + std::string(name->relname) +
-                                   "\" because it reads TVIEW " + table,
-                        .hint = kLockHint,
-                        .sqlstate = "42809"});
-}
-
-// Modes that conflict with the applier's ROW EXCLUSIVE. pg_dump takes ACCESS SHARE.
-absl::Status CheckLock(const LockStmt* statement) {
-  if (statement->mode < ShareLock || !pg::settings::protect) return absl::OkStatus();
-  for (int i = 0; i < list_length(statement->relations); ++i) {
-    const auto* const name = static_cast<RangeVar*>(list_nth(statement->relations, i));
-    TVIEWS_RETURN_IF_ERROR(RefuseIfTview(name, "cannot lock", kLockHint));
-    TVIEWS_RETURN_IF_ERROR(CheckLockOfView(name));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status RefuseMovingOutbox(RelationId relation) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId outbox, pg::CatalogTableId(pg::CatalogTable::kOutbox));
-  if (relation != outbox) return absl::OkStatus();
-  return pg::MakeError(
-      absl::StatusCode::kFailedPrecondition,
-      {.message = "the rows of \"pg_tview_outbox\" cannot be moved",
-       .detail = "Change records are addressed by their place in the table.",
-       .hint = "Plain VACUUM keeps it small: its rows live no longer than a refresh."});
-}
-
-absl::Status CheckVacuum(const VacuumStmt* statement) {
-  bool is_full = false;
-  for (int i = 0; i < list_length(statement->options); ++i) {
-    DefElem* const option = static_cast<DefElem*>(list_nth(statement->options, i));
-    if (std::string_view(option->defname) != "full") continue;
-    TVIEWS_ASSIGN_OR_RETURN(is_full, pg::CallFor([&] { return defGetBoolean(option); }));
-  }
-  if (!is_full) return absl::OkStatus();
-  for (int i = 0; i < list_length(statement->rels); ++i) {
-    const auto* const table = static_cast<VacuumRelation*>(list_nth(statement->rels, i));
-    TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(table->relation));
-    TVIEWS_RETURN_IF_ERROR(RefuseMovingOutbox(relation));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckCluster(const ClusterStmt* statement) {
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
-  return RefuseMovingOutbox(relation);
 }
 
 }  // namespace
@@ -374,7 +161,7 @@ absl::Status CheckStatement(const Node* statement) {
       return CheckRename(rename);
     }
     case T_AlterObjectSchemaStmt:
-      return CheckMovesNoBackingView(
+      return RefuseIfBackingView(
           reinterpret_cast<const AlterObjectSchemaStmt*>(statement)->relation);
     case T_CreateTrigStmt:
       return CheckCreateTrigger(reinterpret_cast<const CreateTrigStmt*>(statement));
