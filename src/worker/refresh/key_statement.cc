@@ -41,14 +41,14 @@ absl::Status RunKeys(const TviewDefinition& tview, const std::vector<std::string
       return statements->Execute(sql, Planning::kGeneric, 0, {}, destination);
     case RefreshShape::kSingle: {
       TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::DatumFromImage(keys[0], key_shape));
-      return statements->Execute(sql, Planning::kGeneric, 1, {.type = tview.key_type, .value = key},
+      return statements->Execute(sql, Planning::kWatched, 1, {.type = tview.key_type, .value = key},
                                  destination);
     }
     case RefreshShape::kArray: {
       TVIEWS_ASSIGN_OR_RETURN(const StatementParameter array,
                               KeyArray(keys, tview.key_type, key_shape));
       return statements->Execute(
-          sql, keys.size() <= kGenericArray ? Planning::kGeneric : Planning::kCustom, 0, array,
+          sql, keys.size() <= kGenericArray ? Planning::kWatched : Planning::kCustom, 0, array,
           destination);
     }
     case RefreshShape::kRange: {

@@ -10,6 +10,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <executor/instrument.h>
 #include <executor/spi.h>
 #include <nodes/params.h>
 #include <nodes/parsenodes.h>
@@ -24,6 +25,11 @@
 namespace tviews::worker {
 namespace {
 
+// An execution that reads so many pages is worth a plan of its own: planning is nothing beside it,
+// and the usual key, for which a statement is planned once, is not like this one.
+constexpr std::int64_t kManyPages = 1000;
+constexpr int kLightUntilForgotten = 100;
+
 std::uint64_t role_changes = 0;
 
 void OnRoleChange(Datum, int, uint32) { ++role_changes; }
@@ -37,11 +43,13 @@ void WatchRoles() {
   is_watching = true;
 }
 
+std::int64_t PagesRead() { return pgBufferUsage.shared_blks_hit + pgBufferUsage.shared_blks_read; }
+
 }  // namespace
 
 std::size_t MagnitudeOf(std::size_t count) {
   std::size_t magnitude = 1;
-  while (magnitude < count) magnitude *= 10;
+  while (magnitude < count) magnitude *= magnitude < 1000 ? 10 : 2;
   return magnitude;
 }
 
@@ -89,7 +97,10 @@ absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Plann
 absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
                                      std::size_t magnitude, const StatementParameter& parameter,
                                      _DestReceiver* destination) {
+  const bool is_watched = planning == Planning::kWatched;
+  if (is_watched) planning = heavy_.contains(sql) ? Planning::kCustom : Planning::kGeneric;
   TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, planning, magnitude, parameter.type));
+  const std::int64_t pages_before = PagesRead();
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     SPIExecuteOptions options;
     memset(&options, 0, sizeof(options));
@@ -99,9 +110,19 @@ absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
     const int code = SPI_execute_plan_extended(plan, &options);
     if (code < 0) elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
   }));
+  if (is_watched) NotePages(sql, PagesRead() - pages_before);
   if (has_new_) CountSize();
   has_new_ = false;
   return absl::OkStatus();
+}
+
+void StatementCache::NotePages(const std::string& sql, std::int64_t pages) {
+  if (pages >= kManyPages) {
+    heavy_[sql] = kLightUntilForgotten;
+    return;
+  }
+  const auto found = heavy_.find(sql);
+  if (found != heavy_.end() && --found->second <= 0) heavy_.erase(found);
 }
 
 absl::StatusOr<double> StatementCache::EstimateRows(const std::string& sql) {
@@ -133,6 +154,7 @@ void StatementCache::CountSize() const {
 void StatementCache::Clear() {
   for (const auto& [key, plan] : plans_) SPI_freeplan(plan);
   plans_.Clear();
+  heavy_.clear();
   pg::cache_stats::SetSize(pg::CacheKind::kPlan, 0, 0);
 }
 

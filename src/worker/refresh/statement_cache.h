@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "shared/lru_map.h"
 #include "shared/types.h"
@@ -28,6 +29,7 @@ namespace tviews::worker {
 enum class Planning : std::uint8_t {
   kGeneric,  // once; for statements whose plan does not depend on the parameter
   kCustom,   // at every execution, with the parameter known
+  kWatched,  // once, until an execution reads much: then as kCustom for a while
 };
 
 // At most one parameter.
@@ -62,13 +64,17 @@ class StatementCache {
                                      std::size_t magnitude, TypeId parameter_type);
 
   void CountSize() const;
+  void NotePages(const std::string& sql, std::int64_t pages);
 
   LruMap<std::string, _SPI_plan*> plans_;  // at most pg_tviews.prepared_stmt_cache_size
+  // Watched statements that have read much, and how many executions in a row may read little until
+  // that is forgotten.
+  absl::flat_hash_map<std::string, int> heavy_;
   std::uint64_t role_changes_seen_ = 0;
   bool has_new_ = false;  // one that has not been executed yet
 };
 
-// 1, 10, 100, ...: the smallest not below `count`.
+// 1, 10, 100, 1000, 2000, 4000, ...: the smallest not below `count`.
 std::size_t MagnitudeOf(std::size_t count);
 
 }  // namespace tviews::worker
