@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "backend/capture/moved_rows.h"
 #include "backend/capture/transaction.h"
 #include "shared/delta.h"
 #include "shared/no_destructor.h"
@@ -210,7 +211,9 @@ absl::Status CaptureTrigger::ReadVersion(const pg::CaptureConfig& config,
 absl::Status CaptureTrigger::Read(const TriggerData& trigger) {
   if (!TRIGGER_FIRED_AFTER(trigger.tg_event)) return WrongUse("It has to be an AFTER trigger.");
   const RelationId relation = RelationGetRelid(trigger.tg_relation);
-  if (TRIGGER_FIRED_BY_TRUNCATE(trigger.tg_event)) return NoteWholeRelation(relation);
+  if (TRIGGER_FIRED_BY_TRUNCATE(trigger.tg_event)) {
+    return IsTruncateNoted(relation) ? absl::OkStatus() : NoteWholeRelation(relation);
+  }
   const bool for_row = TRIGGER_FIRED_FOR_ROW(trigger.tg_event);
   if (!for_row && !HasTransitionTables(trigger)) {
     return WrongUse("FOR EACH STATEMENT it needs the transition tables, except for TRUNCATE.");

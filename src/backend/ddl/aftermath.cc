@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backend/capture/moved_rows.h"
 #include "backend/capture/transaction.h"
 #include "backend/capture/trigger_installation.h"
 #include "backend/ddl/internal_ddl.h"
@@ -97,19 +98,34 @@ bool ConcernsNobody(const AlterTableStmt* statement) {
   return kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE;
 }
 
+List* AddOid(List* relations, const RangeVar* name) {
+  const Oid relation = RangeVarGetRelid(name, NoLock, true);
+  return OidIsValid(relation) ? list_append_unique_oid(relations, relation) : relations;
+}
+
 void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
   if (ConcernsNobody(statement)) return;
   AddRelation(statement->relation, aftermath);
   for (int i = 0; i < list_length(statement->cmds); ++i) {
     const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
     switch (command->subtype) {
-      case AT_AttachPartition:
-      case AT_DetachPartition:
-      case AT_DetachPartitionFinalize:
-        AddRelation(reinterpret_cast<const PartitionCmd*>(command->def)->name, aftermath);
+      case AT_AttachPartition: {
+        const RangeVar* const name = reinterpret_cast<const PartitionCmd*>(command->def)->name;
+        AddRelation(name, aftermath);
         aftermath->changes_tree = true;
-        aftermath->rows_may_differ = true;
+        aftermath->arriving = AddOid(aftermath->arriving, name);
         break;
+      }
+      case AT_DetachPartition:
+      case AT_DetachPartitionFinalize: {
+        const auto* const partition = reinterpret_cast<const PartitionCmd*>(command->def);
+        AddRelation(partition->name, aftermath);
+        aftermath->changes_tree = true;
+        // Others see it go while the command goes on.
+        aftermath->rows_may_differ |=
+            partition->concurrent || command->subtype == AT_DetachPartitionFinalize;
+        break;
+      }
       case AT_AddColumn:
       case AT_DropColumn:
         aftermath->changes_columns = true;
@@ -119,10 +135,13 @@ void PlanAlterTable(const AlterTableStmt* statement, Aftermath* aftermath) {
         aftermath->rows_may_differ = true;  // a foreign table may stand for another one now
         break;
       case AT_AddInherit:
+        AddRelation(reinterpret_cast<const RangeVar*>(command->def), aftermath);
+        aftermath->changes_tree = true;
+        aftermath->arriving = AddOid(aftermath->arriving, statement->relation);
+        break;
       case AT_DropInherit:
         AddRelation(reinterpret_cast<const RangeVar*>(command->def), aftermath);
         aftermath->changes_tree = true;
-        aftermath->rows_may_differ = true;
         break;
       default:
         break;
@@ -599,12 +618,35 @@ absl::Status NoteSearchConfigurations() {
   return NoteReaders(users);
 }
 
+// The rows of what leaves a tree are found through it, so before it leaves.
+absl::Status NoteDeparture(const AlterTableStmt* statement, const AlterTableCmd* command) {
+  const RangeVar* name = nullptr;
+  if (command->subtype == AT_DropInherit) name = statement->relation;
+  if (command->subtype == AT_DetachPartition) {
+    const auto* const partition = reinterpret_cast<const PartitionCmd*>(command->def);
+    if (!partition->concurrent) name = partition->name;
+  }
+  if (name == nullptr) return absl::OkStatus();
+  Oid relation = InvalidOid;
+  bool is_owner = false;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    relation = RangeVarGetRelid(name, NoLock, true);
+    is_owner = OidIsValid(relation) && pg::compat::OwnsRelation(relation, GetUserId());
+  }));
+  return is_owner ? NoteRowsOf(relation, false) : absl::OkStatus();
+}
+
 absl::Status PrepareForCommand(const Node* statement) {
+  if (IsA(statement, DropStmt)) return PrepareDrop(reinterpret_cast<const DropStmt*>(statement));
+  if (IsA(statement, TruncateStmt)) {
+    return PrepareTruncate(reinterpret_cast<const TruncateStmt*>(statement));
+  }
   if (!IsA(statement, AlterTableStmt)) return absl::OkStatus();
   const auto* alter = reinterpret_cast<const AlterTableStmt*>(statement);
   for (int i = 0; i < list_length(alter->cmds); ++i) {
     const auto* const command = static_cast<AlterTableCmd*>(list_nth(alter->cmds, i));
     TVIEWS_RETURN_IF_ERROR(NoteConcurrentDetach(alter, command));
+    TVIEWS_RETURN_IF_ERROR(NoteDeparture(alter, command));
     const bool attaches = command->subtype == AT_AttachPartition;
     if (!attaches && command->subtype != AT_AddInherit) continue;
     Oid altered = InvalidOid;
@@ -649,6 +691,9 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
   for (int i = 0; i < list_length(aftermath.relations); ++i) {
     TVIEWS_RETURN_IF_ERROR(
         Follow(list_nth_oid(aftermath.relations, i), aftermath.changes_tree, differences));
+  }
+  for (int i = 0; i < list_length(aftermath.arriving); ++i) {
+    TVIEWS_RETURN_IF_ERROR(NoteRowsOf(list_nth_oid(aftermath.arriving, i), true));
   }
   return absl::OkStatus();
 }

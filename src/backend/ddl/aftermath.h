@@ -36,6 +36,7 @@ struct Retyping;
 struct Aftermath {
   List* relations;           // the relations concerned, as OIDs
   Retyping* retyping;        // columns whose types it changes; or null
+  List* arriving;            // relations whose rows come to others with it
   List* unseen_changes;      // relations whose rows it changes without firing a trigger
   List* functions;           // that it may replace or alter, as OIDs
   List* types;               // whose values, attributes or columns it changes, as OIDs

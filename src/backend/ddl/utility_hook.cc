@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "absl/strings/numbers.h"
+#include "backend/capture/moved_rows.h"
 #include "backend/capture/transaction.h"
 #include "backend/ddl/aftermath.h"
 #include "backend/ddl/audit_log.h"
@@ -158,6 +159,7 @@ absl::Status AfterCommand(const Node* statement, const Aftermath& aftermath) {
     TVIEWS_RETURN_IF_ERROR(pg::InvalidateInstallation());
   }
   TVIEWS_RETURN_IF_ERROR(FinishDrops(statement));
+  ForgetNoted();
   TVIEWS_RETURN_IF_ERROR(WakeForAdoption(statement));
   if (InternalDdlScope::IsOpen()) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/capture/moved_rows.h"
 #include "backend/capture/transaction.h"
 #include "backend/capture/trigger_installation.h"
 #include "backend/ddl/audit_log.h"
@@ -193,7 +194,9 @@ absl::Status NoteDrop(RelationId relation) {
   // Its rows vanish from its ancestors without a trigger.
   TVIEWS_ASSIGN_OR_RETURN(const bool has_ancestor,
                           pg::CallFor([&] { return has_superclass(relation); }));
-  return has_ancestor ? NoteWholeRelation(relation) : absl::OkStatus();
+  if (!has_ancestor || IsDropNoted(relation)) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_empty, IsKnownToBeEmpty(relation));
+  return is_empty ? absl::OkStatus() : NoteWholeRelation(relation);
 }
 
 absl::Status NoteColumnDrop(RelationId relation) {
