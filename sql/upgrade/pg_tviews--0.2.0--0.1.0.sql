@@ -52,6 +52,7 @@ DROP FUNCTION @extschema@.pg_tviews_check_quarantine();
 DROP FUNCTION @extschema@.pg_tviews_check_metadata();
 DROP FUNCTION @extschema@.pg_tviews_check_triggers();
 DROP VIEW @extschema@.pg_tviews_capture_trigger_state;
+DROP FUNCTION @extschema@.pg_tviews_explain_ddl(text);
 DROP FUNCTION @extschema@.pg_tviews_server_state();
 DROP FUNCTION @extschema@.pg_tviews_check_audit();
 DROP VIEW @extschema@.pg_tviews_audit_status;

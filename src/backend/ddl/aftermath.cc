@@ -457,7 +457,8 @@ absl::Status Follow(RelationId relation, bool changes_tree, Differences differen
   if (is_tview) TVIEWS_RETURN_IF_ERROR(WriteLabel(relation));
   if (readers.empty()) return absl::OkStatus();
   if (differences.in_whole_rows && !differences.in_rows) {
-    TVIEWS_ASSIGN_OR_RETURN(differences.in_rows, IsReadAsWholeRow(relation));
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> whole, ReadersOfWholeRows(relation));
+    return NoteReaders(whole);
   }
   if (!differences.in_rows) return absl::OkStatus();
   // Also those of its inheritors only, whose rows have changed with it.
@@ -562,7 +563,7 @@ absl::Status LockMeanings(const Aftermath& aftermath) {
 
 }  // namespace
 
-absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
+absl::StatusOr<Aftermath> ForeseeAftermath(const Node* statement) {
   Aftermath aftermath{};
   aftermath.generation = pg::CatalogGeneration();
   RelationId replaced = 0;
@@ -574,6 +575,11 @@ absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
     aftermath.rows_may_differ = replaced != 0;
     Plan(statement, &aftermath);
   }));
+  return aftermath;
+}
+
+absl::StatusOr<Aftermath> PlanAftermath(const Node* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const Aftermath aftermath, ForeseeAftermath(statement));
   TVIEWS_RETURN_IF_ERROR(LockMeanings(aftermath));
   return aftermath;
 }

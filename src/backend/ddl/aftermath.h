@@ -56,6 +56,9 @@ struct Aftermath {
 // true then.
 absl::StatusOr<Aftermath> PlanAftermath(const Node* statement);
 
+// The same for a statement that is not going to run: nothing is locked.
+absl::StatusOr<Aftermath> ForeseeAftermath(const Node* statement);
+
 // What has to be out of the way of the command itself.
 absl::Status PrepareForCommand(const Node* statement);
 

@@ -44,6 +44,17 @@ const char* NameOf(Effect effect) {
   return "";
 }
 
+// Reports positions in our text as positions in an inner query.
+void MovePosition(void* text) {
+  const int position = geterrposition();
+  if (position <= 0) return;
+  errposition(0);
+  internalerrposition(position);
+  internalerrquery(static_cast<const char*>(text));
+}
+
+constexpr char kWholeRows[] = "it reads whole rows, whose columns change";
+
 class Explanation {
  public:
   // The gravest stays, of equals the first.
@@ -94,11 +105,8 @@ absl::Status ExplainRelations(const Aftermath& aftermath, Explanation* explanati
                      aftermath.rows_may_differ ? "what it reads means something else afterwards"
                                                : "its lineage is derived again");
     if (!aftermath.changes_columns) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_whole, IsReadAsWholeRow(relation));
-    if (is_whole) {
-      TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
-      explanation->Add(readers, Effect::kCompared, "whole rows are read, whose columns change");
-    }
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOfWholeRows(relation));
+    explanation->Add(readers, Effect::kCompared, kWholeRows);
   }
   return absl::OkStatus();
 }
@@ -152,15 +160,18 @@ absl::Status ExplainColumns(const AlterTableStmt* statement, Explanation* explan
     TVIEWS_ASSIGN_OR_RETURN(const RetypingKind kind, ForeseeRetyping(relation, command));
     switch (kind) {
       case RetypingKind::kNoop:
-        break;
       case RetypingKind::kSameValues:
         explanation->Add(users, Effect::kFollowed,
                          absl::StrCat("column \"", command->name, "\" has the same values"));
         break;
-      case RetypingKind::kOtherValues:
+      case RetypingKind::kOtherValues: {
         explanation->Add(users, Effect::kCompared,
                          absl::StrCat("values of column \"", command->name, "\" may differ"));
+        TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers,
+                                ReadersOfWholeRows(relation));
+        explanation->Add(readers, Effect::kCompared, kWholeRows);
         break;
+      }
     }
   }
   return absl::OkStatus();
@@ -195,9 +206,8 @@ absl::Status ExplainDrop(const DropStmt* drop, Explanation* explanation) {
 absl::Status ExplainTruncate(const TruncateStmt* truncate, Explanation* explanation) {
   for (int i = 0; i < list_length(truncate->relations); ++i) {
     const auto* const name = static_cast<RangeVar*>(list_nth(truncate->relations, i));
-    TVIEWS_ASSIGN_OR_RETURN(const Oid relation, pg::CallFor([name] {
-                              return RangeVarGetRelid(name, NoLock, true);
-                            }));
+    TVIEWS_ASSIGN_OR_RETURN(const Oid relation,
+                            pg::CallFor([name] { return RangeVarGetRelid(name, NoLock, true); }));
     if (relation == InvalidOid) continue;
     TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
     explanation->Add(readers, Effect::kCompared, "all rows of what it reads go");
@@ -205,7 +215,26 @@ absl::Status ExplainTruncate(const TruncateStmt* truncate, Explanation* explanat
   return absl::OkStatus();
 }
 
-absl::Status ExplainStatement(const Node* statement, Explanation* explanation) {
+// As the hook takes them out of the statement.
+absl::Status RemoveNoopsOf(AlterTableStmt* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const Oid relation, pg::CallFor([statement] {
+                            return RangeVarGetRelid(statement->relation, NoLock, true);
+                          }));
+  for (int i = list_length(statement->cmds) - 1; relation != InvalidOid && i >= 0; --i) {
+    const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
+    if (command->subtype != AT_AlterColumnType) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const RetypingKind kind, ForeseeRetyping(relation, command));
+    if (kind != RetypingKind::kNoop) continue;
+    TVIEWS_RETURN_IF_ERROR(
+        pg::Call([&] { statement->cmds = list_delete_nth_cell(statement->cmds, i); }));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ExplainStatement(Node* statement, Explanation* explanation) {
+  if (IsA(statement, AlterTableStmt)) {
+    TVIEWS_RETURN_IF_ERROR(RemoveNoopsOf(reinterpret_cast<AlterTableStmt*>(statement)));
+  }
   TVIEWS_ASSIGN_OR_RETURN(const Aftermath aftermath, ForeseeAftermath(statement));
   TVIEWS_RETURN_IF_ERROR(ExplainRelations(aftermath, explanation));
   TVIEWS_RETURN_IF_ERROR(ExplainMeaning(aftermath, explanation));
@@ -231,9 +260,15 @@ absl::Status ExplainStatement(const Node* statement, Explanation* explanation) {
 }  // namespace
 
 absl::StatusOr<std::vector<DdlEffect>> ExplainDdl(const std::string& sql) {
-  TVIEWS_ASSIGN_OR_RETURN(const List* const statements, pg::CallFor([&] {
-                            return raw_parser(pstrdup(sql.c_str()), RAW_PARSE_DEFAULT);
-                          }));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const List* const statements, pg::CallFor([&]() -> const List* {
+        char* const text = pstrdup(sql.c_str());
+        ErrorContextCallback position = {error_context_stack, MovePosition, text};
+        error_context_stack = &position;
+        List* const parsed = raw_parser(text, RAW_PARSE_DEFAULT);
+        error_context_stack = position.previous;
+        return parsed;
+      }));
   Explanation explanation;
   for (int i = 0; i < list_length(statements); ++i) {
     const auto* const raw = static_cast<RawStmt*>(list_nth(statements, i));

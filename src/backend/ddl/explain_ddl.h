@@ -4,11 +4,11 @@
 // Sharing: private to one process
 // Errors:  returns Status
 //
-// The text is parsed, names are looked up as the caller, and the questions that the hooks ask before
-// and after a command are asked here. Nothing is executed and nothing is locked, not in a
+// The text is parsed, names are looked up as the caller, and the questions that the hooks ask
+// before and after a command are asked here. Nothing is executed and nothing is locked, not in a
 // subtransaction either: a command that is rolled back has waited for its locks, kept readers out,
-// rewritten tables and fired event triggers. So the answer is what can be known beforehand: where it
-// depends on what the server finds while it runs, the dearer effect is named.
+// rewritten tables and fired event triggers. So the answer is what can be known beforehand: where
+// it depends on what the server finds while it runs, the dearer effect is named.
 
 #ifndef PG_TVIEWS_BACKEND_DDL_EXPLAIN_DDL_H_
 #define PG_TVIEWS_BACKEND_DDL_EXPLAIN_DDL_H_

@@ -33,8 +33,11 @@
 #include <catalog/pg_class.h>
 #include <catalog/pg_type.h>
 #include <miscadmin.h>
+#include <nodes/makefuncs.h>
 #include <nodes/parsenodes.h>
 #include <nodes/plannodes.h>
+#include <optimizer/optimizer.h>
+#include <parser/parse_coerce.h>
 #include <parser/parse_type.h>
 #include <storage/lmgr.h>
 #include <utils/builtins.h>
@@ -94,6 +97,37 @@ bool NamesPresentType(Oid relation, const AlterTableCmd* command) {
           GetColumnDefCollation(nullptr, const_cast<ColumnDef*>(definition), wanted);
   ReleaseSysCache(row);
   return is_same;
+}
+
+bool IsText(Oid type) { return type == TEXTOID || type == VARCHAROID; }
+
+// As the server decides whether to rewrite the table.
+bool KeepsValues(Oid relation, const AlterTableCmd* command) {
+  const auto* const definition = reinterpret_cast<const ColumnDef*>(command->def);
+  if (definition->raw_default != nullptr) return false;
+  if (get_rel_relkind(relation) == RELKIND_FOREIGN_TABLE) return false;
+  std::int32_t modifier = -1;
+  HeapTuple const type = LookupTypeName(nullptr, definition->typeName, &modifier, true);
+  if (!HeapTupleIsValid(type)) return false;
+  const Oid wanted = reinterpret_cast<Form_pg_type>(GETSTRUCT(type))->oid;
+  ReleaseSysCache(type);
+  const AttrNumber number = get_attnum(relation, command->name);
+  if (number <= 0) return false;
+  Oid present = InvalidOid;
+  std::int32_t present_modifier = -1;
+  Oid collation = InvalidOid;
+  get_atttypetypmodcoll(relation, number, &present, &present_modifier, &collation);
+  if (wanted != present && !(IsText(wanted) && IsText(present))) return false;
+  auto* const column =
+      reinterpret_cast<Node*>(makeVar(1, number, present, present_modifier, collation, 0));
+  Node* cast = coerce_to_target_type(nullptr, column, present, wanted, modifier,
+                                     COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
+  if (cast == nullptr) return false;
+  cast = reinterpret_cast<Node*>(expression_planner(reinterpret_cast<Expr*>(cast)));
+  while (IsA(cast, RelabelType)) {
+    cast = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(cast)->arg);
+  }
+  return IsA(cast, Var);
 }
 
 bool IsUntypedTable(Oid relation) {
@@ -306,8 +340,6 @@ Oid FileNodeOf(Oid relation) {
   return node;
 }
 
-bool IsText(Oid type) { return type == TEXTOID || type == VARCHAROID; }
-
 // What has become of the columns of tables and views.
 struct Changes {
   Columns retyped;    // of another type, length or collation
@@ -484,6 +516,13 @@ absl::Status RemoveNoops(PlannedStmt* planned) {
         pg::Call([&] { statement->cmds = list_delete_nth_cell(statement->cmds, i); }));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<RetypingKind> ForeseeRetyping(RelationId relation, const AlterTableCmd* command) {
+  return pg::CallFor([=] {
+    if (NamesPresentType(relation, command)) return RetypingKind::kNoop;
+    return KeepsValues(relation, command) ? RetypingKind::kSameValues : RetypingKind::kOtherValues;
+  });
 }
 
 absl::StatusOr<Retyping*> MakeRoomForRetyping(const Node* node) {

@@ -159,9 +159,7 @@ absl::Status FinishDrop(const Note& note, const Node* statement, std::set<Relati
 absl::Status FinishColumnDrop(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(relation));
   if (!exists) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_read_whole, IsReadAsWholeRow(relation));
-  if (!is_read_whole) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOfWholeRows(relation));
   for (const RelationId reader : readers) {
     TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
     TVIEWS_RETURN_IF_ERROR(NoteTview(reader));

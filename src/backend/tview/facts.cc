@@ -140,15 +140,16 @@ absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation) {
   return RelationIds(found);
 }
 
-absl::StatusOr<bool> IsReadAsWholeRow(RelationId relation) {
+absl::StatusOr<std::vector<RelationId>> ReadersOfWholeRows(RelationId relation) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest(std::string(kFamily) + " SELECT FROM " + table +
-                               " JOIN family ON source = relation WHERE 0 = ANY (relevant) LIMIT 1",
+      pg::ExecuteSqlLatest(std::string(kFamily) + " SELECT DISTINCT tview::oid FROM " + table +
+                               " JOIN family ON source = relation WHERE 0 = ANY (relevant)"
+                               " ORDER BY 1",
                            {std::to_string(relation)}));
-  return !found.rows.empty();
+  return RelationIds(found);
 }
 
 }  // namespace tviews::backend

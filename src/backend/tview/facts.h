@@ -54,9 +54,9 @@ absl::StatusOr<std::vector<RelationId>> NestedViews(RelationId tview);
 // The TVIEWs that read `relation`, an ancestor or an inheritor of it, directly or through views.
 absl::StatusOr<std::vector<RelationId>> ReadersOf(RelationId relation);
 
-// True if a TVIEW reads whole rows of `relation`, an ancestor or an inheritor of it: then a change
-// of the columns changes its documents.
-absl::StatusOr<bool> IsReadAsWholeRow(RelationId relation);
+// The TVIEWs that read whole rows of `relation`, an ancestor or an inheritor of it: a change of the
+// columns changes their documents.
+absl::StatusOr<std::vector<RelationId>> ReadersOfWholeRows(RelationId relation);
 
 }  // namespace tviews::backend
 

@@ -200,6 +200,20 @@ absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
   return RelationIds(found);
 }
 
+absl::StatusOr<std::vector<RelationId>> DirectUsersOf(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const Tables tables, FindTables());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("WITH used (class, object) AS (SELECT classid, objid FROM pg_depend"
+                           " WHERE refclassid = 'pg_class'::regclass AND refobjid = $1::oid)"
+                           " SELECT m.tview::oid FROM " +
+                               tables.meta + " m" + kByRule +
+                               " AND $1::oid NOT IN (m.tview, m.backing_view) ORDER BY 1",
+                           {std::to_string(relation)}));
+  return RelationIds(found);
+}
+
 absl::StatusOr<bool> RunsCodeOfUsers(RelationId view) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(

@@ -53,6 +53,9 @@ absl::StatusOr<std::vector<RelationId>> TviewsWithLookup(const std::string& name
 absl::StatusOr<std::vector<RelationId>> UsersOfColumn(RelationId relation,
                                                       const std::string& column);
 
+// The TVIEWs for which the server refuses to drop `relation`.
+absl::StatusOr<std::vector<RelationId>> DirectUsersOf(RelationId relation);
+
 // What a view reads, directly or through other views; nothing for other relations.
 absl::StatusOr<std::vector<RelationId>> ReadThrough(RelationId view);
 
