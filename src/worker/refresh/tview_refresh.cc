@@ -3,11 +3,13 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/status_macros.h"
 #include "worker/batch/batch_watch.h"
 #include "worker/batch/quarantine.h"
+#include "worker/core/halving.h"
 #include "worker/refresh/key_values.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -30,13 +32,42 @@ void AddCounts(const WriteCounts& from, WriteCounts* to) {
   to->unchanged += from.unchanged;
 }
 
-AffectedKeys KeysOf(const std::vector<std::string>& keys) {
+AffectedKeys KeysOf(absl::Span<const std::string> keys) {
   AffectedKeys affected;
   affected.keys.insert(keys.begin(), keys.end());
   return affected;
 }
 
 }  // namespace
+
+// The keys of a set that has failed, tried in parts.
+class TviewRefresh::Trial : public KeyTrial {
+ public:
+  Trial(TviewRefresh* refresh, DeltaSet* changes) : refresh_(*refresh), changes_(changes) {}
+
+  absl::Status Try(absl::Span<const std::string> keys) override {
+    TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
+                            refresh_.Try(KeysOf(keys), WriteMode::kInPlace, changes_));
+    AddCounts(counts, &total_);
+    return absl::OkStatus();
+  }
+  bool EndsSearch(const absl::Status& error) const override {
+    return refresh_.IsReasonToRepeat(error);
+  }
+  absl::Status Condemn(const std::string& key, const absl::Status& error) override {
+    if (!pg::HasSqlState(error, "23505")) return refresh_.Quarantine(key, error);
+    refresh_.conflicting_.emplace_back(key, error);
+    return absl::OkStatus();
+  }
+  bool IsGivenUp() const override { return !refresh_.failure_.ok(); }
+
+  const WriteCounts& total() const { return total_; }
+
+ private:
+  TviewRefresh& refresh_;
+  DeltaSet* changes_;
+  WriteCounts total_{};
+};
 
 bool TviewRefresh::IsReasonToRepeat(const absl::Status& error) const {
   return !error.ok() && !IsAgainstTheData(BatchWatch::EndingOf(error), trust_);
@@ -136,11 +167,13 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyKeys(const AffectedKeys& affected
   TVIEWS_ASSIGN_OR_RETURN(const bool is_broken, ConcernsDefinition(counts.status()));
   if (is_broken) return Fail(counts.status());
   const std::vector<std::string> keys(affected.keys.begin(), affected.keys.end());
-  counts = ApplyHalves(keys, counts.status(), changes);
-  if (!counts.ok() || conflicting_.empty() || !failure_.ok()) return counts;
+  Trial trial(this, changes);
+  TVIEWS_RETURN_IF_ERROR(Halve(keys, counts.status(), &trial));
+  WriteCounts total = trial.total();
+  if (conflicting_.empty() || !failure_.ok()) return total;
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts rest, ApplyConflicting(changes));
-  AddCounts(rest, &*counts);
-  return counts;
+  AddCounts(rest, &total);
+  return total;
 }
 
 // The TVIEW fails as a whole, unless the batch is to be repeated.
@@ -267,32 +300,6 @@ absl::Status TviewRefresh::Quarantine(const std::string& key, const absl::Status
   }
   failure_ = error;
   return QuarantineWhole(tview_, error);
-}
-
-// `keys` have failed together with `error`.
-absl::StatusOr<WriteCounts> TviewRefresh::ApplyHalves(const std::vector<std::string>& keys,
-                                                      const absl::Status& error,
-                                                      DeltaSet* changes) {
-  if (!failure_.ok()) return WriteCounts{};
-  if (keys.size() == 1) {
-    if (pg::HasSqlState(error, "23505")) {
-      conflicting_.emplace_back(keys[0], error);
-    } else {
-      TVIEWS_RETURN_IF_ERROR(Quarantine(keys[0], error));
-    }
-    return WriteCounts{};
-  }
-  WriteCounts total{};
-  const auto middle = keys.begin() + static_cast<std::ptrdiff_t>(keys.size() / 2);
-  for (const auto& half : {std::vector<std::string>(keys.begin(), middle),
-                           std::vector<std::string>(middle, keys.end())}) {
-    absl::StatusOr<WriteCounts> counts = Try(KeysOf(half), WriteMode::kInPlace, changes);
-    if (!counts.ok() && IsReasonToRepeat(counts.status())) return counts;
-    if (!counts.ok()) counts = ApplyHalves(half, counts.status(), changes);
-    if (!counts.ok()) return counts;
-    AddCounts(*counts, &total);
-  }
-  return total;
 }
 
 }  // namespace tviews::worker

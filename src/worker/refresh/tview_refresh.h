@@ -6,8 +6,8 @@
 //
 // A batch first runs in one piece. If anything in it raises, it is begun again "carefully": each
 // TVIEW in a subtransaction of its own, so that one that fails can be undone alone. The failing
-// keys are found by halving, those of a comparison of the whole by going on without them (ATTACKS
-// A20).
+// keys are found by halving (halving.h), those of a comparison of the whole by going on without
+// them (ATTACKS A20).
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
 #define PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
@@ -59,6 +59,8 @@ class TviewRefresh {
   const absl::Status& told() const { return failure_.ok() ? told_ : failure_; }
 
  private:
+  class Trial;
+
   // True if the whole batch is to be repeated for this error.
   bool IsReasonToRepeat(const absl::Status& error) const;
   // True if no key can be computed.
@@ -76,8 +78,6 @@ class TviewRefresh {
   absl::Status CheckNullKey();
   absl::StatusOr<WriteCounts> ApplyConflicting(DeltaSet* changes);
   absl::Status Quarantine(const std::string& key, const absl::Status& error);
-  absl::StatusOr<WriteCounts> ApplyHalves(const std::vector<std::string>& keys,
-                                          const absl::Status& error, DeltaSet* changes);
 
   const TviewDefinition& tview_;
   const ReaderColumns& readers_;
