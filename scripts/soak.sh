@@ -27,7 +27,7 @@ declare -A MACHINES=(
   [read_your_writes]=""
   [lineage_lookups]="QUERIES=$((MINUTES * 150))"
   [sqlsmith]="SECONDS=$LIMIT"
-  [fuzz.sh]="FUZZ_SECONDS=$((LIMIT / 6))"
+  [fuzz.sh]="FUZZ_SECONDS=$LIMIT"
 )
 ORDER=(feature_fuzz ddl_fuzz sqllogic query_fuzz simulation chaos elle random_dml snapshot read_your_writes lineage_lookups sqlsmith fuzz.sh)
 WANTED=("$@")

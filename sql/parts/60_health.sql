@@ -142,7 +142,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'metadata', 'warning',
            format('TVIEW %s was dropped by CASCADE (%s by %s, %s). SELECT pg_tviews_restore_dropped(%L) brings it back.',
-                  entry.entity, entry.details ->> 'command', entry.performed_by, entry.performed_at::timestamptz(0), quote_ident(entry.entity))
+                  entry.entity, entry.details ->> 'command', entry.performed_by, entry.performed_at::timestamptz(0),
+                  coalesce(quote_ident(entry.details -> 'restore' ->> 'schema') || '.', '') || quote_ident(entry.entity))
     FROM tviews_internal.pg_tview_audit_log AS entry
     WHERE entry.operation = 'DROP' AND entry.details ->> 'cascade' = 'true' AND entry.performed_at > now() - interval '1 day'
       AND NOT EXISTS (SELECT FROM tviews_internal.pg_tview_audit_log AS later

@@ -107,15 +107,14 @@ absl::StatusOr<bool> IsMeant(const Note& note, const Node* statement) {
 }
 
 // Tools drop with CASCADE; the server's NOTICE is the last of many that nobody reads.
-absl::Status ReportCascade(const std::string& entity) {
+// `name` is what brings it back: qualified, as others of its entity may be elsewhere.
+absl::Status ReportCascade(const std::string& entity, const std::string& name) {
   if (pg::settings::drop_cascade == pg::settings::kError) {
     return pg::MakeError(absl::StatusCode::kFailedPrecondition,
                          {.message = "the command would drop TVIEW \"" + entity + "\" by CASCADE",
                           .hint = "Drop the TVIEW first, or SET pg_tviews.drop_cascade = warn.",
                           .sqlstate = "2BP01"});
   }
-  TVIEWS_ASSIGN_OR_RETURN(const char* const name,
-                          pg::CallFor([&] { return quote_identifier(entity.c_str()); }));
   const std::string restore = "SELECT pg_tviews_restore_dropped(" + QuoteLiteral(name) + ")";
   return pg::Call([&] {
     ereport(WARNING, (errmsg("TVIEW \"%s\" was dropped by CASCADE", entity.c_str()),
@@ -128,13 +127,15 @@ absl::Status ReportCascade(const std::string& entity) {
 // REQUIRES: its metadata is still there.
 absl::Status RecordDrop(const Note& note, const char* command, bool is_cascade) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string remains, TakeRemains(note.tview));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult known,
-      pg::ExecuteSqlLatest("SELECT entity, definition FROM " + meta + " WHERE tview = $1::oid",
-                           {std::to_string(note.tview)}));
+      pg::ExecuteSqlLatest("SELECT entity, definition, coalesce(quote_ident(nullif($2, '')::jsonb"
+                           " ->> 'schema') || '.', '') || quote_ident(entity) FROM " +
+                               meta + " WHERE tview = $1::oid",
+                           {std::to_string(note.tview), remains}));
   if (known.rows.empty()) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string remains, TakeRemains(note.tview));
-  if (is_cascade) TVIEWS_RETURN_IF_ERROR(ReportCascade(*known.rows[0][0]));
+  if (is_cascade) TVIEWS_RETURN_IF_ERROR(ReportCascade(*known.rows[0][0], *known.rows[0][2]));
   return RecordAction("DROP", *known.rows[0][0],
                       {{"definition", known.rows[0][1].value_or("")},
                        {"command", command},
