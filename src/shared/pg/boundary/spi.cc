@@ -73,12 +73,16 @@ absl::StatusOr<SqlResult> TakeRows() {
 
 absl::Status WithSpi(absl::FunctionRef<absl::Status()> body) {
   int code = 0;
+  MemoryContext const outer = CurrentMemoryContext;
   TVIEWS_RETURN_IF_ERROR(Call([&] { code = SPI_connect(); }));
   if (code != SPI_OK_CONNECT) return SpiError(code);
   const MemoryContextData* const memory = CurrentMemoryContext;
-  const absl::Status status = body();
+  absl::Status status = body();
   CheckContextIs(memory);
-  TVIEWS_RETURN_IF_ERROR(status);
+  if (!status.ok()) {
+    MemoryContextSwitchTo(outer);  // the rollback ends the connection, and its context
+    return status;
+  }
   TVIEWS_RETURN_IF_ERROR(Call([&] { code = SPI_finish(); }));
   return code == SPI_OK_FINISH ? absl::OkStatus() : SpiError(code);
 }
