@@ -1,8 +1,9 @@
 #!/bin/bash
 # Usage: [FUZZ_SECONDS=60] [FUZZ_SEED=N] scripts/fuzz.sh [TARGET]...      (clang++ with its runtime, libclang-rt-dev)
 # Runs our parsers over bytes that libFuzzer makes up, with AddressSanitizer and UBSan: labels, options, change records,
-# source keys, messages, settings (test/fuzz/targets.h). FUZZ_SECONDS for each, 60 if nothing is said, all of them side
-# by side. What breaks a target is left in build/check-fuzz/found/; `fuzz_targets FILE` with TVIEWS_FUZZ_TARGET repeats it.
+# source keys, messages, settings, and what writes names and values (test/fuzz/targets.h). FUZZ_SECONDS for each, 60 if
+# nothing is said, all of them side by side. What breaks a target is left in build/check-fuzz/found/; `fuzz_targets FILE`
+# with TVIEWS_FUZZ_TARGET repeats it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 build=$ROOT/build/check-fuzz

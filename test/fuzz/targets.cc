@@ -1,14 +1,19 @@
 #include "targets.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "shared/change_record.h"
+#include "shared/dependency_graph.h"
 #include "shared/evaluation.h"
+#include "shared/graph_text.h"
 #include "shared/point_setting.h"
 #include "shared/source_key.h"
+#include "shared/sql_text.h"
 #include "shared/tview_label.h"
 
 namespace tviews {
@@ -175,12 +180,80 @@ std::vector<std::string> PointSettingSeeds() {
   return {"after_take:17", "mid_refresh:1,after_take:22012", "after_take:1:2,after_take:3", ","};
 }
 
+// --- Names and values in SQL.
+
+// What PostgreSQL reads of a quoted text, whatever standard_conforming_strings says; nullopt if the
+// quote ends before the text does.
+std::optional<std::string> Unquoted(std::string_view text, char quote) {
+  const bool has_escapes = text.substr(0, 1) == "E";
+  if (has_escapes) text.remove_prefix(1);
+  if (text.size() < 2 || text.front() != quote || text.back() != quote) return std::nullopt;
+  text = text.substr(1, text.size() - 2);
+  std::string read;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_backslash = quote == '\'' && text[i] == '\\';
+    if (is_backslash && !has_escapes) return std::nullopt;  // is read in two ways
+    if (text[i] == quote || is_backslash) {
+      ++i;
+      if (i == text.size() || text[i] != text[i - 1]) return std::nullopt;
+    }
+    read += text[i];
+  }
+  return read;
+}
+
+void RunSqlText(std::string_view bytes) {
+  Require(Unquoted(QuoteIdentifier(bytes), '"') == bytes, "a name is read as it was written");
+  Require(Unquoted(QuoteLiteral(bytes), '\'') == bytes, "a value is read as it was written");
+}
+
+std::vector<std::string> SqlTextSeeds() { return {"plain", "a\"b", "it's", "\\'; DROP", ""}; }
+
+// --- Names in drawings.
+
+void RunGraphText(std::string_view bytes) {
+  TviewDefinition tview;
+  tview.relation = 10;
+  tview.entity = std::string(bytes);
+  SourceLineage& source = tview.sources.emplace_back();
+  source.source = 1;
+  source.paths.emplace_back().strategy = Strategy::kDirect;
+  std::vector<TviewDefinition> tviews;
+  tviews.push_back(std::move(tview));
+  const auto graph = DependencyGraph::Build(std::move(tviews));
+  Require(graph.ok(), "one TVIEW is no cycle");
+  const RelationNames names = {{1, std::string(bytes) + "s"}, {10, std::string(bytes) + "t"}};
+  const std::string mermaid = DrawGraph(*graph, names, GraphFormat::kMermaid);
+  Require(std::count(mermaid.begin(), mermaid.end(), '\n') == 4, "a node is one line");
+  Require(std::count(mermaid.begin(), mermaid.end(), '"') == 4, "a name ends where it ends");
+  const std::string json = DrawGraph(*graph, names, GraphFormat::kJson);
+  Require(std::none_of(json.begin(), json.end(),
+                       [](char c) { return static_cast<unsigned char>(c) < 0x20; }),
+          "JSON has no control characters");
+  const std::string dot = DrawGraph(*graph, names, GraphFormat::kDot);
+  int quotes = 0;
+  for (std::size_t i = 0; i < dot.size(); ++i) {
+    if (dot[i] == '\\') {
+      ++i;
+    } else if (dot[i] == '"') {
+      ++quotes;
+    }
+  }
+  Require(quotes == 6, "a label ends where it ends");
+}
+
+std::vector<std::string> GraphTextSeeds() {
+  return {"tb_post", "\"q\\", "a\nb", "]; x --> y", "#"};
+}
+
 constexpr FuzzTarget kTargets[] = {{"label", RunLabel, LabelSeeds},
                                    {"options", RunOptions, OptionsSeeds},
                                    {"record", RunRecord, RecordSeeds},
                                    {"source_key", RunSourceKey, SourceKeySeeds},
                                    {"evaluation", RunEvaluation, EvaluationSeeds},
-                                   {"point_setting", RunPointSetting, PointSettingSeeds}};
+                                   {"point_setting", RunPointSetting, PointSettingSeeds},
+                                   {"sql_text", RunSqlText, SqlTextSeeds},
+                                   {"graph_text", RunGraphText, GraphTextSeeds}};
 
 }  // namespace
 

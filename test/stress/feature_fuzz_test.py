@@ -215,17 +215,20 @@ class Group:
         if not some or counts["changes"] % 4 != 1:
             return
         chosen = self.rng.choice(some)
-        rows = run(self.creator, "SELECT * FROM pg_tviews_verify(%s)", (chosen.entity,))
+        try:
+            rows = run(self.creator, "SELECT * FROM pg_tviews_verify(%s)", (chosen.entity,))
+        except psycopg2.Error as error:
+            rows = error
         counts["verified"] += 1
         if rows:
             report(f"pg_tviews_verify says of what is equal: {rows}\n{chosen.definition.query}")
 
     def fail(self, made, what):
-        text = f"{made.entity} {what}, after {self.history[-1]}\n{made.definition.row}\n"
+        text = f"{made.entity} {what}, after {self.history[-1] if self.history else 'its creation'}\n{made.definition.row}\n"
         lineage = run(self.creator, "SELECT source::text, strategy, path FROM pg_tviews_explain_lineage(%s)", (made.entity,))
         text += "\n".join(map(str, lineage)) + "\n"
         small = None
-        if len(failures) < SHRUNK and what == "is not its query":
+        if len(failures) < SHRUNK and self.history and what == "is not its query":
             connection = self.server.connect("features", name="shrinker")
             setup = self.creator_settings.split("; ") + self.schema.statements + made.definition.setup
             small = Shrinker(connection).shrink(Case(setup, made.definition.query, self.history))

@@ -179,6 +179,10 @@ SETTINGS = {
     "an array": "ARRAY[{x}.at]::text", "a row": "ROW({x}.at, {x}.ratio)::text",
 }
 
+# Of the first columns: what statements of ours could take for their own.
+NAMES = {"plain": [], "t and v": ["t", "v", "r", "s"], "quoted": ['"Mixed Case"', '"a""b"', '"select"', '"\u00e9"'],
+         "of ours": ["stored", "expected", "difference", "pg_tviews_delta", "keys"]}
+
 OBJECTS = "".join([
     "CREATE FUNCTION in_sql(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT 'x' || length($1) $$;",
     "CREATE FUNCTION in_sql_parsed(a text, d date) RETURNS text LANGUAGE sql IMMUTABLE RETURN a || extract(day FROM d);",

@@ -6,7 +6,7 @@ it in nothing else.
 """
 import random
 
-from feature_parts import AGGREGATES, BELOW, COLUMNS, FILTERS, FUNCTIONS, JOINS, LATERALS, LINKS, NESTINGS, RELATIONS, SETTINGS, \
+from feature_parts import AGGREGATES, BELOW, COLUMNS, FILTERS, FUNCTIONS, JOINS, LATERALS, LINKS, NAMES, NESTINGS, RELATIONS, SETTINGS, \
     SUBLINK_VALUES, SUBLINKS, THIRD, WHOLE_ROWS, WINDOWS, nested
 from lineage_kinds import INT, KINDS
 
@@ -27,6 +27,7 @@ AXES = {
     "whole row": list(WHOLE_ROWS),
     "function": list(FUNCTIONS),
     "settings": list(SETTINGS),
+    "names": list(NAMES),
 }
 MANY = [link for link, (_, is_many) in LINKS.items() if is_many]
 SAME_KEYS = ["conditions twice", "conditions turned round"]
@@ -276,5 +277,6 @@ class Definition:
                            "on another": (f"DISTINCT ON ({values[0]}) ", f" ORDER BY {values[0]}, {by}, {places}")}.get(row["distinct"], ("", ""))
         if row["key"] == "constant" and not is_grouped(row):
             order = (order or f" ORDER BY {places}") + " LIMIT 1"
-        listed = ", ".join([f"{shown} AS key"] + [f"{value} AS c{i}" for i, value in enumerate(values, 1)])
+        names = NAMES[row["names"]] + [f"c{i}" for i in range(len(values))]
+        listed = ", ".join([f"{shown} AS key"] + [f"{value} AS {name}" for value, name in zip(values, names)])
         return f"SELECT {distinct}{listed} FROM {text}{tail}{order}"

@@ -15,8 +15,8 @@ def choose_costs(connection, as_if_large):
 
 def difference(entity):
     """A query that returns the entity if the TVIEW is not its query."""
-    # As text, because values that are equal need not be the same. Like EXCEPT ALL both ways, with the query run once.
-    rows = f"SELECT t::text AS row, 1 AS n FROM tv_{entity} t UNION ALL SELECT v::text, -1 FROM v_{entity} v"
+    # The row constructor, because a column may have the name of the alias. As text, because values that are equal need not be the same. Like EXCEPT ALL both ways, with the query run once.
+    rows = f"SELECT ROW(t.*)::text AS row, 1 AS n FROM tv_{entity} t UNION ALL SELECT ROW(v.*)::text, -1 FROM v_{entity} v"
     return f"SELECT '{entity}' WHERE EXISTS (SELECT FROM ({rows}) b GROUP BY b.row HAVING sum(b.n) <> 0)"
 
 

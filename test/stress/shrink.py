@@ -18,14 +18,15 @@ class Case:
         lines = [one.rstrip(";") + ";" for one in self.setup]
         lines.append(f"CREATE TABLE tv_x WITH (pg_tviews.key = '{self.key}') AS {self.query};")
         lines += [one.rstrip(";") + "; SELECT pg_tviews_wait();" for one in self.changes]
-        lines.append("SELECT t::text FROM tv_x t EXCEPT ALL SELECT v::text FROM v_x v;")
+        lines.append("SELECT ROW(t.*)::text FROM tv_x t EXCEPT ALL SELECT ROW(v.*)::text FROM v_x v;")
         return "\n".join(lines)
 
 
 def differs(connection, tview, view):
     """The rows that only one of both has, as text: values that are equal need not be the same."""
-    return run(connection, f"(SELECT 'extra', t::text FROM {tview} t EXCEPT ALL SELECT 'extra', v::text FROM {view} v)"
-                           f" UNION ALL (SELECT 'missing', v::text FROM {view} v EXCEPT ALL SELECT 'missing', t::text FROM {tview} t)")
+    stored, expected = f"ROW(t.*)::text FROM {tview} t", f"ROW(v.*)::text FROM {view} v"
+    return run(connection, f"(SELECT 'extra', {stored} EXCEPT ALL SELECT 'extra', {expected})"
+                           f" UNION ALL (SELECT 'missing', {expected} EXCEPT ALL SELECT 'missing', {stored})")
 
 
 class Shrinker:
