@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "backend/ddl/retyped_table.h"
 #include "backend/ddl/saved_views.h"
+#include "backend/ddl/source_locks.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "backend/tview/stored_lineage.h"
@@ -43,6 +44,7 @@
 #include <utils/builtins.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
+#include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -413,6 +415,7 @@ class Finish {
 
   absl::Status Run() {
     TVIEWS_RETURN_IF_ERROR(CheckTypes());
+    TVIEWS_RETURN_IF_ERROR(LockDependents());
     for (std::size_t i = 0; i < retyping_.view_count; ++i) {
       TVIEWS_RETURN_IF_ERROR(Follow(retyping_.views[i], retyping_.is_released[i] != 0));
     }
@@ -427,6 +430,21 @@ class Finish {
   }
 
  private:
+  // Where the type of a column changes, those of others may. All of them are locked at once, none
+  // being held while another is waited for: readers have their own order.
+  absl::Status LockDependents() const {
+    bool keep_columns = true;
+    std::vector<RelationId> dependents;
+    for (std::size_t i = 0; i < retyping_.view_count; ++i) {
+      const SavedView& view = retyping_.views[i];
+      dependents.push_back(view.view);
+      if (view.tview != 0) dependents.push_back(view.tview);
+      if (retyping_.is_released[i] == 0 || !keep_columns) continue;
+      TVIEWS_ASSIGN_OR_RETURN(keep_columns, KeepsColumns(view));
+    }
+    return keep_columns ? absl::OkStatus() : LockTrees({}, dependents);
+  }
+
   // Values of a type of users run their functions wherever they are printed or compared.
   absl::Status CheckTypes() const {
     for (const auto& [relation, number] : changes_.retyped) {
@@ -514,6 +532,37 @@ absl::Status RemoveNoops(PlannedStmt* planned) {
     if (users.empty()) continue;
     TVIEWS_RETURN_IF_ERROR(
         pg::Call([&] { statement->cmds = list_delete_nth_cell(statement->cmds, i); }));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LockViewsFirst(const Node* node) {
+  if (!IsA(node, AlterTableStmt)) return absl::OkStatus();
+  const auto* const statement = reinterpret_cast<const AlterTableStmt*>(node);
+  const std::vector<std::string> names = AlteredNames(statement);
+  if (names.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const Oid relation, pg::CallFor([&] {
+                            const Oid found = RangeVarGetRelid(statement->relation, NoLock, true);
+                            const bool is_owner =
+                                OidIsValid(found) && pg::compat::OwnsRelation(found, GetUserId());
+                            return is_owner ? found : InvalidOid;
+                          }));
+  if (relation == InvalidOid) return absl::OkStatus();
+  bool changes_any = false;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    for (int i = 0; i < list_length(statement->cmds); ++i) {
+      const AlterTableCmd* const command = CommandAt(statement, i);
+      changes_any |= command->subtype == AT_AlterColumnType && !NamesPresentType(relation, command);
+    }
+  }));
+  if (!changes_any) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<ViewToSave> views, FindViews(relation, names));
+  InOrder order(std::move(views));
+  std::vector<const ViewToSave*> sorted = order.Sort();
+  for (auto view = sorted.rbegin(); view != sorted.rend(); ++view) {
+    if ((*view)->tview != 0 || !(*view)->reads_altered) continue;
+    const RelationId id = (*view)->view;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([id] { LockRelationOid(id, AccessExclusiveLock); }));
   }
   return absl::OkStatus();
 }

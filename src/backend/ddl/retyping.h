@@ -35,6 +35,9 @@ struct Retyping;  // plain bytes in the memory context that was current
 // that views use.
 absl::Status RemoveNoops(PlannedStmt* planned);
 
+// Before the table is locked: readers of views over it lock the view first.
+absl::Status LockViewsFirst(const Node* statement);
+
 enum class RetypingKind { kNoop, kSameValues, kOtherValues };
 
 // What an ALTER COLUMN ... TYPE that is not going to run would do, as far as can be known; where

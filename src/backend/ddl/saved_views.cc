@@ -371,6 +371,11 @@ absl::StatusOr<bool> MayUseObjectsOf(RoleId owner, RoleId other) {
       [=] { return has_privs_of_role(GetUserId(), owner) || has_privs_of_role(other, owner); });
 }
 
+absl::StatusOr<bool> KeepsColumns(const SavedView& saved) {
+  TVIEWS_ASSIGN_OR_RETURN(const ParsedView parsed, ParseView(saved.text, saved.view, saved.owner));
+  return pg::CallFor([&] { return FirstOtherColumn(saved.view, parsed.query) == 0; });
+}
+
 absl::StatusOr<RestoredView> RestoreView(const SavedView& saved) {
   TVIEWS_ASSIGN_OR_RETURN(const ParsedView parsed, ParseView(saved.text, saved.view, saved.owner));
   TVIEWS_RETURN_IF_ERROR(CheckFunctions(saved, parsed));

@@ -50,6 +50,9 @@ struct RestoredView {
   std::vector<AttributeNumber> retyped;
 };
 
+// True if the view's text, read as things are now, returns columns of the types that the view has.
+absl::StatusOr<bool> KeepsColumns(const SavedView& saved);
+
 // Makes the view again from its text, and gives its columns the types that follow from it.
 absl::StatusOr<RestoredView> RestoreView(const SavedView& saved);
 

@@ -147,6 +147,10 @@ absl::Status WakeForAdoption(const Node* statement) {
 
 // A copy of the statement, where anything is to be changed in it.
 absl::StatusOr<PlannedStmt*> Pin(PlannedStmt* planned) {
+  if (!InternalDdlScope::IsOpen()) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_some, pg::HasTviews());
+    if (has_some) TVIEWS_RETURN_IF_ERROR(LockViewsFirst(planned->utilityStmt));
+  }
   TVIEWS_ASSIGN_OR_RETURN(PlannedStmt* const pinned, PinNames(planned));
   if (pinned == planned) return planned;
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
