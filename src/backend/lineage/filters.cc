@@ -115,22 +115,22 @@ bool Filters(const PlacedConjunct& conjunct, const Occurrence* occurrence) {
   return restricts && IsTest(AsNode(conjunct.expr));
 }
 
-Node* AsFirst(Node* node, void* context) {
+Node* Renumber(Node* node, void* varno) {
   if (node == nullptr) return nullptr;
-  if (!IsA(node, Var)) return MutateChildren(node, AsFirst, context);
+  if (!IsA(node, Var)) return MutateChildren(node, Renumber, varno);
   Var* const var = static_cast<Var*>(copyObjectImpl(node));
-  var->varno = 1;
+  var->varno = *static_cast<const int*>(varno);
   return reinterpret_cast<Node*>(var);
 }
 
 }  // namespace
 
-List* FiltersOf(const Occurrence* occurrence) {
+List* FiltersOf(const Occurrence* occurrence, int varno) {
   List* filters = NIL;
   const ReducedJoins* const joins = ReduceJoins(occurrence->scope, nullptr);
   for (const PlacedConjunct& conjunct : joins->conjuncts) {
     if (conjunct.expr == nullptr || !Filters(conjunct, occurrence)) continue;
-    filters = lappend(filters, AsFirst(AsNode(conjunct.expr), nullptr));
+    filters = lappend(filters, Renumber(AsNode(conjunct.expr), &varno));
   }
   return filters;
 }

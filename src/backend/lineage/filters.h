@@ -21,8 +21,8 @@
 
 namespace tviews::backend::lineage {
 
-// The conditions on rows of `occurrence` alone, as expressions over varno 1 (a list of Node).
-List* FiltersOf(const Occurrence* occurrence);
+// The conditions on rows of `occurrence` alone, as expressions over `varno` (a list of Node).
+List* FiltersOf(const Occurrence* occurrence, int varno);
 
 }  // namespace tviews::backend::lineage
 

@@ -282,13 +282,19 @@ bool IsOwnDocument(const PathStart& start, const Route& route) {
          query->groupClause == NIL && !query->hasWindowFuncs && query->distinctClause == NIL;
 }
 
-// Versions of the changed row that do not count are left out. What follows a recursion is as it
-// was.
-bool AddFilters(const PathStart& start, Route* route) {
-  if (!route->recursions.empty()) return false;
-  List* const filters = FiltersOf(start.occurrence);
-  route->conditions[0] = list_concat(route->conditions[0], filters);
-  return filters != NIL;
+// Leaves out versions of the changed row that do not count, and ways over rows that do not. What
+// follows a recursion is as it was. Returns how many conditions there are.
+int AddFilters(Route* route) {
+  int count = 0;
+  if (!route->recursions.empty()) return count;
+  for (int i = 0; i < route->instances.size(); ++i) {
+    const Occurrence* const occurrence = route->instances[i].occurrence;
+    if (occurrence == nullptr || occurrence->kind != OccurrenceKind::kRelation) continue;
+    List* const filters = FiltersOf(occurrence, i + 1);
+    count += list_length(filters);
+    route->conditions[i] = list_concat(route->conditions[i], filters);
+  }
+  return count;
 }
 
 PlainPath* WritePath(const PathStart& start) {
@@ -305,16 +311,18 @@ PlainPath* WritePath(const PathStart& start) {
   CollectProbes(route, &path->probes);
   const bool is_own_document = IsOwnDocument(start, route);
   const Oid key_type = exprType(AsNode(route.outputs[0]));
-  const bool is_filtered = !is_own_document && AddFilters(start, &route);
-  const char* description = Describe(route);
+  path->description = Describe(route);
+  const int filters = is_own_document ? 0 : AddFilters(&route);
+  const bool is_filtered = filters > 0 && route.conditions[0] != NIL;
+  const char* const filtered = filters > 0 ? Describe(route) : path->description;
   Var* direct = ShortenRoute(&route);
-  path->description = description;
   // A lookup returns the key's own type.
   if (direct != nullptr && !(is_filtered && direct->vartype == key_type)) {
     path->strategy = Strategy::kDirect;
     path->captured.Add({direct->varattno, direct->vartype});
     return path;
   }
+  path->description = filtered;
   WriteLookup(route, path);
   return path;
 }

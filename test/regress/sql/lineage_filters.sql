@@ -128,4 +128,18 @@ SELECT source, strategy, description FROM pg_tview_lineage WHERE tview = 'tv_q20
 CALL change('INSERT INTO lineitem SELECT i, 1 + i % 20, 1 + i % 10, 1000, ''1996-01-01'' FROM generate_series(1001, 1300) i');
 CALL change('DELETE FROM lineitem WHERE l_shipdate > ''1995-01-01''');
 CALL change('UPDATE lineitem SET l_quantity = 1000 WHERE l_shipdate BETWEEN ''1994-02-01'' AND ''1994-02-20''');
+-- 6. Rows that a path passes meet their conditions too, unless they are changed as well, when their own path counts.
+CREATE TABLE tb_comment (pk_comment int PRIMARY KEY, fk_post int, body text);
+CREATE INDEX ON tb_comment (fk_post);
+UPDATE tb_post SET published = pk_post % 2 = 0, fk_user = 1 + pk_post % 9;
+CREATE TABLE tv_talk AS SELECT pk_user AS pk_talk, (SELECT count(*) FROM tb_comment c JOIN tb_post p ON p.pk_post = c.fk_post
+    WHERE p.fk_user = u.pk_user AND p.published AND c.body IS NOT NULL) AS comments FROM tb_user u;
+CREATE TABLE tv_talk_outer AS SELECT pk_user AS pk_talk_outer, count(c.pk_comment) AS comments
+FROM tb_user u LEFT JOIN (tb_post p LEFT JOIN tb_comment c ON c.fk_post = p.pk_post) ON p.fk_user = u.pk_user AND p.published GROUP BY pk_user;
+SELECT tview, strategy, description FROM pg_tview_lineage WHERE source = 'tb_comment'::regclass ORDER BY 1::text;
+CALL change('INSERT INTO tb_comment SELECT i, 1 + 2 * i, ''x'' FROM generate_series(1, 20) i');
+CALL change('UPDATE tb_comment SET fk_post = 302 WHERE pk_comment = 1');
+CALL change('DO $d$ BEGIN UPDATE tb_post SET published = true WHERE pk_post = 5; UPDATE tb_comment SET body = ''y'' WHERE fk_post = 5; END $d$');
+CALL change('DO $d$ BEGIN UPDATE tb_comment SET body = ''z'' WHERE fk_post = 5; UPDATE tb_post SET published = false WHERE pk_post = 5; DELETE FROM tb_comment WHERE fk_post = 5; END $d$');
+CALL change('DO $d$ BEGIN DELETE FROM tb_comment WHERE fk_post = 302; DELETE FROM tb_post WHERE pk_post = 302; END $d$');
 DROP SCHEMA lineage_filters CASCADE;
