@@ -59,7 +59,8 @@ CREATE TABLE @extschema@.pg_tview_frontier (
     rows_updated   bigint NOT NULL DEFAULT 0,
     rows_deleted   bigint NOT NULL DEFAULT 0,
     rows_unchanged bigint NOT NULL DEFAULT 0,
-    full_refreshes bigint NOT NULL DEFAULT 0
+    full_refreshes bigint NOT NULL DEFAULT 0,
+    clock          timestamptz                -- what now() is in definitions, up to their period
 ) WITH (fillfactor = 10);
 INSERT INTO @extschema@.pg_tview_frontier (id) VALUES (1);
 COMMENT ON TABLE @extschema@.pg_tview_frontier IS 'the snapshot as of which all TVIEWs stand; a reader may join it in its own statement';

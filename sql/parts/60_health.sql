@@ -78,6 +78,28 @@ BEGIN ATOMIC
     ORDER BY 3;
 END;
 
+-- What TVIEWs of before these things were refused depend on, and nobody notices.
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_unseen AS
+SELECT meta.tview, format('TVIEW %s uses the clock, and its rows keep the time of their last refresh. ALTER TABLE %s SET (pg_tviews.clock_period = ''1 minute'').', meta.entity, meta.tview) AS message
+FROM @extschema@.pg_tview_meta AS meta
+WHERE NOT meta.options ? 'clock' AND EXISTS (
+    SELECT FROM pg_rewrite
+    WHERE (pg_rewrite.ev_class = meta.backing_view::oid OR pg_rewrite.ev_class = ANY (meta.nested_views))
+      AND pg_rewrite.ev_action::text ~ '[{]SQLVALUEFUNCTION :op [0-8] |:funcid (1299|2647|2648|1386|2059) ')
+UNION ALL
+SELECT meta.tview, format('TVIEW %s calls %s, and nobody knows what that reads: changes of it may not be seen. ALTER TABLE %s SET (pg_tviews.function_reads = ''table, ...''), or ''none''.',
+                          meta.entity, string_agg(DISTINCT pg_proc.oid::regprocedure::text, ', '), meta.tview)
+FROM @extschema@.pg_tview_meta AS meta
+JOIN pg_rewrite ON pg_rewrite.ev_class = meta.backing_view::oid OR pg_rewrite.ev_class = ANY (meta.nested_views)
+JOIN pg_depend ON pg_depend.classid = 'pg_rewrite'::regclass AND pg_depend.objid = pg_rewrite.oid
+  OR pg_depend.classid = 'pg_class'::regclass AND pg_depend.objid = meta.backing_view::oid
+JOIN pg_proc ON pg_depend.refclassid = 'pg_proc'::regclass AND pg_depend.refobjid = pg_proc.oid AND pg_proc.provolatile = 's'
+JOIN pg_language ON pg_language.oid = pg_proc.prolang AND pg_language.lanname <> 'sql'
+WHERE NOT meta.options ? 'function_reads'
+  AND NOT EXISTS (SELECT FROM pg_depend AS member WHERE member.classid = 'pg_proc'::regclass AND member.objid = pg_proc.oid AND member.deptype = 'e')
+GROUP BY meta.tview, meta.entity;
+COMMENT ON VIEW @extschema@.pg_tviews_unseen IS 'what TVIEWs depend on that nobody notices: the clock and functions that were accepted before';
+
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_metadata(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -125,6 +147,12 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'metadata', 'error', 'The row of pg_tview_frontier is missing: no batch can be applied. INSERT INTO pg_tview_frontier (id) VALUES (1).'
     WHERE NOT EXISTS (SELECT FROM @extschema@.pg_tview_frontier)
+    UNION ALL
+    SELECT 'metadata', 'warning', format('The clock of the server has been set back: TVIEWs that use it show %s until it is that late again.', pg_tview_frontier.clock)
+    FROM @extschema@.pg_tview_frontier
+    WHERE pg_tview_frontier.clock > clock_timestamp() AND EXISTS (SELECT FROM @extschema@.pg_tview_meta AS meta WHERE meta.options ? 'clock')
+    UNION ALL
+    SELECT 'metadata', 'warning', unseen.message FROM @extschema@.pg_tviews_unseen AS unseen
     UNION ALL
     SELECT 'metadata', 'warning', format('Lineage or dead letters of relation %s, which is no TVIEW. SELECT pg_tviews_drop_orphans().', stray.tview)
     FROM (SELECT pg_tview_lineage.tview::oid FROM @extschema@.pg_tview_lineage

@@ -50,6 +50,7 @@ DROP FUNCTION @extschema@.pg_tviews_check_privileges();
 DROP FUNCTION @extschema@.pg_tviews_check_settings();
 DROP FUNCTION @extschema@.pg_tviews_check_quarantine();
 DROP FUNCTION @extschema@.pg_tviews_check_metadata();
+DROP VIEW @extschema@.pg_tviews_unseen;
 DROP FUNCTION @extschema@.pg_tviews_check_triggers();
 DROP VIEW @extschema@.pg_tviews_capture_trigger_state;
 DROP FUNCTION @extschema@.pg_tviews_explain_ddl(text);
@@ -126,3 +127,26 @@ ALTER FUNCTION @extschema@.pg_tviews_cascade(oid, text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_cascade(oid, bigint) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_refresh(text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_retry(text) STRICT;
+
+-- 0.1.0 writes rows of exactly its columns: a dropped one would still be there.
+ALTER TABLE @extschema@.pg_tview_frontier RENAME TO pg_tview_frontier_new;
+ALTER TABLE @extschema@.pg_tview_frontier_new RENAME CONSTRAINT pg_tview_frontier_pkey TO pg_tview_frontier_new_pkey;
+ALTER TABLE @extschema@.pg_tview_frontier_new RENAME CONSTRAINT pg_tview_frontier_id_check TO pg_tview_frontier_new_id_check;
+CREATE TABLE @extschema@.pg_tview_frontier (
+    id             integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    snapshot       pg_snapshot,
+    applied_at     timestamptz,
+    batches        bigint NOT NULL DEFAULT 0,
+    records        bigint NOT NULL DEFAULT 0,
+    rows_inserted  bigint NOT NULL DEFAULT 0,
+    rows_updated   bigint NOT NULL DEFAULT 0,
+    rows_deleted   bigint NOT NULL DEFAULT 0,
+    rows_unchanged bigint NOT NULL DEFAULT 0,
+    full_refreshes bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 10);
+INSERT INTO @extschema@.pg_tview_frontier
+SELECT id, snapshot, applied_at, batches, records, rows_inserted, rows_updated, rows_deleted, rows_unchanged, full_refreshes
+FROM @extschema@.pg_tview_frontier_new;
+DROP TABLE @extschema@.pg_tview_frontier_new;
+COMMENT ON TABLE @extschema@.pg_tview_frontier IS 'the snapshot as of which all TVIEWs stand; a reader may join it in its own statement';
+GRANT SELECT ON @extschema@.pg_tview_frontier TO PUBLIC;

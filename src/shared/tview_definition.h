@@ -23,6 +23,7 @@ namespace tviews {
 struct Fill {
   SnapshotBounds snapshot;
   FullXid creator = 0;
+  Timestamp clock = 0;  // what now() was for it; 0: it has used no clock
 
   // True if the record of `xid` need not be applied to the TVIEW again.
   bool Covers(FullXid xid) const { return xid != creator && snapshot.Includes(xid); }

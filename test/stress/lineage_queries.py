@@ -19,6 +19,8 @@ class Generator:
         self.tviews = []          # relation, columns
         self.names = 0
         self.shapes = set()
+        self.has_functions = False  # queries call functions, which have to be created before
+        self.functions = []         # statements
 
     def name(self, prefix):
         self.names += 1
@@ -92,7 +94,23 @@ class Generator:
         aggregate = self.select(depth - 1, columns, single=True, correlate=self.chance(85), aggregate=True)
         return f"{test} {self.rng.choice(['=', '<'])} ({aggregate})"
 
+    def function(self, columns, body, result, rows=False):
+        """A call of a new STABLE function in SQL whose $1 and $2 are two of `columns`."""
+        name, type_ = self.name("f"), self.kind.type
+        self.shapes.add("function of rows" if rows else "scalar function")
+        head = f"CREATE FUNCTION {name}(a {type_}, b {type_}) RETURNS {result} LANGUAGE sql STABLE"
+        if not rows and self.chance(50):
+            text = f"{head} BEGIN ATOMIC {body.replace('$1', name + '.a').replace('$2', name + '.b')}; END"
+        else:
+            strict = " STRICT" if self.chance(25) else ""
+            text = f"{head}{strict} SET search_path FROM CURRENT AS $body$ {body} $body$"
+        self.functions.append(text)
+        return f"{name}({self.column(columns)}, {self.column(columns)})"
+
     def sublink_value(self, columns, depth):
+        if self.has_functions and self.chance(30):
+            inner = self.select(depth - 1, ["$1", "$2"], single=True, correlate=True, aggregate=True)
+            return self.function(columns, inner, self.kind.type)
         if self.chance(15):
             text, name = self.recursive(columns)
             return f"({text} SELECT count(*)::int FROM {name})"
@@ -157,6 +175,11 @@ class Generator:
             text, name = self.recursive(before if lateral else None)
             return (f"{'LATERAL ' if lateral else ''}({text} SELECT c0, c1 FROM {name}) {alias}",
                     [f"{alias}.c0", f"{alias}.c1"])
+        if self.has_functions and depth > 0 and 66 <= kind < 72:
+            outer = before or [self.literal(1), self.literal(2)]
+            body = self.select(depth - 1, ["$1", "$2"], width=2, correlate=True)
+            call = self.function(outer, body, f"TABLE (c0 {self.kind.type}, c1 {self.kind.type})", rows=True)
+            return f"{'LATERAL ' if before else ''}{call} {alias}", [f"{alias}.c0", f"{alias}.c1"]
         if before and kind < 54 and self.kind.name != "array":
             self.shapes.add("function")
             return (f"LATERAL unnest(ARRAY[{self.column(before)}, {self.column(before)}]) {alias}(c0)",

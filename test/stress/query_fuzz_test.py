@@ -2,7 +2,7 @@
 of them, changes the tables at random (keys too, several tables in one transaction, rows with what they
 link to, NULLs), and compares every TVIEW with its query after every batch. Some read others, in chains and
 diamonds; tables have partitions and children, which come and go; half of the groups have columns of other types than
-int, half are planned as if the tables were large. Also holds lineage to its word: TVIEWs that are reported as refreshed by key may not have been refreshed as a whole.
+int, half are planned as if the tables were large. They call functions in SQL, scalar ones and such that return rows. Also holds lineage to its word: TVIEWs that are reported as refreshed by key may not have been refreshed as a whole.
 
 DEFINITIONS (default 500), STATEMENTS (default 20000), MINUTES (0: until both are reached), KIND and SEED may be
 set in the environment. Definitions whose key turns out NULL or twice go into quarantine, as they should: that the query
@@ -64,8 +64,13 @@ def make_group(connection, generator, wanted):
     for _ in range(20 * wanted):
         if len(group) == wanted:
             break
+        generator.functions = []
         query, shapes = generator.query()
+        # What functions read is told apart by the text of the definition, so it is part of it.
+        query = "".join(f"/* {text} */ " for text in generator.functions) + query
         try:
+            for text in generator.functions:
+                run(connection, text)
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT * FROM ({query}) q LIMIT 0")
                 types = [column.type_code for column in cursor.description]
@@ -87,6 +92,7 @@ def make_group(connection, generator, wanted):
             generator.tviews.append((f"tv_{definition.entity}", readable))
         counts["definitions"] += 1
         counts["surgical" if definition.surgical else "full"] += 1
+        counts["with functions"] += bool(generator.functions)
         counts["readers of TVIEWs"] += bool(upstream)
         counts["deepest chain"] = max(counts["deepest chain"], definition.level)
     return group
@@ -255,6 +261,7 @@ with Server("query_fuzz") as server:
         number += 1
         trees = schema_of(connection, kind, known)
         generator = Generator(rng, kind=kind, parts=PARTS)
+        generator.has_functions = True
         generator.names = number * 100000
         run_group(connection, generator, rng, trees, STATEMENTS // groups)
     print("note: " + ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items())) + f"; seed {SEED}")

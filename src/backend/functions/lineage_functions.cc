@@ -94,7 +94,9 @@ absl::StatusOr<Datum> ExplainQuery(FunctionCallInfo fcinfo) {
                           .hint = "Name one of the columns of its SELECT list.",
                           .sqlstate = "42703"});
   }
-  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeQuery(query, key, {}, pg::IsTview));
+  AnalysisOptions options;
+  options.clock_period_ms = 1;  // lineage does not depend on it
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeQuery(query, key, options, pg::IsTview));
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   for (const SourceLineage& source : analysis.sources) {
     for (const LineagePath& path : source.paths) {

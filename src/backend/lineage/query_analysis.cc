@@ -1,10 +1,17 @@
 #include "backend/lineage/query_analysis.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
+#include <string_view>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "backend/lineage/checks.h"
+#include "backend/lineage/clock.h"
+#include "backend/lineage/deadlines.h"
 #include "backend/lineage/exits.h"
 #include "backend/lineage/expand.h"
 #include "backend/lineage/never_null.h"
@@ -48,6 +55,8 @@ struct PlainAnalysis {
   PlainArray<lineage::Probe> unserved;
   PlainArray<Oid32> functions;
   bool functions_read = false;
+  bool uses_clock = false;
+  PlainArray<lineage::PlainDeadline*> deadlines;
   bool key_is_not_null = false;
   bool tells_null_keys = false;
 };
@@ -86,6 +95,19 @@ void FindUnserved(const lineage::Scope* top, const lineage::ExitRequest& key,
   }
 }
 
+// Rows whose moment has passed are found by what is compared with the clock.
+void AddDeadlineProbes(PlainAnalysis* analysis) {
+  PlainArray<lineage::Probe> seen;
+  for (const lineage::PlainDeadline* deadline : analysis->deadlines) {
+    lineage::Probe probe = {};
+    probe.relation = deadline->relation;
+    probe.description = psprintf("what is compared with %s", deadline->clock);
+    lineage::AddPart(deadline->expr, lineage::EqualityOperatorOf(exprType(deadline->expr)),
+                     exprCollation(deadline->expr), &probe);
+    if (!probe.parts.empty()) AddProbe(probe, &seen, &analysis->unserved);
+  }
+}
+
 lineage::ExitRequest KeyRequest(const lineage::Scope* top, AttributeNumber key_attribute) {
   const auto* entry =
       static_cast<const TargetEntry*>(list_nth(top->query->targetList, key_attribute - 1));
@@ -104,9 +126,15 @@ lineage::ExitRequest KeyRequest(const lineage::Scope* top, AttributeNumber key_a
 struct DeclaredReads {
   bool is_declared;
   bool accepts_unknown;
+  bool has_clock_period;
   const RelationId* relations;
   int count;
 };
+
+lineage::ClockRule ClockRule(const DeclaredReads& declared) {
+  if (declared.has_clock_period) return lineage::ClockRule::kAllowed;
+  return declared.accepts_unknown ? lineage::ClockRule::kOfBefore : lineage::ClockRule::kRefused;
+}
 
 // A view stands for what it reads.
 void ExpandDeclared(const DeclaredReads& declared, lineage::Expansion* expansion) {
@@ -141,7 +169,7 @@ void AddWhole(RelationId relation, Bitmapset* columns, const char* reader,
 void AddBody(const lineage::FunctionBody& body, PlainAnalysis* analysis) {
   lineage::FindSettings(body.query, &analysis->settings, &analysis->undetermined);
   const lineage::Tree* const tree = lineage::BuildTree(body.query);
-  lineage::FindUndetermined(tree, &analysis->undetermined);
+  lineage::FindUndetermined(tree, analysis->uses_clock, &analysis->undetermined);
   const char* const reader = OidIsValid(body.function)
                                  ? psprintf("function %s reads it", format_procedure(body.function))
                                  : "functions read it";
@@ -172,14 +200,19 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const Decla
   analysis->functions_read =
       expansion.inlined > 0 || !expansion.bodies.empty() || declared.count > 0;
   lineage::RefuseUntrackable(expanded);
+  const lineage::ClockRule rule = ClockRule(declared);
+  bool uses_clock = false;
   for (const lineage::FunctionBody& body : expansion.bodies) {
     lineage::RefuseUntrackable(body.query);
+    uses_clock |= lineage::UsesClock(body.query, rule);
   }
   lineage::TrimUnreadColumns(expanded);
+  const bool has_clock = lineage::UsesClock(expanded, lineage::ClockRule::kAllowed);
+  analysis->uses_clock = (uses_clock || has_clock) && rule != lineage::ClockRule::kOfBefore;
   lineage::FindSettings(expanded, &analysis->settings, &analysis->undetermined);
   lineage::Tree* tree = lineage::BuildTree(expanded);
   analysis->reads = tree->reads;
-  lineage::FindUndetermined(tree, &analysis->undetermined);
+  lineage::FindUndetermined(tree, analysis->uses_clock, &analysis->undetermined);
   const lineage::ExitRequest key = KeyRequest(tree->top, key_attribute);
   analysis->key_is_not_null = lineage::IsOutputNeverNull(tree->top, key_attribute);
   analysis->tells_null_keys = lineage::TellsNulls(tree->top, key_attribute);
@@ -188,6 +221,15 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const Decla
     analysis->paths.Add(lineage::WritePath(start));
   }
   FindUnserved(tree->top, key, analysis);
+  if (has_clock && rule == lineage::ClockRule::kRefused) {
+    const auto* const entry =
+        static_cast<TargetEntry*>(list_nth(expanded->targetList, key_attribute - 1));
+    const Oid key_type = exprType(reinterpret_cast<Node*>(entry->expr));
+    if (!lineage::FindDeadlines(tree, forest, key_type, &analysis->deadlines)) {
+      lineage::UsesClock(expanded, rule);  // raises
+    }
+    AddDeadlineProbes(analysis);
+  }
   for (const lineage::FunctionBody& body : expansion.bodies) AddBody(body, analysis);
   AddDeclared(declared, analysis);
 }
@@ -238,6 +280,40 @@ void AddPath(LineagePath path, SourceLineage* source) {
   source->paths.push_back(std::move(path));
 }
 
+std::string JsonString(std::string_view text) {
+  std::string json = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') json += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppendFormat(&json, "\\u%04x", static_cast<unsigned char>(c));
+    } else {
+      json += c;
+    }
+  }
+  return json + '"';
+}
+
+std::string DeadlinesAsJson(const PlainArray<lineage::PlainDeadline*>& deadlines) {
+  std::vector<std::string> items;
+  for (const lineage::PlainDeadline* deadline : deadlines) {
+    std::vector<std::string> queries;
+    for (const lineage::DeadlineQuery& query : deadline->queries) {
+      queries.push_back(absl::StrCat("{\"before\": ", JsonString(query.before),
+                                     ", \"after\": ", JsonString(query.after),
+                                     ", \"whole\": ", query.is_whole ? "true" : "false", "}"));
+    }
+    items.push_back(absl::StrCat(
+        "{\"clock\": ", JsonString(deadline->clock), ", \"type\": ", JsonString(deadline->type),
+        ", \"row\": ", JsonString(deadline->row), ", \"row_type\": ",
+        JsonString(deadline->row_type), ", \"table\": ", JsonString(deadline->table),
+        ", \"reached\": ", deadline->changes_when_reached ? "true" : "false",
+        ", \"passed\": ", deadline->changes_when_passed ? "true" : "false",
+        ", \"back\": ", deadline->may_go_back ? "true" : "false", ", \"queries\": [",
+        absl::StrJoin(queries, ", "), "]}"));
+  }
+  return absl::StrCat("[", absl::StrJoin(items, ", "), "]");
+}
+
 absl::StatusOr<Analysis> CopyAnalysis(
     const PlainAnalysis& plain, absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview) {
   Analysis analysis;
@@ -277,13 +353,19 @@ absl::StatusOr<Analysis> AnalyzeQuery(
   PlainAnalysis plain;
   DeclaredReads declared = {};
   declared.accepts_unknown = options.is_of_before;
+  declared.has_clock_period = options.clock_period_ms > 0;
   if (options.function_reads.has_value()) {
     declared.is_declared = true;
     declared.relations = options.function_reads->data();
     declared.count = static_cast<int>(options.function_reads->size());
   }
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] { AnalyzePlain(query, key_attribute, declared, &plain); }));
-  return CopyAnalysis(plain, is_tview);
+  TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, CopyAnalysis(plain, is_tview));
+  if (plain.uses_clock) {
+    analysis.clock_period_ms = std::max<std::int64_t>(options.clock_period_ms, 1);
+  }
+  if (!plain.deadlines.empty()) analysis.deadlines = DeadlinesAsJson(plain.deadlines);
+  return analysis;
 }
 
 }  // namespace tviews::backend

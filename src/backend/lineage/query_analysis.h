@@ -13,6 +13,7 @@
 #ifndef PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
 #define PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct SuggestedIndex {
 struct AnalysisOptions {
   // pg_tviews.function_reads: what functions read whose bodies cannot be read.
   std::optional<std::vector<RelationId>> function_reads;
+  // pg_tviews.clock_period: how often the clock moves on for the definition; 0: it has none.
+  std::int64_t clock_period_ms = 0;
   // A TVIEW of before such things were refused: it stays, and is reported as not determined.
   bool is_of_before = false;
 };
@@ -51,6 +54,8 @@ struct Analysis {
   std::vector<SuggestedIndex> suggested_indexes;
   std::vector<std::string> settings;  // that the result is known to depend on, by name
   std::vector<Oid32> functions;       // of users, on which the query depends by whatever way
+  std::int64_t clock_period_ms = 0;   // if the query uses the clock: the declared one, or 1; or 0
+  std::string deadlines;              // as a JSON array (lineage/deadlines.h); or empty
   bool functions_read = false;        // some of the sources are read by functions
 };
 

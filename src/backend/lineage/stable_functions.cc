@@ -88,8 +88,12 @@ constexpr const char* kSession[] = {
     "version",
 };
 
+constexpr const char* kClock[] = {
+    "age(timestamp with time zone)", "age(timestamp without time zone)", "now",
+    "statement_timestamp",           "timetz(time without time zone)",   "transaction_timestamp",
+};
+
 constexpr const char* kOutside[] = {
-    "age",
     "col_description",
     "current_database",
     "enum_first",
@@ -97,7 +101,6 @@ constexpr const char* kOutside[] = {
     "enum_range",
     "format_type",
     "has_*_privilege",
-    "now",
     "obj_description",
     "oidvectortypes",
     "pg_column_compression",
@@ -121,9 +124,7 @@ constexpr const char* kOutside[] = {
     "pg_timezone_names",
     "regclass",
     "shobj_description",
-    "statement_timestamp",
     "to_reg*",
-    "transaction_timestamp",
     "ts_debug",
     "ts_parse",
     "ts_token_type",
@@ -228,6 +229,7 @@ bool IsIn(const char* const (&table)[count], const Names& names) {
 
 StableKind KindOf(const Names& names) {
   if (IsIn(kSession, names)) return StableKind::kSession;
+  if (IsIn(kClock, names)) return StableKind::kClock;
   if (!IsIn(kOutside, names) && IsIn(kSettings, names)) return StableKind::kSettings;
   return StableKind::kOutside;
 }

@@ -13,7 +13,8 @@ namespace tviews::backend::lineage {
 
 enum class StableKind {
   kSettings,  // on settings, at most, which are the same wherever a definition is evaluated
-  kOutside,   // on the time, or on catalogs: documents keep the value of their last refresh
+  kClock,     // on the time: what now() is
+  kOutside,   // on catalogs: documents keep the value of their last refresh
   kSession,   // on the process, the session, its user or its settings: there is no right value
 };
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "backend/lineage/clock.h"
 #include "backend/lineage/order.h"
 #include "backend/lineage/row_order.h"
 #include "backend/lineage/stable_functions.h"
@@ -25,6 +26,7 @@ namespace {
 struct Undetermined {
   PlainArray<const char*>* reasons;
   const Scope* scope;  // the level that is visited
+  bool has_clock;      // now() is the frontier's time
 
   void Add(const char* reason) {
     for (const char* known : *reasons) {
@@ -251,7 +253,9 @@ void VisitFunction(Oid function, Undetermined* found) {
     found->Add(psprintf("the function %s is STABLE: a change of what it reads is not seen", name));
     return;
   }
-  if (KindOfStable(function) == StableKind::kSettings) return;
+  const StableKind kind = KindOfStable(function);
+  if (kind == StableKind::kSettings) return;
+  if (kind == StableKind::kClock && found->has_clock) return;
   found->Add(
       psprintf("%s changes without a change of the sources; documents keep the value "
                "of their last refresh",
@@ -268,7 +272,7 @@ bool VisitExpression(Node* node, void* context) {
   auto* found = static_cast<Undetermined*>(context);
   if (IsA(node, Aggref)) VisitAggregate(reinterpret_cast<Aggref*>(node), found);
   if (IsA(node, WindowFunc)) VisitWindow(reinterpret_cast<WindowFunc*>(node), found);
-  if (IsA(node, SQLValueFunction)) {
+  if (IsA(node, SQLValueFunction) && !(found->has_clock && IsClock(node))) {
     found->Add(
         "CURRENT_DATE, CURRENT_CATALOG and their like change without a change of the sources; "
         "documents keep the value of their last refresh");
@@ -341,8 +345,8 @@ void VisitScope(const Scope* scope, Undetermined* found) {
 
 }  // namespace
 
-void FindUndetermined(const Tree* tree, PlainArray<const char*>* reasons) {
-  Undetermined found = {reasons, tree->top};
+void FindUndetermined(const Tree* tree, bool has_clock, PlainArray<const char*>* reasons) {
+  Undetermined found = {reasons, tree->top, has_clock};
   VisitScope(tree->top, &found);
 }
 

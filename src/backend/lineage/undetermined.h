@@ -13,7 +13,7 @@ namespace tviews::backend::lineage {
 
 // Adds each reason once: order left open where it matters, sums of floating-point numbers, one of
 // several values that are equal but not the same, and what changes with time, session or settings.
-void FindUndetermined(const Tree* tree, PlainArray<const char*>* reasons);
+void FindUndetermined(const Tree* tree, bool has_clock, PlainArray<const char*>* reasons);
 
 }  // namespace tviews::backend::lineage
 

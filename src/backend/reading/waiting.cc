@@ -27,6 +27,7 @@
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <miscadmin.h>
+#include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -73,8 +74,11 @@ Waited Done(const DatabaseSlot& slot) {
   return slot.behind_count.Load() == 0 ? Waited::kDone : Waited::kDoneForThese;
 }
 
-// Nothing that a batch could take: what had committed before is applied, and its batch committed.
+// Nothing that a batch could take: what had committed before is applied, and its batch committed,
+// and no clock has moved on since.
 bool IsIdle(DatabaseSlot* slot) {
+  const Timestamp due = slot->clock_due.Load();
+  if (due != 0 && GetCurrentTimestamp() >= due) return false;
   pg::ReadHolder holder(slot->queue_lock);
   return slot->database.Load() == MyDatabaseId && pg::QueueOf(slot).IsIdle();
 }

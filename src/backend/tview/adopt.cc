@@ -225,7 +225,7 @@ absl::StatusOr<bool> LockViewNoWait(RelationId view) {
 absl::StatusOr<DefinitionSettings> SettingsOf(const Foundling& foundling) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT " + pg::SettingsColumns("$1::pg_catalog.jsonb -> 'settings'"),
+      pg::ExecuteSqlLatest("SELECT " + pg::SettingsColumns("$1::pg_catalog.jsonb"),
                            {"{" + foundling.options + "}"}));
   pg::RowReader column(found.rows[0]);
   DefinitionSettings settings = pg::ReadSettings(&column);
@@ -338,7 +338,7 @@ absl::Status ForgetFrontier() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_frontier"));
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   return pg::ExecuteSqlLatest(
-             absl::StrCat("UPDATE ", table, " SET snapshot = NULL, applied_at = NULL",
+             absl::StrCat("UPDATE ", table, " SET snapshot = NULL, applied_at = NULL, clock = NULL",
                           " WHERE NOT EXISTS (SELECT FROM ", meta, " AS m WHERE ", kIsOfHere, ")"),
              Identity())
       .status();

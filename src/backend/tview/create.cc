@@ -17,6 +17,7 @@
 #include "backend/tview/report.h"
 #include "backend/tview/stored_lineage.h"
 #include "backend/tview/table_checks.h"
+#include "shared/definition_clock.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
@@ -207,6 +208,14 @@ absl::StatusOr<std::vector<double>> CostOfChanges(const TviewName& name, const O
   return RowsReadPerChange(tview, analysis.sources);
 }
 
+// What the definition is evaluated with.
+DefinitionSettings WithClock(DefinitionSettings settings, const Analysis& analysis) {
+  if (analysis.clock_period_ms > 0) {
+    settings.push_back({.name = kClockSetting, .value = std::to_string(analysis.clock_period_ms)});
+  }
+  return settings;
+}
+
 // Shows the creation in pg_tviews_progress until it ends, in whatever way: where the stack is not
 // unwound, the end of the transaction ends it.
 class CreationProgress {
@@ -266,7 +275,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
     TVIEWS_ASSIGN_OR_RETURN(fill, FillTview({.table = table,
                                              .query = "SELECT * FROM " + name.QualifiedView(),
                                              .owner = GetUserId(),
-                                             .settings = settings,
+                                             .settings = WithClock(settings, analysis),
                                              .key = key}));
   }
   pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
@@ -287,6 +296,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .definition = query.text,
                                          .fill_snapshot = fill.snapshot,
                                          .fill_creator = fill.creator,
+                                         .fill_clock = fill.clock,
                                          .options = request.options,
                                          .settings = settings,
                                          .analysis = analysis}));

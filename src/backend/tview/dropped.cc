@@ -237,7 +237,7 @@ absl::Status NoteTableDrop(RelationId tview) {
               " WHERE oid = c.relnamespace),"
               " 'name', c.relname, 'owner', pg_get_userbyid(c.relowner),"
               " 'key', m.key_column, 'options', ",
-              WithNames("(m.options - 'undetermined' - 'settings')"),
+              WithNames("(m.options - 'undetermined' - 'settings' - 'deadlines')"),
               ","
               " 'view', 'v_' || m.entity, 'storage', to_jsonb(coalesce(c.reloptions, '{}')),"
               " 'access_method', (SELECT amname FROM pg_am WHERE oid = c.relam),"

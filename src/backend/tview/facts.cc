@@ -61,7 +61,7 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
       pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
                            " array_to_string(m.dependencies, ' '),"
                            " left(right(m.options::text, -1), -1), " +
-                               pg::SettingsColumns("m.options -> 'settings'") + " FROM " + meta +
+                               pg::SettingsColumns("m.options") + " FROM " + meta +
                                " m JOIN pg_class c ON c.oid = m.tview WHERE m.tview = $1::oid",
                            {std::to_string(tview)}));
   if (found.rows.empty()) {

@@ -1,5 +1,7 @@
 #include "backend/tview/fill.h"
 
+#include <algorithm>
+
 #include "backend/tview/names.h"
 #include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
@@ -10,7 +12,9 @@
 #include "shared/pg/common/reader_bypass.h"
 #include "shared/pg/documents/document_functions.h"
 #include "shared/pg/server/custom_settings.h"
+#include "shared/pg/server/evaluation_clock.h"
 #include "shared/pg/shmem/session_notes.h"
+#include "shared/pg/tables/frontier.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -31,6 +35,7 @@
 #include <utils/memutils.h>
 #include <utils/rel.h>
 #include <utils/snapmgr.h>
+#include <utils/timestamp.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -159,8 +164,26 @@ absl::StatusOr<bool> IsLeftToApplier(const std::string& table, RelationId view) 
   return true;
 }
 
+namespace {
+
+// The frontier's time of a batch that would begin now: it never goes back.
+absl::StatusOr<Timestamp> TimeOfFill() {
+  SnapshotData* snapshot = nullptr;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    PushActiveSnapshot(GetLatestSnapshot());
+    snapshot = GetActiveSnapshot();
+  }));
+  TVIEWS_ASSIGN_OR_RETURN(const Timestamp time, pg::ReadFrontierTime(snapshot));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { PopActiveSnapshot(); }));
+  return std::max<Timestamp>(time, GetCurrentTimestamp());
+}
+
+}  // namespace
+
 absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews fill"));
+  TVIEWS_ASSIGN_OR_RETURN(const Timestamp time, TimeOfFill());
+  const pg::FrontierTimeScope frontier_time(time);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(target.owner, target.settings));
   const pg::ReaderBypass bypass;
@@ -184,6 +207,7 @@ absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   if (receiver.found_null_key) return NullKey(target);
   result.snapshot = snapshot;
   result.creator = std::to_string(creator);
+  result.clock = pg::ClockOf(target.settings);
   return result;
 }
 

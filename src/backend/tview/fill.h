@@ -33,6 +33,7 @@ struct FillResult {
   std::uint64_t rows = 0;
   std::string snapshot;  // text form of a pg_snapshot
   std::string creator;   // this transaction's id, which its own snapshot never lists
+  Timestamp clock = 0;   // what now() was; 0: the definition uses no clock
 };
 
 // Fails with 23502 at the first row whose key is NULL.

@@ -105,7 +105,9 @@ absl::StatusOr<AnalysisOptions> AnalysisOptionsOf(const std::string& members) {
                            " options.value ->> 'undetermined' = 'true',"
                            " pg_catalog.array_to_string(ARRAY(SELECT"
                            " pg_catalog.jsonb_array_elements_text(options.value ->"
-                           " 'function_reads')), ' ')"
+                           " 'function_reads')), ' '),"
+                           " CASE pg_catalog.jsonb_typeof(options.value -> 'clock_period')"
+                           " WHEN 'number' THEN options.value ->> 'clock_period' END"
                            " FROM (SELECT $1::pg_catalog.jsonb) AS options (value)",
                            {"{" + members + "}"}));
   pg::RowReader column(found.rows.at(0));
@@ -114,6 +116,7 @@ absl::StatusOr<AnalysisOptions> AnalysisOptionsOf(const std::string& members) {
   // Those of before have been reported for what is refused now.
   options.is_of_before = column.IsTrue();
   std::vector<RelationId> relations = column.Numbers<RelationId>();
+  options.clock_period_ms = column.OptionalNumber<std::int64_t>().value_or(0);
   TVIEWS_RETURN_IF_ERROR(column.End());
   if (is_declared) options.function_reads = std::move(relations);
   return options;

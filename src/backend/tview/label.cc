@@ -89,7 +89,7 @@ absl::Status WriteLabel(RelationId tview) {
                            " json_build_object('entity', $1, 'key', $2, 'view', $3) ELSE"
                            " json_build_object('entity', $1, 'key', $2, 'view', $3,"
                            " 'options', " +
-                               WithNames("options") + ") END::text FROM " + meta +
+                               WithNames("(options - 'deadlines')") + ") END::text FROM " + meta +
                                " WHERE tview = $4::oid",
                            {facts.entity, facts.key_column, facts.view, std::to_string(tview)}));
   const ObjectAddress object = AddressOf(tview);

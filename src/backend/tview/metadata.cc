@@ -10,6 +10,7 @@
 #include "backend/tview/facts.h"
 #include "backend/tview/label.h"
 #include "backend/tview/names.h"
+#include "shared/definition_clock.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
@@ -55,6 +56,7 @@ std::pair<std::string, std::string> SettingArrays(const DefinitionSettings& sett
   std::vector<std::string> names;
   std::vector<std::string> values;
   for (const DefinitionSetting& setting : settings) {
+    if (setting.name == kClockSetting) continue;  // derived, and kept beside them
     names.push_back(setting.name);
     values.push_back(setting.value);
   }
@@ -113,18 +115,24 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
   return absl::OkStatus();
 }
 
-// What the analysis says, beside what the user has chosen, as a JSON object. The auditor leaves out
-// what is undetermined.
-std::string DerivedOptions(const Analysis& analysis) {
+// What the analysis says, beside what the user has chosen, and the fill, as a JSON object. The
+// auditor leaves out what is undetermined.
+std::string DerivedOptions(const Analysis& analysis, Timestamp filled_at = 0) {
   std::vector<std::string> options;
-  if (!analysis.undetermined.empty()) options.push_back(R"("undetermined": true)");
+  if (!analysis.undetermined.empty()) options.emplace_back(R"("undetermined": true)");
   if (analysis.tells_null_keys && !analysis.key_is_not_null) {
-    options.push_back(R"("tells_null_keys": true)");
+    options.emplace_back(R"("tells_null_keys": true)");
   }
+  if (analysis.clock_period_ms > 0) {
+    options.push_back("\"clock\": " + std::to_string(analysis.clock_period_ms));
+  }
+  if (!analysis.deadlines.empty()) options.push_back("\"deadlines\": " + analysis.deadlines);
+  if (filled_at > 0) options.push_back("\"filled_at\": " + std::to_string(filled_at));
   return "{" + absl::StrJoin(options, ", ") + "}";
 }
 
-constexpr char kWithoutDerived[] = " - ARRAY['undetermined', 'tells_null_keys']";
+constexpr char kWithoutDerived[] =
+    " - ARRAY['undetermined', 'tells_null_keys', 'clock', 'deadlines']";
 
 // The text of a DELETE of the rows of $1.
 absl::StatusOr<std::string> DeleteFrom(pg::CatalogTable table) {
@@ -170,7 +178,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
               " $4::name, $5, $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot,"
               " $11::xid8, $12::bigint, $13::oid, $14::jsonb" +
               kWithoutDerived +
-              " || $15::jsonb"
+              " - 'filled_at' || $15::jsonb"
               " || jsonb_build_object('settings', jsonb_object($16::text[], $17::text[])))",
           {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
            metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
@@ -180,7 +188,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
            OrNull(metadata.fill_creator),
            std::to_string(static_cast<std::int64_t>(GetSystemIdentifier())),
            std::to_string(MyDatabaseId), "{" + metadata.options + "}",
-           DerivedOptions(metadata.analysis), names, values})
+           DerivedOptions(metadata.analysis, metadata.fill_clock), names, values})
           .status());
   TVIEWS_RETURN_IF_ERROR(StoreViewRules(metadata.tview));
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));

@@ -29,6 +29,7 @@ struct TviewMetadata {
   std::string definition;
   std::string fill_snapshot;  // empty: the first batch fills it
   std::string fill_creator;
+  Timestamp fill_clock = 0;  // what now() was for the fill; 0: it used no clock
   std::string options = {};  // members of a JSON object
   DefinitionSettings settings = {};
   Analysis analysis;

@@ -25,7 +25,9 @@
 #include <nodes/parsenodes.h>
 #include <storage/lockdefs.h>
 #include <utils/acl.h>
+#include <utils/fmgrprotos.h>
 #include <utils/guc.h>
+#include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -53,7 +55,8 @@ absl::Status Unrecognized(const std::string& name) {
       {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
        .hint = "The parameters that can be changed are pg_tviews.notify, pg_tviews.feed, "
                "pg_tviews.refresh_timeout, pg_tviews.refresh_memory, pg_tviews.function_reads, "
-               "and the settings that a TVIEW keeps, such as pg_tviews.timezone."});
+               "pg_tviews.clock_period, and the settings that a TVIEW keeps, such as "
+               "pg_tviews.timezone."});
 }
 
 bool IsLimit(std::string_view name) {
@@ -73,6 +76,25 @@ absl::StatusOr<std::string> LimitAsJson(const std::string& name, const DefElem* 
   return InvalidValue(name, text,
                       is_time ? "It is a time, such as '5min', or 0 for no limit."
                               : "It is an amount of memory, such as '2GB', or 0 for no limit.");
+}
+
+// An interval, because it is longer than what settings are given in.
+absl::StatusOr<std::string> ClockPeriodAsJson(const DefElem* option) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string text, Text(option));
+  TVIEWS_ASSIGN_OR_RETURN(const Interval* const interval, pg::CallFor([&] {
+                            return DatumGetIntervalP(DirectFunctionCall3(
+                                interval_in, CStringGetDatum(text.c_str()),
+                                ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+                          }));
+  constexpr std::int64_t kMostDays = 366;
+  const bool is_possible = interval->month == 0 && interval->day >= 0 &&
+                           interval->day <= kMostDays && interval->time >= 0 &&
+                           interval->time <= kMostDays * USECS_PER_DAY;
+  const std::int64_t period = is_possible ? interval->day * USECS_PER_DAY + interval->time : 0;
+  if (period >= USECS_PER_SEC) return absl::StrCat("\"clock_period\": ", period / 1000);
+  return InvalidValue("clock_period", text,
+                      "It is an interval of a second to a year, without months, such as "
+                      "'1 minute'.");
 }
 
 bool IsChange(const AlterTableCmd* command) {
@@ -123,7 +145,7 @@ absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
   if (const char* const setting = pg::DefinitionSettingNamed(name)) {
     return ReadSetting(setting, option, is_set, changes);
   }
-  const bool is_of_lineage = name == "function_reads";
+  const bool is_of_lineage = name == "function_reads" || name == "clock_period";
   if (name != "notify" && name != "feed" && !IsLimit(name) && !is_of_lineage) {
     return Unrecognized(name);
   }
@@ -217,6 +239,7 @@ absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string value, Text(option));
     return FunctionReadsAsJson(value);
   }
+  if (name == "clock_period") return ClockPeriodAsJson(option);
   return std::string();
 }
 

@@ -74,7 +74,7 @@ absl::StatusOr<Departure> Applier::Loop() {
       TVIEWS_RETURN_IF_ERROR(adopted);
     }
     const bool is_due = repetition_.is_due() || batch_.HasWork() || batch_.BehindDueMs() == 0 ||
-                        batch_.AuditDueMs() == 0;
+                        batch_.ClockDueMs() == 0 || batch_.AuditDueMs() == 0;
     if (versions_agree_ && is_due && MayBegin()) RunBatch();
     if (versions_agree_ && !repetition_.is_due()) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
@@ -167,6 +167,7 @@ absl::Status Applier::Wait() {
     timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
     if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
     if (batch_.BehindDueMs() > 0) timeout = std::min(timeout, batch_.BehindDueMs());
+    if (batch_.ClockDueMs() >= 0) timeout = std::min(timeout, batch_.ClockDueMs());
     if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
   }
   if (versions_agree_ && !repetition_.is_due()) timeout = std::min(timeout, chores_.NextDueMs());
@@ -188,7 +189,7 @@ absl::StatusOr<bool> Applier::ShouldEnd() const {
   }
   if (repetition_.is_due() || batch_.HasWork() || batch_.has_behind()) return false;
   if (is_in_the_way && now - began_at_ >= kShortTurn) return LeaveIfIdle(slot_);
-  if (adoption_.is_pending()) return false;
+  if (adoption_.is_pending() || batch_.ClockDueMs() >= 0) return false;
   if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
   return LeaveIfIdle(slot_);
 }

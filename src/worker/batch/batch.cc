@@ -86,6 +86,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   state_.standings.BeginBatch();
   TVIEWS_RETURN_IF_ERROR(state_.catalog.LoadIfStale());
   TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords(&reader_, &state_.catalog, snapshot));
+  TVIEWS_RETURN_IF_ERROR(state_.clock.BeginBatch(snapshot, state_.catalog.loads()));
   state_.slot->activity.walked.Store(reader_.walked());
   state_.totals.records = coalescer.records();
   careful = careful || state_.standings.NeedsCare();
@@ -93,6 +94,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   state_.executor.SetCareful(careful);
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_take"));
   TVIEWS_ASSIGN_OR_RETURN(const Work work, FindWork(coalescer));
+  if (!work.has_news) state_.clock.Hold();
   if (work.any()) {
     state_.slot->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
     RefreshRound round(&state_, &coalescer, careful);
@@ -101,6 +103,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
     TVIEWS_RETURN_IF_ERROR(state_.catalog.CheckUnmoved());
     state_.executor.BeginBatch(bounds);
     TVIEWS_RETURN_IF_ERROR(round.Run());
+    if (work.has_news) TVIEWS_RETURN_IF_ERROR(state_.clock.FindNext(state_.catalog.graph()));
     // Where only TVIEWs that are behind were tried, in vain, there is nothing to write.
     if (work.has_news || state_.behind.has_changed() || state_.audit.has_differences()) {
       TVIEWS_RETURN_IF_ERROR(Consume(*bounds));
@@ -117,7 +120,7 @@ absl::StatusOr<BatchRunner::Work> BatchRunner::FindWork(const Coalescer& coalesc
   Work work;
   work.has_news = coalescer.records() > 0 || state_.requests.has_new() ||
                   state_.catalog.has_fills() || state_.standings.AnyAccused() ||
-                  state_.standings.AnyToRetry(now);
+                  state_.standings.AnyToRetry(now) || state_.clock.AnyDue(state_.catalog.graph());
   work.tries_behind = state_.standings.TryDueMs(now) == 0;
   if (work.any() || !state_.audit.IsDue()) return work;
   TVIEWS_ASSIGN_OR_RETURN(work.is_audit,
@@ -131,7 +134,7 @@ absl::Status BatchRunner::Consume(const SnapshotBounds& bounds) {
   ServerOutbox outbox(snapshot);
   TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(&outbox));
   TVIEWS_RETURN_IF_ERROR(state_.log.Write());
-  TVIEWS_RETURN_IF_ERROR(pg::StoreFrontier(snapshot, bounds, state_.totals));
+  TVIEWS_RETURN_IF_ERROR(pg::StoreFrontier(snapshot, bounds, state_.clock.time(), state_.totals));
   return state_.catalog.has_fills() ? state_.catalog.ClearFills() : absl::OkStatus();
 }
 
@@ -226,6 +229,7 @@ void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
   const std::vector<pg::BusyLock>& adoption = state_.catalog.adoption_locks();
   busy.insert(busy.end(), adoption.begin(), adoption.end());
   state_.slot->given_up.Store(static_cast<std::int32_t>(state_.standings.GivenUp()));
+  state_.slot->clock_due.Store(state_.clock.NextDue(state_.catalog.graph()));
   reader_.AfterCommit(
       [&] { ShowFrontier(state_.slot, frontier, state_.standings.WaitedFor(), busy); });
   WakeReaders(state_.slot);
@@ -234,6 +238,12 @@ void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
 bool BatchRunner::HasWork() const {
   return reader_.HasWork() || state_.requests.AnyWaiting() ||
          state_.standings.AnyToRetry(GetCurrentTimestamp());
+}
+
+long BatchRunner::ClockDueMs() const {
+  const Timestamp due = state_.slot->clock_due.Load();
+  if (due == 0) return -1;
+  return static_cast<long>(std::max<Timestamp>(0, (due - GetCurrentTimestamp() + 999) / 1000));
 }
 
 long BatchRunner::BehindDueMs() const { return state_.standings.LookDueMs(GetCurrentTimestamp()); }

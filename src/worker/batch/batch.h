@@ -60,6 +60,8 @@ class BatchRunner {
   // Milliseconds until a batch should try these; 0: every batch looks again, as sessions may wait
   // for them; -1: never.
   long BehindDueMs() const;
+  // Milliseconds until now() becomes another for a TVIEW; -1: never.
+  long ClockDueMs() const;
   // After a batch that ended with kLockInTheWay: waits for the lock.
   absl::Status AwaitLock() { return state_.locks.AwaitContended(); }
 

@@ -36,6 +36,7 @@ absl::Status BatchCatalog::LoadIfStale() {
 absl::Status BatchCatalog::Load() {
   TVIEWS_ASSIGN_OR_RETURN(graph_, pg::LoadGraph());
   loaded_at_ = generation_;
+  ++loads_;
   ForgetStatements();
   TVIEWS_RETURN_IF_ERROR(Watch());
   RefreshLog::Keep(graph_);

@@ -42,6 +42,8 @@ class BatchCatalog {
   bool has_moved() const { return has_moved_; }
 
   const DependencyGraph& graph() const { return graph_; }
+  // How often it has been read.
+  std::uint64_t loads() const { return loads_; }
   // True if a TVIEW was filled since the last batch.
   bool has_fills() const;
   // Every record that a fill could cover has been in this batch or an earlier one.
@@ -64,6 +66,7 @@ class BatchCatalog {
   RefreshExecutor* executor_;
   DependencyGraph graph_;
   UnadoptedTviews unadopted_;
+  std::uint64_t loads_ = 0;
   std::uint64_t loaded_at_ = 0;   // generation_ when the graph was read; 0: not at all
   std::uint64_t planned_at_ = 0;  // invalidations_ when statements were last forgotten
   // As they were before S.

@@ -12,6 +12,7 @@
 #include "shared/types.h"
 #include "worker/batch/audit.h"
 #include "worker/batch/batch_catalog.h"
+#include "worker/batch/batch_clock.h"
 #include "worker/batch/batch_locks.h"
 #include "worker/batch/behind.h"
 #include "worker/batch/refresh_log.h"
@@ -36,6 +37,7 @@ struct BatchState {
   BehindTviews behind{&standings};
   BatchCatalog catalog{&standings, &behind, &executor};
   Audit audit;
+  BatchClock clock;
   RefreshLog log;
   DataSize data_in_use;
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/common/pause_point.h"
 #include "shared/pg/server/settings.h"
 #include "shared/status_macros.h"
@@ -36,7 +37,11 @@ std::vector<bool> RefreshRound::FindReachable() const {
   for (const RelationId relation : coalescer_.ChangedRelations()) mark_readers(relation);
   for (std::size_t i = 0; i < graph_.order().size(); ++i) {
     const RelationId tview = graph_.order()[i].relation;
-    if (!IsDue(tview, now)) continue;
+    const TviewDefinition& definition = graph_.order()[i];
+    if (!IsDue(tview, now) && !state_.clock.IsDue(definition) &&
+        !state_.clock.HasPassed(definition)) {
+      continue;
+    }
     reachable[i] = true;
     mark_readers(tview);
   }
@@ -77,7 +82,8 @@ absl::Status RefreshRound::LeaveAside(const TviewDefinition& tview, const std::s
   state_.requests.Postpone(tview.relation);
   // What is only asked for is owed too: so it is tried again, and seen to wait.
   const bool is_to_compare =
-      coalescer_.IsToCompare(tview.relation) ||
+      coalescer_.IsToCompare(tview.relation) || state_.clock.IsDue(tview) ||
+      state_.clock.HasPassed(tview) ||
       (state_.requests.IsRequested(tview.relation) && !state_.standings.IsBehind(tview.relation));
   return state_.behind.LeaveAside(tview, obstacle, Here(), coalescer_.DeltasFor(tview),
                                   is_to_compare);
@@ -175,9 +181,35 @@ absl::StatusOr<AffectedKeys> RefreshRound::KeysFor(const TviewDefinition& tview,
     everything.why = "what it is defined by changed";
     return everything;
   }
-  if (!is_behind) return refresh->FindKeys(coalescer_.DeltasFor(tview));
-  owed.Merge(coalescer_.DeltasFor(tview));
-  return refresh->FindKeys(owed);
+  if (state_.clock.IsDue(tview)) {
+    everything.why = "its clock_period is over";
+    return everything;
+  }
+  AffectedKeys affected;
+  if (is_behind) {
+    owed.Merge(coalescer_.DeltasFor(tview));
+    TVIEWS_ASSIGN_OR_RETURN(affected, refresh->FindKeys(owed));
+  } else {
+    TVIEWS_ASSIGN_OR_RETURN(affected, refresh->FindKeys(coalescer_.DeltasFor(tview)));
+  }
+  TVIEWS_RETURN_IF_ERROR(AddPassed(tview, &affected));
+  return affected;
+}
+
+// The keys of rows that have changed by themselves. Where these cannot be found the whole is
+// compared, as after a lookup that fails.
+absl::Status RefreshRound::AddPassed(const TviewDefinition& tview, AffectedKeys* affected) {
+  if (!state_.clock.HasPassed(tview)) return absl::OkStatus();
+  if (!careful_) return state_.clock.AddPassed(tview, &state_.executor, affected);
+  const absl::Status status = pg::RunSubtransaction(
+      [&] { return state_.clock.AddPassed(tview, &state_.executor, affected); });
+  if (status.ok() ||
+      !IsAgainstTheData(BatchWatch::EndingOf(status), state_.standings.TrustIn(tview.relation))) {
+    return status;
+  }
+  affected->everything = true;
+  affected->why = "a deadline failed: " + std::string(status.message());
+  return absl::OkStatus();
 }
 
 void RefreshRound::Show(const TviewDefinition& tview, const AffectedKeys& affected,

@@ -19,6 +19,8 @@
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
 #include "shared/pg/planner/planned_cost.h"
+#include "shared/pg/server/evaluation_clock.h"
+#include "shared/pg/tables/frontier.h"
 #include "shared/status_macros.h"
 #include "worker/batch/pinned_settings.h"
 
@@ -150,6 +152,8 @@ absl::Status Answer(const Session& session, const std::string& message) {
 // Everything up to the next end of a snapshot. Nothing: the session has gone.
 absl::Status AnswerAll(const Session& session, std::optional<std::string>* message) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
+  TVIEWS_ASSIGN_OR_RETURN(const Timestamp time, pg::ReadFrontierTime(GetActiveSnapshot()));
+  const pg::FrontierTimeScope frontier_time(time);
   while (message->has_value() && **message != kEndSnapshot) {
     TVIEWS_RETURN_IF_ERROR(Answer(session, **message));
     TVIEWS_ASSIGN_OR_RETURN(*message, Receive(session));

@@ -14,6 +14,7 @@
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
+#include "shared/pg/server/evaluation_clock.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/cache_stats.h"
 #include "shared/status_macros.h"
@@ -126,6 +127,7 @@ absl::Status Help(Connection* connection) {
   const std::optional<HelperTask> task =
       DecodeHelperTask(std::string_view(bytes, shared->task_size));
   if (!task.has_value()) return absl::InternalError("a helper was given an unreadable task");
+  const pg::FrontierTimeScope time(shared->frontier_time);
   const pg::KeyPlanning planning;
   const pg::PageCostsOfBatch page_costs;
   StatementCache statements;

@@ -45,6 +45,7 @@ struct HelperShared {
   Oid32 database TVIEWS_SHARED(set_at_birth);
   PGPROC* applier TVIEWS_SHARED(set_at_birth);
   std::int32_t applier_pid TVIEWS_SHARED(set_at_birth);
+  Timestamp frontier_time TVIEWS_SHARED(set_at_birth);  // what now() is for the batch
 
   std::uint32_t TakeSlice() { return next.Add(1) - 1; }
 };

@@ -10,6 +10,7 @@
 #include "shared/pg/common/segment.h"
 #include "shared/pg/common/start_worker.h"
 #include "shared/pg/common/worker_process.h"
+#include "shared/pg/server/evaluation_clock.h"
 #include "shared/pg/server/settings.h"
 #include "shared/status_macros.h"
 #include "worker/helpers/helper_segment.h"
@@ -139,6 +140,7 @@ char* FillSegment(Group* group, int helpers, const char* task, std::size_t task_
   group->shared->database = MyDatabaseId;
   group->shared->applier = MyProc;
   group->shared->applier_pid = MyProcPid;
+  group->shared->frontier_time = pg::FrontierTime();
   memcpy(pg::TakePiece(segment, kTaskKey, task_size), task, task_size);
   SerializeSnapshot(snapshot, pg::TakePiece(segment, kSnapshotKey, snapshot_size));
   return pg::TakePiece(segment, kQueuesKey, queues_size);

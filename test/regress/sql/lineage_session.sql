@@ -49,8 +49,8 @@ CREATE TABLE tv_doc AS SELECT pk_doc, owner FROM tb_doc;
 SELECT pg_tviews_replace('doc', 'SELECT pk_doc, session_user::text COLLATE "default" AS owner FROM tb_doc');
 SELECT * FROM pg_tviews_explain_query('SELECT pk_doc, pg_my_temp_schema() AS x FROM tb_doc', 'pk_doc');
 DROP TABLE tv_doc;
--- what is not refused: time, the database, a named role; said in a NOTICE
-CREATE TABLE tv_doc AS SELECT pk_doc, endless(2) AS e, by_default(owner, 'ann') AS h, now() > at AS a, CURRENT_DATE > at AS b, current_database()::text AS c,
+-- what is not refused: time, with a period; the database, a named role, which a NOTICE says
+CREATE TABLE tv_doc WITH (pg_tviews.clock_period = '1 day') AS SELECT pk_doc, endless(2) AS e, by_default(owner, 'ann') AS h, now() > at AS a, CURRENT_DATE > at AS b, current_database()::text AS c,
     has_table_privilege('postgres', 'lineage_session.tb_doc', 'select') AS d, to_char(at, 'YYYY') AS f, pg_typeof(at)::text AS g FROM tb_doc;
 SELECT pg_tviews_wait();
 SELECT * FROM pg_tviews_verify('doc');

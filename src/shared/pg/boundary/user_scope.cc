@@ -62,6 +62,10 @@ absl::StatusOr<UserScope> UserScope::AsDefinitionOwner(RoleId owner,
                                                        const DefinitionSettings& settings) {
   TVIEWS_ASSIGN_OR_RETURN(UserScope scope, Make(owner, SECURITY_RESTRICTED_OPERATION));
   TVIEWS_RETURN_IF_ERROR(Call([&] { ApplySettings(settings); }));
+  if (const Timestamp time = ClockOf(settings); time != 0) {
+    scope.beginnings_ = CurrentBeginnings();
+    PretendToHaveBegun({time, time});
+  }
   if (!is_process_of_ours || GetSessionUserId() == owner) return scope;
   scope.session_user_ = GetSessionUserId();
   TVIEWS_RETURN_IF_ERROR(Call([&] {
@@ -95,11 +99,13 @@ UserScope::UserScope(UserScope&& other) noexcept
       security_context_(other.security_context_),
       session_user_(other.session_user_),
       guc_level_(other.guc_level_),
+      beginnings_(other.beginnings_),
       is_active_(std::exchange(other.is_active_, false)) {}
 
 UserScope::~UserScope() {
   if (!is_active_) return;
   AtEOXact_GUC(false, guc_level_);
+  if (beginnings_.has_value()) PretendToHaveBegun(*beginnings_);
   // A statement that has failed in a parallel plan is still in it, where settings cannot change:
   // the session user then stays until the next scope.
   if (session_user_ != 0 && !IsInParallelMode()) {

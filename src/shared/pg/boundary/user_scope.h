@@ -10,8 +10,11 @@
 #ifndef PG_TVIEWS_SHARED_PG_BOUNDARY_USER_SCOPE_H_
 #define PG_TVIEWS_SHARED_PG_BOUNDARY_USER_SCOPE_H_
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "shared/definition_settings.h"
+#include "shared/pg/server/evaluation_clock.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -20,7 +23,8 @@ class UserScope {
  public:
   // For what a definition executes: as `owner`, in a security-restricted operation, with
   // search_path = pg_catalog, pg_temp and the settings that the definition keeps. Settings that the
-  // definition changes are undone at the end.
+  // definition changes are undone at the end. Where it uses the clock, now() is the frontier's time
+  // (server/evaluation_clock.h).
   static absl::StatusOr<UserScope> AsDefinitionOwner(RoleId owner,
                                                      const DefinitionSettings& settings);
 
@@ -51,6 +55,7 @@ class UserScope {
   int security_context_;
   RoleId session_user_ = 0;  // to return to; 0: it has not been changed
   int guc_level_;
+  std::optional<Beginnings> beginnings_;  // to return to, if they have been changed
   bool is_active_ = true;
 };
 

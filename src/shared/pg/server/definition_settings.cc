@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "shared/definition_clock.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/status_macros.h"
 
@@ -88,16 +89,16 @@ absl::StatusOr<DefinitionSettings> ChangeSetting(const DefinitionSettings& setti
 void ApplySettings(const DefinitionSettings& settings) {
   Set(kSearchLimit, "0");
   for (const DefinitionSetting& setting : settings) {
-    Set(setting.name.c_str(), setting.value.c_str());
+    if (setting.name != kClockSetting) Set(setting.name.c_str(), setting.value.c_str());
   }
 }
 
-std::string SettingsColumns(const std::string& json) {
+std::string SettingsColumns(const std::string& options) {
   std::string columns;
   for (const char* const name : kNames) {
-    absl::StrAppend(&columns, columns.empty() ? "" : ", ", "(", json, ") ->> '", name, "'");
+    absl::StrAppend(&columns, "(", options, ") -> 'settings' ->> '", name, "', ");
   }
-  return columns;
+  return absl::StrCat(columns, "(", options, ") ->> 'clock'");
 }
 
 DefinitionSettings ReadSettings(RowReader* columns) {
@@ -106,6 +107,8 @@ DefinitionSettings ReadSettings(RowReader* columns) {
     const SqlValue value = columns->OptionalText();
     if (value.has_value()) settings.push_back({.name = name, .value = *value});
   }
+  const SqlValue clock = columns->OptionalText();
+  if (clock.has_value()) settings.push_back({.name = kClockSetting, .value = *clock});
   return settings;
 }
 

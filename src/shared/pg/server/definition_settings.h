@@ -35,9 +35,10 @@ absl::StatusOr<DefinitionSettings> ChangeSetting(const DefinitionSettings& setti
 // Sets what differs, until the current nesting level of settings ends.
 void ApplySettings(const DefinitionSettings& settings);
 
-// The columns of a SELECT list, without a leading comma, that read the settings out of the
-// expression `json`; and the settings from a row of which these are the next columns.
-std::string SettingsColumns(const std::string& json);
+// The columns of a SELECT list, without a leading comma, that read the settings, and the period of
+// the clock, out of the expression `options`; and both from a row of which these are the next
+// columns.
+std::string SettingsColumns(const std::string& options);
 DefinitionSettings ReadSettings(RowReader* columns);
 
 }  // namespace tviews::pg

@@ -26,6 +26,7 @@
 // frontier_*, behind,     the applier           readers               frontier_lock
 //   busy*
 // behind_count, given_up  the applier           everybody             frontier_lock to write; atomic
+// clock_due               the applier           readers, monitoring   atomic
 // culprit                 the applier           the next applier      atomic
 // requests                sessions, the applier both                  queue_lock
 // activity                the applier           monitoring            atomics
@@ -145,6 +146,8 @@ struct DatabaseSlot {
   FullXid* frontier_in_progress TVIEWS_SHARED(set_at_start) ABSL_PT_GUARDED_BY(frontier_lock);
   SharedNumber behind_count;  // TVIEWs that the frontier does not hold for, and that are waited for
   SharedNumber given_up;      // others, that nobody waits for: they fail, or take too much
+  // When the clock of a definition moves on next; 0: of none, as far as is known.
+  Shared<Timestamp> clock_due;
   RelationId behind[kBehindPlaces] ABSL_GUARDED_BY(frontier_lock);
   std::int32_t busy_count ABSL_GUARDED_BY(frontier_lock);
   BusyLock busy[kBusyPlaces] ABSL_GUARDED_BY(frontier_lock);

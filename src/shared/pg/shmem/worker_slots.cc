@@ -73,6 +73,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
     slot->frontier_count = 0;
     slot->behind_count.Store(0);
     slot->given_up.Store(0);
+    slot->clock_due.Store(0);
     slot->busy_count = 0;
   }
   slot->generation.Add(1);

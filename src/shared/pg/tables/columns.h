@@ -74,6 +74,7 @@ struct FrontierColumn {
     kRowsDeleted,
     kRowsUnchanged,
     kFullRefreshes,
+    kClock,
     kEnd
   };
 };

@@ -35,7 +35,7 @@ void Raise(Datum* values, AttributeNumber column, std::uint64_t by) {
 
 }  // namespace
 
-absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontier,
+absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontier, Timestamp time,
                            const BatchTotals& totals) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kFrontier));
   const std::string text = FormatSnapshot(frontier);
@@ -56,7 +56,10 @@ absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontie
       values[place(Column::kSnapshot)] =
           DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(text.c_str()));
       values[place(Column::kAppliedAt)] = TimestampTzGetDatum(GetCurrentTimestamp());
-      nulls[place(Column::kSnapshot)] = nulls[place(Column::kAppliedAt)] = false;
+      values[place(Column::kClock)] = TimestampTzGetDatum(time);
+      for (const AttributeNumber column : {Column::kSnapshot, Column::kAppliedAt, Column::kClock}) {
+        nulls[place(column)] = false;
+      }
       Raise(values, Column::kBatches, 1);
       Raise(values, Column::kRecords, totals.records);
       Raise(values, Column::kRowsInserted, totals.inserted);
@@ -78,21 +81,40 @@ absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontie
                     .hint = "Insert it again: INSERT INTO pg_tview_frontier (id) VALUES (1)."});
 }
 
-absl::StatusOr<SnapshotBounds> ReadFrontier(SnapshotData* snapshot) {
+namespace {
+
+// Calls `read` with a column of the row, unless it is null.
+template <typename Read>
+absl::Status ReadColumn(SnapshotData* snapshot, AttributeNumber column, const Read& read) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kFrontier));
-  const char* text = nullptr;
-  TVIEWS_RETURN_IF_ERROR(Call([&] {
+  return Call([&] {
     Relation const relation = table_open(table, AccessShareLock);
     TupleTableSlot* const row = table_slot_create(relation, nullptr);
     TableScanDesc const scan = table_beginscan(relation, snapshot, 0, nullptr);
     if (table_scan_getnextslot(scan, ForwardScanDirection, row)) {
       bool is_null = false;
-      const Datum stored = slot_getattr(row, Column::kSnapshot, &is_null);
-      if (!is_null) text = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, stored));
+      const Datum stored = slot_getattr(row, column, &is_null);
+      if (!is_null) read(stored);
     }
     table_endscan(scan);
     ExecDropSingleTupleTableSlot(row);
     table_close(relation, AccessShareLock);
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<Timestamp> ReadFrontierTime(SnapshotData* snapshot) {
+  Timestamp time = 0;
+  TVIEWS_RETURN_IF_ERROR(ReadColumn(snapshot, Column::kClock,
+                                    [&time](Datum stored) { time = DatumGetTimestampTz(stored); }));
+  return time;
+}
+
+absl::StatusOr<SnapshotBounds> ReadFrontier(SnapshotData* snapshot) {
+  const char* text = nullptr;
+  TVIEWS_RETURN_IF_ERROR(ReadColumn(snapshot, Column::kSnapshot, [&text](Datum stored) {
+    text = DatumGetCString(DirectFunctionCall1(pg_snapshot_out, stored));
   }));
   return text == nullptr ? SnapshotBounds() : ParseSnapshot(text);
 }

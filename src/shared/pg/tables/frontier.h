@@ -27,9 +27,13 @@ struct BatchTotals {
   std::uint64_t full_refreshes = 0;
 };
 
-// Replaces the row that `snapshot` sees. No executor: one heap update, in place on its page.
-absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontier,
+// Replaces the row that `snapshot` sees. No executor: one heap update, in place on its page. `time`
+// is what now() is in definitions.
+absl::Status StoreFrontier(SnapshotData* snapshot, const SnapshotBounds& frontier, Timestamp time,
                            const BatchTotals& totals);
+
+// The frontier's time that `snapshot` sees; 0 before there is one.
+absl::StatusOr<Timestamp> ReadFrontierTime(SnapshotData* snapshot);
 
 // The frontier that `snapshot` sees; empty bounds, which include nothing, before the first batch.
 absl::StatusOr<SnapshotBounds> ReadFrontier(SnapshotData* snapshot);

@@ -41,7 +41,8 @@ constexpr char kMetaSql[] =
     " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
     " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed',"
     " m.options ->> 'undetermined' = 'true', m.options ->> 'tells_null_keys' = 'true',"
-    " m.options ->> 'refresh_timeout', m.options ->> 'refresh_memory', $settings"
+    " m.options ->> 'refresh_timeout', m.options ->> 'refresh_memory',"
+    " m.options ->> 'filled_at', $settings"
     " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
@@ -151,6 +152,10 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
   tview.tells_null_keys = column.IsTrue();
   tview.refresh_timeout = NumberOrNothing(column.OptionalText());
   tview.refresh_memory = NumberOrNothing(column.OptionalText());
+  const std::optional<std::uint64_t> filled_at = NumberOrNothing(column.OptionalText());
+  if (tview.fill.has_value() && filled_at.has_value()) {
+    tview.fill->clock = static_cast<Timestamp>(*filled_at);
+  }
   tview.settings = ReadSettings(&column);
   TVIEWS_RETURN_IF_ERROR(column.End());
   TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, collation, &tview));
@@ -209,8 +214,8 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string prefix, SchemaPrefix());
   const std::string meta = prefix + "pg_tview_meta";
   std::map<RelationId, TviewDefinition> tviews;
-  const std::string meta_sql = Substitute(Substitute(kMetaSql, "$meta", meta), "$settings",
-                                          SettingsColumns("m.options -> 'settings'"));
+  const std::string meta_sql =
+      Substitute(Substitute(kMetaSql, "$meta", meta), "$settings", SettingsColumns("m.options"));
   TVIEWS_ASSIGN_OR_RETURN(const SqlResult meta_rows,
                           ExecuteSql(meta_sql, {}, SqlSnapshot::kActive));
   for (const SqlRow& row : meta_rows.rows) {

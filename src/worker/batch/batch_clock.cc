@@ -1,0 +1,79 @@
+#include "worker/batch/batch_clock.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "shared/definition_clock.h"
+#include "shared/pg/server/evaluation_clock.h"
+#include "shared/pg/tables/frontier.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <utils/timestamp.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::worker {
+
+absl::Status BatchClock::BeginBatch(SnapshotData* snapshot, std::uint64_t loads) {
+  TVIEWS_ASSIGN_OR_RETURN(before_, pg::ReadFrontierTime(snapshot));
+  time_ = std::max<Timestamp>(before_, GetCurrentTimestamp());
+  pg::SetFrontierTime(time_);
+  if (loads == loads_) return absl::OkStatus();
+  loads_ = 0;
+  TVIEWS_RETURN_IF_ERROR(deadlines_.Load());
+  loads_ = loads;
+  return absl::OkStatus();
+}
+
+void BatchClock::Hold() {
+  if (before_ == 0) return;
+  time_ = before_;
+  pg::SetFrontierTime(time_);
+}
+
+// What now() is for its rows.
+Timestamp BatchClock::ShownBy(const TviewDefinition& tview) const {
+  const std::optional<Timestamp> period = ClockPeriodOf(tview.settings);
+  if (tview.fill.has_value() && tview.fill->clock != 0) return tview.fill->clock;
+  return ClockAt(before_, *period);
+}
+
+bool BatchClock::IsDue(const TviewDefinition& tview) const {
+  const std::optional<Timestamp> period = ClockPeriodOf(tview.settings);
+  if (!period.has_value()) return false;
+  if (before_ != 0 && deadlines_.Has(tview.relation)) return false;
+  return ClockAt(time_, *period) != ShownBy(tview);
+}
+
+bool BatchClock::AnyDue(const DependencyGraph& graph) const {
+  return deadlines_.AnyDue(time_) ||
+         std::any_of(graph.order().begin(), graph.order().end(),
+                     [this](const TviewDefinition& tview) { return IsDue(tview); });
+}
+
+bool BatchClock::HasPassed(const TviewDefinition& tview) const {
+  return deadlines_.Has(tview.relation) && ClockPeriodOf(tview.settings).has_value() &&
+         ShownBy(tview) != time_;
+}
+
+absl::Status BatchClock::AddPassed(const TviewDefinition& tview, RefreshExecutor* executor,
+                                   AffectedKeys* affected) const {
+  return deadlines_.AddPassed(tview, ShownBy(tview), time_, executor, affected);
+}
+
+absl::Status BatchClock::FindNext(const DependencyGraph& graph) {
+  return deadlines_.FindNext(graph, time_);
+}
+
+Timestamp BatchClock::NextDue(const DependencyGraph& graph) const {
+  Timestamp next = deadlines_.NextDue();
+  for (const TviewDefinition& tview : graph.order()) {
+    const std::optional<Timestamp> period = ClockPeriodOf(tview.settings);
+    if (!period.has_value() || deadlines_.Has(tview.relation)) continue;
+    const Timestamp tick = NextTick(time_, *period);
+    if (next == 0 || tick < next) next = tick;
+  }
+  return next;
+}
+
+}  // namespace tviews::worker
