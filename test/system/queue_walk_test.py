@@ -1,5 +1,6 @@
 """A long queue is read by monitoring in several steps, while others write to it and while batches free it: no record that
 waits all the time is missed, none is shown twice, and the counts of pg_tviews_lag are of the same records."""
+import re
 import threading
 
 from tviews_server import Server, check_equal, run, value, wait_until
@@ -54,6 +55,12 @@ with Server("queue_walk", conf="pg_tviews.queue_size = '4MB'\n") as server:
     first = listed("at rest")
     assert len(first) == MANY, len(first)
     assert value(connection, LAG) == MANY, value(connection, LAG)
+    # Writers wait for one step, not for the whole queue.
+    run(connection, "SET client_min_messages = debug1")
+    listed("with debug messages")
+    run(connection, "RESET client_min_messages")
+    steps = [int(found) for found in re.findall(r"steps of at most (\d+) records", "".join(connection.notices))]
+    assert 0 < max(steps) <= MANY / 2, steps
     beside_writers(waits_still)
     assert len(listed("at rest again")) == MANY + 2000
     run(connection, "SELECT pg_tviews_resume()")

@@ -217,13 +217,19 @@ absl::Status QueueLister::ListSlot(pg::DatabaseSlot* slot) {
       slot->counters.overflow.started.Load() - slot->counters.clean.Load();
   in_ring_.clear();
   pg::PendingWalk walk(slot, pg::PendingWalk::Payloads::kCopy);
+  std::size_t most = 0;
   while (walk.Next()) {
+    most = std::max(most, walk.frames().size());
     TVIEWS_RETURN_IF_ERROR(pg::Call([] { CHECK_FOR_INTERRUPTS(); }));
     for (const Frame& frame : walk.frames()) {
       in_ring_.insert(frame.content.xid);
       TVIEWS_RETURN_IF_ERROR(ListFrame(slot, frame, is_here));
     }
   }
+  // Writers wait for a step at most.
+  TVIEWS_RETURN_IF_ERROR(pg::Call([most] {
+    elog(DEBUG1, "pg_tviews: a queue is read in steps of at most %zu records", most);
+  }));
   if (is_here) return ListSpilledHere(spilled);
   return spilled == 0 ? absl::OkStatus() : ListFurther(database, spilled);
 }
