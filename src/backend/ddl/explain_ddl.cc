@@ -8,6 +8,7 @@
 #include "backend/ddl/refusals.h"
 #include "backend/ddl/retyping.h"
 #include "backend/tview/facts.h"
+#include "backend/tview/redefine.h"
 #include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -246,6 +247,11 @@ absl::Status ExplainStatement(Node* statement, Explanation* explanation) {
   } else if (IsA(statement, TruncateStmt)) {
     TVIEWS_RETURN_IF_ERROR(
         ExplainTruncate(reinterpret_cast<const TruncateStmt*>(statement), explanation));
+  }
+  if (IsA(statement, ViewStmt)) {
+    TVIEWS_ASSIGN_OR_RETURN(const RelationId replaced,
+                            TviewReplacedBy(reinterpret_cast<const ViewStmt*>(statement)));
+    if (replaced != 0) return absl::OkStatus();
   }
   const absl::Status refusal = CheckStatement(statement);
   if (refusal.ok()) return refusal;

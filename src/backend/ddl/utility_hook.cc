@@ -23,6 +23,7 @@
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/options.h"
+#include "backend/tview/redefine.h"
 #include "backend/tview/restore_session.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -74,6 +75,12 @@ absl::StatusOr<bool> DoInstead(const PlannedStmt* planned, const char* source,
                                QueryCompletion* completion) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_created, CreateInstead(planned, source, completion));
   if (is_created) return true;
+  if (IsA(planned->utilityStmt, ViewStmt)) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
+    if (!has_tviews) return false;
+    return ReplaceByView(reinterpret_cast<const ViewStmt*>(planned->utilityStmt),
+                         TextOf(planned, source));
+  }
   return AlterTviewOptions(planned->utilityStmt);
 }
 

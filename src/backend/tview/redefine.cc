@@ -7,6 +7,7 @@
 #include "backend/ddl/audit_log.h"
 #include "backend/ddl/internal_ddl.h"
 #include "backend/ddl/meaning_locks.h"
+#include "backend/ddl/pinned_names.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/create.h"
 #include "backend/tview/defining_query.h"
@@ -28,8 +29,10 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/namespace.h>
 #include <miscadmin.h>
+#include <nodes/parsenodes.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
+#include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -100,6 +103,29 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(NoteTview(tview));
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("REPLACE", tview, {{"definition", parsed.text}}));
   return RelationDisplayName(tview);
+}
+
+absl::StatusOr<RelationId> TviewReplacedBy(const ViewStmt* statement) {
+  if (InternalDdlScope::IsOpen() || !statement->replace || statement->aliases != nullptr ||
+      statement->options != nullptr || statement->withCheckOption != NO_CHECK_OPTION) {
+    return RelationId{0};
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId view, ReplacedView(statement));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, pg::TviewOfBackingView(view));
+  if (tview == 0) return RelationId{0};
+  return pg::CallFor([tview]() -> RelationId {
+    return pg::compat::OwnsRelation(tview, GetUserId()) ? tview : InvalidOid;
+  });
+}
+
+absl::StatusOr<bool> ReplaceByView(const ViewStmt* statement, std::string_view text) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, TviewReplacedBy(statement));
+  if (tview == 0) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string query, QueryTextOfCreateTableAs(text));
+  if (query.empty()) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, QualifiedRelationName(tview));
+  TVIEWS_RETURN_IF_ERROR(ReplaceTview(table, query).status());
+  return true;
 }
 
 absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::string& wanted_key) {

@@ -12,13 +12,24 @@
 #define PG_TVIEWS_BACKEND_TVIEW_REDEFINE_H_
 
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
+#include "shared/types.h"
+
+struct ViewStmt;
 
 namespace tviews::backend {
 
 // Gives the TVIEW called `text` the query `query`; returns the name of its table.
 absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query);
+
+// CREATE OR REPLACE VIEW of the backing view of a TVIEW, by its owner, is the same: the TVIEW, or
+// 0. Not with names for the columns or options, which a backing view does not have.
+absl::StatusOr<RelationId> TviewReplacedBy(const ViewStmt* statement);
+
+// True if `statement`, whose text is `text`, was that, and is done.
+absl::StatusOr<bool> ReplaceByView(const ViewStmt* statement, std::string_view text);
 
 // Makes a TVIEW of the table tv_x, whose query is the view v_x beside it; returns its name. The key
 // is `wanted_key`; if that is empty, the one that the names of the columns say.

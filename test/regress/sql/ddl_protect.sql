@@ -40,7 +40,7 @@ ALTER TABLE tv_user ADD FOREIGN KEY (pk_user) REFERENCES tb_user;
 ALTER TABLE tv_user SET (fillfactor = 90);
 ALTER TABLE tv_user CLUSTER ON tv_user_pkey;
 CREATE INDEX ON tv_user (name);
-CREATE OR REPLACE VIEW v_user AS SELECT pk_user, 'x'::text AS name FROM tb_user;
+CREATE OR REPLACE VIEW v_user (pk_user, name) AS SELECT pk_user, 'x'::text AS name FROM tb_user;
 ALTER VIEW v_user ALTER COLUMN name SET DEFAULT 'x';
 
 -- A session that restores a dump: rows for TVIEWs are left out, they follow from the sources. What

@@ -42,6 +42,24 @@ SELECT entity, (SELECT count(*) FROM pg_tviews_verify(tview::text)) AS differenc
 FROM pg_tview_meta JOIN pg_class ON pg_class.oid = tview
 WHERE relnamespace = 'ddl_redefine'::regnamespace ORDER BY entity;
 
+-- CREATE OR REPLACE VIEW by the owner is the same.
+CREATE OR REPLACE VIEW v_item AS SELECT pk_item, 'viewed ' || label AS label FROM tb_item WHERE pk_item < 3;
+SELECT pg_tviews_wait();
+TABLE tv_item ORDER BY 1;
+SELECT definition FROM pg_tview_meta WHERE tview = 'tv_item'::regclass;
+CREATE OR REPLACE VIEW v_item AS SELECT pk_item, label, kind FROM tb_item;
+CREATE ROLE redefine_stranger NOLOGIN;
+GRANT USAGE, CREATE ON SCHEMA ddl_redefine TO redefine_stranger;
+SET ROLE redefine_stranger;
+CREATE OR REPLACE VIEW v_item AS SELECT 1 AS pk_item, 'mine'::text AS label;
+RESET ROLE;
+REVOKE ALL ON SCHEMA ddl_redefine FROM redefine_stranger;
+DROP ROLE redefine_stranger;
+BEGIN;
+CREATE OR REPLACE VIEW v_item AS SELECT pk_item, 'undone' AS label FROM tb_item;
+ROLLBACK;
+SELECT count(*) FROM pg_tviews_verify('item');
+
 -- A table with its view.
 CREATE VIEW v_old AS SELECT pk_item AS pk_old, label FROM tb_item;
 CREATE TABLE tv_old (pk_old int PRIMARY KEY, label text);
