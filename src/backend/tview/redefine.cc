@@ -15,6 +15,7 @@
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
 #include "backend/tview/report.h"
+#include "backend/tview/restore_session.h"
 #include "backend/tview/stored_lineage.h"
 #include "backend/tview/table_checks.h"
 #include "shared/pg/boundary/error.h"
@@ -106,8 +107,9 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
 }
 
 absl::StatusOr<RelationId> TviewReplacedBy(const ViewStmt* statement) {
-  if (InternalDdlScope::IsOpen() || !statement->replace || statement->aliases != nullptr ||
-      statement->options != nullptr || statement->withCheckOption != NO_CHECK_OPTION) {
+  if (InternalDdlScope::IsOpen() || IsRestoring() || !statement->replace ||
+      statement->aliases != nullptr || statement->options != nullptr ||
+      statement->withCheckOption != NO_CHECK_OPTION) {
     return RelationId{0};
   }
   TVIEWS_ASSIGN_OR_RETURN(const RelationId view, ReplacedView(statement));
