@@ -189,7 +189,7 @@ SELECT * FROM tv_log_2 ORDER BY 1;
 SET pg_tviews.notice_lineage = on;
 CREATE TABLE moment (pk int PRIMARY KEY, at timestamptz, f float8);
 INSERT INTO moment VALUES (1, '2024-01-01 00:00+00', 0.1);
-CREATE TABLE tv_moment AS SELECT pk AS pk_moment, at::text AS at, f::text AS f, age(at) AS age FROM moment;
+CREATE TABLE tv_moment WITH (pg_tviews.clock_period = '1 day') AS SELECT pk AS pk_moment, at::text AS at, f::text AS f, age(at) AS age FROM moment;
 SET pg_tviews.notice_lineage = off;
 
 \set VERBOSITY terse
