@@ -39,6 +39,16 @@ bool IsToBeChecked(const SnapshotData* snapshot) {
   return snapshot != nullptr && snapshot->snapshot_type == SNAPSHOT_MVCC && !pg::IsWorker();
 }
 
+// To ask which relations are TVIEWs takes a lock, which whoever drops the extension holds against
+// all: a statement over no relation, or over those of the server, does not ask.
+bool MayReadTview(const PlannedStmt* plan) {
+  const ListCell* cell;
+  foreach (cell, plan->relationOids) {
+    if (lfirst_oid(cell) >= FirstNormalObjectId) return true;
+  }
+  return false;
+}
+
 // True if no snapshot of this process can be too old.
 absl::StatusOr<bool> AreSettled() {
   TVIEWS_ASSIGN_OR_RETURN(const FullXid last, pg::LastExchange());
@@ -69,7 +79,9 @@ absl::Status CheckTview(RelationId tview, SnapshotData* snapshot) {
 }  // namespace
 
 absl::Status CheckExchanges(const QueryDesc* query) {
-  if (!IsToBeChecked(query->snapshot)) return absl::OkStatus();
+  if (!IsToBeChecked(query->snapshot) || !MayReadTview(query->plannedstmt)) {
+    return absl::OkStatus();
+  }
   TVIEWS_ASSIGN_OR_RETURN(const bool are_settled, AreSettled());
   if (are_settled) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, TviewsReadBy(query->plannedstmt));

@@ -92,8 +92,10 @@ class QueueReader {
   bool HasWork() const;
 
   // True while the last batch left transactions in progress: a prepared one can end without a
-  // wake-up, so the applier polls.
-  bool HasUnended() const { return !unended_.empty() || !kept_.empty(); }
+  // wake-up, so the applier polls. Those that aborted have emptied the ring.
+  bool HasUnended() const {
+    return (!unended_.empty() && !queue_.ring().empty()) || !kept_.empty();
+  }
 
   // Where all that the last batch left in the queue belongs to prepared transactions: its end.
   // `has_session`: whether a session runs the transaction.
