@@ -1,6 +1,9 @@
 -- pg_tviews 0.2.0 back to 0.1.0: what 0.1.0--0.2.0 did, undone in the opposite order.
 \echo Use "ALTER EXTENSION pg_tviews UPDATE TO '0.1.0'" to load this file. \quit
 
+-- First, as a batch reads it first: whoever waited for it with another of these tables would deadlock.
+LOCK TABLE @extschema@.pg_tview_meta IN ACCESS EXCLUSIVE MODE;
+
 -- 0.1.0 reads a key from its text. Where the text is no key (rows whose key is null, shortened texts)
 -- the TVIEW counts as failing as a whole.
 INSERT INTO tviews_internal.pg_tview_dead_letter AS letter (tview, sqlstate, error, first_seen, last_seen)

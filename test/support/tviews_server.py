@@ -57,7 +57,11 @@ def install_module(name):
     build = pathlib.Path(sys.argv[1]).resolve()
     stage = bash('server_place "$1"', build / "stage")
     bash('"$ROOT/scripts/pg_stage.sh" "$1" "$2"', build, stage)
-    shutil.copy(build / f"{name}.so", stage + bash("pg_config --pkglibdir"))
+    # Into its place by a rename: a process of another test may be running the one that is there.
+    place = pathlib.Path(stage + bash("pg_config --pkglibdir"))
+    new = place / f"{name}.so.{os.getpid()}"
+    shutil.copy(build / f"{name}.so", new)
+    new.rename(place / f"{name}.so")
 
 
 class Server:

@@ -28,6 +28,7 @@ ARGUMENTS = {
     "pg_tviews_check_queue(interval)": "'1 s'",
     "pg_tviews_check_vacuum(interval)": "'1 s'",
     "pg_tviews_check_workers(interval)": "'1 s'",
+    "pg_tviews_explain_ddl(text)": "'ALTER TABLE tb_a ADD COLUMN more int'",
     "pg_tviews_explain_change(regclass,bigint)": "'tb_a', 1",
     "pg_tviews_explain_change(regclass,text)": "'tb_a', '1'",
     "pg_tviews_explain_lineage(text)": "'a'",

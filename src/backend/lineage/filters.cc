@@ -11,6 +11,7 @@
 #include <nodes/pg_list.h>
 #include <nodes/primnodes.h>
 #include <utils/lsyscache.h>
+#include <utils/memutils.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -123,14 +124,31 @@ Node* Renumber(Node* node, void* varno) {
   return reinterpret_cast<Node*>(var);
 }
 
-}  // namespace
-
-List* FiltersOf(const Occurrence* occurrence, int varno) {
+List* FindFilters(const Occurrence* occurrence) {
   List* filters = NIL;
   const ReducedJoins* const joins = ReduceJoins(occurrence->scope, nullptr);
   for (const PlacedConjunct& conjunct : joins->conjuncts) {
     if (conjunct.expr == nullptr || !Filters(conjunct, occurrence)) continue;
-    filters = lappend(filters, Renumber(AsNode(conjunct.expr), &varno));
+    filters = lappend(filters, conjunct.expr);
+  }
+  return filters;
+}
+
+}  // namespace
+
+List* FiltersOf(const Occurrence* occurrence, int varno) {
+  if (!occurrence->knows_filters) {
+    // It lives as long as what it is kept with. A path of hundreds of joins asks at each step.
+    MemoryContext const before =
+        MemoryContextSwitchTo(GetMemoryChunkContext(const_cast<Occurrence*>(occurrence)));
+    occurrence->filters = FindFilters(occurrence);
+    occurrence->knows_filters = true;
+    MemoryContextSwitchTo(before);
+  }
+  List* filters = NIL;
+  ListCell* cell;
+  foreach (cell, occurrence->filters) {
+    filters = lappend(filters, Renumber(static_cast<Node*>(lfirst(cell)), &varno));
   }
   return filters;
 }

@@ -42,6 +42,9 @@ struct Occurrence {
   // Of a subquery: conditions that its inside can, or cannot, follow; as far as asked.
   PlainArray<Expr*> followable;
   PlainArray<Expr*> dead_ends;
+  // Conditions on it alone that filter its rows (filters.h), once asked.
+  mutable bool knows_filters = false;
+  mutable List* filters = nullptr;
 };
 
 // A join or FROM list with its own conditions (conjuncts, in global form), or a leaf.
