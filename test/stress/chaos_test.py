@@ -320,6 +320,11 @@ class Chaos:
             except EXPECTED:  # the server has just gone
                 self.reconnect()
                 continue
+            except psycopg2.DatabaseError as error:
+                if error.pgcode is not None:  # else the connection is lost
+                    raise
+                self.reconnect()
+                continue
             if event["action"] == "check":
                 return
             yield event
