@@ -15,6 +15,7 @@ WORK=$ROOT/build
 LOGS=$WORK/check-logs
 PASSED=0
 FAILED=0
+FAILED_STAGES=()
 STARTED=$SECONDS
 
 KINDS=(lints unit regress isolation system docs stress clang sanitize)
@@ -49,8 +50,16 @@ slowest() {
     sort -rn | head -n 8 | awk '{ printf "%s %s %.0f s", (NR > 1 ? "," : ""), $2, $1 / 1000 }'
 }
 
+# The names, once more at the end, of what failed.
+failures() {
+  sed -nE 's/^\[  FAILED  \] (.*) \([0-9]+ ms\)$/\1/p; s/^(test|    ) *([^ ]+) +\.\.\. FAILED.*/\2/p; s/^not ok [0-9]+ +[-+] ([^ ]+).*/\1/p' \
+    "$LOGS"/*.log | sort -u
+}
+
 summary() {
   trap - EXIT
+  [ "$FAILED" = 0 ] || printf '\nfailed stage: %s' "${FAILED_STAGES[@]}"
+  [ "$FAILED" = 0 ] || printf '\nfailed test: %s' $(failures)
   printf '\n%d min %d s; the slowest tests:%s' $(((SECONDS - STARTED) / 60)) $(((SECONDS - STARTED) % 60)) "$(slowest)"
   printf '\n%d passed, %d failed\n' "$PASSED" "$FAILED"
   [ "$FAILED" = 0 ] && [ "$PASSED" -gt 0 ]
@@ -78,6 +87,7 @@ stage() { # LABEL COMMAND...
   printf '%-6s %4d passed %3d failed %5d s\n' $word "$passed" "$failed" $((SECONDS - began))
   grep -E '^(warning|note): ' "$log" | sed 's/^/        /'
   [ "$failed" = 0 ] || {
+    FAILED_STAGES+=("$label")
     say "        the end of $log:"
     tail -n 80 "$log" | sed 's/^/        /'
   }

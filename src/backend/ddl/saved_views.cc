@@ -328,6 +328,22 @@ class Loosening {
   const SavedView& saved_;
 };
 
+// Constants of the text, casts and indexes of the TVIEW may run functions of the owner.
+absl::Status CheckSession(const SavedView& saved) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_prepared, pg::CallFor([&] {
+                            return pg::UserScope::IsSessionPreparedAgainst(saved.owner);
+                          }));
+  if (!is_prepared) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(saved.view));
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "cannot read the query of view " + name + " again in this session",
+       .detail = "It is another role's, whose functions would find the temporary objects of this "
+                 "session.",
+       .hint = "Alter the type in a session without temporary objects, or as a role that may act "
+               "as the owner of the view."});
+}
+
 // Rules and defaults of the view were made for the types that its columns had.
 absl::Status CheckHasNoRules(RelationId view) {
   TVIEWS_ASSIGN_OR_RETURN(
@@ -354,6 +370,7 @@ absl::StatusOr<SavedView> SaveView(RelationId view, RelationId tview) {
   saved.view = view;
   saved.tview = tview;
   TVIEWS_ASSIGN_OR_RETURN(saved.owner, pg::CallFor([view] { return OwnerOf(view); }));
+  TVIEWS_RETURN_IF_ERROR(CheckSession(saved));
   {
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, AsViewOwner(saved.owner));
     TVIEWS_ASSIGN_OR_RETURN(const ViewText text, pg::CallFor([view] { return PrintView(view); }));

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backend/lineage/session_functions.h"
+#include "shared/pg/boundary/user_scope.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
@@ -64,6 +65,15 @@ List* AnalyzeText(HeapTuple function, Node* call) {
   bool is_null = false;
   const Datum source = AttributeOf(function, Anum_pg_proc_prosrc, &is_null);
   if (is_null) return nullptr;
+  if (pg::UserScope::IsSessionPreparedAgainst(GetUserId())) {
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("cannot read the body of function %s in this session",
+                    format_procedure(FormOf(function)->oid)),
+             errdetail("A TVIEW of another role calls it, and what it says could find the "
+                       "temporary objects of this session."),
+             errhint("Give the command in a session without temporary objects.")));
+  }
   char* const body_text = TextDatumGetCString(source);
   BodyText body = {format_procedure(FormOf(function)->oid), body_text};
   ErrorContextCallback callback = {error_context_stack, AddContext, &body};

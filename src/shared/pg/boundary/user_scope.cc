@@ -12,6 +12,7 @@
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <miscadmin.h>
+#include <utils/acl.h>
 #include <utils/guc.h>
 #include <utils/syscache.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -92,6 +93,13 @@ absl::StatusOr<UserScope> UserScope::ForDdlOf(RoleId owner) {
   UserScope scope(current, context, NewGUCNestLevel());
   SetUserIdAndSecContext(owner, context | SECURITY_RESTRICTED_OPERATION);
   return scope;
+}
+
+bool UserScope::IsSessionPreparedAgainst(RoleId owner) {
+  Oid temporary = InvalidOid;
+  Oid temporary_toast = InvalidOid;
+  GetTempNamespaceState(&temporary, &temporary_toast);
+  return OidIsValid(temporary) && !has_privs_of_role(GetOuterUserId(), owner);
 }
 
 UserScope::UserScope(UserScope&& other) noexcept

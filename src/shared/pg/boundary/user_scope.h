@@ -42,6 +42,11 @@ class UserScope {
   // security-restricted operation, with the caller's settings.
   static absl::StatusOr<UserScope> ForDdlOf(RoleId owner);
 
+  // True if whoever has this session may not act as `owner`, and has made temporary objects, which
+  // functions with a search_path of their own find before others: no code of `owner` may run here.
+  // Inside Call.
+  static bool IsSessionPreparedAgainst(RoleId owner);
+
   UserScope(UserScope&& other) noexcept;
   UserScope& operator=(UserScope&&) = delete;
   ~UserScope();
