@@ -66,13 +66,12 @@ List* AnalyzeText(HeapTuple function, Node* call) {
   const Datum source = AttributeOf(function, Anum_pg_proc_prosrc, &is_null);
   if (is_null) return nullptr;
   if (pg::UserScope::IsSessionPreparedAgainst(GetUserId())) {
-    ereport(ERROR,
-            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-             errmsg("cannot read the body of function %s in this session",
-                    format_procedure(FormOf(function)->oid)),
-             errdetail("A TVIEW of another role calls it, and what it says could find the "
-                       "temporary objects of this session."),
-             errhint("Give the command in a session without temporary objects.")));
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("cannot read the body of function %s in this session",
+                           format_procedure(FormOf(function)->oid)),
+                    errdetail("A TVIEW of another role calls it, and what it says could find the "
+                              "temporary objects of this session."),
+                    errhint("Give the command in a session without temporary objects.")));
   }
   char* const body_text = TextDatumGetCString(source);
   BodyText body = {format_procedure(FormOf(function)->oid), body_text};
