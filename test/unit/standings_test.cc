@@ -105,6 +105,22 @@ TEST_F(StandingsTest, OneThatLacksALockIsHeldBackForPausesThatGrowToHalfAMinute)
   }
 }
 
+TEST_F(StandingsTest, NobodyWaitsForOneThatHasLackedALockForHalfAMinute) {
+  for (const Timestamp pause : {1, 2, 4, 8, 16}) {
+    Fail(10, Ending::kLockTimeout);
+    Batch({10, 20});
+    EXPECT_EQ(standings_.WaitedFor(), (std::set<RelationId>{10, 20}));
+    now_ += pause * kSecond;
+  }
+  Fail(10, Ending::kLockTimeout);
+  Batch({10, 20});
+  EXPECT_EQ(standings_.WaitedFor(), std::set<RelationId>());
+  EXPECT_EQ(standings_.GivenUp(), 2u);
+  // It is still tried, and catches up with the lock.
+  now_ += 30 * kSecond;
+  EXPECT_EQ(ObstacleTo(10), "");
+}
+
 TEST_F(StandingsTest, OneThatHasGivenWayFiveTimesGoesThrough) {
   for (int i = 0; i < 5; ++i) {
     EXPECT_TRUE(standings_.GivesWay(10));

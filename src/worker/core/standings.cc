@@ -16,6 +16,8 @@ constexpr BackOff kInQuarantine({.first = kSecond, .longest = 60 * kSecond});
 // So many times as long as the attempt took.
 constexpr Timestamp kRest = 10;
 constexpr int kTimesToGiveWay = 5;
+// Waits for a lock that its functions want, after which nobody waits for it: half a minute.
+constexpr int kLocksToWaitFor = 5;
 
 // Patience of the others: so many failures, or so much time on two at least.
 constexpr int kRepeats = 5;  // with the applier's back-off, less than a second
@@ -122,11 +124,16 @@ std::optional<Standings::Leaving> Standings::LeaveAside(const TviewDefinition& t
   return Leaving{.is_first = !was_behind, .retry_at = retry_at};
 }
 
+bool Standings::IsGivenUp(const Hold& hold) {
+  return hold.cause == Cause::kFault ||
+         (hold.cause == Cause::kLock && hold.times_lacked_lock > kLocksToWaitFor);
+}
+
 // When a TVIEW that is left aside now is tried again, if it is for a fault: of its own, or of one
 // that it reads.
 Timestamp Standings::RetryAt(const TviewDefinition& tview) const {
   const std::optional<Hold>& hold = Of(tview.relation).hold;
-  if (hold.has_value() && hold->cause == Cause::kFault) return hold->pause.until();
+  if (hold.has_value() && IsGivenUp(*hold)) return hold->pause.until();
   for (const SourceLineage& source : tview.sources) {
     const Standing& read = Of(source.source);
     if (read.is_left_aside && read.retry_at != 0) return read.retry_at;
@@ -223,8 +230,9 @@ void Standings::GiveWay(RelationId tview, Timestamp now) {
 }
 
 void Standings::LackLock(RelationId tview, Timestamp now) {
-  HoldBack(tview, Cause::kLock, 0, now).reason =
-      "a lock that its refresh needs is held by another session";
+  Hold& hold = HoldBack(tview, Cause::kLock, 0, now);
+  hold.reason = "a lock that its refresh needs is held by another session";
+  ++hold.times_lacked_lock;
 }
 
 void Standings::LeaveBehind(RelationId tview, const std::string& fault, Timestamp spent,

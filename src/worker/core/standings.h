@@ -26,7 +26,8 @@
 // Of those whose own refresh is at fault (a definition that loops, sleeps, needs all memory), the
 // next attempt comes after a pause that grows with what the last one cost, so that the others have
 // nine tenths of the time at least. Nobody waits for such a TVIEW, as it can take for ever: but
-// where it fails for lack of resources, or ends in quarantine within a minute.
+// where it fails for lack of resources, or ends in quarantine within a minute. Nor does anybody
+// wait any longer for one whose functions have not got a lock for half a minute (or say so).
 //
 // Quarantine of a whole TVIEW. Batches pass it by. What made it fail may be gone without a change
 // that reaches it (a privilege, a function, a setting), so it is compared with its query again
@@ -149,6 +150,7 @@ class Standings {
     bool is_told = false;  // by pg_tview_behind
     bool is_accused = false;
     int times_gave_way = 0;
+    int times_lacked_lock = 0;
     int failures = 0;  // that may pass
   };
   struct Standing {
@@ -162,6 +164,8 @@ class Standings {
     bool is_distrusted = false;
   };
   const Standing& Of(RelationId tview) const;
+  // True if sessions do not wait for it.
+  static bool IsGivenUp(const Hold& hold);
   Hold& HoldBack(RelationId tview, Cause cause, Timestamp at_least, Timestamp now);
   void Remember(const TviewDefinition& tview, const Behind& behind, Timestamp now);
   void GiveWay(RelationId tview, Timestamp now);
