@@ -7,6 +7,7 @@
 #include "backend/capture/trigger_function.h"
 #include "shared/no_destructor.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/inheritors.h"
 #include "shared/pg/tables/capture_config.h"
 #include "shared/status_macros.h"
 
@@ -46,8 +47,8 @@ std::set<RelationId>& NotedDrops() {
 }
 
 absl::StatusOr<std::vector<RelationId>> Members(RelationId relation, LOCKMODE mode) {
-  TVIEWS_ASSIGN_OR_RETURN(
-      List* const found, pg::CallFor([=] { return find_all_inheritors(relation, mode, nullptr); }));
+  TVIEWS_ASSIGN_OR_RETURN(List* const found,
+                          pg::CallFor([=] { return pg::FindInheritors(relation, mode); }));
   std::vector<RelationId> members;
   for (int i = 0; i < list_length(found); ++i) members.push_back(list_nth_oid(found, i));
   return members;

@@ -8,6 +8,7 @@
 #include "backend/ddl/pinned_names.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/server/inheritors.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
@@ -15,7 +16,6 @@
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_collation.h>
-#include <catalog/pg_inherits.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_ts_config.h>
 #include <catalog/pg_ts_dict.h>
@@ -130,7 +130,7 @@ void PlanTruncate(const TruncateStmt* statement, Aftermath* aftermath) {
     const Oid relation = RangeVarGetRelid(name, NoLock, true);
     if (relation == InvalidOid) continue;
     List* const members =
-        name->inh ? find_all_inheritors(relation, NoLock, nullptr) : list_make1_oid(relation);
+        name->inh ? pg::FindInheritors(relation, NoLock) : list_make1_oid(relation);
     for (int k = 0; k < list_length(members); ++k) {
       const Oid member = list_nth_oid(members, k);
       if (get_rel_relkind(member) != RELKIND_FOREIGN_TABLE) continue;
@@ -182,7 +182,7 @@ void AddFunctions(List* name, Aftermath* aftermath) {
 void AddRowTypes(const RangeVar* name, Aftermath* aftermath) {
   const Oid relation = RangeVarGetRelid(name, NoLock, true);
   if (relation == InvalidOid) return;
-  List* const members = find_all_inheritors(relation, NoLock, nullptr);
+  List* const members = pg::FindInheritors(relation, NoLock);
   for (int i = 0; i < list_length(members); ++i) {
     const Oid type = get_rel_type_id(list_nth_oid(members, i));
     if (OidIsValid(type)) aftermath->types = lappend_oid(aftermath->types, type);

@@ -12,6 +12,7 @@
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
+#include "shared/pg/server/inheritors.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
@@ -21,7 +22,6 @@
 #include <catalog/catalog.h>
 #include <catalog/dependency.h>
 #include <catalog/pg_class.h>
-#include <catalog/pg_inherits.h>
 #include <commands/extension.h>
 #include <miscadmin.h>
 #include <storage/lmgr.h>
@@ -131,8 +131,7 @@ absl::StatusOr<std::set<RelationId>> WithInheritors(const std::vector<RelationId
   std::set<RelationId> all;
   for (RelationId source : sources) {
     List* inheritors = nullptr;
-    TVIEWS_RETURN_IF_ERROR(
-        pg::Call([&] { inheritors = find_all_inheritors(source, NoLock, nullptr); }));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { inheritors = pg::FindInheritors(source, NoLock); }));
     for (int i = 0; i < list_length(inheritors); ++i) all.insert(list_nth_oid(inheritors, i));
   }
   return all;

@@ -1,12 +1,13 @@
 #include "backend/lineage/plain.h"
 
+#include "shared/pg/server/inheritors.h"
+
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
 #include <access/table.h>
 #include <access/transam.h>
 #include <catalog/pg_attribute.h>
 #include <catalog/pg_class.h>
-#include <catalog/pg_inherits.h>
 #include <catalog/pg_proc.h>
 #include <nodes/makefuncs.h>
 #include <nodes/nodeFuncs.h>
@@ -184,7 +185,7 @@ bool IsDeclaredNotNull(RelationId table, AttributeNumber attribute) {
   const char kind = relation->rd_rel->relkind;
   // Foreign tables do not enforce it, and before 17 a child may lack what its parent declares.
   const bool enforced =
-      kind != RELKIND_FOREIGN_TABLE && !(kind == RELKIND_RELATION && has_subclass(table));
+      kind != RELKIND_FOREIGN_TABLE && !(kind == RELKIND_RELATION && pg::MayHaveInheritors(table));
   const bool result = enforced && pg::compat::IsKnownNotNull(relation, attribute);
   table_close(relation, NoLock);
   return result;

@@ -6,6 +6,7 @@
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/inheritors.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -66,9 +67,7 @@ absl::Status CompareTree(Relation inherits, RelationId root, Snapshot then, Snap
 
 absl::Status AppendDescendants(RelationId root, std::vector<RelationId>* relations) {
   List* found = NIL;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    if (has_subclass(root)) found = find_all_inheritors(root, NoLock, nullptr);
-  }));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { found = pg::FindInheritors(root, NoLock); }));
   ListCell* cell;
   foreach (cell, found) {
     if (lfirst_oid(cell) != root) relations->push_back(lfirst_oid(cell));
@@ -82,7 +81,8 @@ absl::Status CheckInheritance(const DependencyGraph& graph, const std::vector<bo
     if (!reachable[i]) continue;
     for (const SourceLineage& source : graph.order()[i].sources) {
       bool has_children = false;
-      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { has_children = has_subclass(source.source); }));
+      TVIEWS_RETURN_IF_ERROR(
+          pg::Call([&] { has_children = pg::MayHaveInheritors(source.source); }));
       if (has_children) parents.insert(source.source);
     }
   }

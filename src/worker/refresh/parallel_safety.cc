@@ -1,11 +1,11 @@
 #include "worker/refresh/parallel_safety.h"
 
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/inheritors.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/pg_class.h>
-#include <catalog/pg_inherits.h>
 #include <catalog/pg_proc.h>
 #include <executor/spi.h>
 #include <nodes/nodeFuncs.h>
@@ -25,7 +25,7 @@ using pg::compat::ForServer;
 bool IsUnsafeFunction(Oid function, void*) { return func_parallel(function) != PROPARALLEL_SAFE; }
 
 bool IsUnsafeRelation(Oid relation) {
-  List* const members = find_all_inheritors(relation, NoLock, nullptr);
+  List* const members = pg::FindInheritors(relation, NoLock);
   for (int i = 0; i < list_length(members); ++i) {
     const Oid member = list_nth_oid(members, i);
     if (get_rel_relkind(member) == RELKIND_FOREIGN_TABLE) return true;
