@@ -35,7 +35,7 @@ class Reader(threading.Thread):
 
     def waits(self):
         wait_until(lambda: value(connection, "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
-                                 " AND wait_event_type = 'Extension' AND query = %s", (self.pid, READ)), "the reader to wait")
+                                 " AND wait_event_type = 'Extension' AND query LIKE '%%' || %s", (self.pid, READ)), "the reader to wait")
         return self
 
     def ends(self):

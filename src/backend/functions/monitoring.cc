@@ -14,10 +14,12 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <fmgr.h>
+#include <miscadmin.h>
 
 PG_FUNCTION_INFO_V1(tviews_progress);
 PG_FUNCTION_INFO_V1(tviews_server_state);
 PG_FUNCTION_INFO_V1(tviews_slots);
+PG_FUNCTION_INFO_V1(tviews_sessions_waiting);
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace backend = tviews::backend;
@@ -93,7 +95,7 @@ void PutRefresh(const RowOutput& output, const pg::DatabaseSlot& slot) {
   row.PutOid(tview);
   row.PutNull();
   row.PutText(is_full ? "full refresh" : "refresh");
-  row.PutText("refreshing");
+  row.PutText(activity.is_searching.Load() != 0 ? "looking for keys" : "refreshing");
   row.PutNumber(activity.keys_done);
   row.PutNumberUnlessZero(activity.keys_total.Load());
   row.PutTime(activity.tview_started.Load());
@@ -128,7 +130,34 @@ void PutCreation(const RowOutput& output, const pg::CreationNote& note) {
   row.Store(output);
 }
 
+void PutWait(const RowOutput& output, const pg::WaitNote& note) {
+  const int count = note.tview_count.Load();
+  tviews::RelationId relations[pg::kWaitedFor];
+  for (int i = 0; i < count; ++i) relations[i] = note.tviews[i].Load();
+  Row row;
+  row.PutInt(note.pid.Load());
+  if (count == 0) {
+    row.PutNull();
+  } else {
+    row.PutOids(relations, count);
+  }
+  row.PutTime(note.since.Load());
+  row.Store(output);
+}
+
 }  // namespace
+
+TVIEWS_EXPORT Datum tviews_sessions_waiting(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
+    pg::WaitNote note;
+    for (int i = 0; i < pg::session_notes::size(); ++i) {
+      if (!pg::session_notes::Copy(i, &note) || note.database.Load() != MyDatabaseId) continue;
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutWait(output, note); }));
+    }
+    return Datum{0};
+  });
+}
 
 TVIEWS_EXPORT Datum tviews_slots(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {

@@ -25,6 +25,7 @@
 PG_FUNCTION_INFO_V1(tviews_stats);
 PG_FUNCTION_INFO_V1(tviews_stats_reset);
 PG_FUNCTION_INFO_V1(tviews_audit_counters);
+PG_FUNCTION_INFO_V1(tviews_wait_counters);
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace backend = tviews::backend;
@@ -87,6 +88,21 @@ void FillAuditRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* ro
   row->PutNumber(stats.audits_repeated);
 }
 
+void FillWaitRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* row) {
+  const std::uint64_t waits = stats.waits.Load();
+  row->PutOid(tview);
+  row->PutMilliseconds(static_cast<double>(stats.work_us.Load()));
+  row->PutNumber(waits);
+  PutMeasured(Mean(stats.total_wait_us, waits), waits > 0, row);
+  PutMeasured(static_cast<double>(stats.max_wait_us.Load()), waits > 0, row);
+  PutQuantiles(HistogramCopy(stats.wait_us), stats.max_wait_us, row);
+  row->PutMilliseconds(static_cast<double>(stats.others_us.Load()));
+  row->PutNumber(stats.held_up);
+  row->PutMilliseconds(static_cast<double>(stats.held_up_us.Load()));
+  row->PutTime(stats.last_held_up.Load());
+  row->PutTime(stats.since.Load());
+}
+
 using Fill = void (*)(tviews::RelationId, const pg::TviewStats&, Row*);
 
 // A row for each TVIEW of this database that has an entry.
@@ -113,6 +129,10 @@ TVIEWS_EXPORT Datum tviews_stats(PG_FUNCTION_ARGS) { return StatsRows(fcinfo, Fi
 
 TVIEWS_EXPORT Datum tviews_audit_counters(PG_FUNCTION_ARGS) {
   return StatsRows(fcinfo, FillAuditRow);
+}
+
+TVIEWS_EXPORT Datum tviews_wait_counters(PG_FUNCTION_ARGS) {
+  return StatsRows(fcinfo, FillWaitRow);
 }
 
 TVIEWS_EXPORT Datum tviews_stats_reset(PG_FUNCTION_ARGS) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "backend/functions/pausing.h"
+#include "backend/reading/reader_wait.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/common/worker_process.h"
@@ -220,12 +221,14 @@ absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation, co
   const auto is_ours = [&] {
     return slot->generation.Load() == generation && slot->database.Load() == MyDatabaseId;
   };
+  ReaderWait wait(slot);
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     ConditionVariablePrepareToSleep(ProgressOf(slot));
     for (;;) {
       done = is_done() && is_ours();
       if (done || plan.deadline.has_passed() || !is_ours()) break;
       if (StandstillOf(*slot) != Standstill::kNone && plan.leave_at_standstill) break;
+      wait.Begin(plan.concerned);
       // Else the two would wake each other: while TVIEWs are behind, it looks by itself.
       const bool is_behind = IsBehind(slot, plan.concerned);
       if (!is_behind) pg::WakeApplierOf(slot);
@@ -239,6 +242,7 @@ absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation, co
       // Batches for others end in between, perhaps one after the other.
       if (!timed_out && GetCurrentTimestamp() < look_at) continue;
       look_at = GetCurrentTimestamp() + Timestamp{plan.recheck_ms} * 1000;
+      wait.Show();
       is_deadlock = IsInTheWay(slot, is_behind);
       if (is_deadlock) break;
     }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "backend/reading/standby_wait.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
@@ -162,17 +163,56 @@ Timeout ReadTimeout() {
   return std::int64_t{pg::settings::read_timeout} * 1000;
 }
 
+namespace {
+
+// What the batch is at; empty between TVIEWs.
+absl::StatusOr<std::string> DescribeWork(const DatabaseSlot* slot) {
+  if (slot == nullptr) return "";
+  const pg::ApplierActivity& activity = slot->activity;
+  const RelationId tview = activity.tview.Load();
+  if (tview == 0) return "";
+  const Timestamp since = activity.tview_started.Load();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const char* const since_text,
+                          pg::CallFor([since] { return timestamptz_to_str(since); }));
+  std::string text =
+      absl::StrFormat("The batch is at TVIEW \"%s\" since %s, for %.3f s", name, since_text,
+                      static_cast<double>(GetCurrentTimestamp() - since) / 1e6);
+  if (activity.is_searching.Load() != 0) {
+    absl::StrAppend(&text, ", looking for keys.");
+  } else if (activity.is_full.Load() != 0) {
+    absl::StrAppend(&text, ", comparing it as a whole.");
+  } else {
+    absl::StrAppend(&text, ", with ", activity.keys_done.Load(), " of ", activity.keys_total.Load(),
+                    " keys done.");
+  }
+  return text;
+}
+
+const char* HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
+  if (slot != nullptr && slot->paused.Load() != 0) {
+    return "The applier of this database is paused: pg_tviews_resume() lets it go on.";
+  }
+  if (is_at_tview) {
+    return "See pg_tviews_progress for how far it is, and pg_tviews_waits for which TVIEW holds up "
+           "readers of others. One that takes longer than its pg_tviews.refresh_timeout is left "
+           "behind, and the others go on. To read TVIEWs as they stand, set "
+           "pg_tviews.read_consistency to eventual.";
+  }
+  return "See pg_tviews_workers for what the applier does, and pg_tviews_lag for how far it is "
+         "behind.";
+}
+
+}  // namespace
+
 absl::Status TimedOut(const std::string& waiting_for) {
   DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
-  const bool is_paused = slot != nullptr && slot->paused.Load() != 0;
+  TVIEWS_ASSIGN_OR_RETURN(const std::string work, DescribeWork(slot));
   return pg::MakeError(
       absl::StatusCode::kDeadlineExceeded,
       {.message = "timed out while waiting for " + waiting_for,
-       .detail = pg::DescribeLag(pg::MeasureLag(slot)),
-       .hint = is_paused
-                   ? "The applier of this database is paused: pg_tviews_resume() lets it go on."
-                   : "See pg_tviews_workers for what the applier does, and pg_tviews_lag for how "
-                     "far it is behind.",
+       .detail = absl::StrCat(pg::DescribeLag(pg::MeasureLag(slot)), work.empty() ? "" : " ", work),
+       .hint = HintForTimeout(slot, !work.empty()),
        .sqlstate = "57014"});
 }
 

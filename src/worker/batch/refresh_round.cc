@@ -10,6 +10,7 @@
 #include "shared/status_macros.h"
 #include "worker/batch/batch_records.h"
 #include "worker/batch/batch_watch.h"
+#include "worker/batch/tview_work.h"
 #include "worker/batch/worker_activity.h"
 #include "worker/refresh/memory_limit.h"
 
@@ -102,6 +103,7 @@ absl::Status RefreshRound::RefreshWithinLimits(const TviewDefinition& tview) {
   const bool is_audited = state_.audit.Contains(tview.relation);
   state_.refreshing = tview.relation;
   state_.refreshing_since = GetCurrentTimestamp();
+  const TviewWork work(state_.slot, graph_, tview.relation, state_.refreshing_since);
   BatchWatch::BeginTview(tview.relation,
                          is_audited ? Audit::kMaxStepMs : static_cast<std::int64_t>(timeout),
                          state_.standings.GivesWay(tview.relation));
@@ -131,7 +133,7 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, &refresh));
   // A row without a key names none, but it must not be there either.
   if (affected.empty() && !affected.MayConcernNullKey(tview)) return absl::OkStatus();
-  Show(tview, affected, begin);
+  Show(tview, affected);
   DeltaSet changes;
   state_.executor.NoteWrittenKeys(audit == nullptr ? nullptr : audit->repaired());
   absl::StatusOr<WriteCounts> applied = refresh.Apply(affected, &changes);
@@ -212,14 +214,12 @@ absl::Status RefreshRound::AddPassed(const TviewDefinition& tview, AffectedKeys*
   return absl::OkStatus();
 }
 
-void RefreshRound::Show(const TviewDefinition& tview, const AffectedKeys& affected,
-                        Timestamp begin) {
+void RefreshRound::Show(const TviewDefinition& tview, const AffectedKeys& affected) {
   pg::ApplierActivity& activity = state_.slot->activity;
-  activity.tview_started.Store(begin);
   activity.is_full.Store(affected.everything ? 1 : 0);
   activity.keys_total.Store(affected.keys.size());
   activity.keys_done.Store(0);
-  activity.tview.Store(tview.relation);
+  activity.is_searching.Store(0);
   ShowRefresh(tview, affected);
 }
 

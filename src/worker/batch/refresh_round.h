@@ -43,7 +43,7 @@ class RefreshRound {
   absl::Status Refresh(const TviewDefinition& tview);
   absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, TviewRefresh* refresh);
   absl::Status AddPassed(const TviewDefinition& tview, AffectedKeys* affected);
-  void Show(const TviewDefinition& tview, const AffectedKeys& affected, Timestamp begin);
+  void Show(const TviewDefinition& tview, const AffectedKeys& affected);
   void Count(const TviewDefinition& tview, const AffectedKeys& affected, const WriteCounts& counts,
              std::size_t errors, Timestamp begin);
   Timestamp ChangedAt(const TviewDefinition& tview) const;

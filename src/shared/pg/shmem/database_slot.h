@@ -52,13 +52,20 @@ namespace tviews::pg {
 
 enum class ApplierState : std::int32_t { kNone, kIdle, kApplying, kBackingOff };
 
+// So many TVIEWs are named as reading one that is being refreshed; if there are more, all count.
+inline constexpr int kNeededBy = 16;
+
 // What the applier is doing, for monitoring.
 struct ApplierActivity {
   SharedNumber state;        // ApplierState
   Shared<RelationId> tview;  // being refreshed; 0 between TVIEWs
   SharedCounter
-      keys_total;      // of the current TVIEW; 0, or an estimate, if it is compared as a whole
-  SharedFlag is_full;  // it is compared as a whole
+      keys_total;           // of the current TVIEW; 0, or an estimate, if it is compared as a whole
+  SharedFlag is_full;       // it is compared as a whole
+  SharedFlag is_searching;  // its affected keys are being looked for
+  // Those that read it, directly or through others; -1: more than have a place.
+  SharedNumber needed_by_count;
+  Shared<RelationId> needed_by[kNeededBy];
   Shared<Timestamp> tview_started;
   SharedCounter keys_done;
   Shared<Timestamp> batch_started;

@@ -23,6 +23,7 @@ constexpr int kAttempts = 100;
 // What this process knows of its own note, so that an unchanged one costs nothing.
 bool has_changes = false;
 bool has_creation = false;
+bool has_wait = false;
 RelationId last_relation = 0;
 
 SessionNote& Mine() { return SessionNotes()[compat::NumberOfMyProc()]; }
@@ -121,10 +122,44 @@ void EndCreation() noexcept {
   has_creation = false;
 }
 
+void BeginWait(const RelationId* tviews, int count) noexcept {
+  WaitNote& note = Mine().wait;
+  Begin(&note);
+  const int named = count > kWaitedFor ? 0 : count;
+  for (int i = 0; i < named; ++i) note.tviews[i].Store(tviews[i]);
+  note.tview_count.Store(named);
+  note.others_us.Store(0);
+  note.since.Store(GetCurrentTimestamp());
+  note.version.Add(1);
+  has_wait = true;
+}
+
+bool EndWait(WaitNote* copy) noexcept {
+  if (!has_wait) return false;
+  WaitNote& note = Mine().wait;
+  std::memcpy(static_cast<void*>(copy), &note, sizeof(note));
+  End(&note);
+  has_wait = false;
+  return true;
+}
+
+void ChargeWait(int place, std::uint64_t microseconds) noexcept {
+  SessionNotes()[place].wait.others_us.Add(microseconds);
+}
+
 void Clear() noexcept {
   if (has_changes) End(&Mine().changes);
   has_changes = false;
   EndCreation();
+  if (has_wait) End(&Mine().wait);
+  has_wait = false;
+}
+
+bool Copy(int place, WaitNote* copy) noexcept { return CopyNote(SessionNotes()[place].wait, copy); }
+
+bool Names(const WaitNote& note, RelationId tview) noexcept {
+  return std::any_of(note.tviews, note.tviews + note.tview_count.Load(),
+                     [tview](const Shared<RelationId>& named) { return named.Load() == tview; });
 }
 
 bool Copy(int place, ChangesNote* copy) noexcept {

@@ -1,5 +1,5 @@
 // What each process has under way that no table shows yet: changes that an open transaction has
-// captured, and a TVIEW that is being created.
+// captured, a TVIEW that is being created, and a wait for TVIEWs that are to be read.
 //
 // Layer:   pg
 // Sharing: shared memory; each process writes its own note, everybody reads
@@ -8,7 +8,10 @@
 // clang-format off
 // field               written by    read by       under
 // *.version           its process   monitoring    atomic; odd while the rest is not to be read
-// everything else     its process   monitoring    atomics; names are valid if `version` did not move
+// wait.others_us      its process,  its process   atomic
+//                     the applier
+// everything else     its process   monitoring,   atomics; names are valid if `version` did not move
+//                                   the applier
 // clang-format on
 //
 // (1) A note is there from the first change, or the beginning of the work, until the transaction
@@ -55,9 +58,23 @@ struct CreationNote {
   char entity[64] TVIEWS_SHARED(versioned);
 };
 
+// TVIEWs that a note of a wait can name.
+inline constexpr int kWaitedFor = 8;
+
+struct WaitNote {
+  SharedFlag version;
+  SharedNumber pid;  // 0: nothing is noted
+  Shared<DatabaseId> database;
+  Shared<Timestamp> since;
+  SharedCounter others_us;   // of it, while the batch was at TVIEWs that these do not need
+  SharedNumber tview_count;  // 0: all, or more than have a place
+  Shared<RelationId> tviews[kWaitedFor];
+};
+
 struct SessionNote {
   ChangesNote changes;
   CreationNote creation;
+  WaitNote wait;
 };
 
 static_assert(std::is_trivially_copyable_v<SessionNote>);
@@ -77,6 +94,13 @@ void ExpectRows(double rows) noexcept;
 void CountRows(std::size_t rows) noexcept;
 void EndCreation() noexcept;
 
+// This process waits for `count` TVIEWs; for all, where there are more than a note can name.
+void BeginWait(const RelationId* tviews, int count) noexcept;
+// Ends the wait, and copies what the note was; false if there is none.
+bool EndWait(WaitNote* copy) noexcept;
+// The wait at `place` has lasted so much longer because of a TVIEW that it does not need.
+void ChargeWait(int place, std::uint64_t microseconds) noexcept;
+
 // The transaction has ended, or its changes are in the queue.
 void Clear() noexcept;
 
@@ -84,6 +108,10 @@ void Clear() noexcept;
 int size();
 bool Copy(int place, ChangesNote* copy) noexcept;
 bool Copy(int place, CreationNote* copy) noexcept;
+bool Copy(int place, WaitNote* copy) noexcept;
+
+// True if it is a wait for `tview` by its name.
+bool Names(const WaitNote& note, RelationId tview) noexcept;
 
 }  // namespace session_notes
 }  // namespace tviews::pg

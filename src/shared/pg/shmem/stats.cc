@@ -49,8 +49,12 @@ int FindRoomLocked(StatsTable& table, std::uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQ
   return static_cast<int>(oldest - table.entries);
 }
 
+// Sessions raise the same counters.
 void Raise(SharedCounter* counter, std::uint64_t to) {
-  if (counter->Load() < to) counter->Store(to);
+  std::uint64_t seen = counter->Load();
+  while (seen < to && !__atomic_compare_exchange_n(&counter->value, &seen, to, false,
+                                                   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+  }
 }
 
 void CountInto(const RefreshSample& sample, Timestamp now, TviewStats* entry) {
@@ -98,10 +102,14 @@ bool CountKnown(StatsTable& table, std::uint64_t id, const Count& count) {
   return true;
 }
 
-// With a new one, in which counting began at `since`.
+// With a new one, in which counting began at `since`, unless another process was faster.
 template <typename Count>
 void CountNew(StatsTable& table, std::uint64_t id, Timestamp since, const Count& count) {
   ExclusiveHolder holder(table.lock);
+  if (const int known = FindLocked(table, id, id); known != kNone) {
+    count(&table.entries[known]);
+    return;
+  }
   const int place = FindRoomLocked(table, id);
   ClearEntry(&table.entries[place], since);
   count(&table.entries[place]);
@@ -142,6 +150,42 @@ void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) n
   StatsTable& table = *Stats();
   const std::uint64_t id = IdOf(database, sample.tview);
   const auto count = [&](TviewStats* entry) { CountAuditInto(sample, now, entry); };
+  if (!CountKnown(table, id, count)) CountNew(table, id, now, count);
+}
+
+void CountWork(DatabaseId database, RelationId tview, std::uint64_t duration_us,
+               Timestamp now) noexcept {
+  StatsTable& table = *Stats();
+  const std::uint64_t id = IdOf(database, tview);
+  const auto count = [&](TviewStats* entry) { entry->work_us.Add(duration_us); };
+  if (CountKnown(table, id, count)) return;
+  CountNew(table, id, now - static_cast<Timestamp>(duration_us), count);
+}
+
+void CountWait(DatabaseId database, RelationId tview, const WaitSample& sample,
+               Timestamp now) noexcept {
+  StatsTable& table = *Stats();
+  const std::uint64_t id = IdOf(database, tview);
+  const auto count = [&](TviewStats* entry) {
+    entry->waits.Add(1);
+    entry->total_wait_us.Add(sample.duration_us);
+    entry->others_us.Add(sample.others_us);
+    entry->wait_us.Add(sample.duration_us);
+    Raise(&entry->max_wait_us, sample.duration_us);
+  };
+  if (CountKnown(table, id, count)) return;
+  CountNew(table, id, now - static_cast<Timestamp>(sample.duration_us), count);
+}
+
+void CountHeldUp(DatabaseId database, RelationId tview, std::uint64_t readers,
+                 std::uint64_t total_us, Timestamp now) noexcept {
+  StatsTable& table = *Stats();
+  const std::uint64_t id = IdOf(database, tview);
+  const auto count = [&](TviewStats* entry) {
+    entry->held_up.Add(readers);
+    entry->held_up_us.Add(total_us);
+    entry->last_held_up.Store(now);
+  };
   if (!CountKnown(table, id, count)) CountNew(table, id, now, count);
 }
 

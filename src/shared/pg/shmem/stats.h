@@ -6,16 +6,17 @@
 //
 // clang-format off
 // field                   written by            read by               under
-// StatsTable.ids[i]       the applier of the    everybody             lock, exclusive to write
-//                           database; reset
+// StatsTable.ids[i]       appliers, sessions    everybody             lock, exclusive to write
+//                           that wait; reset
 // StatsTable.evicted      the same              monitoring            atomic
 // entries[i]              the applier of the    monitoring            lock, shared: atomics;
-//                           database                                    exclusive to clear
+//                           database; sessions                          exclusive to clear
+//                           their waits
 // clang-format on
 //
 // (1) The table has pg_tviews.stats_tviews entries. When it is full, a TVIEW that has none takes
 //     the entry of the one that was refreshed longest ago, and `evicted` counts it.
-// (2) Only appliers add and count, each for its own database.
+// (2) Appliers count what they do, each for its own database, sessions how long they have waited.
 
 #ifndef PG_TVIEWS_SHARED_PG_SHMEM_STATS_H_
 #define PG_TVIEWS_SHARED_PG_SHMEM_STATS_H_
@@ -55,6 +56,16 @@ struct TviewStats {
   SharedCounter audit_rounds;  // ends of the TVIEW reached
   SharedCounter audits_given_up;
   SharedCounter audits_repeated;  // steps with a key that had been repaired before
+  SharedCounter work_us;          // that batches were at it, those that failed included
+  SharedCounter waits;            // of statements that read it
+  SharedCounter total_wait_us;
+  SharedCounter max_wait_us;
+  SharedCounter
+      others_us;  // of the waits, while the batch was at TVIEWs that the reader did not need
+  Histogram wait_us;
+  SharedCounter held_up;  // waits of readers of others during a refresh of it
+  SharedCounter held_up_us;
+  Shared<Timestamp> last_held_up;
   Shared<Timestamp> last_difference;
   Shared<Timestamp> last_refresh;
   Shared<Timestamp> since;  // when counting began
@@ -85,6 +96,15 @@ struct AuditSample {
   bool is_repeated = false;  // a key differs again
 };
 
+// A statement has waited for a TVIEW that it reads.
+struct WaitSample {
+  std::uint64_t duration_us = 0;
+  std::uint64_t others_us = 0;
+};
+
+// Pieces of work shorter than that hold nobody up.
+inline constexpr std::uint64_t kLeastHeldUpUs = 1000;
+
 struct StatsTable {
   SharedLock lock TVIEWS_SHARED(own_locking);
   std::int32_t size TVIEWS_SHARED(set_at_start);
@@ -107,6 +127,17 @@ StatsTable* Format(void* memory, struct LWLock* lock);
 void Count(DatabaseId database, const std::vector<RefreshSample>& samples, Timestamp now) noexcept;
 
 void CountAudit(DatabaseId database, const AuditSample& sample, Timestamp now) noexcept;
+
+// A batch was at the TVIEW for so long, whatever became of the batch.
+void CountWork(DatabaseId database, RelationId tview, std::uint64_t duration_us,
+               Timestamp now) noexcept;
+
+void CountWait(DatabaseId database, RelationId tview, const WaitSample& sample,
+               Timestamp now) noexcept;
+
+// So many readers of others waited meanwhile, so long in all.
+void CountHeldUp(DatabaseId database, RelationId tview, std::uint64_t readers,
+                 std::uint64_t total_us, Timestamp now) noexcept;
 
 // True if the audit has met a key of the TVIEW again that it had repaired.
 bool HasRepeatedDifferences(DatabaseId database, RelationId tview) noexcept;
