@@ -134,6 +134,31 @@ class Server:
         return connection
 
 
+def kill_process(server, database, connection, pid):
+    """kill -9 of one process: the postmaster ends every session and begins again. Returns a connection in place of `connection`.
+
+    A session that begins before the postmaster knows is ended like the others: so the old one's end is waited for."""
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: is_lost(connection), "the server to end its sessions")
+
+    def reconnect():
+        try:
+            found = server.connect(database)
+            run(found, "SELECT 1")
+            return found
+        except psycopg2.Error:
+            return None
+    return wait_until(reconnect, "the server to be back")
+
+
+def is_lost(connection):
+    try:
+        run(connection, "SELECT 1")
+        return False
+    except psycopg2.Error:
+        return True
+
+
 def children(parent):
     found = []
     for entry in pathlib.Path("/proc").iterdir():

@@ -1,12 +1,7 @@
 """kill -9 of a writer, and of the applier, in the middle of a load: the server restarts its
 processes by itself, and every TVIEW equals its query without any manual step."""
-import os
-import signal
-
-import psycopg2
-
 import shop
-from tviews_server import Server, check_equal, run, value, wait_until
+from tviews_server import Server, check_equal, kill_process, run, value, wait_until
 
 
 def applier(connection):
@@ -19,24 +14,14 @@ def writer(connection):
     return rows[0][0] if rows else None
 
 
-def reconnect():
-    try:
-        connection = server.connect("shop")
-        run(connection, "SELECT 1")
-        return connection
-    except psycopg2.OperationalError:
-        return None
-
-
 with Server("crash_backend") as server:
     connection = server.prepare("shop", shop.SCRIPT)
     for who, find in (("a writer", writer), ("the applier", applier), ("the applier", applier)):
         writers = shop.Writers(lambda: server.connect("shop", name="writer"), sessions=4, seed=7)
         wait_until(lambda: writers.committed > 200, "the writers to commit")
         victim = wait_until(lambda: find(connection), who)
-        os.kill(victim, signal.SIGKILL)
-        writers.stop()  # the postmaster ends every session when one dies so
-        connection = wait_until(reconnect, "the server to be back")
+        connection = kill_process(server, "shop", connection, victim)
+        writers.stop()
         check_equal(connection, f"after kill -9 of {who}")
 
     # An applier that is terminated in an orderly way is replaced; no session is disturbed.

@@ -9,7 +9,7 @@ import psycopg2
 
 import pauses
 import shop
-from tviews_server import Server, check_equal, children, run, value, wait_until
+from tviews_server import Server, check_equal, children, kill_process, run, value, wait_until
 
 NAMES = "SELECT count(*) FROM tb_customer WHERE name = %s"
 
@@ -42,18 +42,9 @@ def kill(victim):
     if victim == "server":
         server.kill()
         server.start()
+        connection = wait_until(reconnect, "the server to be back")
     else:
-        os.kill(victim, signal.SIGKILL)
-        wait_until(lambda: connection_is_lost(), "the crash")
-    connection = wait_until(reconnect, "the server to be back")
-
-
-def connection_is_lost():
-    try:
-        run(connection, "SELECT 1")
-        return False
-    except psycopg2.Error:
-        return True
+        connection = kill_process(server, "shop", connection, victim)
 
 
 def launcher():

@@ -3,12 +3,9 @@ on top of what the same batch wrote, which they do not see; and nothing is lost 
 cancelled, terminated or killed, when DDL comes in between, and where no helper can be started.
 """
 import os
-import signal
 import threading
 
-import psycopg2
-
-from tviews_server import Server, check_equal, run, value, wait_until
+from tviews_server import Server, check_equal, kill_process, run, value, wait_until
 
 ROWS = 16000
 CONF = """
@@ -210,25 +207,7 @@ def test_killed(server, connection):
     create_slow(connection)
     batch(connection, 1003)
     pids = wait_until(lambda: helpers(connection), "helpers at work")
-    os.kill(pids[0], signal.SIGKILL)
-
-    def again():
-        try:
-            new = server.connect("test")
-            run(new, "SELECT 1")
-            return new
-        except psycopg2.OperationalError:
-            return None
-    wait_until(lambda: connection_lost(connection), "the crash")
-    check_equal(wait_until(again, "the server after the crash"), "a killed helper")
-
-
-def connection_lost(connection):
-    try:
-        run(connection, "SELECT 1")
-        return False
-    except psycopg2.Error:
-        return True
+    check_equal(kill_process(server, "test", connection, pids[0]), "a killed helper")
 
 
 if os.cpu_count() < 2:

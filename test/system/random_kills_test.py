@@ -4,11 +4,9 @@ import os
 import random
 import signal
 
-import psycopg2
-
 import pauses
 import shop
-from tviews_server import Server, check_equal, run, value, wait_until
+from tviews_server import Server, check_equal, kill_process, run, value, wait_until
 
 BATCHES = "SELECT batches FROM pg_tviews_workers WHERE kind = 'applier'"
 WORKER = "SELECT pid FROM pg_stat_activity WHERE backend_type = %s"
@@ -26,23 +24,6 @@ def end(kind, how):
     else:
         os.kill(victim, how)
     return victim
-
-
-def is_lost(session):
-    try:
-        run(session, "SELECT 1")
-        return False
-    except psycopg2.Error:
-        return True
-
-
-def reconnect():
-    try:
-        found = server.connect("shop")
-        run(found, "SELECT 1")
-        return found
-    except psycopg2.Error:
-        return None
 
 
 with Server("random_kills", pauses.CONF) as server:
@@ -85,9 +66,6 @@ with Server("random_kills", pauses.CONF) as server:
     for kind in ("launcher", "applier"):
         writers = shop.Writers(lambda: server.connect("shop"), sessions=3, seed=60)
         wait_until(lambda: writers.committed > 100, "the writers to commit")
-        end(kind, signal.SIGKILL)
+        connection = kill_process(server, "shop", connection, wait_until(lambda: worker(kind), f"the {kind}"))
         writers.stop()
-        # A session that begins before the postmaster knows is ended like the others.
-        wait_until(lambda: is_lost(connection), "the server to end its sessions")
-        connection = wait_until(reconnect, "the server to be back")
         check_equal(connection, f"after SIGKILL of the {kind}")
