@@ -220,6 +220,15 @@ CALL prove('windows below a join',
     $$SELECT pk_holder AS pk_shape, placed.place FROM holder
       LEFT JOIN (SELECT pk_item, rank() OVER (PARTITION BY fk_holder ORDER BY price, pk_item) AS place FROM item) AS placed
         ON placed.pk_item = holder.big$$);
+-- What refers to the windows cannot be referred to by them.
+CALL prove('windows that a LATERAL subquery refers to',
+    $$SELECT x.pk_item AS pk_shape, y.n FROM (SELECT pk_item, count(*) OVER (PARTITION BY fk_holder) AS n FROM item) AS y
+      CROSS JOIN LATERAL (SELECT DISTINCT y.pk_item, holder.team FROM holder WHERE holder.big <= 1) AS x WHERE y.pk_item = x.pk_item
+      EXCEPT SELECT -1, -1$$);
+CALL prove('windows below the left side of such a join',
+    $$SELECT x.pk_item AS pk_shape, y.n
+      FROM (SELECT w.pk_item, w.n FROM (SELECT pk_item, count(*) OVER (PARTITION BY fk_holder) AS n FROM item) AS w JOIN item AS i ON i.pk_item = w.pk_item) AS y,
+      LATERAL (SELECT DISTINCT y.pk_item, holder.team FROM holder WHERE holder.big <= 1) AS x WHERE y.pk_item = x.pk_item$$);
 
 \pset format unaligned
 SELECT shape, strategy, reads_many, differences, full_refreshes FROM result ORDER BY result.ctid;

@@ -99,6 +99,16 @@ bool HandToSubquery(Level* level, int entry, Node* expr, int other) {
   return true;
 }
 
+// True if conditions with `other` can be of use for `entry`. A subquery that is told of them may
+// come to refer to `other`, at any depth.
+bool MayBeTold(Level* level, int entry, int other) {
+  RangeTblEntry* const target = EntryAt(*level, entry);
+  if (target->rtekind != RTE_SUBQUERY) return true;
+  if (!LetRefer(level->query, entry, other)) return false;
+  target->lateral = true;
+  return true;
+}
+
 // By all its links with what has been reached before.
 void Reach(Level* level, int entry) {
   ListCell* cell;
@@ -108,6 +118,7 @@ void Reach(Level* level, int entry) {
     if (other == 0 || !bms_is_member(other, level->reached)) continue;
     if (!MayRestrict(conjunct->place, entry)) continue;
     if (HandToSubquery(level, entry, conjunct->expr, other)) continue;
+    if (!MayBeTold(level, entry, other)) continue;
     level->conditions[entry] = lappend(level->conditions[entry], conjunct->expr);
   }
   level->reached = bms_add_member(level->reached, entry);
