@@ -125,9 +125,10 @@ class Queries:
             for _ in range(self.rng.choice([1, 1, 2, 3])):
                 text = f"{text} {self.pick('UNION ALL', 'UNION', 'EXCEPT', 'INTERSECT')} {self.select(width, False)[0]}"
             return text, False
-        text, has_key = self.select()
+        width = self.rng.randrange(1, 5)
+        text, has_key = self.select(width)
         if self.chance(10):
-            order = ", ".join(str(i + 1) for i in range(text.split(" FROM ")[0].count(" AS c") or 1))
+            order = ", ".join(str(i + 1) for i in range(width))  # all: what is beyond the LIMIT must be determined
             return f"SELECT * FROM ({text} ORDER BY {order} LIMIT {self.rng.randrange(1, 6)}) l", has_key
         return text, has_key
 
