@@ -71,6 +71,11 @@ BEGIN ATOMIC
            CASE WHEN state.is_missing THEN format('Trigger %s on %s is missing: changes are not noted. SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
                 WHEN state.is_altered THEN format('Trigger %s on %s is not as pg_tviews creates it: changes may not be noted. DROP TRIGGER if it is somebody else''s; SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
                 WHEN state.is_disabled THEN format('Trigger %s on %s is disabled: changes are not noted. SELECT pg_tviews_reinstall_triggers(), then pg_tviews_refresh() of the TVIEWs that read it.', state.trigger, state.relation::regclass)
+                WHEN state.is_orphan AND EXISTS (
+                    SELECT FROM pg_seclabel
+                    WHERE pg_seclabel.provider = 'pg_tviews' AND pg_seclabel.classoid = 'pg_class'::regclass
+                      AND NOT EXISTS (SELECT FROM @extschema@.pg_tview_meta AS meta WHERE meta.tview::oid = pg_seclabel.objoid))
+                THEN format('Trigger %s on %s captures for no TVIEW yet: a table that came with a dump is not adopted. SELECT * FROM pg_tviews_adopt().', state.trigger, state.relation::regclass)
                 WHEN state.is_orphan THEN format('Trigger %s on %s captures for no TVIEW. SELECT pg_tviews_drop_orphans().', state.trigger, state.relation::regclass)
                 ELSE format('Trigger %s on %s does not fire for replicated changes. SELECT pg_tviews_reinstall_triggers().', state.trigger, state.relation::regclass) END
     FROM @extschema@.pg_tviews_capture_trigger_state AS state
@@ -205,8 +210,9 @@ BEGIN ATOMIC
     WHERE meta.state = 'quarantined'
     UNION ALL
     SELECT 'quarantine', 'warning',
-           format('%s keys of TVIEW %s are in quarantine since %s at the latest. See pg_tview_dead_letter; correct the source rows, or SELECT * FROM pg_tviews_retry(%L).',
-                  count(*), meta.entity, min(letter.first_seen)::timestamptz(0), quote_ident(meta.entity))
+           format('%s of TVIEW %s in quarantine since %s at the latest. See pg_tview_dead_letter; correct the source rows, or SELECT * FROM pg_tviews_retry(%L).',
+                  CASE count(*) WHEN 1 THEN '1 key' ELSE count(*) || ' keys' END,
+                  meta.entity || CASE count(*) WHEN 1 THEN ' is' ELSE ' are' END, min(letter.first_seen)::timestamptz(0), quote_ident(meta.entity))
     FROM tviews_internal.pg_tview_dead_letter AS letter
     JOIN @extschema@.pg_tview_meta AS meta ON meta.tview = letter.tview
     WHERE letter.key IS NOT NULL

@@ -18,8 +18,8 @@ BEGIN ATOMIC
          format('%s times no background worker was free for an applier since the server started. Raise max_worker_processes (%s), then restart.',
                 server.launches_failed, current_setting('max_worker_processes'))),
         (coalesce(server.last_turned_away > now() - interval '1 hour', false), 'warning',
-         format('Databases took turns within the last hour: %s of %s queues and at most %s workers were in use. Raise pg_tviews.max_databases and pg_tviews.max_workers, then restart.',
-                server.slots_used, server.slots, current_setting('pg_tviews.max_workers'))),
+         format('Databases took turns within the last hour: %s of %s queues and at most %s workers were in use. Raise pg_tviews.max_workers, and pg_tviews.max_databases if more than %s databases are written to, then restart.',
+                server.slots_used, server.slots, current_setting('pg_tviews.max_workers'), server.slots)),
         (work.batches > 100 AND work.scans > work.batches / 10, 'warning',
          format('%s of %s batches had to read the outbox. Raise pg_tviews.queue_size (%s), then restart.',
                 work.scans, work.batches, current_setting('pg_tviews.queue_size'))),
@@ -111,7 +111,9 @@ BEGIN ATOMIC
            CASE WHEN queue.since < now() - coalesce(patience, '0')
                 THEN format('TVIEWs are behind since %s: %s records wait, %s more are in the outbox only. See pg_tviews_workers and pg_tviews_progress for what the applier does; pg_tview_performance_log for what is slow.',
                             queue.since::timestamptz(0), queue.waiting, queue.spilled)
-                ELSE format('%s records wait, the oldest for %s ms.', queue.waiting + queue.spilled,
+                ELSE format('%s wait%s, the oldest for %s ms.',
+                            CASE queue.waiting + queue.spilled WHEN 1 THEN '1 record' ELSE queue.waiting + queue.spilled || ' records' END,
+                            CASE queue.waiting + queue.spilled WHEN 1 THEN 's' ELSE '' END,
                             coalesce(round(extract(epoch FROM clock_timestamp() - queue.since) * 1000), 0)) END
     FROM queue
     UNION ALL

@@ -62,6 +62,7 @@ AS $$
 DECLARE
     name text;
     missing record;
+    advised text[] := '{}';
     tviews CONSTANT bigint := (SELECT count(*) FROM @extschema@.pg_tview_meta);
 BEGIN
     component := 'indexes';
@@ -78,6 +79,8 @@ BEGIN
     LOOP
         BEGIN
             FOR missing IN SELECT * FROM @extschema@.pg_tviews_suggest_indexes(name) LOOP
+                CONTINUE WHEN missing.index_suggestion = ANY (advised);
+                advised := advised || missing.index_suggestion;
                 severity := 'warning';
                 message := format('For TVIEW %s, %s. %s', name, missing.reason, missing.index_suggestion);
                 RETURN NEXT;
@@ -133,7 +136,7 @@ BEGIN
         (3, 'jsonb_delta', CASE WHEN @extschema@.pg_tviews_check_jsonb_delta() THEN 'Installed; documents are recomputed, not patched.'
                                 ELSE 'Not installed, and not needed: documents are recomputed.' END),
         (4, 'settings', 'Settings are sane.'),
-        (5, 'metadata', format('%s TVIEWs agree with the catalogs.', (SELECT count(*) FROM @extschema@.pg_tview_meta))),
+        (5, 'metadata', (SELECT CASE count(*) WHEN 1 THEN '1 TVIEW agrees' ELSE count(*) || ' TVIEWs agree' END || ' with the catalogs.' FROM @extschema@.pg_tview_meta)),
         (6, 'triggers', format('%s capture triggers are there and enabled.', (SELECT count(*) FROM @extschema@.pg_tviews_capture_trigger_state))),
         (7, 'workers', CASE WHEN pg_is_in_recovery() THEN 'None on a standby: TVIEWs are replicated from the primary.'
                             ELSE 'The launcher runs, and an applier where there is work.' END),

@@ -28,7 +28,7 @@ with Server("workers_exhausted", "max_worker_processes = 2\nmax_parallel_workers
             run(connection, query)
         except psycopg2.errors.QueryCanceled as error:
             assert error.diag.message_primary.startswith("timed out while waiting for the TVIEWs"), error
-            assert "pg_tviews_workers" in error.diag.message_hint, error
+            assert "Raise max_worker_processes" in error.diag.message_hint, error
         else:
             raise AssertionError(f"{query} does not time out")
     run(connection, "SET pg_tviews.read_consistency = eventual")

@@ -10,6 +10,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/tables/capture_config.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -75,10 +76,35 @@ bool IsAboutStorage(AlterTableType type) {
   }
 }
 
+// What somebody who gives this command to a TVIEW wants, and how to have it.
+const char* HintForAlter(AlterTableType type, const Node* definition) {
+  switch (type) {
+    case AT_EnableRowSecurity:
+    case AT_ForceRowSecurity:
+      return "Create a view over the TVIEW, with a WHERE clause or with security_barrier, and "
+             "grant "
+             "access to that.";
+    case AT_SetUnLogged:
+      return "A crash would empty it. Its refreshes write few rows: see "
+             "pg_tviews_performance_summary "
+             "for what they cost.";
+    case AT_AddConstraint:
+      if (definition != nullptr && IsA(definition, Constraint) &&
+          (castNode(Constraint, definition)->contype == CONSTR_UNIQUE ||
+           castNode(Constraint, definition)->contype == CONSTR_PRIMARY)) {
+        return "Put the constraint on the source table. For searches, CREATE INDEX on the TVIEW.";
+      }
+      return "Put the constraint on the source table: the rows of a TVIEW follow from it.";
+    default:
+      return kRedefineHint;
+  }
+}
+
 absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTableCmd* command,
                                RelationId relation, bool is_tview) {
   if (is_tview && !IsAboutStorage(command->subtype)) {
-    return Refuse(statement->relation, "cannot alter the definition of", kRedefineHint);
+    return Refuse(statement->relation, "cannot alter the definition of",
+                  HintForAlter(command->subtype, command->def));
   }
   switch (command->subtype) {
     case AT_AddColumn:
@@ -125,7 +151,8 @@ absl::Status CheckReplaceView(const ViewStmt* statement) {
       absl::StatusCode::kFailedPrecondition,
       {.message = "cannot replace view \"" + std::string(statement->view->relname) +
                   "\" because it is the backing view of a TVIEW",
-       .hint = "Drop " + table + " and create it with the new query.",
+       .hint = "SELECT pg_tviews_replace(" + QuoteLiteral(table) +
+               ", 'SELECT ...') gives the TVIEW another query.",
        .sqlstate = "42809"});
 }
 

@@ -67,6 +67,9 @@ absl::Status CheckTruncate(const TruncateStmt* statement) {
 }
 
 absl::Status CheckRefresh(const RefreshMatViewStmt* statement) {
+  TVIEWS_RETURN_IF_ERROR(RefuseIfTview(
+      statement->relation, "REFRESH MATERIALIZED VIEW is not for",
+      "A TVIEW follows its sources by itself. pg_tviews_refresh() compares all of it."));
   if (!statement->skipData) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(statement->relation));
   if (relation == 0) return absl::OkStatus();

@@ -1,5 +1,7 @@
 #include "backend/functions/row_output.h"
 
+#include <cmath>
+
 #include "shared/pg/boundary/guard.h"
 #include "shared/status_macros.h"
 
@@ -48,7 +50,9 @@ void Row::PutNumberUnlessZero(std::uint64_t value) {
   PutNumber(value);
 }
 
-void Row::PutMilliseconds(double microseconds) { PutValue(Float8GetDatum(microseconds / 1000.0)); }
+void Row::PutMilliseconds(double microseconds) {
+  PutValue(Float8GetDatum(std::round(microseconds) / 1000.0));
+}
 
 void Row::PutTime(Timestamp time) {
   nulls_[column_] = time == 0;

@@ -41,8 +41,8 @@ class Row {
   void PutNumber(std::uint64_t value);
   void PutNumber(const SharedCounter& counter) { PutNumber(counter.Load()); }
   void PutNumberUnlessZero(std::uint64_t value);
-  void PutMilliseconds(double microseconds);
-  void PutTime(Timestamp time);  // NULL if 0
+  void PutMilliseconds(double microseconds);  // in whole microseconds
+  void PutTime(Timestamp time);               // NULL if 0
   void PutText(const char* text);
   void PutXid(FullXid xid);
   void PutOids(const RelationId* oids, int count);

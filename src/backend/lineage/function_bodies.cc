@@ -57,6 +57,11 @@ void AddContext(void* argument) {
     internalerrposition(position);
     internalerrquery(body->text);
   }
+  if (geterrcode() == ERRCODE_UNDEFINED_TABLE || geterrcode() == ERRCODE_UNDEFINED_FUNCTION) {
+    errhint(
+        "A refresh does not use the search_path of your session. Qualify the names in the "
+        "function, or ALTER FUNCTION ... SET search_path.");
+  }
   errcontext("function %s, which the TVIEW calls", body->name);
 }
 

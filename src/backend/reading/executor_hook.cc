@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "backend/ddl/own_tables.h"
 #include "backend/reading/exchanges.h"
@@ -23,6 +24,7 @@
 #include <access/transam.h>
 #include <executor/executor.h>
 #include <miscadmin.h>
+#include <nodes/bitmapset.h>
 #include <nodes/parsenodes.h>
 #include <nodes/pg_list.h>
 #include <nodes/plannodes.h>
@@ -41,20 +43,50 @@ ExecutorRun_hook_type previous_run = nullptr;
 // Only described, not run.
 constexpr int kNotRun = EXEC_FLAG_EXPLAIN_ONLY | EXEC_FLAG_WITH_NO_DATA;
 
-absl::Status RefuseChange(RelationId tview) {
-  TVIEWS_ASSIGN_OR_RETURN(const char* name, pg::CallFor([&] { return get_rel_name(tview); }));
+absl::StatusOr<std::string> SourceNames(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, SourceTables(tview));
   std::vector<std::string> names;
   for (RelationId source : sources) {
     TVIEWS_ASSIGN_OR_RETURN(names.emplace_back(), RelationDisplayName(source));
   }
   std::sort(names.begin(), names.end());
+  return absl::StrJoin(names, ", ");
+}
+
+absl::Status RefuseChange(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* name, pg::CallFor([&] { return get_rel_name(tview); }));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string sources, SourceNames(tview));
+  const std::string table = name != nullptr ? name : "";
+  std::string detail = "Its rows follow from its query; only background workers write them.";
+  if (HasTviewPrefix(table)) {
+    absl::StrAppend(&detail, " What CREATE TABLE AS creates with the prefix \"",
+                    pg::settings::table_prefix, "\" is a TVIEW.");
+  }
   return pg::MakeError(
       absl::StatusCode::kFailedPrecondition,
-      {.message = "cannot change TVIEW \"" + std::string(name != nullptr ? name : "") + "\"",
-       .detail = "Its rows follow from its query; only background workers write them.",
-       .hint = "Change its source tables instead: " + absl::StrJoin(names, ", ") + ".",
+      {.message = "cannot change TVIEW \"" + table + "\"",
+       .detail = detail,
+       .hint = sources.empty() ? "Its query reads no table. For an ordinary table, choose another "
+                                 "name, or CREATE TABLE with a list of columns."
+                               : "Change its source tables instead: " + sources + ".",
        .sqlstate = "42809"});
+}
+
+absl::Status RefuseRowLocks(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* name, pg::CallFor([&] { return get_rel_name(tview); }));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string sources, SourceNames(tview));
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "cannot lock rows of TVIEW \"" + std::string(name != nullptr ? name : "") + "\"",
+       .detail = "The refresh of all TVIEWs would wait for this transaction.",
+       .hint = sources.empty() ? "" : "Lock rows of its source tables instead: " + sources + ".",
+       .sqlstate = "42809"});
+}
+
+absl::Status CheckMayLockRows(RelationId relation) {
+  if (!pg::settings::protect) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  return is_tview ? RefuseRowLocks(relation) : absl::OkStatus();
 }
 
 bool OnCheckPermissions(TVIEWS_CHECK_PERMS_PARAMETERS) {
@@ -65,8 +97,10 @@ bool OnCheckPermissions(TVIEWS_CHECK_PERMS_PARAMETERS) {
     if (entry->relid < FirstNormalObjectId || writes == 0) continue;
     const Oid relation = entry->relid;
     if (writes == ACL_INSERT && IsLeftOut(relation)) continue;
-    pg::Enter<bool>([relation]() -> absl::StatusOr<bool> {
-      TVIEWS_RETURN_IF_ERROR(CheckMayChange(relation));
+    // FOR UPDATE and FOR SHARE need the privilege, but update no column.
+    const bool only_locks = writes == ACL_UPDATE && bms_is_empty(entry->updatedCols);
+    pg::Enter<bool>([relation, only_locks]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(only_locks ? CheckMayLockRows(relation) : CheckMayChange(relation));
       TVIEWS_RETURN_IF_ERROR(CheckMayWriteOwnTable(relation));
       return true;
     });

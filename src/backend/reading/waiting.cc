@@ -190,8 +190,17 @@ absl::StatusOr<std::string> DescribeWork(const DatabaseSlot* slot) {
 }
 
 const char* HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
-  if (slot != nullptr && slot->paused.Load() != 0) {
-    return "The applier of this database is paused: pg_tviews_resume() lets it go on.";
+  if (slot == nullptr) {
+    return "No applier serves this database: every slot serves another. Raise "
+           "pg_tviews.max_databases.";
+  }
+  if (slot->paused.Load() != 0) {
+    return "The applier of this database is paused, and no batch runs until pg_tviews_resume(), "
+           "even where nothing is to be applied.";
+  }
+  if (slot->applier_pid.Load() == 0) {
+    return "No applier runs in this database: pg_tviews_health_check() says whether background "
+           "workers are short. Raise max_worker_processes or pg_tviews.max_workers.";
   }
   if (is_at_tview) {
     return "See pg_tviews_progress for how far it is, and pg_tviews_waits for which TVIEW holds up "

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
@@ -82,6 +83,26 @@ absl::StatusOr<RelationId> FindByEntity(const std::string& schema, const std::st
           {entity, schema}));
   if (found.rows.size() != 1) return RelationId{0};
   return pg::RowReader(found.rows[0]).Oid();
+}
+
+// Where a TVIEW that the search path does not lead to is.
+absl::StatusOr<std::string> HintToOtherSchemas(const std::string& entity) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "SELECT pg_catalog.string_agg(pg_catalog.quote_literal(pg_catalog.quote_ident(n.nspname)"
+          " OPERATOR(pg_catalog.||) '.' OPERATOR(pg_catalog.||) pg_catalog.quote_ident(m.entity)),"
+          " ', ' ORDER BY n.nspname) FROM " +
+              meta +
+              " m JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) m.tview"
+              " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace"
+              " WHERE m.entity OPERATOR(pg_catalog.=) $1",
+          {entity}));
+  if (found.rows.empty() || !found.rows[0][0].has_value()) {
+    return "pg_tview_meta lists the TVIEWs of this database.";
+  }
+  return absl::StrCat("search_path does not lead to its schema. Write ", *found.rows[0][0], ".");
 }
 
 }  // namespace
@@ -167,9 +188,8 @@ absl::StatusOr<RelationId> FindTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId relation,
                           FindByEntity(written.schema, WithoutTviewPrefix(written.name)));
   if (relation != 0) return relation;
-  pg::ErrorText error = {.message = "TVIEW \"" + text + "\" does not exist",
-                         .hint = "pg_tview_meta lists the TVIEWs of this database.",
-                         .sqlstate = "42P01"};
+  pg::ErrorText error = {.message = "TVIEW \"" + text + "\" does not exist", .sqlstate = "42P01"};
+  TVIEWS_ASSIGN_OR_RETURN(error.hint, HintToOtherSchemas(WithoutTviewPrefix(written.name)));
   if (ordinary != 0) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(ordinary));
     error.detail = "Relation " + name + " is no TVIEW.";

@@ -59,7 +59,8 @@ absl::StatusOr<RelationId> FindInSchema(const TviewName& name, const std::string
   return pg::MakeError(absl::StatusCode::kNotFound,
                        {.message = "relation \"" + relation + "\" does not exist",
                         .hint = "A table tv_x is converted with the view v_x in its schema as its "
-                                "query.",
+                                "query. To begin with any other relation, CREATE TABLE tv_x AS "
+                                "SELECT ... FROM it.",
                         .sqlstate = "42P01"});
 }
 

@@ -100,9 +100,16 @@ absl::Status ReportSettings(const TviewName& name, const Analysis& analysis,
                 "\" depend on settings, which it keeps: " + absl::StrJoin(texts, ", "));
 }
 
-absl::Status ReportIndex(const SuggestedIndex& index) {
-  TVIEWS_ASSIGN_OR_RETURN(const IndexSuggestion suggestion, DescribeSuggestion(index));
-  return Notice(suggestion.reason, suggestion.statement);
+// Each index once, though several paths may lack it.
+absl::Status ReportIndexes(const std::vector<SuggestedIndex>& indexes) {
+  std::vector<std::string> reported;
+  for (const SuggestedIndex& index : indexes) {
+    TVIEWS_ASSIGN_OR_RETURN(const IndexSuggestion suggestion, DescribeSuggestion(index));
+    if (absl::c_linear_search(reported, suggestion.statement)) continue;
+    TVIEWS_RETURN_IF_ERROR(Notice(suggestion.reason, suggestion.statement));
+    reported.push_back(suggestion.statement);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -121,9 +128,7 @@ absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis,
                                   "\" are not determined by its sources: " + reason));
   }
   TVIEWS_RETURN_IF_ERROR(ReportSettings(name, analysis, settings));
-  for (const SuggestedIndex& index : analysis.suggested_indexes) {
-    TVIEWS_RETURN_IF_ERROR(ReportIndex(index));
-  }
+  TVIEWS_RETURN_IF_ERROR(ReportIndexes(analysis.suggested_indexes));
   for (std::size_t i = 0; i < rows_read.size(); ++i) {
     if (rows_read[i] < kVeryMuch) continue;
     TVIEWS_RETURN_IF_ERROR(WarnOfCost(name, analysis.sources[i].source, rows_read[i]));

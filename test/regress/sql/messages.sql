@@ -1,0 +1,104 @@
+-- What somebody reads who meets a TVIEW without knowing it, or gives a command that is not for TVIEWs:
+-- each message names the command that does what was meant.
+CREATE SCHEMA messages;
+CREATE SCHEMA messages_other;
+SET search_path = messages, public;
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+CREATE TABLE tb_show (pk_show int PRIMARY KEY, title text, fk_place int);
+INSERT INTO tb_show SELECT n, 'show ' || n, n % 10 FROM generate_series(1, 20) AS n;
+CREATE TABLE tv_show AS SELECT pk_show, title FROM tb_show;
+
+-- the view with a list of columns
+CREATE OR REPLACE VIEW v_show (pk_show, title) AS SELECT pk_show, upper(title) FROM tb_show;
+
+-- a TVIEW in a schema that search_path does not lead to, for every function that takes a name; two of them
+CREATE TABLE messages_other.tv_far AS SELECT pk_show, title FROM tb_show;
+SELECT pg_tviews_refresh('far');
+SELECT * FROM pg_tviews_verify('tv_far');
+SELECT pg_tviews_drop('far');
+CREATE SCHEMA "Messages more";
+CREATE TABLE "Messages more".tv_far AS SELECT pk_show, title FROM tb_show;
+SELECT * FROM pg_tviews_retry('far');
+SELECT pg_tviews_refresh('"Messages more".far');
+SELECT pg_tviews_refresh('nowhere');
+
+-- an application that does not know of TVIEWs: the name made one
+CREATE TABLE tv_shows AS SELECT pk_show, title FROM tb_show;
+INSERT INTO tv_shows VALUES (100, 'mine');
+UPDATE tv_shows SET title = 'mine';
+DELETE FROM tv_shows;
+TRUNCATE tv_shows;
+CREATE TABLE tv_constant AS SELECT 1 AS id, 'x' AS title;
+INSERT INTO tv_constant VALUES (2, 'y');
+SELECT title INTO tv_titles FROM tb_show;
+CREATE TABLE tv_plain (id int PRIMARY KEY);
+INSERT INTO tv_plain VALUES (1);
+
+-- commands for tables that are not for TVIEWs
+ALTER TABLE tv_show ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tv_show FORCE ROW LEVEL SECURITY;
+ALTER TABLE tv_show ADD UNIQUE (title);
+ALTER TABLE tv_show ADD CHECK (pk_show > 0);
+ALTER TABLE tv_show ADD FOREIGN KEY (pk_show) REFERENCES tb_show;
+ALTER TABLE tv_show SET UNLOGGED;
+ALTER TABLE tv_show ADD COLUMN more int;
+REFRESH MATERIALIZED VIEW tv_show;
+REFRESH MATERIALIZED VIEW CONCURRENTLY tv_show;
+REFRESH MATERIALIZED VIEW tv_plain;
+
+-- locks of rows, also through a view and in a join; writing is another thing
+SELECT * FROM tv_show FOR UPDATE;
+SELECT * FROM tv_show FOR KEY SHARE;
+CREATE VIEW shown AS SELECT * FROM tv_show;
+SELECT * FROM shown FOR SHARE;
+SELECT * FROM tb_show JOIN tv_show USING (pk_show) FOR UPDATE OF tv_show;
+SELECT pk_show FROM tb_show JOIN tv_show USING (pk_show) WHERE pk_show = 1 FOR UPDATE OF tb_show;
+UPDATE shown SET title = 'x';
+
+-- what has another name
+CREATE VIEW order_view AS SELECT pk_show FROM tb_show;
+SELECT pg_tviews_convert_table('order_view');
+
+-- a function whose names are not qualified
+CREATE FUNCTION title_of(show int) RETURNS text LANGUAGE sql STABLE AS 'SELECT title FROM tb_show WHERE pk_show = show';
+CREATE TABLE tv_call AS SELECT pk_show, title_of(pk_show) AS title FROM tb_show;
+ALTER FUNCTION title_of SET search_path = messages;
+CREATE TABLE tv_call AS SELECT pk_show, title_of(pk_show) AS title FROM tb_show;
+SET check_function_bodies = off;
+CREATE FUNCTION twice(show int) RETURNS text LANGUAGE sql STABLE AS 'SELECT messages.title_of(show) || nowhere(show)';
+CREATE TABLE tv_twice AS SELECT pk_show, messages.twice(pk_show) AS title FROM tb_show;
+
+-- an index that several paths and TVIEWs lack is named once
+CREATE TABLE tb_visit (pk_visit int PRIMARY KEY, fk_show int, paid int);
+INSERT INTO tb_visit SELECT n, n % 20, n FROM generate_series(1, 5000) AS n;
+ANALYZE tb_visit;
+SET client_min_messages = notice;
+CREATE TABLE tv_sums AS
+SELECT tb_show.pk_show, (SELECT sum(a.paid) FROM tb_visit AS a WHERE a.fk_show = tb_show.pk_show) AS s,
+       (SELECT count(*) FROM tb_visit AS b WHERE b.fk_show = tb_show.pk_show AND b.paid > 10) AS c
+FROM tb_show;
+SET client_min_messages = warning;
+CREATE TABLE tv_sums_too AS
+SELECT tb_show.pk_show, (SELECT sum(a.paid) FROM tb_visit AS a WHERE a.fk_show = tb_show.pk_show) AS s FROM tb_show;
+SELECT count(*) FROM pg_tviews_health_check() AS finding WHERE finding.message LIKE '%CREATE INDEX ON messages.tb_visit (fk_show)%';
+
+-- paused, and nothing to apply
+SELECT pg_tviews_wait();
+SELECT pg_tviews_pause();
+SELECT pg_tviews_wait('10 ms');
+SELECT pg_tviews_resume();
+
+-- figures have three digits behind the point
+SELECT pg_tviews_wait();
+SELECT count(*) FROM (
+    SELECT unnest(ARRAY[avg_refresh_ms, p50_refresh_ms, p95_refresh_ms, p99_refresh_ms, avg_lag_ms, p50_lag_ms, p95_lag_ms, p99_lag_ms]) AS ms
+    FROM pg_tviews_performance_summary) AS figure
+WHERE figure.ms::text !~ '^[0-9]+([.][0-9]{1,3})?$';
+
+-- one is one
+SELECT count(*) FROM pg_tviews_health_check() AS finding
+WHERE finding.message ~ '^(1 TVIEW agrees|([02-9]|[1-9][0-9]+) TVIEWs agree) with the catalogs[.]$'
+   OR finding.message ~ '^(1 record waits|([02-9]|[1-9][0-9]+) records wait), the oldest for [0-9]+ ms[.]$';
+
+DROP SCHEMA messages, messages_other, "Messages more" CASCADE;
