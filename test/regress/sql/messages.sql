@@ -96,9 +96,4 @@ SELECT count(*) FROM (
     FROM pg_tviews_performance_summary) AS figure
 WHERE figure.ms::text !~ '^[0-9]+([.][0-9]{1,3})?$';
 
--- one is one
-SELECT count(*) FROM pg_tviews_health_check() AS finding
-WHERE finding.message ~ '^(1 TVIEW agrees|([02-9]|[1-9][0-9]+) TVIEWs agree) with the catalogs[.]$'
-   OR finding.message ~ '^(1 record waits|([02-9]|[1-9][0-9]+) records wait), the oldest for [0-9]+ ms[.]$';
-
 DROP SCHEMA messages, messages_other, "Messages more" CASCADE;
