@@ -20,3 +20,4 @@ CREATE TABLE tviews_internal.pg_tview_owed (
 );
 ALTER TABLE tviews_internal.pg_tview_owed ALTER COLUMN payload SET STORAGE EXTERNAL;
 COMMENT ON TABLE tviews_internal.pg_tview_owed IS 'changes that TVIEWs in pg_tview_behind do not contain yet';
+COMMENT ON SEQUENCE tviews_internal.pg_tview_owed_id_seq IS 'the order of pg_tview_owed';

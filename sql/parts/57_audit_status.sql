@@ -45,4 +45,5 @@ BEGIN ATOMIC
     WHERE status.is_audited AND status.given_up >= 3 AND status.given_up > status.keys_checked
     ORDER BY 3;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_audit() IS 'part of the health check: differences that the auditor has found';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_audit() FROM PUBLIC;

@@ -58,4 +58,5 @@ BEGIN ATOMIC
     FROM @extschema@.pg_tviews_waits AS waits
     WHERE waits.batch_share > 0.5 AND waits.held_up_ms > 1000 AND waits.last_held_up > now() - interval '1 hour';
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_waits() IS 'part of the health check: TVIEWs that hold up the readers of others';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_waits() FROM PUBLIC;

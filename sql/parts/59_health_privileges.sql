@@ -30,4 +30,5 @@ BEGIN ATOMIC
     GROUP BY grants.is_private, grants.role, grants.kind, grants.name
     ORDER BY 3;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_privileges() IS 'part of the health check: what is private and others may read';
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_privileges() FROM PUBLIC;

@@ -82,6 +82,7 @@ BEGIN ATOMIC
     WHERE state.is_missing OR state.is_altered OR state.is_disabled OR state.misses_replication OR state.is_orphan
     ORDER BY 3;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_triggers() IS 'part of the health check: capture triggers that are missing, disabled or altered';
 
 -- What TVIEWs of before these things were refused depend on, and nobody notices.
 CREATE OR REPLACE VIEW @extschema@.pg_tviews_unseen AS
@@ -197,6 +198,7 @@ BEGIN ATOMIC
                       WHERE pg_attribute.attrelid = v.oid AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped ORDER BY 1)) AS pair
     ORDER BY 3;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_metadata() IS 'part of the health check: metadata that does not fit the catalogs';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_quarantine(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
@@ -219,3 +221,4 @@ BEGIN ATOMIC
     GROUP BY meta.entity
     ORDER BY 3;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_quarantine() IS 'part of the health check: TVIEWs and keys in quarantine';

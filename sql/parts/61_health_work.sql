@@ -36,6 +36,7 @@ BEGIN ATOMIC
     ) AS finding (is_found, severity, message)
     WHERE finding.is_found;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_settings() IS 'part of the health check: settings that do not fit the server or each other';
 
 -- Who holds what a batch needs, or is in the way of it.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_workers(patience interval, OUT component text, OUT severity text, OUT message text)
@@ -94,6 +95,7 @@ BEGIN ATOMIC
            format('Batches fail and are repeated (%s times since the queue exists). See the server log, and below for who blocks.', slot.retries)
     FROM slot CROSS JOIN waiting WHERE slot.state = 'backing off' AND waiting.since < now() - coalesce(patience, '0');
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_workers(interval) IS 'part of the health check: workers that are missing, and who is in their way';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_queue(patience interval, OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
@@ -131,3 +133,4 @@ BEGIN ATOMIC
                 ELSE 'Nothing is in the outbox only.' END
     FROM queue;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_queue(interval) IS 'part of the health check: changes that wait, and TVIEWs that are behind';

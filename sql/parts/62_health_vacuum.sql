@@ -53,6 +53,7 @@ BEGIN ATOMIC
                   coalesce(nullif(replica.application_name, ''), replica.pid::text), age(replica.backend_xmin))
     FROM pg_stat_replication AS replica WHERE age(replica.backend_xmin) > 1000000;
 END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_vacuum(interval) IS 'part of the health check: what keeps vacuum from the outbox and TVIEWs';
 
 -- A TVIEW whose catalogs are damaged, or whose sources somebody locks, is for the other checks.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_indexes(OUT component text, OUT severity text, OUT message text)
@@ -92,6 +93,7 @@ BEGIN
         END;
     END LOOP;
 END $$;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_indexes() IS 'part of the health check: indexes that refreshes lack';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_health_check(patience interval DEFAULT '1 minute',
     OUT status text, OUT component text, OUT message text, OUT severity text)

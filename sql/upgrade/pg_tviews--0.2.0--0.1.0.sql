@@ -25,6 +25,7 @@ DROP FUNCTION @extschema@.pg_tviews_build_array_step(internal, jsonb);
 DROP FUNCTION @extschema@.pg_tviews_build_array_end(internal);
 DROP FUNCTION @extschema@.pg_tviews_build_object(VARIADIC "any");
 
+DROP VIEW @extschema@.tviews;
 DROP VIEW @extschema@.pg_tviews_lag;
 DROP FUNCTION @extschema@.pg_tviews_lag_of_databases();
 

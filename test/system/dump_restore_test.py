@@ -10,6 +10,7 @@ GRANT CREATE ON SCHEMA public TO shop_owner;
 ALTER TABLE tb_order ADD COLUMN gone int;
 ALTER TABLE tb_order DROP COLUMN gone, ADD COLUMN note text;
 CREATE TABLE tv_note WITH (pg_tviews.feed = keys) AS SELECT o.pk_order AS pk_note, o.note FROM tb_order o;
+COMMENT ON TABLE tv_note IS 'notes of orders';
 CREATE TABLE tv_twice AS SELECT s.pk_spending AS pk_twice, s.total * 2 AS total FROM tv_spending s;
 ALTER TABLE tv_twice SET (pg_tviews.notify);
 CREATE TABLE "tb_Log" ("pk_Log" int, at date) PARTITION BY RANGE (at);
@@ -83,6 +84,9 @@ def check(database, what):
                " WHERE options - 'settings' - 'tells_null_keys' <> '{}' ORDER BY 1") == [
         ("tv_note", {"feed": "keys"}), ("tv_twice", {"notify": True})], what
     assert value(connection, "SELECT count(*) FROM pg_tviews_feed WHERE entity = 'note' AND key = '7'") > 0, what
+    # What psql says of TVIEWs: a comment of somebody's own, and one that creation has made.
+    assert run(connection, "SELECT obj_description('tv_note'::regclass), obj_description('tv_twice'::regclass)") == [
+        ("notes of orders", "TVIEW: SELECT s.pk_spending AS pk_twice, s.total * 2 AS total FROM tv_spending s")], what
     return connection
 
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_join.h"
 #include "backend/capture/transaction.h"
+#include "backend/tview/comments.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/label.h"
 #include "backend/tview/names.h"
@@ -193,6 +194,7 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
   TVIEWS_RETURN_IF_ERROR(StoreViewRules(metadata.tview));
   TVIEWS_RETURN_IF_ERROR(InsertLineage(metadata.tview, metadata.analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(metadata.tview));
+  TVIEWS_RETURN_IF_ERROR(WriteComments(metadata.tview, metadata.backing_view, metadata.definition));
   return NoteMetadataChange();
 }
 

@@ -9,6 +9,7 @@
 #include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/pinned_names.h"
 #include "backend/ddl/source_locks.h"
+#include "backend/tview/comments.h"
 #include "backend/tview/create.h"
 #include "backend/tview/defining_query.h"
 #include "backend/tview/facts.h"
@@ -102,6 +103,7 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   TVIEWS_RETURN_IF_ERROR(ReplaceDefinition(tview, parsed.text));
+  TVIEWS_RETURN_IF_ERROR(RenewComments(tview, facts.backing_view, parsed.text));
   TVIEWS_RETURN_IF_ERROR(NoteTview(tview));
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("REPLACE", tview, {{"definition", parsed.text}}));
   return RelationDisplayName(tview);
