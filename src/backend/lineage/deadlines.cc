@@ -10,6 +10,7 @@
 #include <access/nbtree.h>
 #include <access/stratnum.h>
 #include <access/transam.h>
+#include <catalog/namespace.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_type.h>
 #include <nodes/makefuncs.h>
@@ -17,6 +18,7 @@
 #include <optimizer/clauses.h>
 #include <optimizer/optimizer.h>
 #include <utils/builtins.h>
+#include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
 #include <utils/ruleutils.h>
 #include <utils/timestamp.h>
@@ -154,10 +156,36 @@ Node* TakeOutput(Node* node, void* context) {
   return MutateChildren(node, TakeOutput, context);
 }
 
+struct Extremes {
+  int count;
+};
+
+// min and max over a group, as over one row: each has its value from one of them, and only when
+// the clock passes that row's value the comparison changes.
+Node* TakeExtreme(Node* node, void* context) {
+  if (node == nullptr) return nullptr;
+  if (IsA(node, Aggref)) {
+    const auto* const aggregate = reinterpret_cast<Aggref*>(node);
+    const char* const name =
+        aggregate->aggfnoid < FirstNormalObjectId ? get_func_name(aggregate->aggfnoid) : "";
+    if (aggregate->agglevelsup == 0 && list_length(aggregate->args) == 1 &&
+        (strcmp(name, "min") == 0 || strcmp(name, "max") == 0)) {
+      ++static_cast<Extremes*>(context)->count;
+      return AsNode(linitial_node(TargetEntry, aggregate->args)->expr);
+    }
+    return node;
+  }
+  if (IsA(node, SubLink) || IsA(node, Query)) return node;
+  return MutateChildren(node, TakeExtreme, context);
+}
+
 // The expression over the one table whose rows give it its value; null if there is none.
 Node* OverTable(const Tree* tree, const Scope* scope, Node* expr, const Occurrence** table) {
   Node* node = Globalize(scope, expr);
   for (;;) {
+    Extremes extremes = {0};
+    node = TakeExtreme(node, &extremes);
+    if (extremes.count > 1) return nullptr;
     if (!IsFixed(node) || HasSpecialVars(node)) return nullptr;
     const Bitmapset* const ids = OccurrencesIn(node);
     if (bms_num_members(ids) != 1) return nullptr;
@@ -185,6 +213,104 @@ Node* NumberOne(Node* node, void* context) {
     return reinterpret_cast<Node*>(var);
   }
   return MutateChildren(node, NumberOne, context);
+}
+
+// No clock is moved further: it would leave what a timestamp can be.
+constexpr int64 kLongestDays = 4000 * 366 / 2;
+
+// Intervals are compared as if a month were 30 days and a day 24 hours, and the difference of two
+// moments has no months: so now() - c > i is c < now() - i where i is its span in microseconds.
+// False beyond what a moment can be moved by.
+bool SpanOf(const Interval* interval, int64* span) {
+  const int64 days = int64{interval->month} * DAYS_PER_MONTH + interval->day;
+  if (days > kLongestDays || days < -kLongestDays ||
+      interval->time > kLongestDays * USECS_PER_DAY ||
+      interval->time < -kLongestDays * USECS_PER_DAY) {
+    return false;
+  }
+  *span = days * USECS_PER_DAY + interval->time;
+  return true;
+}
+
+bool IsUserFunction(Oid function, void* /*context*/) { return function >= FirstNormalObjectId; }
+
+bool FindUserFunction(Node* node, void* context) {
+  if (node == nullptr) return false;
+  return check_functions_in_node(node, IsUserFunction, context) ||
+         WalkChildren(node, FindUserFunction, context);
+}
+
+// What `node` is wherever it is computed; null if that is not known before.
+const Const* ConstantOf(Node* node) {
+  if (contain_var_clause(node) || !IsFixed(node) || FindUserFunction(node, nullptr)) return nullptr;
+  Node* const value = eval_const_expressions(nullptr, node);
+  if (!IsA(value, Const) || reinterpret_cast<Const*>(value)->constisnull) return nullptr;
+  return reinterpret_cast<Const*>(value);
+}
+
+// How far the clock has to be moved back to be compared with the row itself; null if the
+// comparison is none of moments.
+Const* ShiftOf(Oid subtraction, Node* distance) {
+  const Const* const constant = ConstantOf(distance);
+  if (constant == nullptr) return nullptr;
+  if (subtraction == F_DATE_MI && constant->consttype == INT4OID) {
+    const int32 days = DatumGetInt32(constant->constvalue);
+    return days <= kLongestDays && days >= -kLongestDays
+               ? static_cast<Const*>(copyObjectImpl(constant))
+               : nullptr;
+  }
+  if ((subtraction != F_TIMESTAMPTZ_MI && subtraction != F_TIMESTAMP_MI) ||
+      constant->consttype != INTERVALOID) {
+    return nullptr;
+  }
+  auto* const interval = static_cast<Interval*>(palloc0(sizeof(Interval)));
+  if (!SpanOf(DatumGetIntervalP(constant->constvalue), &interval->time)) return nullptr;
+  return makeConst(INTERVALOID, -1, InvalidOid, sizeof(Interval), IntervalPGetDatum(interval),
+                   false, false);
+}
+
+// `clock` moved by `shift`, back or on.
+Node* MovedClock(Node* clock, const char* operation, Const* shift) {
+  const Oid type = exprType(clock);
+  List* const name = list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup(operation)));
+  const Oid operation_id = OpernameGetOprid(name, type, shift->consttype);
+  if (!OidIsValid(operation_id)) return nullptr;
+  Expr* const moved = make_opclause(operation_id, type, false, reinterpret_cast<Expr*>(clock),
+                                    reinterpret_cast<Expr*>(shift), InvalidOid, InvalidOid);
+  set_opfuncid(reinterpret_cast<OpExpr*>(moved));
+  return AsNode(moved);
+}
+
+// The bounds of a range, whose element type is `type`: columns where it is made of them, so that an
+// index on these is of use.
+List* BoundsOf(Node* range, Oid type) {
+  if (IsA(range, FuncExpr)) {
+    const auto* const call = reinterpret_cast<FuncExpr*>(range);
+    const int count = list_length(call->args);
+    if (call->funcid < FirstNormalObjectId && (count == 2 || count == 3) &&
+        exprType(static_cast<Node*>(linitial(call->args))) == type &&
+        exprType(static_cast<Node*>(lsecond(call->args))) == type) {
+      return list_make2(linitial(call->args), lsecond(call->args));
+    }
+  }
+  List* bounds = NIL;
+  static constexpr Oid kFunctions[] = {F_LOWER_ANYRANGE, F_UPPER_ANYRANGE};
+  for (const Oid function : kFunctions) {
+    bounds = lappend(bounds, makeFuncExpr(function, type, list_make1(range), InvalidOid, InvalidOid,
+                                          COERCE_EXPLICIT_CALL));
+  }
+  return bounds;
+}
+
+// A comparison as one of a row with the clock.
+struct Compared {
+  Node* row;
+  Node* clock;
+  int strategy;  // of the row's order, left the row; RowCompare's for "not equal"
+};
+
+int Commute(int strategy) {
+  return strategy <= BTMaxStrategyNumber ? BTCommuteStrategyNumber(strategy) : strategy;
 }
 
 const char* NameOf(Oid relation) {
@@ -223,17 +349,56 @@ class Finder {
 
   bool IsDeadline(const OpExpr* comparison) {
     if (list_length(comparison->args) != 2 || comparison->opno >= FirstNormalObjectId) return false;
-    auto* left = static_cast<Node*>(linitial(comparison->args));
-    auto* right = static_cast<Node*>(lsecond(comparison->args));
+    auto* const left = static_cast<Node*>(linitial(comparison->args));
+    auto* const right = static_cast<Node*>(lsecond(comparison->args));
     const bool is_swapped = HasClock(left);
     if (is_swapped == HasClock(right)) return false;
-    Node* const clock = is_swapped ? left : right;
-    Node* const row = is_swapped ? right : left;
-    if (!IsClockSide(clock) || !IsMoment(exprType(row))) return false;
+    const Oid function = get_opcode(comparison->opno);
+    if (function == F_RANGE_CONTAINS_ELEM) return IsInRange(left, right);
+    if (function == F_ELEM_CONTAINED_BY_RANGE) return IsInRange(right, left);
     const List* const meanings = get_op_btree_interpretation(comparison->opno);
     if (meanings == NIL) return false;
-    int strategy = static_cast<OpBtreeInterpretation*>(linitial(meanings))->strategy;
-    if (is_swapped && strategy <= BTMaxStrategyNumber) strategy = BTCommuteStrategyNumber(strategy);
+    const int strategy = static_cast<OpBtreeInterpretation*>(linitial(meanings))->strategy;
+    Compared compared = {is_swapped ? right : left, is_swapped ? left : right,
+                         is_swapped ? Commute(strategy) : strategy};
+    if (!IsMoment(exprType(compared.clock)) && !TakeDifference(&compared)) return false;
+    if (!IsClockSide(compared.clock) || !IsMoment(exprType(compared.row))) return false;
+    return AddRow(compared.row, compared.clock, compared.strategy);
+  }
+
+  // now() - c > i, and c - now() < i. In `compared` the side of the clock is the difference.
+  static bool TakeDifference(Compared* compared) {
+    Node* const side = StripRelabel(compared->clock);
+    if (!IsA(side, OpExpr) || list_length(reinterpret_cast<OpExpr*>(side)->args) != 2) return false;
+    const auto* const difference = reinterpret_cast<OpExpr*>(side);
+    Const* const shift = ShiftOf(get_opcode(difference->opno), compared->row);
+    if (shift == nullptr) return false;
+    auto* const from = static_cast<Node*>(linitial(difference->args));
+    auto* const taken = static_cast<Node*>(lsecond(difference->args));
+    const bool is_age = HasClock(from);
+    if (is_age == HasClock(taken)) return false;
+    // i < now() - c is c < now() - i; i < c - now() is c > now() + i.
+    compared->row = is_age ? taken : from;
+    compared->clock = MovedClock(is_age ? from : taken, is_age ? "-" : "+", shift);
+    if (!is_age) compared->strategy = Commute(compared->strategy);
+    return compared->clock != nullptr;
+  }
+
+  // Which bound belongs to the range makes no difference: a row too many is no harm.
+  bool IsInRange(Node* range, Node* clock) {
+    if (!HasClock(clock) || !IsClockSide(clock)) return false;
+    bool any = false;
+    ListCell* cell;
+    foreach (cell, BoundsOf(range, exprType(clock))) {
+      auto* const bound = static_cast<Node*>(lfirst(cell));
+      if (IsA(bound, Const) && reinterpret_cast<Const*>(bound)->constisnull) continue;  // no end
+      if (!AddRow(bound, clock, BTEqualStrategyNumber)) return false;
+      any = true;
+    }
+    return any;
+  }
+
+  bool AddRow(Node* row, Node* clock, int strategy) {
     const Occurrence* table = nullptr;
     Node* const over_table = OverTable(tree_, scope_, row, &table);
     return over_table != nullptr && Add(table, over_table, clock, strategy);

@@ -13,6 +13,7 @@
 #include "shared/status_macros.h"
 #include "worker/batch/adoption.h"
 #include "worker/batch/applier.h"
+#include "worker/batch/batch_clock.h"
 #include "worker/batch/batch_watch.h"
 #include "worker/batch/behind.h"
 #include "worker/batch/pinned_settings.h"
@@ -75,13 +76,15 @@ absl::StatusOr<bool> OutboxHasWork() {
   if (has_prepared) return true;
   bool is_empty = true;
   bool is_behind = false;
+  bool has_clock = false;
   TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
     TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
     TVIEWS_ASSIGN_OR_RETURN(is_empty, pg::Outbox::IsEmpty(GetActiveSnapshot()));
     TVIEWS_ASSIGN_OR_RETURN(is_behind, AnythingBehind());
+    TVIEWS_ASSIGN_OR_RETURN(has_clock, AnyClock());
     return pg::Call([] { PopActiveSnapshot(); });
   }));
-  if (!is_empty || is_behind) return true;
+  if (!is_empty || is_behind || has_clock) return true;
   return NeedsAdoption();
 }
 

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "shared/definition_clock.h"
+#include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/evaluation_clock.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/frontier.h"
 #include "shared/status_macros.h"
 
@@ -13,6 +17,15 @@
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
+
+absl::StatusOr<bool> AnyClock() {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult result,
+      pg::ExecuteSql(absl::StrCat("SELECT FROM ", meta, " WHERE options ? 'clock' LIMIT 1"), {},
+                     pg::SqlSnapshot::kActive));
+  return result.processed > 0;
+}
 
 absl::Status BatchClock::BeginBatch(SnapshotData* snapshot, std::uint64_t loads) {
   TVIEWS_ASSIGN_OR_RETURN(before_, pg::ReadFrontierTime(snapshot));

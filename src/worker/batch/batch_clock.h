@@ -15,6 +15,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "shared/dependency_graph.h"
 #include "shared/tview_definition.h"
 #include "shared/types.h"
@@ -25,6 +26,9 @@
 struct SnapshotData;
 
 namespace tviews::worker {
+
+// True if a TVIEW of this database waits for moments.
+absl::StatusOr<bool> AnyClock();
 
 class BatchClock {
  public:

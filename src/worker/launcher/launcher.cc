@@ -50,6 +50,7 @@ namespace {
 
 constexpr Timestamp kMicroseconds = 1000000;
 constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
+constexpr Timestamp kMillisecond = 1000;
 constexpr Timestamp kLongestNap = 5 * kMicroseconds;
 constexpr int kRestartSeconds = 5;
 
@@ -66,6 +67,7 @@ class Launcher {
   void ReapEnded();
   absl::Status StartWanted();
   absl::Status Start(DatabaseId database);
+  Timestamp NextAt(Timestamp now) const;
 
   LaunchPlan plan_;
   std::map<DatabaseId, BackgroundWorkerHandle*> handles_;  // of those that run
@@ -221,6 +223,13 @@ absl::Status Launcher::Start(DatabaseId database) {
   return absl::OkStatus();
 }
 
+// When there may be something to do, if nothing happens.
+Timestamp Launcher::NextAt(Timestamp now) const {
+  const Timestamp next = plan_.NextAt(now, kLongestNap);
+  const Timestamp clock_due = pg::Slots()->clock_due.Load();
+  return clock_due == 0 ? next : std::max(now, std::min(next, clock_due + kMillisecond));
+}
+
 absl::Status Launcher::Loop() {
   TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
   for (;;) {
@@ -234,7 +243,9 @@ absl::Status Launcher::Loop() {
     const std::uint64_t unslotted = pg::Slots()->unslotted.finished.Load();
     const std::uint64_t visits = pg::Slots()->visits.Load();
     const std::uint64_t new_visits = pg::Slots()->new_visits.Load();
-    if (unslotted != unslotted_seen_ || visits != visits_seen_) {
+    // Which database it is, is not known; the others find nothing to do.
+    const bool is_clock_due = pg::TakeClockDue(GetCurrentTimestamp());
+    if (unslotted != unslotted_seen_ || visits != visits_seen_ || is_clock_due) {
       TVIEWS_RETURN_IF_ERROR(AddEveryDatabase());
     } else if (new_visits != new_visits_seen_ ||
                GetCurrentTimestamp() - looked_at_ > kVisitInterval) {
@@ -250,7 +261,7 @@ absl::Status Launcher::Loop() {
     ReapEnded();
     TVIEWS_RETURN_IF_ERROR(StartWanted());
     const Timestamp now = GetCurrentTimestamp();
-    const long nap = static_cast<long>((plan_.NextAt(now, kLongestNap) - now) / 1000);
+    const long nap = static_cast<long>((NextAt(now) - now) / 1000);
     TVIEWS_RETURN_IF_ERROR(pg::Call([nap] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
                 pg::WaitEvent(pg::Wait::kLauncherMain));

@@ -13,7 +13,7 @@ CREATE TABLE tv_offer AS SELECT pk_offer, age(expires_at) AS age FROM tb_offer;
 CREATE TABLE tv_offer AS SELECT pk_offer, (SELECT max(transaction_timestamp() - o.expires_at) FROM tb_offer o) AS n FROM tb_offer;
 CREATE TABLE tv_offer AS SELECT pk_offer, count(CURRENT_TIMESTAMP(0)) AS n FROM tb_offer GROUP BY 1;
 CREATE VIEW current_offer AS SELECT * FROM tb_offer WHERE expires_at >= statement_timestamp();
-CREATE TABLE tv_offer AS SELECT o.pk_offer FROM tb_offer o LEFT JOIN current_offer c ON c.expires_at - now() > '1 day';
+CREATE TABLE tv_offer AS SELECT o.pk_offer FROM tb_offer o LEFT JOIN current_offer c ON age(c.expires_at, now()) > '1 day';
 CREATE FUNCTION is_current(at timestamptz) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT at > now()';
 CREATE TABLE tv_offer AS SELECT pk_offer FROM tb_offer WHERE is_current(expires_at) = is_current(now());
 CREATE FUNCTION until(at timestamptz, since timestamptz DEFAULT now()) RETURNS interval LANGUAGE sql IMMUTABLE AS 'SELECT at - since';

@@ -49,11 +49,56 @@ SELECT DISTINCT row FROM points ORDER BY 1;
 CALL look();
 SELECT options ? 'deadlines' AS kept FROM (SELECT (label::jsonb) -> 'options' AS options FROM pg_seclabel WHERE objoid = 'tv_x'::regclass) AS label;
 DROP TABLE tv_x;
+-- Differences: how long ago, how long until. Intervals are compared as if a month had 30 days and a day 24 hours, and so is the clock moved.
+ALTER TABLE tb_offer RENAME COLUMN starts TO begins;
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x, now() - expires_at > '1 month 1 day' AS a, interval '1 day' >= now() - expires_at AS b, expires_at - now() < '2 days' AS c, interval '36 hours' <> expires_at - now() AS d,
+    LOCALTIMESTAMP - begins BETWEEN '-1 day' AND 2 * interval '1 day' AS e, now() - interval '1 month' - expires_at < make_interval(days => -30) AS f, now() - begins > '1 day' AS g FROM tb_offer WHERE isfinite(expires_at) AND isfinite(begins);
+SELECT clock, row, reached, passed FROM points;
+CALL look();
+DROP TABLE tv_x;
+CREATE TABLE tv_x AS SELECT pk_shop AS pk_x, CURRENT_DATE - closed_on > 7 AS a, closed_on - CURRENT_DATE <= 3 AS b, now() - closed_on > '1 week' AS c FROM tb_shop WHERE isfinite(closed_on);
+SELECT clock, row, reached, passed FROM points;
+CALL look();
+DROP TABLE tv_x;
+SELECT count(*) AS moments, count(*) FILTER (WHERE (t - c > i) <> (c < t - span) OR (t - c >= i) <> (c <= t - span) OR (t - c = i) <> (c = t - span) OR (c - t < i) <> (c < t + span)
+                                              OR (t::timestamp - c::timestamp > i) <> (c::timestamp < t::timestamp - span)) AS differences
+FROM (SELECT t, c, i, make_interval(secs => extract(day FROM i) * 86400 + (extract(year FROM i) * 12 + extract(month FROM i)) * 30 * 86400 + extract(hour FROM i) * 3600 + extract(minute FROM i) * 60 + extract(second FROM i)) AS span
+      FROM generate_series('2024-01-30 22:00Z', '2024-12-01'::timestamptz, '19 days 5 hours 17 minutes 0.000001 s') AS t,
+           (SELECT m + d FROM generate_series('2023-12-31 23:30Z', '2025-01-02'::timestamptz, '29 days 12:30') AS m, unnest(ARRAY['0', '30 days', '-1 month', '24 hours', '1 us']::interval[]) AS d) AS c (c),
+           (VALUES (interval '1 month'), ('1 month -1 day'), ('-2 months 3 hours'), ('1 day'), ('24 hours'), ('-1 day 24 hours'), ('0'), ('1 year -5 us'), ('30 days')) AS v (i)) AS x;
+-- Ranges change at their bounds, and have them in columns or not.
+ALTER TABLE tb_offer ADD COLUMN valid tstzrange, ADD COLUMN days daterange;
+UPDATE tb_offer SET valid = tstzrange(now() - interval '1 day' * pk_offer, now() + interval '1 day', '(]'), days = daterange(CURRENT_DATE - pk_offer, CURRENT_DATE, '[]') WHERE pk_offer < 5;
+UPDATE tb_offer SET valid = CASE pk_offer WHEN 5 THEN 'empty' WHEN 6 THEN '(,)' WHEN 7 THEN tstzrange('-infinity', now()) END::tstzrange, days = CASE pk_offer WHEN 5 THEN 'empty' WHEN 6 THEN '(,)' END::daterange WHERE pk_offer >= 5;
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x, valid @> now() AS a, CURRENT_DATE <@ days AS b, tstzrange(expires_at - grace, expires_at) @> now() AS c, tstzrange(expires_at, NULL, '[]') @> now() - interval '1 day' AS d,
+    tsrange(least(begins, '2030-01-01'), '2040-01-01') @> LOCALTIMESTAMP AS e FROM tb_offer;
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x, valid @> now() AS a, CURRENT_DATE <@ days AS b, tstzrange(expires_at - grace, expires_at) @> now() AS c, tstzrange(expires_at, NULL, '[]') @> now() - interval '1 day' AS d FROM tb_offer;
+SELECT clock, row, reached, passed FROM points;
+CALL look();
+DROP TABLE tv_x;
+-- The least and the greatest of a group are of one of its rows.
+CREATE TABLE tv_x AS SELECT o.fk_shop AS pk_x, min(o.begins) FILTER (WHERE o.pk_offer > 2) + interval '1 hour' < LOCALTIMESTAMP AS begun FROM tb_offer o JOIN tb_shop s ON pk_shop = fk_shop GROUP BY 1 HAVING max(o.expires_at) > now();
+SELECT clock, row, source, before, after FROM points;
+CALL look();
+UPDATE tb_offer SET expires_at = now() - interval '1 day' WHERE fk_shop = 2;
+CALL look();
+DROP TABLE tv_x;
+CREATE TABLE tv_x AS SELECT s.pk_shop AS pk_x, l.last < now() AS over FROM tb_shop s LEFT JOIN (SELECT fk_shop, max(expires_at) AS last FROM tb_offer GROUP BY 1) l ON l.fk_shop = s.pk_shop;
+SELECT clock, row, source, before, after FROM points;
+CALL look();
+DROP TABLE tv_x;
+ALTER TABLE tb_offer RENAME COLUMN begins TO starts;
 -- No points: refused.
-CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE now() - expires_at > '1 day';
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE now() - expires_at > grace;
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE now() - expires_at > '5000 years';
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE age(now(), expires_at) > '1 day';
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE multirange(valid) @> now();
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE tstzrange(NULL, NULL) @> now();
+CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE tstzrange('2001-01-01', expires_at) @> now();
+CREATE TABLE tv_x AS SELECT fk_shop AS pk_x FROM tb_offer GROUP BY 1 HAVING max(expires_at) - min(expires_at) > now() - max(expires_at);
+CREATE TABLE tv_x AS SELECT fk_shop AS pk_x FROM tb_offer GROUP BY 1 HAVING (array_agg(expires_at))[1] > now();
 CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE expires_at > now() AND extract(hour FROM now()) > 8;
 CREATE TABLE tv_x AS SELECT o.pk_offer AS pk_x FROM tb_offer o JOIN tb_shop s ON o.expires_at + (s.closed_on - DATE '2001-01-01') * interval '1 day' > now();
-CREATE TABLE tv_x AS SELECT fk_shop AS pk_x FROM tb_offer GROUP BY 1 HAVING max(expires_at) > now();
 CREATE TABLE tv_x AS SELECT pk_offer AS pk_x, now() > '2001-01-01' AS x FROM tb_offer;
 CREATE TABLE tv_x AS SELECT pk_offer AS pk_x, coalesce(expires_at, now()) > now() AS x FROM tb_offer;
 CREATE TABLE tv_x AS SELECT pk_offer AS pk_x FROM tb_offer WHERE starts::time > LOCALTIME;

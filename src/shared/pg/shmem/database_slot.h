@@ -10,6 +10,8 @@
 // SlotTable.quiet_        everybody             monitoring            atomic
 //   failures
 // SlotTable.launcher      launcher              everybody             atomic
+// SlotTable.clock_due     who frees a slot, the launcher              table lock to lower; atomic
+//                           launcher
 // database, generation    who claims or frees   everybody             table lock to write; atomic
 // reserved_*              who frees             who claims            table lock
 // applier, applier_pid    the applier           everybody             atomic
@@ -179,6 +181,8 @@ struct SlotTable {
   SharedCounter freed;               // slots given back
   SharedCounter quiet_failures;      // exceptions that EnterQuietly dropped
   Shared<Timestamp> turned_away_at;  // when a database last found no slot or no worker
+  // The first moment that a definition waits for in a database without a slot; 0: none is known.
+  Shared<Timestamp> clock_due;
   DatabaseSlot slots[1] TVIEWS_SHARED(own_locking);  // slot_count of them
 };
 

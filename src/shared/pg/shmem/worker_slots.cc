@@ -40,6 +40,13 @@ DatabaseSlot* FindFreeLocked(DatabaseId database) ABSL_SHARED_LOCKS_REQUIRED(Slo
   return nullptr;
 }
 
+// Who gives a slot away comes back for the clock: the launcher sees to it.
+void NoteClockLocked(Timestamp due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
+  Shared<Timestamp>& first = Slots()->clock_due;
+  const Timestamp known = first.Load();
+  if (due != 0 && (known == 0 || due < known)) first.Store(due);
+}
+
 // The waiters see that it serves another database, or none, and look for their slot again. While
 // others look for one, the same database does not get it back at once.
 void FreeLocked(DatabaseSlot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
@@ -47,6 +54,7 @@ void FreeLocked(DatabaseSlot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock(
     slot->reserved_from = slot->database.Load();
     slot->reserved_until = GetCurrentTimestamp() + kReservation;
   }
+  NoteClockLocked(slot->clock_due.Exchange(0));
   slot->applier.Store(-1);
   slot->applier_pid.Store(0);
   slot->database.Store(0);
@@ -184,6 +192,14 @@ bool IsCrowded() noexcept {
 void VisitEveryDatabase() noexcept {
   Slots()->visits.Add(1);
   WakeLauncher();
+}
+
+bool TakeClockDue(Timestamp now) noexcept {
+  ExclusiveHolder holder(SlotTableLock());
+  Shared<Timestamp>& first = Slots()->clock_due;
+  if (first.Load() == 0 || first.Load() > now) return false;
+  first.Store(0);
+  return true;
 }
 
 void VisitNewDatabases() noexcept {

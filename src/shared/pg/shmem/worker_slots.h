@@ -52,6 +52,9 @@ void AskForRoom() noexcept;
 bool IsCrowded() noexcept;  // somebody has, a short time ago
 void VisitEveryDatabase() noexcept;
 
+// True, once, when the moment has come for which a database without a slot has waited.
+bool TakeClockDue(Timestamp now) noexcept;
+
 // A database was created: the launcher visits those that it has not seen yet.
 void VisitNewDatabases() noexcept;
 
