@@ -22,7 +22,7 @@ import time
 import psycopg2
 
 import shop
-from tviews_server import Server, bash, check_equal, children, run, tviews, value, wait_until
+from tviews_server import Server, bash, check_equal, children, kill_process, run, tviews, value, wait_until
 
 SECONDS = int(os.environ.get("SECONDS", 180))
 REPLAY = [json.loads(line) for line in open(os.environ["REPLAY"])] if "REPLAY" in os.environ else None
@@ -49,7 +49,7 @@ DDL = [
     "CREATE TABLE tv_extra{n} AS SELECT o.pk_order AS pk_extra{n}, o.state FROM tb_order o WITH NO DATA",
     "DROP TABLE IF EXISTS tv_extra{n}",
     "DROP TABLE IF EXISTS tv_extra{n}",
-    "ALTER TABLE tb_order ADD COLUMN more{n} int DEFAULT {n}",
+    "ALTER TABLE tb_order ADD COLUMN IF NOT EXISTS more{n} int DEFAULT {n}",
     "ALTER TABLE tb_order DROP COLUMN IF EXISTS more{n}",
     "ALTER TABLE tb_order ALTER COLUMN more{n} TYPE bigint",
     "CREATE OR REPLACE VIEW v_state AS SELECT o.pk_order, o.fk_customer, o.state || '{n}' AS state FROM tb_order o",
@@ -181,7 +181,7 @@ class Chaos:
     def kill_process(self, kind):
         victims = [pid for pid in children(self.server.postmaster()) if kind_of(pid) == kind != ""]
         if victims:
-            os.kill(victims[0], signal.SIGKILL)
+            self.connection = kill_process(self.server, "shop", victims[0])
 
     def choose_worker(self):
         rows = run(self.connection, "SELECT backend_type FROM pg_stat_activity WHERE backend_type LIKE 'pg_tviews %' ORDER BY 1")
@@ -190,7 +190,9 @@ class Chaos:
 
     def kill_worker(self, kind, number):
         rows = run(self.connection, "SELECT pid FROM pg_stat_activity WHERE backend_type = %s", (kind,))
-        if rows:
+        if rows and number == signal.SIGKILL:
+            self.connection = kill_process(self.server, "shop", rows[0][0])
+        elif rows:
             os.kill(rows[0][0], number)
 
     def kill_server(self):

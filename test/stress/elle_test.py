@@ -9,6 +9,7 @@ source tables, which show the present, TVIEWs need not show yet but in `strict`.
 SEED may be set in the environment. The histories are left in the build directory, in the format of Elle itself.
 """
 # Runs first: it takes long.
+import contextlib
 import os
 import pathlib
 import random
@@ -20,7 +21,7 @@ import time
 import psycopg2
 
 import elle
-from tviews_server import Server, bash, check_equal, run, value, wait_until
+from tviews_server import Server, bash, check_equal, kill_process, run, value, wait_until
 
 SECONDS = int(os.environ.get("SECONDS", 40))
 SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
@@ -90,6 +91,10 @@ class Refused(Exception):
     """A statement has been answered with a warning: what it shows may be old."""
 
 
+class Unreplicated(Exception):
+    """A commit has ended before the standby had it: it is lost if that takes over."""
+
+
 class Client(threading.Thread):
     def __init__(self, server, mode, history, seed):
         super().__init__()
@@ -148,6 +153,8 @@ class Client(threading.Thread):
             outcome = "ok"
         except Refused:
             outcome = "fail"
+        except Unreplicated:
+            outcome = "info"
         except psycopg2.Error as error:
             # A commit whose answer is lost, or comes with the end of the session, has happened or not; all else has not.
             is_unknown = error.pgcode is None or error.pgcode.startswith("57")
@@ -187,7 +194,10 @@ class Client(threading.Thread):
             else:
                 run(self.connection, f"UPDATE tb_list SET items = items || {element} WHERE pk_list = {key // 2}")
         self.is_committing = True
+        del self.connection.notices[:]
         run(self.connection, "COMMIT")
+        if any("WARNING" in notice for notice in self.connection.notices):
+            raise Unreplicated()
 
     def read(self):
         operations = [["r", key, None] for key in dict.fromkeys(self.some_keys(5))]
@@ -234,11 +244,12 @@ class Nemesis:
 
     def signal(self, kind, *signals):
         pids = self.pids(kind)
-        if pids:
-            try:
-                os.kill(self.random.choice(pids), self.random.choice(signals))
-            except ProcessLookupError:
-                pass
+        pid, number = self.random.choice(pids or [0]), self.random.choice(signals)
+        if pid and number == signal.SIGKILL:
+            kill_process(self.server, "lists", pid).close()
+        elif pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def terminate_applier(self):
         self.signal("application_name = 'pg_tviews applier'", signal.SIGTERM)
@@ -274,6 +285,7 @@ class Nemesis:
         run(connection, "SELECT pg_reload_conf()")
         wait_until(lambda: value(connection, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"), "the standby")
         self.let_run(1)
+        run(connection, "CHECKPOINT")  # by the process that tells all others whether to wait for the standby: now it knows
         run(connection, "CREATE TABLE only_to_wait_for_it ()")  # what was committed before is there too
         self.server.stop("immediate")
         bash(f"{control} promote >/dev/null && {control} -m fast stop >/dev/null", programs, f"{place}/data2")
@@ -293,8 +305,9 @@ class Nemesis:
         action = action or self.random.choices([a for a, _ in self.ACTIONS], [w for _, w in self.ACTIONS])[0]
         try:
             action(self)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
-            pass  # the server has just gone for an earlier reason
+        except psycopg2.Error as error:  # the server has just gone for an earlier reason
+            if error.pgcode is not None and not isinstance(error, psycopg2.OperationalError):
+                raise
         self.done.append(action.__name__)
         self.let_run(1.5)
 

@@ -76,7 +76,7 @@ class Queries:
         if not self.chance(20):
             return self.number(aliases)
         table = self.rng.choice(list(TABLES))
-        return (f"(SELECT {self.pick('count(*)', 'max(i.x)', 'min(i.a)', 'sum(i.b)', 'avg(i.c)')} FROM {table} AS i"
+        return (f"(SELECT {self.pick('count(*)', 'max(i.x)', 'min(i.a)', 'sum(i.b)', 'avg(i.c)::float8')} FROM {table} AS i"
                 f" WHERE i.{self.rng.choice(NUMBERS)} {self.pick('=', '=', '=', '<')} {self.column(aliases)})")
 
     def tables(self):
@@ -107,7 +107,7 @@ class Queries:
         has_key = self.chance(60) if key is None else key
         if self.chance(25):
             group = f"{self.rng.choice(aliases)}.pk" if has_key else self.column(aliases)
-            parts = [self.pick("count(*)", "count(DISTINCT {})", "sum({})", "min({})", "max({})", "avg({})").format(self.number(aliases, 1))
+            parts = [self.pick("count(*)", "count(DISTINCT {})", "sum({})", "min({})", "max({})", "avg({})::float8").format(self.number(aliases, 1))
                      for _ in range(count - 1)]
             having = f" HAVING {self.pick('count(*)', 'count(q0.a)')} > 1" if self.chance(25) else ""
             return f"SELECT {', '.join(f'{one} AS c{i}' for i, one in enumerate([group] + parts))} FROM {text}{clause} GROUP BY {group}{having}", has_key

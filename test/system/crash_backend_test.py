@@ -20,7 +20,7 @@ with Server("crash_backend") as server:
         writers = shop.Writers(lambda: server.connect("shop", name="writer"), sessions=4, seed=7)
         wait_until(lambda: writers.committed > 200, "the writers to commit")
         victim = wait_until(lambda: find(connection), who)
-        connection = kill_process(server, "shop", connection, victim)
+        connection = kill_process(server, "shop", victim)
         writers.stop()
         check_equal(connection, f"after kill -9 of {who}")
 

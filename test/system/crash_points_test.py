@@ -44,7 +44,7 @@ def kill(victim):
         server.start()
         connection = wait_until(reconnect, "the server to be back")
     else:
-        connection = kill_process(server, "shop", connection, victim)
+        connection = kill_process(server, "shop", victim)
 
 
 def launcher():

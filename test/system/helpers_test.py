@@ -207,7 +207,7 @@ def test_killed(server, connection):
     create_slow(connection)
     batch(connection, 1003)
     pids = wait_until(lambda: helpers(connection), "helpers at work")
-    check_equal(kill_process(server, "test", connection, pids[0]), "a killed helper")
+    check_equal(kill_process(server, "test", pids[0]), "a killed helper")
 
 
 if os.cpu_count() < 2:

@@ -66,6 +66,6 @@ with Server("random_kills", pauses.CONF) as server:
     for kind in ("launcher", "applier"):
         writers = shop.Writers(lambda: server.connect("shop"), sessions=3, seed=60)
         wait_until(lambda: writers.committed > 100, "the writers to commit")
-        connection = kill_process(server, "shop", connection, wait_until(lambda: worker(kind), f"the {kind}"))
+        connection = kill_process(server, "shop", wait_until(lambda: worker(kind), f"the {kind}"))
         writers.stop()
         check_equal(connection, f"after SIGKILL of the {kind}")
