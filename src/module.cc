@@ -8,6 +8,7 @@
 #include "backend/ddl/database_ddl.h"
 #include "backend/ddl/object_access.h"
 #include "backend/ddl/utility_hook.h"
+#include "backend/functions/missing_functions.h"
 #include "backend/reading/executor_hook.h"
 #include "backend/tview/label.h"
 #include "backend/tview/restore_session.h"
@@ -61,6 +62,7 @@ absl::Status Load() {
     worker::RegisterLauncher();
     backend::RegisterUtilityHook();
     backend::RegisterExecutorHooks();
+    backend::RegisterMissingFunctionHint();
     backend::RegisterObjectAccessHook();
     backend::RegisterLabelProvider();
     backend::RegisterRestoreHook();

@@ -89,6 +89,15 @@ SELECT pg_tviews_pause();
 SELECT pg_tviews_wait('10 ms');
 SELECT pg_tviews_resume();
 
+-- a function that is not found: another schema or database, seconds instead of an interval; others keep their own hint
+SELECT pg_tviews_wait(5);
+BEGIN;
+SET LOCAL search_path = pg_catalog;
+SELECT * FROM pg_tviews_health_check();
+ROLLBACK;
+DO $$ BEGIN PERFORM pg_tviews_wait(5); EXCEPTION WHEN undefined_function THEN RAISE INFO 'caught'; END $$;
+SELECT no_such_function(5);
+
 -- figures have three digits behind the point
 SELECT pg_tviews_wait();
 SELECT count(*) FROM (
