@@ -18,7 +18,8 @@ CREATE TABLE @extschema@.pg_tview_meta (
     options           jsonb NOT NULL DEFAULT '{}',
     created_at        timestamptz NOT NULL DEFAULT now(),
     view_rules        text,                   -- a hash of what the views say, since 0.2.0
-    exchanged_by      xid8                    -- who has last written all rows anew, since 0.2.0
+    exchanged_by      xid8,                   -- who has last written all rows anew, since 0.2.0
+    key_columns       name[] NOT NULL         -- of the key, in order; key_column is the first
 );
 COMMENT ON TABLE @extschema@.pg_tview_meta IS 'one row per TVIEW';
 
@@ -32,6 +33,7 @@ CREATE TABLE @extschema@.pg_tview_lineage (
     relevant    smallint[] NOT NULL,          -- attribute numbers that the TVIEW reads; 0: whole row
     lookup      text,                         -- over the relation pg_tviews_delta; lookup paths only
     description text NOT NULL,
+    part        smallint[],                   -- which of the key's columns it leads to, from 0; NULL: all
     PRIMARY KEY (tview, source, path)
 );
 CREATE INDEX pg_tview_lineage_source ON @extschema@.pg_tview_lineage (source);

@@ -134,12 +134,17 @@ BEGIN ATOMIC
               ARRAY(SELECT (pg_attribute.attname, pg_attribute.atttypid)::text FROM pg_attribute
                     WHERE pg_attribute.attrelid = meta.backing_view AND pg_attribute.attnum > 0 AND NOT pg_attribute.attisdropped ORDER BY 1)
         UNION ALL
-        SELECT format('TVIEW %s has no unique index on its key. ALTER TABLE %s ADD PRIMARY KEY (%I).', meta.entity, meta.tview, meta.key_column)
+        SELECT format('TVIEW %s has no unique index on its key. ALTER TABLE %s ADD PRIMARY KEY (%s).', meta.entity, meta.tview,
+                      (SELECT string_agg(quote_ident(part.name), ', ' ORDER BY part.place)
+                       FROM unnest(meta.key_columns) WITH ORDINALITY AS part (name, place)))
         WHERE tview.oid IS NOT NULL AND NOT EXISTS (
             SELECT FROM pg_index
-            JOIN pg_attribute ON pg_attribute.attrelid = meta.tview AND pg_attribute.attname = meta.key_column
             WHERE pg_index.indrelid = meta.tview AND pg_index.indisunique AND pg_index.indisvalid
-              AND pg_index.indpred IS NULL AND pg_index.indnkeyatts = 1 AND pg_index.indkey[0] = pg_attribute.attnum)
+              AND pg_index.indpred IS NULL AND pg_index.indnkeyatts = cardinality(meta.key_columns)
+              AND cardinality(meta.key_columns) = (
+                  SELECT count(*) FROM pg_attribute
+                  WHERE pg_attribute.attrelid = meta.tview AND pg_attribute.attname = ANY (meta.key_columns)
+                    AND pg_attribute.attnum = ANY ((pg_index.indkey::smallint[])[0 : pg_index.indnkeyatts - 1])))
         UNION ALL
         SELECT format('TVIEW %s reads views that were replaced while the extension was not loaded. SELECT pg_tviews_replace(%L, meta.definition) FROM pg_tview_meta AS meta WHERE meta.entity = %L.', meta.entity, quote_ident(meta.entity), meta.entity)
         WHERE tview.oid IS NOT NULL AND view.oid IS NOT NULL AND meta.view_rules IS NOT NULL AND meta.view_rules <> (

@@ -76,7 +76,16 @@ BEGIN
 END
 $$;
 DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
-ALTER TABLE @extschema@.pg_tview_meta DROP COLUMN view_rules, DROP COLUMN exchanged_by;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM @extschema@.pg_tview_meta WHERE cardinality(key_columns) > 1) THEN
+        RAISE 'TVIEWs have keys of several columns: %', (SELECT string_agg(tview::text, ', ') FROM @extschema@.pg_tview_meta WHERE cardinality(key_columns) > 1)
+            USING HINT = 'Drop them, and create them with a key of one column.';
+    END IF;
+END
+$$;
+ALTER TABLE @extschema@.pg_tview_meta DROP COLUMN view_rules, DROP COLUMN exchanged_by, DROP COLUMN key_columns;
+ALTER TABLE @extschema@.pg_tview_lineage DROP COLUMN part;
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
 DROP FUNCTION @extschema@.pg_tviews_restore_dropped(text, text);

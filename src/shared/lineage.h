@@ -10,6 +10,7 @@
 #ifndef PG_TVIEWS_SHARED_LINEAGE_H_
 #define PG_TVIEWS_SHARED_LINEAGE_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -31,16 +32,21 @@ const char* StrategyName(Strategy strategy);
 // that differs from the others; the affected keys are their union.
 struct LineagePath {
   Strategy strategy = Strategy::kFull;
-  // The captured columns that the path starts from. Direct: exactly one, of the key's type or of
-  // another integer type than the key's (int2, int4, int8 are converted by value). Lookup: column
-  // number i of the source is called c<i> in the delta. Full: empty.
+  // The captured columns that the path starts from. Direct: one for each key column that the path
+  // leads to, in that order, of its type or of another integer type (int2, int4, int8 are converted
+  // by value). Lookup: column number i of the source is called c<i> in the delta. Full: empty.
   std::vector<CapturedColumn> captured;
+  // Which of the key's columns (0-based, ascending) the path leads to; empty: all. The affected
+  // keys are then all that have these values there, stored ones and those that the query returns
+  // now.
+  std::vector<std::size_t> part;
   // The columns that the TVIEW reads of the occurrence where the path starts, ascending; 0 stands
   // for the whole row. An update of other columns leaves the occurrence as it was: where a table is
   // read several times, it need not be followed from each.
   std::vector<AttributeNumber> relevant;
-  // Lookup only: a SELECT with one output column of the key's type; the delta is the relation
-  // "pg_tviews_delta". NULL keys in its result are ignored; duplicates are allowed.
+  // Lookup only: a SELECT whose output columns are those of the key, or of the part; the delta is
+  // the relation "pg_tviews_delta". Rows with a NULL in its result are ignored; duplicates are
+  // allowed.
   std::string lookup;
   // For people: "tb_comment.fk_post = tb_post.pk_post", or why the path is full.
   std::string description;

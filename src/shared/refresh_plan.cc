@@ -1,5 +1,7 @@
 #include "shared/refresh_plan.h"
 
+#include <numeric>
+
 #include "shared/sql_text.h"
 
 namespace tviews {
@@ -22,48 +24,118 @@ const char* RefreshShapeName(RefreshShape shape) {
   return "whole";
 }
 
+std::string KeyFieldName(const TviewDefinition& tview, std::size_t position) {
+  return tview.key.size() == 1 ? "key" : "key" + std::to_string(position + 1);
+}
+
+std::string KeyColumns(const TviewDefinition& tview, const std::string& before) {
+  std::string list;
+  for (const KeyColumn& column : tview.key) {
+    list += (list.empty() ? "" : ", ") + before + QuoteIdentifier(column.name);
+  }
+  return list;
+}
+
+std::vector<std::size_t> WholeKey(const TviewDefinition& tview) {
+  std::vector<std::size_t> part(tview.key.size());
+  std::iota(part.begin(), part.end(), std::size_t{0});
+  return part;
+}
+
+std::string KeyCondition(const TviewDefinition& tview, const std::vector<std::size_t>& part,
+                         const std::string& left, const std::string& right, bool right_is_named) {
+  std::string condition;
+  for (const std::size_t i : part) {
+    const std::string name = QuoteIdentifier(tview.key[i].name);
+    condition += (condition.empty() ? "" : " AND ") + left + "." + name + " " +
+                 tview.key[i].equality + " " + right + "." +
+                 (right_is_named ? KeyFieldName(tview, i) : name);
+  }
+  return condition;
+}
+
+namespace {
+
+// "a" = $1 AND "b" = $2, with `before` and `after` each parameter.
+std::string EqualsParameters(const TviewDefinition& tview, const char* before, const char* after) {
+  std::string condition;
+  for (std::size_t i = 0; i < tview.key.size(); ++i) {
+    condition += (i == 0 ? "" : " AND ") + QuoteIdentifier(tview.key[i].name) + " " +
+                 tview.key[i].equality + " " + before + "$" + std::to_string(i + 1) + after;
+  }
+  return condition;
+}
+
+// "a" IS NULL OR "b" IS NULL; or IS NOT NULL and AND.
+std::string NullTests(const TviewDefinition& tview, const char* test, const char* between,
+                      const std::string& before = "") {
+  std::string condition;
+  for (const KeyColumn& column : tview.key) {
+    condition += (condition.empty() ? "" : between) + before + QuoteIdentifier(column.name) + test;
+  }
+  return condition;
+}
+
+}  // namespace
+
 std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape) {
   const std::string& view = tview.qualified_view;
-  const std::string key = QuoteIdentifier(tview.key_column);
-  const std::string equals = " " + tview.key_equality + " ";
   switch (shape) {
     case RefreshShape::kWhole:
       break;
     case RefreshShape::kSingle:
-      return "SELECT * FROM " + view + " WHERE " + key + equals + "$1";
+      return "SELECT * FROM " + view + " WHERE " + EqualsParameters(tview, "", "");
     case RefreshShape::kArray:
-      return "SELECT * FROM " + view + " WHERE " + key + equals + "ANY ($1)";
+      return "SELECT * FROM " + view + " WHERE " + EqualsParameters(tview, "ANY (", ")");
     // The planner evaluates the subscripts, so that it knows how many rows to expect.
-    case RefreshShape::kRange:
+    case RefreshShape::kRange: {
+      const std::string key = QuoteIdentifier(tview.key[0].name);
       return "SELECT * FROM " + view + " WHERE " + key + " OPERATOR(pg_catalog.>=) ($1)[1] AND " +
              key + " OPERATOR(pg_catalog.<=) ($1)[2]";
+    }
     // The aliases keep names of the view and of its columns from capturing ours.
     case RefreshShape::kLateral:
       return "SELECT v.* FROM pg_tviews_keys AS k, LATERAL (SELECT * FROM " + view +
-             " AS d WHERE d." + key + equals + "k.key OFFSET 0) AS v";
+             " AS d WHERE " + KeyCondition(tview, WholeKey(tview), "d", "k", true) +
+             " OFFSET 0) AS v";
     case RefreshShape::kJoin:
-      return "SELECT v.* FROM " + view + " AS v JOIN pg_tviews_keys AS k ON v." + key + equals +
-             "k.key";
+      return "SELECT v.* FROM " + view + " AS v JOIN pg_tviews_keys AS k ON " +
+             KeyCondition(tview, WholeKey(tview), "v", "k", true);
   }
   return "SELECT * FROM " + view;
 }
 
 std::string NullKeyStatement(const TviewDefinition& tview) {
-  return "SELECT 1 FROM " + tview.qualified_view + " WHERE " + QuoteIdentifier(tview.key_column) +
-         " IS NULL LIMIT 1";
+  return "SELECT 1 FROM " + tview.qualified_view + " WHERE " +
+         NullTests(tview, " IS NULL", " OR ") + " LIMIT 1";
 }
 
 std::string ProbeStatement(const TviewDefinition& tview) {
-  const std::string key = "d." + QuoteIdentifier(tview.key_column);
-  return "SELECT * FROM " + tview.qualified_view + " AS d WHERE " + key + " " + tview.key_equality +
-         " " + key + " LIMIT 0";
+  return "SELECT * FROM " + tview.qualified_view + " AS d WHERE " +
+         KeyCondition(tview, WholeKey(tview), "d", "d", false) + " LIMIT 0";
 }
 
 std::string AllKeysStatement(const TviewDefinition& tview, std::size_t limit) {
-  const std::string key = QuoteIdentifier(tview.key_column);
+  const std::string key = KeyColumns(tview);
   return "SELECT " + key + " FROM ONLY " + tview.qualified_name + " UNION SELECT " + key +
-         " FROM " + tview.qualified_view + " WHERE " + key + " IS NOT NULL LIMIT " +
-         std::to_string(limit);
+         " FROM " + tview.qualified_view + " WHERE " + NullTests(tview, " IS NOT NULL", " AND ") +
+         " LIMIT " + std::to_string(limit);
+}
+
+std::string PartKeysStatement(const TviewDefinition& tview, const std::vector<std::size_t>& part,
+                              bool each) {
+  const std::string stored = "SELECT " + KeyColumns(tview, "t.") + " FROM ONLY " +
+                             tview.qualified_name + " AS t JOIN pg_tviews_part AS p ON " +
+                             KeyCondition(tview, part, "t", "p", true);
+  const std::string not_null = " WHERE " + NullTests(tview, " IS NOT NULL", " AND ", "v.");
+  const std::string view = "SELECT " + KeyColumns(tview, "v.") + " FROM ";
+  if (each) {
+    return stored + " UNION " + view + "pg_tviews_part AS p, LATERAL (SELECT " +
+           KeyColumns(tview, "d.") + " FROM " + tview.qualified_view + " AS d WHERE " +
+           KeyCondition(tview, part, "d", "p", true) + " OFFSET 0) AS v" + not_null;
+  }
+  return stored + " UNION " + view + tview.qualified_view + " AS v JOIN pg_tviews_part AS p ON " +
+         KeyCondition(tview, part, "v", "p", true) + not_null;
 }
 
 }  // namespace tviews

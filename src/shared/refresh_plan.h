@@ -23,7 +23,7 @@ namespace tviews {
 enum class RefreshShape {
   kWhole,    // SELECT * FROM v
   kSingle,   // WHERE key = $1
-  kArray,    // WHERE key = ANY ($1)
+  kArray,    // WHERE key = ANY ($1); of several columns returns others than the keys too
   kRange,    // WHERE key between ($1)[1] and ($1)[2]: integers, returns others than the keys too
   kLateral,  // keys, LATERAL (SELECT * FROM v WHERE key = k OFFSET 0): one evaluation per key
   kJoin,     // v JOIN keys: hash or merge join for large sets
@@ -31,10 +31,32 @@ enum class RefreshShape {
 
 const char* RefreshShapeName(RefreshShape shape);
 
-// The statement of `shape` for `tview`. kSingle, kArray and kRange take $1 (the key, an array);
-// kLateral and kJoin read the relation "pg_tviews_keys" with one column "key", distinct by the
-// key's equality.
+// What the column of the key at `position` is called in relations of keys: "key", or, where there
+// are several, "key1" and so on.
+std::string KeyFieldName(const TviewDefinition& tview, std::size_t position);
+
+// The statement of `shape` for `tview`. kSingle and kArray take $1, $2, ...: a value or an array
+// for each column of the key; kRange, for keys of one column, an array of the bounds. kLateral and
+// kJoin read the relation "pg_tviews_keys" with the columns of KeyFieldName, distinct by their
+// equality.
 std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);
+
+// The columns of the key, quoted, after `before` each ("v."), with commas between.
+std::string KeyColumns(const TviewDefinition& tview, const std::string& before = "");
+
+// The condition that `left` and `right`, relations of keys or TVIEWs, name the same values in the
+// columns `part` of the key. `right_is_named`: its columns have the names of KeyFieldName.
+std::string KeyCondition(const TviewDefinition& tview, const std::vector<std::size_t>& part,
+                         const std::string& left, const std::string& right, bool right_is_named);
+
+// All columns of the key.
+std::vector<std::size_t> WholeKey(const TviewDefinition& tview);
+
+// The query that returns the keys, stored and to be stored, that have the values in
+// "pg_tviews_part" (columns as KeyFieldName says) in the columns `part`. `each`: evaluates the view
+// for each of them.
+std::string PartKeysStatement(const TviewDefinition& tview, const std::vector<std::size_t>& part,
+                              bool each);
 
 // Returns a row if the defining query has one whose key is NULL.
 std::string NullKeyStatement(const TviewDefinition& tview);

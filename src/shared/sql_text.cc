@@ -27,4 +27,18 @@ std::string QuoteLiteral(std::string_view text) {
   return quoted;
 }
 
+std::string TextArray(const std::vector<std::string>& texts) {
+  std::string result = "{";
+  for (const std::string& text : texts) {
+    if (result.size() > 1) result += ',';
+    result += '"';
+    for (const char c : text) {
+      if (c == '"' || c == '\\') result += '\\';
+      result += c;
+    }
+    result += '"';
+  }
+  return result + '}';
+}
+
 }  // namespace tviews

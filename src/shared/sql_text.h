@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tviews {
 
@@ -18,6 +19,8 @@ std::string QuoteIdentifier(std::string_view name);
 std::string QuoteQualified(std::string_view schema, std::string_view name);
 // A string constant that means the same whatever standard_conforming_strings says.
 std::string QuoteLiteral(std::string_view text);
+// The text of an array of these texts: {"a","b"}.
+std::string TextArray(const std::vector<std::string>& texts);
 
 }  // namespace tviews
 

@@ -7,6 +7,7 @@
 #ifndef PG_TVIEWS_SHARED_TVIEW_DEFINITION_H_
 #define PG_TVIEWS_SHARED_TVIEW_DEFINITION_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,22 +33,27 @@ struct Fill {
 // What the durable change feed says of a changed document.
 enum class FeedContent : std::uint8_t { kNothing, kKeys, kData };
 
+// A column of the key, which is the primary key of the TVIEW's table.
+struct KeyColumn {
+  std::string name;  // as stored, not quoted
+  AttributeNumber attribute = 0;
+  TypeId type = 0;
+  // The operator under which the primary key is unique, whatever the search_path.
+  std::string equality = "OPERATOR(pg_catalog.=)";
+  // The operator that orders keys, downwards, as ORDER BY does.
+  std::string greater = "OPERATOR(pg_catalog.>)";
+  // Equal values have equal images (integers, uuid, text under a deterministic collation).
+  bool is_image_equal = false;
+};
+
 struct TviewDefinition {
   RelationId relation = 0;
   RelationId backing_view = 0;
   std::string entity;          // "post"
   std::string qualified_name;  // quoted: public.tv_post
   std::string qualified_view;  // quoted: public.v_post
-  std::string key_column;      // as stored, not quoted
-  AttributeNumber key_attribute = 0;
-  TypeId key_type = 0;
-  // The operator under which the primary key is unique, whatever the search_path.
-  std::string key_equality = "OPERATOR(pg_catalog.=)";
-  // The operator that orders keys, downwards, as ORDER BY does.
-  std::string key_greater = "OPERATOR(pg_catalog.>)";
-  // Equal keys have equal images (integers, uuid, text under a deterministic collation).
-  bool key_is_image_equal = false;
-  // The key can be NULL in the backing view's result only if this is false.
+  std::vector<KeyColumn> key;  // one column or more
+  // A column of the key can be NULL in the backing view's result only if this is false.
   bool key_is_not_null = false;
   // Rows whose key is NULL come and go only with changes from which lineage leads to NULL.
   bool tells_null_keys = false;
@@ -64,6 +70,11 @@ struct TviewDefinition {
   std::optional<std::uint64_t> refresh_timeout;
   std::optional<std::uint64_t> refresh_memory;
 
+  // Equal keys have equal images (key_image.h).
+  bool key_is_image_equal() const {
+    return std::all_of(key.begin(), key.end(),
+                       [](const KeyColumn& column) { return column.is_image_equal; });
+  }
   bool has_feed() const { return notifies || feed != FeedContent::kNothing; }
 };
 

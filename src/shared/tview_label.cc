@@ -205,6 +205,18 @@ absl::StatusOr<std::string> ReadOptions(Reader* reader) {
   return options;
 }
 
+absl::StatusOr<std::vector<std::string>> ReadKey(Reader* reader) {
+  const bool is_array = reader->Take('[');
+  std::vector<std::string> key;
+  do {
+    std::optional<std::string> name = reader->TakeString();
+    if (!name.has_value() || name->empty()) return Malformed("\"key\" is not a string");
+    key.push_back(*std::move(name));
+  } while (is_array && reader->Take(','));
+  if (is_array && !reader->Take(']')) return Malformed("\"key\" does not end");
+  return key;
+}
+
 absl::Status ReadMember(Reader* reader, TviewLabel* label) {
   const std::optional<std::string> name = reader->TakeString();
   if (!name.has_value() || !reader->Take(':')) return Malformed("a member is malformed");
@@ -212,8 +224,11 @@ absl::Status ReadMember(Reader* reader, TviewLabel* label) {
     TVIEWS_ASSIGN_OR_RETURN(label->options, ReadOptions(reader));
     return absl::OkStatus();
   }
+  if (*name == "key") {
+    TVIEWS_ASSIGN_OR_RETURN(label->key, ReadKey(reader));
+    return absl::OkStatus();
+  }
   std::string* const member = *name == "entity" ? &label->entity
-                              : *name == "key"  ? &label->key
                               : *name == "view" ? &label->view
                                                 : nullptr;
   if (member == nullptr) return Malformed("it has a member that no label has");

@@ -5,13 +5,14 @@
 // Errors:  returns InvalidArgument that says what is wrong; a label may come from anybody
 //
 // {"entity" : "post", "key" : "pk_post", "view" : "public.v_post"}, and perhaps "options", an
-// object of the options that a TVIEW can have.
+// object of the options that a TVIEW can have. A key of several columns is an array of their names.
 
 #ifndef PG_TVIEWS_SHARED_TVIEW_LABEL_H_
 #define PG_TVIEWS_SHARED_TVIEW_LABEL_H_
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -19,7 +20,7 @@ namespace tviews {
 
 struct TviewLabel {
   std::string entity;
-  std::string key;
+  std::vector<std::string> key;
   std::string view;     // as SQL writes it
   std::string options;  // members of a JSON object, with commas between; may be empty
 };

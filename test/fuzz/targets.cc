@@ -43,8 +43,12 @@ std::string Escaped(std::string_view text) {
 }
 
 std::string Written(const TviewLabel& label) {
-  return "{\"entity\" : \"" + Escaped(label.entity) + "\", \"key\" : \"" + Escaped(label.key) +
-         "\", \"view\" : \"" + Escaped(label.view) + "\", \"options\" : {" + label.options + "}}";
+  std::string key;
+  for (const std::string& column : label.key) {
+    key += (key.empty() ? "[\"" : ", \"") + Escaped(column) + "\"";
+  }
+  return "{\"entity\" : \"" + Escaped(label.entity) + "\", \"key\" : " + key + "], \"view\" : \"" +
+         Escaped(label.view) + "\", \"options\" : {" + label.options + "}}";
 }
 
 void RunLabel(std::string_view bytes) {
@@ -63,6 +67,7 @@ void RunLabel(std::string_view bytes) {
 std::vector<std::string> LabelSeeds() {
   return {
       R"({"entity" : "post", "key" : "pk_post", "view" : "public.v_post"})",
+      R"({"entity" : "post", "key" : ["tenant_id","id"], "view" : "public.v_post"})",
       R"({"entity":"a","key":"b","view":"\"S\".\"v_\u00e9\"","options":{"feed":"data","notify":true}})",
       R"({"entity" : "x", "key" : "k", "view" : "v", "options" : {"later": [1.5, {"x": null}, -0]}})"};
 }

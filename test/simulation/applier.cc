@@ -136,6 +136,11 @@ class Children : public worker::KeyLookup {
     }
     return absl::OkStatus();
   }
+  absl::Status Complete(const TviewDefinition&, const std::vector<std::size_t>&,
+                        const std::vector<std::string>&,
+                        absl::FunctionRef<void(std::string_view)>) override {
+    return absl::InternalError("the simulation has no keys of several columns");
+  }
   absl::Status CheckInterrupts() override { return absl::OkStatus(); }
 
  private:

@@ -12,6 +12,7 @@ namespace {
 LineagePath Direct(AttributeNumber column, std::vector<AttributeNumber> relevant) {
   return {.strategy = Strategy::kDirect,
           .captured = {{column, kInteger}},
+          .part = {},
           .relevant = std::move(relevant),
           .lookup = "",
           .description = "direct"};
@@ -36,6 +37,7 @@ std::vector<SourceLineage> SourcesOf(RelationId tview) {
               Source(kParent, false,
                      {.strategy = Strategy::kLookup,
                       .captured = {{kKeyColumn, kInteger}},
+                      .part = {},
                       .relevant = {kKeyColumn, kValueColumn},
                       .lookup = "children of the parents",
                       .description = "child.parent = parent.key"})};
@@ -43,6 +45,7 @@ std::vector<SourceLineage> SourcesOf(RelationId tview) {
       return {Source(kChild, false,
                      {.strategy = Strategy::kFull,
                       .captured = {},
+                      .part = {},
                       .relevant = {kValueColumn},
                       .lookup = "",
                       .description = "no key"})};
@@ -57,9 +60,8 @@ TviewDefinition Define(RelationId tview) {
   TviewDefinition definition;
   definition.relation = tview;
   definition.entity = TviewName(tview);
-  definition.key_attribute = kKeyColumn;
-  definition.key_type = kInteger;
-  definition.key_is_image_equal = true;
+  definition.key = {
+      {.name = "id", .attribute = kKeyColumn, .type = kInteger, .is_image_equal = true}};
   definition.key_is_not_null = true;
   definition.sources = SourcesOf(tview);
   return definition;

@@ -1,5 +1,5 @@
 """Random definitions under the whole engine: composes random queries over a random schema, makes TVIEWs
-of them, changes the tables at random (keys too, several tables in one transaction, rows with what they
+of them, half with keys of several columns, changes the tables at random (keys too, several tables in one transaction, rows with what they
 link to, NULLs), and compares every TVIEW with its query after every batch. Some read others, in chains and
 diamonds; tables have partitions and children, which come and go; half of the groups have columns of other types than
 int, half are planned as if the tables were large. They call functions in SQL, scalar ones and such that return rows. Also holds lineage to its word: TVIEWs that are reported as refreshed by key may not have been refreshed as a whole.
@@ -33,9 +33,10 @@ counts = collections.Counter()
 
 
 class Definition:
-    def __init__(self, entity, query, shapes, columns, upstream):
+    def __init__(self, entity, query, shapes, columns, upstream, key=()):
         self.entity, self.query, self.shapes = entity, query, shapes
         self.columns = [f"pk_{entity}"] + [f"c{i}" for i in range(1, columns)]
+        self.key = [self.columns[i] for i in key] or self.columns[:1]
         # All text that says which tables its rows come from.
         self.text = " ".join([query] + [other.text for other in upstream])
         self.level = 1 + max([other.level for other in upstream], default=0)
@@ -45,7 +46,8 @@ class Definition:
 
     def create(self, connection):
         del connection.notices[:]
-        run(connection, f"CREATE TABLE tv_{self.entity} ({', '.join(self.columns)}) AS {self.query}")
+        run(connection, f"CREATE TABLE tv_{self.entity} ({', '.join(self.columns)})"
+                        f" WITH (pg_tviews.key = '{', '.join(self.key)}') AS {self.query}")
         text = "".join(connection.notices)
         self.undetermined = "undetermined" in text or "depends on" in text
         self.surgical = not value(connection, "SELECT count(*) FROM pg_tview_lineage WHERE tview = %s::regclass"
@@ -53,8 +55,19 @@ class Definition:
 
     def bad_keys(self, connection):
         run(connection, f"SELECT count(v::text) FROM v_{self.entity} v")
-        return value(connection, f"SELECT count(*) FROM (SELECT pk_{self.entity} FROM v_{self.entity} GROUP BY 1"
-                                 f" HAVING count(*) > 1 OR pk_{self.entity} IS NULL) q")
+        key = ", ".join(self.key)
+        return value(connection, f"SELECT count(*) FROM (SELECT {key} FROM v_{self.entity} GROUP BY {key}"
+                                 f" HAVING count(*) > 1 OR num_nulls({key}) > 0) q")
+
+
+def some_columns(rng, count):
+    """The numbers of the key's columns: mostly the first alone; any others often are no key."""
+    if count < 2 or rng.random() < 0.5:
+        return [0]
+    others = rng.sample(range(1, count), rng.randint(1, min(2, count - 1)))
+    key = others if len(others) > 1 and rng.random() < 0.4 else [0] + others
+    rng.shuffle(key)
+    return key
 
 
 def make_group(connection, generator, wanted):
@@ -78,7 +91,8 @@ def make_group(connection, generator, wanted):
                 own = cursor.description[0].type_code
             counts["definitions tried"] += 1
             upstream = [d for d in group if f"tv_{d.entity} " in query]
-            definition = Definition(f"q{counts['definitions tried']}", query, shapes, len(types), upstream)
+            definition = Definition(f"q{counts['definitions tried']}", query, shapes, len(types), upstream,
+                                    some_columns(generator.rng, len(types)))
             definition.create(connection)
         except psycopg2.Error as error:
             # What PostgreSQL itself refuses, and keys that are NULL or twice at creation.
@@ -91,6 +105,7 @@ def make_group(connection, generator, wanted):
         if readable:
             generator.tviews.append((f"tv_{definition.entity}", readable))
         counts["definitions"] += 1
+        counts["keys of several columns"] += len(definition.key) > 1
         counts["surgical" if definition.surgical else "full"] += 1
         counts["with functions"] += bool(generator.functions)
         counts["readers of TVIEWs"] += bool(upstream)

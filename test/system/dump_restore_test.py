@@ -23,6 +23,9 @@ ALTER TABLE "tv_Log" RENAME TO log_documents;
 CREATE TABLE tv_grouped AS SELECT c.pk_customer AS pk_grouped, c.name, count(o.pk_order) AS orders
   FROM tb_customer c LEFT JOIN tb_order o ON o.fk_customer = c.pk_customer GROUP BY c.pk_customer;
 CREATE TABLE tv_above_grouped AS SELECT g.pk_grouped AS pk_above_grouped, upper(g.name) AS name FROM tv_grouped g;
+-- A key of columns of two tables.
+CREATE TABLE tv_pair WITH (pg_tviews.key = 'log, customer') AS SELECT c.pk_customer AS customer, l."pk_Log" AS log,
+  min(c.name) AS name, max(l.at) AS at FROM tb_customer c CROSS JOIN "tb_Log" l GROUP BY 1, 2;
 SET TimeZone = 'Asia/Tokyo';
 SET DateStyle = 'SQL, DMY';
 CREATE TABLE tv_moment AS SELECT l."pk_Log" AS pk_moment, max(l.at)::text || max(l.at)::timestamptz::text AS text
@@ -45,6 +48,7 @@ DAMAGE = """
 SET pg_tviews.protect = off;
 UPDATE tv_customer SET data = '{}' WHERE pk_customer % 2 = 0;
 DELETE FROM tv_twice WHERE pk_twice < 20;
+UPDATE tv_pair SET name = 'nobody' WHERE customer % 2 = 0;
 INSERT INTO "own space".tv_own VALUES (77, 'nobody');
 """
 CHANGES = """
@@ -107,7 +111,7 @@ with Server("dump_restore") as server:
     run(original, DAMAGE)
     run(original, "UPDATE tb_customer SET name = name || '?' WHERE pk_customer < 5")  # perhaps only in the outbox
     expected = tviews(original)
-    assert len(expected) == 12, expected
+    assert len(expected) == 13, expected
 
     d = f"{server.directory}/dumps"
     bash('make_server_dir "$1"', d)

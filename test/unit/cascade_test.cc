@@ -49,6 +49,17 @@ class MapLookup : public KeyLookup {
     return absl::OkStatus();
   }
 
+  absl::Status Complete(const TviewDefinition&, const std::vector<std::size_t>& part,
+                        const std::vector<std::string>& rows,
+                        absl::FunctionRef<void(std::string_view)> emit) override {
+    completed.emplace_back(part, rows);
+    if (!failure.ok()) return failure;
+    for (const std::string& row : rows) {
+      for (const std::string& key : keys_of[row]) emit(key);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status CheckInterrupts() override {
     ++checks;
     return interrupt;
@@ -57,8 +68,10 @@ class MapLookup : public KeyLookup {
   absl::Status interrupt;
   int checks = 0;
   std::map<std::string, std::vector<std::optional<std::string>>> answers;
+  std::map<std::string, std::vector<std::string>> keys_of;  // a part
   absl::Status failure;
   std::vector<std::pair<std::string, std::vector<std::string>>> asked;
+  std::vector<std::pair<std::vector<std::size_t>, std::vector<std::string>>> completed;
 };
 
 LineagePath Direct(CapturedColumn column) {
@@ -86,7 +99,7 @@ LineagePath Full() {
 TviewDefinition Reading(std::vector<LineagePath> paths) {
   TviewDefinition tview;
   tview.relation = 100;
-  tview.key_type = kInt4;
+  tview.key = {KeyColumn{.name = "a", .type = kInt4}};
   SourceLineage& source = tview.sources.emplace_back();
   source.source = 1;
   source.relevant = {1, 2, 3};
@@ -190,7 +203,7 @@ TEST_F(CascadeTest, ARowWithoutAKeyMayComeWithAnyChangeUnlessLineageTellsOfIt) {
 
 TEST_F(CascadeTest, KeepsEmptyImagesAsKeys) {
   TviewDefinition tview = Reading({Direct({1, kText})});
-  tview.key_type = kText;
+  tview.key[0].type = kText;
   deltas_.Add(1, {.columns = {{1, kText}}, .changed = {}}, KeyOf({""}));
   EXPECT_EQ(FindKeys(tview), Keys{""});
 }
@@ -226,6 +239,42 @@ TEST_F(CascadeTest, FollowsAnUpdateFromThoseOccurrencesThatReadWhatItChanged) {
   EXPECT_EQ(FindKeys(Reading({own, other})), (Keys{Int4(1), Int4(2), Int4(20)}));
   deltas_.Add(1, {.columns = columns, .changed = {}}, KeyOf({Int4(3), Int4(30)}));
   EXPECT_EQ(FindKeys(Reading({own, other})), (Keys{Int4(1), Int4(2), Int4(20), Int4(3), Int4(30)}));
+}
+
+// A TVIEW whose key are an int4 and a text.
+TviewDefinition WithTwoColumns(std::vector<LineagePath> paths) {
+  TviewDefinition tview = Reading(std::move(paths));
+  tview.key.push_back(KeyColumn{.name = "b", .type = kText});
+  return tview;
+}
+
+TEST_F(CascadeTest, MakesKeysOfSeveralCapturedColumnsInTheOrderOfTheKey) {
+  LineagePath path = Direct({3, kInt8});
+  path.captured.push_back({1, kText});
+  const Layout layout{.columns = {{1, kText}, {3, kInt8}}, .changed = {}};
+  deltas_.Add(1, layout, KeyOf({"a", Image<std::int64_t>(7)}));
+  deltas_.Add(1, layout, KeyOf({"b", std::nullopt}));
+  deltas_.Add(1, layout, KeyOf({"c", Image<std::int64_t>(1LL << 40)}));
+  EXPECT_EQ(FindKeys(WithTwoColumns({path})), Keys{KeyOf({Int4(7), "a"})});
+}
+
+TEST_F(CascadeTest, CompletesPartsOfKeysOnceAfterAllSources) {
+  LineagePath direct = Direct({1, kInt4});
+  direct.part = {0};
+  LineagePath other = direct;
+  other.captured = {{2, kInt4}};
+  LineagePath lookup = Lookup({{2, kInt4}});
+  lookup.part = {1};
+  const Layout layout{.columns = {{1, kInt4}, {2, kInt4}}, .changed = {}};
+  deltas_.Add(1, layout, KeyOf({Int4(7), Int4(8)}));
+  lookup_.answers[KeyOf({Int4(8)})] = {KeyOf({"x"})};
+  lookup_.keys_of[KeyOf({Int4(7)})] = {KeyOf({Int4(7), "x"}), KeyOf({Int4(7), "y"})};
+  lookup_.keys_of[KeyOf({"x"})] = {KeyOf({Int4(1), "x"}), KeyOf({Int4(7), "x"})};
+  EXPECT_EQ(FindKeys(WithTwoColumns({direct, other, lookup})),
+            (Keys{KeyOf({Int4(7), "x"}), KeyOf({Int4(7), "y"}), KeyOf({Int4(1), "x"})}));
+  using Asked = std::pair<std::vector<std::size_t>, std::vector<std::string>>;
+  EXPECT_EQ(lookup_.completed, (std::vector<Asked>{{{0}, {KeyOf({Int4(7)}), KeyOf({Int4(8)})}},
+                                                   {{1}, {KeyOf({"x"})}}}));
 }
 
 TEST_F(CascadeTest, AsksTheLookupForProjectedKeysOnce) {

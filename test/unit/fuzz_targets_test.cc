@@ -52,15 +52,25 @@ TEST(TviewLabel, IsReadAsJsonBuildObjectWritesIt) {
       R"({"entity" : "post", "key" : "pk_post", "view" : "\"S\".v_post", "options" : {"feed": "keys", "notify": true}})");
   ASSERT_TRUE(label.ok()) << label.status();
   EXPECT_EQ(label->entity, "post");
-  EXPECT_EQ(label->key, "pk_post");
+  EXPECT_EQ(label->key, std::vector<std::string>{"pk_post"});
   EXPECT_EQ(label->view, "\"S\".v_post");
   EXPECT_EQ(label->options, "\"feed\": \"keys\", \"notify\": true");
+}
+
+TEST(TviewLabel, HasAKeyOfSeveralColumns) {
+  const auto label =
+      ParseTviewLabel(R"({"entity" : "post", "key" : ["tenant, id","id"], "view" : "v_post"})");
+  ASSERT_TRUE(label.ok()) << label.status();
+  EXPECT_EQ(label->key, (std::vector<std::string>{"tenant, id", "id"}));
 }
 
 TEST(TviewLabel, RefusesWhatIsNone) {
   for (const char* text :
        {"", "[1]", "not json", "{}", "null", "{\"entity\": \"a\"}", "{\"entity\": 1}",
-        R"({"entity": "a", "key": "b", "view": ""})",
+        R"({"entity": "a", "key": "b", "view": ""})", R"({"entity": "a", "key": [], "view": "c"})",
+        R"({"entity": "a", "key": ["b", 1], "view": "c"})",
+        R"({"entity": "a", "key": ["b", ""], "view": "c"})",
+        R"({"entity": "a", "key": ["b", "view": "c"})",
         R"({"entity": "a", "key": "b", "view": "c"} )"
         R"(more)",
         R"({"entity": "a", "key": "b", "view": "c", "options": {"feed": "everything"}})",

@@ -26,16 +26,22 @@ TEST(Lineage, NamesItsStrategies) {
 TEST(Lineage, IsAsWeakAsItsWeakestPath) {
   const LineagePath direct{.strategy = Strategy::kDirect,
                            .captured = {},
+                           .part = {},
                            .relevant = {},
                            .lookup = {},
                            .description = {}};
   const LineagePath lookup{.strategy = Strategy::kLookup,
                            .captured = {},
+                           .part = {},
                            .relevant = {},
                            .lookup = {},
                            .description = {}};
-  const LineagePath full{
-      .strategy = Strategy::kFull, .captured = {}, .relevant = {}, .lookup = {}, .description = {}};
+  const LineagePath full{.strategy = Strategy::kFull,
+                         .captured = {},
+                         .part = {},
+                         .relevant = {},
+                         .lookup = {},
+                         .description = {}};
   EXPECT_EQ(WithPaths({direct, direct}).strategy(), Strategy::kDirect);
   EXPECT_EQ(WithPaths({direct, lookup}).strategy(), Strategy::kLookup);
   EXPECT_EQ(WithPaths({lookup, full, direct}).strategy(), Strategy::kFull);

@@ -8,8 +8,7 @@ namespace {
 TviewDefinition Post() {
   TviewDefinition tview;
   tview.qualified_view = R"("my schema".v_post)";
-  tview.key_column = "Pk \"post\"";
-  tview.key_equality = "OPERATOR(ext.=)";
+  tview.key = {KeyColumn{.name = "Pk \"post\"", .equality = "OPERATOR(ext.=)"}};
   return tview;
 }
 
@@ -62,6 +61,38 @@ TEST(RefreshPlan, ListsStoredKeysAndThoseToBeStored) {
   EXPECT_EQ(AllKeysStatement(tview, 11),
             R"(SELECT "Pk ""post""" FROM ONLY public.tv_post UNION SELECT "Pk ""post""" FROM )"
             R"("my schema".v_post WHERE "Pk ""post""" IS NOT NULL LIMIT 11)");
+}
+
+// A key of two columns, whose types have operators of different schemas.
+TviewDefinition Member() {
+  TviewDefinition tview;
+  tview.qualified_name = "tv_member";
+  tview.qualified_view = "v_member";
+  tview.key = {KeyColumn{.name = "tenant"},
+               KeyColumn{.name = "a, \"b\"", .equality = "OPERATOR(ext.=)"}};
+  return tview;
+}
+
+TEST(RefreshPlan, ComparesEachColumnOfTheKeyByItsOwnEquality) {
+  EXPECT_EQ(RefreshStatement(Member(), RefreshShape::kSingle),
+            R"(SELECT * FROM v_member WHERE "tenant" OPERATOR(pg_catalog.=) $1 AND )"
+            R"("a, ""b""" OPERATOR(ext.=) $2)");
+  EXPECT_EQ(RefreshStatement(Member(), RefreshShape::kArray),
+            R"(SELECT * FROM v_member WHERE "tenant" OPERATOR(pg_catalog.=) ANY ($1) AND )"
+            R"("a, ""b""" OPERATOR(ext.=) ANY ($2))");
+  EXPECT_EQ(RefreshStatement(Member(), RefreshShape::kJoin),
+            R"(SELECT v.* FROM v_member AS v JOIN pg_tviews_keys AS k ON v."tenant" )"
+            R"(OPERATOR(pg_catalog.=) k.key1 AND v."a, ""b""" OPERATOR(ext.=) k.key2)");
+  EXPECT_EQ(NullKeyStatement(Member()),
+            R"(SELECT 1 FROM v_member WHERE "tenant" IS NULL OR "a, ""b""" IS NULL LIMIT 1)");
+}
+
+TEST(RefreshPlan, FindsTheKeysOfWhichAPartIsKnown) {
+  EXPECT_EQ(PartKeysStatement(Member(), {1}, false),
+            R"(SELECT t."tenant", t."a, ""b""" FROM ONLY tv_member AS t JOIN pg_tviews_part AS p )"
+            R"(ON t."a, ""b""" OPERATOR(ext.=) p.key2 UNION SELECT v."tenant", v."a, ""b""" )"
+            R"(FROM v_member AS v JOIN pg_tviews_part AS p ON v."a, ""b""" OPERATOR(ext.=) p.key2 )"
+            R"(WHERE v."tenant" IS NOT NULL AND v."a, ""b""" IS NOT NULL)");
 }
 
 TEST(RefreshPlan, TriesTheDefinitionAndTheEqualityOfItsKeyWithoutRows) {

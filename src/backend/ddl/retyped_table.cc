@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "backend/ddl/internal_ddl.h"
@@ -37,7 +38,7 @@ namespace {
 struct Column {
   std::string name;  // quoted
   std::string type;  // as SQL, with its collation
-  std::string key;   // its name, if it is the key
+  std::string key;   // its name, if it is one of the key
   Oid old_type = InvalidOid;
   Oid new_type = InvalidOid;
 };
@@ -66,7 +67,7 @@ absl::StatusOr<std::vector<Column>> ReadColumns(const TviewFacts& tview,
     column.name = reader.Text();
     column.type = reader.Text();
     const std::string name = reader.Text();
-    if (name == tview.key_column) column.key = name;
+    if (absl::c_linear_search(tview.key_columns, name)) column.key = name;
     column.old_type = reader.Oid();
     column.new_type = reader.Oid();
     TVIEWS_RETURN_IF_ERROR(reader.End());

@@ -5,7 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "backend/evaluation/evaluator.h"
 #include "backend/functions/change_impact.h"
+#include "backend/functions/key_text.h"
 #include "backend/functions/session_graph.h"
+#include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -29,16 +31,32 @@ absl::StatusOr<bool> MayRead(RelationId relation) {
 
 // A refresh statement with its keys written into it.
 absl::StatusOr<std::string> WithKeys(const TviewDefinition& tview, RefreshShape shape,
-                                     const std::string& values) {
+                                     const std::set<KeyTexts>& keys) {
   std::string statement = RefreshStatement(tview, shape);
-  if (shape == RefreshShape::kWhole) return statement;
+  const std::vector<std::size_t> whole = WholeKey(tview);
   if (shape == RefreshShape::kLateral || shape == RefreshShape::kJoin) {
-    return "WITH pg_tviews_keys (key) AS MATERIALIZED (" + values + ") " + statement;
+    TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, whole, keys));
+    return "WITH pg_tviews_keys" + KeyFieldNames(tview, whole) + " AS MATERIALIZED (" + values +
+           ") " + statement;
   }
-  // "VALUES (a), (b)" -> "a" or "ARRAY[(a), (b)]".
-  const std::string list = values.substr(std::string("VALUES ").size());
-  const std::string keys = shape == RefreshShape::kSingle ? list : "ARRAY[" + list + "]";
-  return statement.replace(statement.rfind("$1"), 2, keys);
+  // Backwards, because a value may hold what looks like a parameter.
+  for (std::size_t i = tview.key.size(); i-- > 0;) {
+    std::set<KeyTexts> column;
+    for (const KeyTexts& key : keys) column.insert({key.at(i)});
+    TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, {i}, column));
+    // "VALUES (a), (b)" -> "(a)" or "ARRAY[(a), (b)]".
+    const std::string list = values.substr(std::string("VALUES ").size());
+    const std::string parameter = "$" + std::to_string(i + 1);
+    statement.replace(statement.rfind(parameter), parameter.size(),
+                      shape == RefreshShape::kSingle ? list : "ARRAY[" + list + "]");
+  }
+  return statement;
+}
+
+// An array for each of several columns finds others than the keys, as the applier sees to.
+absl::StatusOr<bool> MayBeArrays(const TviewDefinition& tview) {
+  if (tview.key.size() > 1) return false;
+  return pg::CallFor([&] { return OidIsValid(get_array_type(tview.key[0].type)); });
 }
 
 // As the applier plans it.
@@ -61,20 +79,18 @@ absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact, Evalu
   if (impact.strategy == Strategy::kFull) {
     return ChosenStatement{RefreshShape::kWhole, RefreshStatement(tview, RefreshShape::kWhole)};
   }
-  TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, impact.keys));
   ChosenStatement best;
   if (impact.keys.size() == 1) {
     best.shape = RefreshShape::kSingle;
-    TVIEWS_ASSIGN_OR_RETURN(best.text, WithKeys(tview, best.shape, values));
+    TVIEWS_ASSIGN_OR_RETURN(best.text, WithKeys(tview, best.shape, impact.keys));
     return best;
   }
-  TVIEWS_ASSIGN_OR_RETURN(const bool has_array,
-                          pg::CallFor([&] { return OidIsValid(get_array_type(tview.key_type)); }));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_array, MayBeArrays(tview));
   double lowest = std::numeric_limits<double>::infinity();
   for (const RefreshShape shape :
        {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
     if (shape == RefreshShape::kArray && !has_array) continue;
-    TVIEWS_ASSIGN_OR_RETURN(std::string text, WithKeys(tview, shape, values));
+    TVIEWS_ASSIGN_OR_RETURN(std::string text, WithKeys(tview, shape, impact.keys));
     TVIEWS_ASSIGN_OR_RETURN(const double cost, evaluator->CostOf(Recomputation(impact, text)));
     if (cost >= lowest) continue;
     lowest = cost;
@@ -134,7 +150,9 @@ absl::StatusOr<std::vector<std::string>> AnalyzeCascade(RelationId tview, const 
   TVIEWS_ASSIGN_OR_RETURN(const DependencyGraph graph, LoadSessionGraph());
   TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
   ChangeImpact change(graph, &evaluator);
-  change.BeginWithKey(tview, key);
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> columns, KeyColumnsOf(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const KeyTexts texts, SplitKeyText(key, columns));
+  change.BeginWithKey(tview, texts);
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<TviewImpact> impacts, change.Follow());
   std::vector<std::string> lines;
   for (const TviewImpact& impact : impacts) {

@@ -7,6 +7,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/tables/capture_config.h"
+#include "shared/refresh_plan.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -31,18 +32,44 @@ std::string RangeOf(TypeId from, TypeId to) {
   return " BETWEEN -32768 AND 32767";
 }
 
+std::vector<std::size_t> PartOf(const TviewDefinition& tview, const LineagePath& path) {
+  return path.part.empty() ? WholeKey(tview) : path.part;
+}
+
+// SELECT DISTINCT the columns of the key of `from`, called `name`, as texts, without NULLs.
+std::string KeyTextsOf(const TviewDefinition& tview, const std::vector<std::size_t>& part,
+                       const std::string& from, const std::string& name) {
+  std::string columns;
+  std::string conditions;
+  for (const std::size_t i : part) {
+    const std::string column = name + "." + KeyFieldName(tview, i);
+    absl::StrAppend(&columns, columns.empty() ? "" : ", ", column, "::text");
+    absl::StrAppend(&conditions, conditions.empty() ? "" : " AND ", "num_nonnulls(", column,
+                    ") > 0");
+  }
+  return absl::StrCat("SELECT DISTINCT ", columns, " FROM (", from, ") AS ", name,
+                      KeyFieldNames(tview, part), " WHERE ", conditions);
+}
+
 absl::StatusOr<std::string> DirectStatement(const TviewDefinition& tview,
                                             const SourceLineage& source, const LineagePath& path,
                                             const std::string& delta) {
-  const CapturedColumn& captured = path.captured[0];
-  TVIEWS_ASSIGN_OR_RETURN(const std::string column, ColumnOf(source.source, captured.attribute));
-  const std::string range = RangeOf(captured.type, tview.key_type);
-  return absl::StrCat("SELECT DISTINCT d.key::text FROM (SELECT ", column, " ", delta,
-                      ") AS d (key) WHERE num_nonnulls(d.key) > 0",
-                      range.empty() ? "" : " AND d.key", range);
+  const std::vector<std::size_t> part = PartOf(tview, path);
+  std::string columns;
+  std::string ranges;
+  for (std::size_t i = 0; i < path.captured.size() && i < part.size(); ++i) {
+    const CapturedColumn& captured = path.captured[i];
+    TVIEWS_ASSIGN_OR_RETURN(const std::string column, ColumnOf(source.source, captured.attribute));
+    absl::StrAppend(&columns, columns.empty() ? "" : ", ", column);
+    const std::string range = RangeOf(captured.type, tview.key[part[i]].type);
+    if (range.empty()) continue;
+    absl::StrAppend(&ranges, " AND d.", KeyFieldName(tview, part[i]), range);
+  }
+  return KeyTextsOf(tview, part, "SELECT " + columns + " " + delta, "d") + ranges;
 }
 
-absl::StatusOr<std::string> LookupStatement(const SourceLineage& source, const LineagePath& path,
+absl::StatusOr<std::string> LookupStatement(const TviewDefinition& tview,
+                                            const SourceLineage& source, const LineagePath& path,
                                             const std::string& delta) {
   std::string names;
   std::string columns;
@@ -53,8 +80,13 @@ absl::StatusOr<std::string> LookupStatement(const SourceLineage& source, const L
   }
   if (!names.empty()) names = " (" + names + ")";
   return absl::StrCat("WITH pg_tviews_delta", names, " AS MATERIALIZED (SELECT ", columns, " ",
-                      delta, ") SELECT DISTINCT l.key::text FROM (", path.lookup,
-                      ") AS l (key) WHERE num_nonnulls(l.key) > 0");
+                      delta, ") ", KeyTextsOf(tview, PartOf(tview, path), path.lookup, "l"));
+}
+
+KeyTexts TextsOf(const pg::SqlRow& row) {
+  KeyTexts texts;
+  for (const pg::SqlValue& value : row) texts.push_back(value.value_or(""));
+  return texts;
 }
 
 bool ReadsOneOf(const TviewDefinition& tview, const std::map<RelationId, std::string>& deltas) {
@@ -65,13 +97,28 @@ bool ReadsOneOf(const TviewDefinition& tview, const std::map<RelationId, std::st
 
 }  // namespace
 
+std::string KeyFieldNames(const TviewDefinition& tview, const std::vector<std::size_t>& part) {
+  std::string names;
+  for (const std::size_t i : part) {
+    absl::StrAppend(&names, names.empty() ? " (" : ", ", KeyFieldName(tview, i));
+  }
+  return names + ")";
+}
+
 absl::StatusOr<std::string> KeysAsValues(const TviewDefinition& tview,
-                                         const std::set<std::string>& keys) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::string type, TypeNameForCast(tview.key_type));
+                                         const std::vector<std::size_t>& part,
+                                         const std::set<KeyTexts>& keys) {
+  std::vector<std::string> types;
+  for (const std::size_t i : part) {
+    TVIEWS_ASSIGN_OR_RETURN(types.emplace_back(), TypeNameForCast(tview.key[i].type));
+  }
   std::string values = "VALUES ";
-  for (const std::string& key : keys) {
-    absl::StrAppend(&values, values.back() == ' ' ? "(" : ", (", QuoteLiteral(key), "::", type,
-                    ")");
+  for (const KeyTexts& key : keys) {
+    std::string row;
+    for (std::size_t i = 0; i < types.size() && i < key.size(); ++i) {
+      absl::StrAppend(&row, row.empty() ? "" : ", ", QuoteLiteral(key[i]), "::", types[i]);
+    }
+    absl::StrAppend(&values, values.back() == ' ' ? "(" : ", (", row, ")");
   }
   return values;
 }
@@ -95,7 +142,7 @@ absl::Status ChangeImpact::BeginWithRows(const std::vector<FoundRow>& rows) {
   return absl::OkStatus();
 }
 
-void ChangeImpact::BeginWithKey(RelationId tview, const std::string& key) { begin_[tview] = key; }
+void ChangeImpact::BeginWithKey(RelationId tview, const KeyTexts& key) { begin_[tview] = key; }
 
 absl::StatusOr<std::vector<TviewImpact>> ChangeImpact::Follow() {
   std::vector<TviewImpact> reached;
@@ -129,8 +176,35 @@ absl::StatusOr<bool> ChangeImpact::Visit(const TviewDefinition& tview, TviewImpa
       TVIEWS_RETURN_IF_ERROR(FollowPath(source, path, impact));
     }
   }
-  if (impact->strategy == Strategy::kFull) impact->keys.clear();
+  if (impact->strategy == Strategy::kFull) {
+    impact->keys.clear();
+  } else {
+    TVIEWS_RETURN_IF_ERROR(CompleteParts(impact));
+  }
   return true;
+}
+
+absl::StatusOr<pg::SqlResult> ChangeImpact::Run(const TviewImpact& impact,
+                                                const std::string& statement) {
+  return evaluator_->Run({.owner = impact.owner,
+                          .settings = impact.tview->settings,
+                          .sql = statement,
+                          .with_batch_costs = true});
+}
+
+// The keys of which paths have led to a part.
+absl::Status ChangeImpact::CompleteParts(TviewImpact* impact) {
+  const TviewDefinition& tview = *impact->tview;
+  for (const auto& [part, rows] : impact->parts) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, part, rows));
+    const std::string statement = absl::StrCat(
+        "WITH pg_tviews_part", KeyFieldNames(tview, part), " AS MATERIALIZED (", values, ") ",
+        KeyTextsOf(tview, WholeKey(tview), PartKeysStatement(tview, part, true), "k"));
+    impact->queries.push_back({tview.relation, "a part of the key", statement});
+    TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result, Run(*impact, statement));
+    for (const pg::SqlRow& row : result.rows) impact->keys.insert(TextsOf(row));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ChangeImpact::FollowPath(const SourceLineage& source, const LineagePath& path,
@@ -140,15 +214,12 @@ absl::Status ChangeImpact::FollowPath(const SourceLineage& source, const Lineage
   if (path.strategy == Strategy::kDirect) {
     TVIEWS_ASSIGN_OR_RETURN(statement, DirectStatement(*impact->tview, source, path, delta));
   } else {
-    TVIEWS_ASSIGN_OR_RETURN(statement, LookupStatement(source, path, delta));
+    TVIEWS_ASSIGN_OR_RETURN(statement, LookupStatement(*impact->tview, source, path, delta));
     impact->queries.push_back({source.source, path.description, statement});
   }
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
-                          evaluator_->Run({.owner = impact->owner,
-                                           .settings = impact->tview->settings,
-                                           .sql = statement,
-                                           .with_batch_costs = true}));
-  for (const pg::SqlRow& row : result.rows) impact->keys.insert(*row[0]);
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result, Run(*impact, statement));
+  std::set<KeyTexts>& keys = path.part.empty() ? impact->keys : impact->parts[path.part];
+  for (const pg::SqlRow& row : result.rows) keys.insert(TextsOf(row));
   return absl::OkStatus();
 }
 
@@ -161,16 +232,14 @@ absl::Status ChangeImpact::AddToDeltas(const TviewImpact& impact) {
     return absl::OkStatus();
   }
   if (impact.keys.empty()) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, impact.keys));
+  const std::vector<std::size_t> whole = WholeKey(tview);
+  TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, whole, impact.keys));
   const std::string rows = "FROM ONLY " + tview.qualified_name + " AS t";
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      evaluator_->Run({.owner = impact.owner,
-                       .settings = tview.settings,
-                       .sql = absl::StrCat("SELECT array_agg(t.ctid) ", rows, " JOIN (", values,
-                                           ") AS k (key) ON t.", QuoteIdentifier(tview.key_column),
-                                           " ", tview.key_equality, " k.key"),
-                       .with_batch_costs = true}));
+      Run(impact, absl::StrCat("SELECT array_agg(t.ctid) ", rows, " JOIN (", values, ") AS k",
+                               KeyFieldNames(tview, whole), " ON ",
+                               KeyCondition(tview, whole, "t", "k", true))));
   deltas_[tview.relation] = absl::StrCat(rows, " WHERE t.ctid = ANY (",
                                          QuoteLiteral(found.rows[0][0].value_or("{}")), "::tid[])");
   return absl::OkStatus();

@@ -32,13 +32,17 @@ struct KeyQuery {
   std::string statement;
 };
 
+// A key as the texts of its columns' values.
+using KeyTexts = std::vector<std::string>;
+
 struct TviewImpact {
   const TviewDefinition* tview = nullptr;
   RoleId owner = 0;                       // who stays it
   Strategy strategy = Strategy::kDirect;  // the weakest that was used
   std::vector<KeyQuery> queries;          // those that lookups need
   std::set<std::string> paths;            // descriptions of all paths that were used
-  std::set<std::string> keys;             // as text; empty if `strategy` is full
+  std::set<KeyTexts> keys;                // empty if `strategy` is full
+  std::map<std::vector<std::size_t>, std::set<KeyTexts>> parts;  // of keys, until they are found
 };
 
 class ChangeImpact {
@@ -51,7 +55,7 @@ class ChangeImpact {
   absl::Status BeginWithRows(const std::vector<FoundRow>& rows);
 
   // Begins with the document of `tview` whose key is `key`.
-  void BeginWithKey(RelationId tview, const std::string& key);
+  void BeginWithKey(RelationId tview, const KeyTexts& key);
 
   // Everything that is reached, in refresh order.
   absl::StatusOr<std::vector<TviewImpact>> Follow();
@@ -60,17 +64,23 @@ class ChangeImpact {
   absl::StatusOr<bool> Visit(const TviewDefinition& tview, TviewImpact* impact);
   absl::Status FollowPath(const SourceLineage& source, const LineagePath& path,
                           TviewImpact* impact);
+  absl::Status CompleteParts(TviewImpact* impact);
+  absl::StatusOr<pg::SqlResult> Run(const TviewImpact& impact, const std::string& statement);
   absl::Status AddToDeltas(const TviewImpact& impact);
 
   const DependencyGraph& graph_;
   Evaluator* const evaluator_;
   std::map<RelationId, std::string> deltas_;  // FROM clauses over t; empty: changed as a whole
-  std::map<RelationId, std::string> begin_;   // TVIEWs with a key to begin with
+  std::map<RelationId, KeyTexts> begin_;      // TVIEWs with a key to begin with
 };
 
-// "VALUES (...), (...)": the keys, cast to their type.
+// "VALUES (...), (...)": values of the columns `part` of the key, cast to their types.
 absl::StatusOr<std::string> KeysAsValues(const TviewDefinition& tview,
-                                         const std::set<std::string>& keys);
+                                         const std::vector<std::size_t>& part,
+                                         const std::set<KeyTexts>& keys);
+
+// " (key1, key2)": what these columns are called in relations of keys.
+std::string KeyFieldNames(const TviewDefinition& tview, const std::vector<std::size_t>& part);
 
 }  // namespace tviews::backend
 

@@ -4,11 +4,13 @@
 // Sharing: private to one process
 // Errors:  raise through pg::Enter
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "backend/functions/function_values.h"
 #include "backend/lineage/query_analysis.h"
+#include "backend/tview/defining_query.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
@@ -46,14 +48,14 @@ Query* ParseSelect(const char* text) {
   return query;
 }
 
-// The number of the output column `name`, or 0.
-AttrNumber FindColumn(const Query* query, const char* name) {
-  ListCell* cell;
-  foreach (cell, query->targetList) {
-    auto* entry = static_cast<TargetEntry*>(lfirst(cell));
-    if (!entry->resjunk && strcmp(entry->resname, name) == 0) return entry->resno;
+// The names of the output columns.
+std::vector<std::string> OutputNames(const Query* query) {
+  std::vector<std::string> names;
+  for (int i = 0; i < list_length(query->targetList); ++i) {
+    const auto* const entry = static_cast<TargetEntry*>(list_nth(query->targetList, i));
+    if (!entry->resjunk) names.emplace_back(entry->resname);
   }
-  return 0;
+  return names;
 }
 
 Datum NumberArray(const std::int16_t* numbers, int count) {
@@ -80,19 +82,18 @@ absl::Status PutRow(ReturnSetInfo* result, const SourceLineage& source, const Li
 
 absl::StatusOr<Datum> ExplainQuery(FunctionCallInfo fcinfo) {
   Query* query = nullptr;
-  AttrNumber key = 0;
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, TextArgument(fcinfo, 0));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string key_name, TextArgument(fcinfo, 1));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string key_text, TextArgument(fcinfo, 1));
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     InitMaterializedSRF(fcinfo, 0);
     query = ParseSelect(text.c_str());
-    key = FindColumn(query, key_name.c_str());
   }));
-  if (key == 0) {
-    return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                         {.message = "the query has no column \"" + key_name + "\"",
-                          .hint = "Name one of the columns of its SELECT list.",
-                          .sqlstate = "42703"});
+  const std::vector<std::string> columns = OutputNames(query);
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> names, ParseKey(key_text, columns));
+  std::vector<AttributeNumber> key;
+  for (const std::string& name : names) {
+    const auto found = std::find(columns.begin(), columns.end(), name);
+    key.push_back(static_cast<AttributeNumber>(found - columns.begin() + 1));
   }
   AnalysisOptions options;
   options.clock_period_ms = 1;  // lineage does not depend on it

@@ -1,5 +1,6 @@
 #include "backend/functions/row_by_key.h"
 
+#include "backend/functions/key_text.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -34,22 +35,14 @@ const char* CastName(Oid type) {
   return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
-void AppendComparison(StringInfo text, const FormData_pg_attribute& column, const char* literal,
-                      int element) {
-  const Oid type = column.atttypid;
-  const TypeCacheEntry* const entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
-  const char* const left = psprintf("t.%s", quote_identifier(NameStr(column.attname)));
-  const char* const right = element < 0
-                                ? psprintf("%s::%s", literal, CastName(type))
-                                : psprintf("(%s::pg_catalog.jsonb OPERATOR(pg_catalog.->>) %d)::%s",
-                                           literal, element, CastName(type));
-  generate_operator_clause(text, left, type, entry->eq_opr, right, type);
-}
+struct PrimaryKey {
+  int count;
+  const char* names[INDEX_MAX_KEYS];
+  Oid types[INDEX_MAX_KEYS];
+};
 
-// A condition on the primary key of `table`, which is called t.
-const char* KeyCondition(RelationId table, const char* literal) {
-  StringInfoData text;
-  initStringInfo(&text);
+PrimaryKey PrimaryKeyOf(RelationId table) {
+  PrimaryKey key{};
   Relation const relation = try_relation_open(table, AccessShareLock);
   if (relation == nullptr) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
@@ -67,15 +60,29 @@ const char* KeyCondition(RelationId table, const char* literal) {
                     errhint("Rows are named by their primary key.")));
   }
   Relation const index = index_open(primary_key, AccessShareLock);
-  const int count = index->rd_index->indnkeyatts;
-  for (int i = 0; i < count; ++i) {
+  key.count = index->rd_index->indnkeyatts;
+  for (int i = 0; i < key.count; ++i) {
     const AttrNumber number = index->rd_index->indkey.values[i];
-    if (i > 0) appendStringInfoString(&text, " AND ");
-    AppendComparison(&text, *TupleDescAttr(RelationGetDescr(relation), number - 1), literal,
-                     count == 1 ? -1 : i);
+    const Form_pg_attribute column = TupleDescAttr(RelationGetDescr(relation), number - 1);
+    key.names[i] = pstrdup(NameStr(column->attname));
+    key.types[i] = column->atttypid;
   }
   index_close(index, AccessShareLock);
   relation_close(relation, AccessShareLock);
+  return key;
+}
+
+// A condition on the primary key of a table that is called t.
+const char* KeyCondition(const PrimaryKey& key, const char* const* literals) {
+  StringInfoData text;
+  initStringInfo(&text);
+  for (int i = 0; i < key.count; ++i) {
+    if (i > 0) appendStringInfoString(&text, " AND ");
+    const Oid type = key.types[i];
+    const TypeCacheEntry* const entry = lookup_type_cache(type, TYPECACHE_EQ_OPR);
+    generate_operator_clause(&text, psprintf("t.%s", quote_identifier(key.names[i])), type,
+                             entry->eq_opr, psprintf("%s::%s", literals[i], CastName(type)), type);
+  }
   return text.data;
 }
 
@@ -101,9 +108,17 @@ absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std:
                                                     Evaluator* evaluator) {
   TVIEWS_RETURN_IF_ERROR(CheckMayReadTable(table));
   TVIEWS_ASSIGN_OR_RETURN(const RoleId owner, HoldOwner(table));
-  const std::string literal = QuoteLiteral(key);
+  TVIEWS_ASSIGN_OR_RETURN(const PrimaryKey columns,
+                          pg::CallFor([table] { return PrimaryKeyOf(table); }));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const std::vector<std::string> texts,
+      SplitKeyText(key, std::vector<std::string>(columns.names, columns.names + columns.count)));
+  std::vector<std::string> quoted;
+  for (const std::string& text : texts) quoted.push_back(QuoteLiteral(text));
+  std::vector<const char*> literals;
+  for (const std::string& literal : quoted) literals.push_back(literal.c_str());
   TVIEWS_ASSIGN_OR_RETURN(const char* condition,
-                          pg::CallFor([&] { return KeyCondition(table, literal.c_str()); }));
+                          pg::CallFor([&] { return KeyCondition(columns, literals.data()); }));
   TVIEWS_RETURN_IF_ERROR(CheckIsCommitted({table}));
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(table));
   // The caller has written the text: a date as his DateStyle says, a time of his time zone.
@@ -124,8 +139,7 @@ absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std:
   return pg::MakeError(
       absl::StatusCode::kNotFound,
       {.message = "table " + display + " has no row whose primary key is " + key,
-       .hint = "A key of several columns is written as a JSON array: [1, \"a\"]. Rows that this "
-               "transaction has written are found when it has committed.",
+       .hint = "Rows that this transaction has written are found when it has committed.",
        .sqlstate = "P0002"});
 }
 

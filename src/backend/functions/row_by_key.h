@@ -27,7 +27,7 @@ struct FoundRow {
 absl::Status CheckMayReadTable(RelationId table);
 
 // The committed rows of `table` whose primary key is `key`, under the evaluator's snapshot, if the
-// caller may read them: the text of the value, or a JSON array where the key has several columns.
+// caller may read them. `key` is as SplitKeyText (key_text.h) reads it.
 // The key's type makes a value of the text as the table's owner. More than one row only among
 // inheritance children. Fails if there is none.
 absl::StatusOr<std::vector<FoundRow>> FindRowsByKey(RelationId table, const std::string& key,

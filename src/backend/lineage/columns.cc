@@ -133,6 +133,7 @@ ExitRequest RequestOf(const Occurrence* member, const ExitRequest& outer,
                       const PlainArray<Expr*>& expressions) {
   ExitRequest request;
   for (int i = 0; i < expressions.size(); ++i) {
+    if (expressions[i] == nullptr) continue;
     Node* expr = AsNode(expressions[i]);
     Bitmapset* attributes = AttributesIn(member, expr);
     for (int j = -1; (j = bms_next_member(attributes, j)) >= 0;) {

@@ -98,6 +98,7 @@ bool IsCovered(Expr* expr, const MatesBlock& block, const ExitColumn& column,
 bool AreCovered(const PlainArray<Expr*>& expressions, const MatesBlock& block,
                 const ExitRequest& request, bool allow_dependent = false) {
   for (int i = 0; i < expressions.size(); ++i) {
+    if (expressions[i] == nullptr) continue;
     if (!IsCovered(expressions[i], block, request.columns[i], allow_dependent)) return false;
   }
   return true;
@@ -168,6 +169,7 @@ const char* WhyImpure(Node* expr) {
 
 // LINEAGE C4: the leaves of a merged column.
 bool AddMerged(const Scope* scope, Node* expr, PlainArray<Var*>* leaves) {
+  if (expr == nullptr) return false;
   if (IsA(expr, Var)) {
     leaves->Add(reinterpret_cast<Var*>(expr));
     return true;
@@ -181,22 +183,26 @@ bool AddMerged(const Scope* scope, Node* expr, PlainArray<Var*>* leaves) {
          AddMerged(scope, left, leaves) && AddMerged(scope, right, leaves);
 }
 
-void AddMergedTargets(const Scope* scope, Expr* expr, Exit* exit) {
-  PlainArray<Var*> leaves;
-  if (!AddMerged(scope, AsNode(expr), &leaves)) {
-    exit->why_not = "the column is computed from several tables";
-    return;
-  }
-  for (Var* leaf : leaves) {
-    ExitTarget target;
-    target.member = MemberWithId(scope, leaf->varno);
-    if (target.member == nullptr) {
-      exit->why_not = "the column belongs to a query around";
-      return;
+// True if all expressions merge columns of the same members, which then are targets.
+bool AddMergedTargets(const Scope* scope, const PlainArray<Expr*>& expressions, Exit* exit) {
+  PlainArray<ExitTarget> targets;
+  for (Expr* expr : expressions) {
+    PlainArray<Var*> leaves;
+    if (!AddMerged(scope, AsNode(expr), &leaves)) return false;
+    if (targets.empty()) {
+      for (int i = 0; i < leaves.size(); ++i) targets.Add(ExitTarget());
     }
-    target.expressions.Add(reinterpret_cast<Expr*>(leaf));
-    exit->targets.Add(target);
+    if (leaves.size() != targets.size()) return false;
+    for (int i = 0; i < leaves.size(); ++i) {
+      Occurrence* const member = MemberWithId(scope, leaves[i]->varno);
+      if (member == nullptr) return false;
+      if (targets[i].member == nullptr) targets[i].member = member;
+      if (targets[i].member != member) return false;
+      targets[i].expressions.Add(reinterpret_cast<Expr*>(leaves[i]));
+    }
   }
+  exit->targets = targets;
+  return true;
 }
 
 void AddTarget(const Scope* scope, const ExitRequest& request, const PlainArray<Expr*>& expressions,
@@ -208,48 +214,136 @@ void AddTarget(const Scope* scope, const ExitRequest& request, const PlainArray<
     return;
   }
   target.expressions = expressions;
+  bool is_nonnull = false;
   for (int i = 0; i < expressions.size(); ++i) {
+    if (expressions[i] == nullptr) continue;
     if (request.columns[i].is_strict && IsStrictExpression(AsNode(expressions[i])) &&
         !bms_is_empty(OccurrencesIn(AsNode(expressions[i])))) {
-      exit->target_is_nonnull = true;
+      is_nonnull = true;
     }
   }
-  if (!exit->target_is_nonnull && bms_is_member(id, ReduceJoins(scope, nullptr)->nullable)) {
+  if (!is_nonnull && bms_is_member(id, ReduceJoins(scope, nullptr)->nullable)) {
     exit->why_not = "the column can hide that its row is missing (outer join)";
     return;
   }
+  if (is_nonnull) exit->nonnull = bms_add_member(exit->nonnull, id);
   exit->targets.Add(target);
 }
 
-Exit* FindSelectExit(const Scope* scope, const ExitRequest& request) {
-  auto* exit = MakePlain<Exit>();
-  PlainArray<Expr*> expressions;
-  Bitmapset* ids = nullptr;
+// The occurrences of which a row is there wherever the columns are not NULL.
+Bitmapset* NonnullIn(const ExitRequest& request, const PlainArray<Expr*>& expressions) {
+  Bitmapset* nonnull = nullptr;
+  for (int i = 0; i < expressions.size(); ++i) {
+    if (expressions[i] == nullptr || !request.columns[i].is_strict) continue;
+    Node* const expr = AsNode(expressions[i]);
+    if (!IsStrictExpression(expr) || bms_num_members(OccurrencesIn(expr)) != 1) continue;
+    nonnull = bms_add_members(nonnull, OccurrencesIn(expr));
+  }
+  return nonnull;
+}
+
+// A member whose columns are all of the expressions, or the same values by conditions that hold in
+// every row (LINEAGE K).
+bool AddCommonTarget(const Scope* scope, const ExitRequest& request,
+                     const PlainArray<Expr*>& expressions, Exit* exit) {
+  if (scope->joins == nullptr) return false;
+  const ReducedJoins* joins = ReduceJoins(scope, NonnullIn(request, expressions));
+  for (Occurrence* member : scope->members) {
+    if (member->kind != OccurrenceKind::kRelation) continue;
+    PlainArray<Expr*> columns;
+    for (Expr* expr : expressions) {
+      if (expr == nullptr) {
+        columns.Add(nullptr);
+        continue;
+      }
+      Bitmapset* const ids = OccurrencesIn(AsNode(expr));
+      const bool is_own =
+          bms_is_empty(ids) || (bms_num_members(ids) == 1 && bms_is_member(member->id, ids));
+      Expr* const column = is_own ? expr : EqualColumn(*joins, expr, member);
+      if (column == nullptr) break;
+      columns.Add(column);
+    }
+    if (columns.size() != expressions.size()) continue;
+    AddTarget(scope, request, columns, member->id, exit);
+    return exit->why_not == nullptr;
+  }
+  return false;
+}
+
+// Each member by itself, with the columns that are its own.
+void AddPartialTargets(const Scope* scope, const ExitRequest& request,
+                       const PlainArray<Expr*>& expressions, Bitmapset* ids, Exit* exit) {
+  for (int id = -1; (id = bms_next_member(ids, id)) >= 0;) {
+    PlainArray<Expr*> own;
+    bool any = false;
+    for (Expr* expr : expressions) {
+      Bitmapset* const uses = expr == nullptr ? nullptr : OccurrencesIn(AsNode(expr));
+      const bool is_own = bms_num_members(uses) == 1 && bms_is_member(id, uses);
+      any = any || is_own;
+      own.Add(is_own ? expr : nullptr);
+    }
+    if (!any) continue;
+    Exit trial = {};
+    CheckBlocks(scope, request, own, &trial);
+    if (trial.why_not != nullptr || !trial.mates.empty()) continue;
+    trial.nonnull = exit->nonnull;
+    trial.targets = exit->targets;
+    AddTarget(scope, request, own, id, &trial);
+    if (trial.why_not != nullptr) continue;
+    exit->nonnull = trial.nonnull;
+    exit->targets = trial.targets;
+  }
+  if (exit->targets.empty()) exit->why_not = "the columns come from several tables";
+}
+
+// The expressions of the columns; where parts are allowed, null for what does not come from rows.
+const char* CollectExpressions(const Scope* scope, const ExitRequest& request, bool allows_parts,
+                               PlainArray<Expr*>* expressions) {
+  const char* why_not = nullptr;
+  bool any = false;
   for (const ExitColumn& column : request.columns) {
     Expr* expr = OutputOf(scope, column.number);
-    if (expr == nullptr) {
-      exit->why_not = "the column is a whole row or a system column";
-      return exit;
-    }
-    exit->why_not = WhyImpure(AsNode(expr));
-    if (exit->why_not != nullptr) return exit;
-    ids = bms_add_members(ids, OccurrencesIn(AsNode(expr)));
-    expressions.Add(expr);
+    const char* const reason =
+        expr == nullptr ? "the column is a whole row or a system column" : WhyImpure(AsNode(expr));
+    if (reason != nullptr && why_not == nullptr) why_not = reason;
+    if (reason != nullptr) expr = nullptr;
+    any = any || (expr != nullptr && !bms_is_empty(OccurrencesIn(AsNode(expr))));
+    expressions->Add(expr);
+  }
+  return allows_parts && any ? nullptr : why_not;
+}
+
+Exit* FindSelectExit(const Scope* scope, const ExitRequest& request, bool allows_parts) {
+  auto* exit = MakePlain<Exit>();
+  PlainArray<Expr*> expressions;
+  exit->why_not = CollectExpressions(scope, request, allows_parts, &expressions);
+  if (exit->why_not != nullptr) return exit;
+  Bitmapset* ids = nullptr;
+  for (Expr* expr : expressions) {
+    if (expr != nullptr) ids = bms_add_members(ids, OccurrencesIn(AsNode(expr)));
   }
   if (bms_is_empty(ids)) {
     exit->is_constant = true;
     exit->constants = expressions;
     return exit;
   }
-  CheckBlocks(scope, request, expressions, exit);
-  if (exit->why_not != nullptr) return exit;
-  if (bms_num_members(ids) == 1) {
-    AddTarget(scope, request, expressions, bms_singleton_member(ids), exit);
-  } else if (expressions.size() == 1) {
-    AddMergedTargets(scope, expressions[0], exit);
-  } else {
-    exit->why_not = "the columns come from several tables";
+  Exit whole = {};
+  CheckBlocks(scope, request, expressions, &whole);
+  *exit = whole;
+  if (exit->why_not == nullptr) {
+    if (bms_num_members(ids) == 1) {
+      AddTarget(scope, request, expressions, bms_singleton_member(ids), exit);
+      return exit;
+    }
+    if (AddMergedTargets(scope, expressions, exit)) return exit;
+    if (AddCommonTarget(scope, request, expressions, exit)) return exit;
+    exit->why_not = expressions.size() == 1 ? "the column is computed from several tables"
+                                            : "the columns come from several tables";
   }
+  if (!allows_parts) return exit;
+  *exit = Exit();
+  AddPartialTargets(scope, request, expressions, ids, exit);
+  if (exit->why_not != nullptr && whole.why_not != nullptr) exit->why_not = whole.why_not;
   return exit;
 }
 
@@ -317,13 +411,13 @@ Exit* FindSetOperationExit(const Scope* scope, const ExitRequest& request) {
 
 }  // namespace
 
-Exit* FindExit(const Scope* scope, const ExitRequest& request) {
+Exit* FindExit(const Scope* scope, const ExitRequest& request, bool allows_parts) {
   if (request.columns.empty()) {
     auto* exit = MakePlain<Exit>();
     exit->is_constant = true;
     return exit;
   }
-  return scope->query->setOperations == nullptr ? FindSelectExit(scope, request)
+  return scope->query->setOperations == nullptr ? FindSelectExit(scope, request, allows_parts)
                                                 : FindSetOperationExit(scope, request);
 }
 

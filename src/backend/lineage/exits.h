@@ -13,7 +13,7 @@
 namespace tviews::backend::lineage {
 
 // A member of the level whose rows determine the columns: expressions[i] is column i of the request
-// over that member, in global form.
+// over that member, in global form; null where it does not determine that one (LINEAGE K).
 struct ExitTarget {
   Occurrence* member = nullptr;
   PlainArray<Expr*> expressions;
@@ -30,13 +30,14 @@ struct Exit {
   const char* why_not = nullptr;  // set: there is no exit
   bool is_constant = false;       // the same values whatever the rows: every member is a target
   PlainArray<Expr*> constants;
-  // Rows in which the only target is NULL-extended do not matter.
-  bool target_is_nonnull = false;
+  // Rows in which one of these is NULL-extended do not matter.
+  Bitmapset* nonnull = nullptr;
   PlainArray<ExitTarget> targets;
   PlainArray<MatesBlock> mates;  // LINEAGE G applies to each
 };
 
-Exit* FindExit(const Scope* scope, const ExitRequest& request);
+// `allows_parts`: targets may determine some of the columns.
+Exit* FindExit(const Scope* scope, const ExitRequest& request, bool allows_parts = false);
 
 // True if the path can leave `scope` and every level below it that the columns come from.
 bool CanLeave(const Scope* scope, const ExitRequest& request);

@@ -1,5 +1,7 @@
 #include "backend/lineage/joins.h"
 
+#include "shared/pg/server/image_equality.h"
+
 #include "shared/pg/boundary/postgres_begin.h"
 #include <nodes/bitmapset.h>
 #include <nodes/nodeFuncs.h>
@@ -134,7 +136,51 @@ void FindLinks(const Scope* scope, ReducedJoins* joins) {
   }
 }
 
+// The column of `member` that `conjunct` compares with `expr`, both of one type, by the equality of
+// that type, under which equal values are the same.
+Expr* ComparedColumn(Expr* conjunct, Expr* expr, const Occurrence* member) {
+  Node* const wanted = StripRelabel(reinterpret_cast<Node*>(expr));
+  if (conjunct == nullptr || !IsA(conjunct, OpExpr) || !IsA(wanted, Var)) return nullptr;
+  auto* const operation = reinterpret_cast<OpExpr*>(conjunct);
+  const Oid type = exprType(reinterpret_cast<Node*>(expr));
+  const Oid collation = exprCollation(reinterpret_cast<Node*>(expr));
+  if (list_length(operation->args) != 2 || operation->opno != EqualityOperatorOf(type) ||
+      operation->inputcollid != collation || !pg::IsImageEqual(type, collation)) {
+    return nullptr;
+  }
+  for (int side = 0; side < 2; ++side) {
+    auto* const own = static_cast<Node*>(list_nth(operation->args, side));
+    Node* const other = StripRelabel(static_cast<Node*>(list_nth(operation->args, 1 - side)));
+    Node* const column = StripRelabel(own);
+    if (!IsA(column, Var) || !IsA(other, Var) || !equal(other, wanted)) continue;
+    if (static_cast<int>(reinterpret_cast<Var*>(column)->varno) != member->id) continue;
+    if (exprType(own) == type && exprCollation(own) == collation) {
+      return reinterpret_cast<Expr*>(own);
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+Expr* EqualColumn(const ReducedJoins& joins, Expr* expr, const Occurrence* member) {
+  for (const PlacedConjunct& conjunct : joins.conjuncts) {
+    if (conjunct.join != JoinKind::kInner || bms_overlap(conjunct.uses, joins.nullable)) continue;
+    Expr* const column = ComparedColumn(conjunct.expr, expr, member);
+    if (column != nullptr) return column;
+  }
+  return nullptr;
+}
+
+Expr* LeadingColumn(const ReducedJoins& joins, Expr* expr, const Occurrence* from,
+                    const Occurrence* to) {
+  for (const PlacedConjunct& conjunct : joins.conjuncts) {
+    if (conjunct.expr == nullptr || !LeadsTo(conjunct, from, to)) continue;
+    Expr* const column = ComparedColumn(conjunct.expr, expr, from);
+    if (column != nullptr) return column;
+  }
+  return nullptr;
+}
 
 ReducedJoins* ReduceJoins(const Scope* scope, Bitmapset* nonnull) {
   auto* joins = MakePlain<ReducedJoins>();

@@ -44,6 +44,16 @@ struct ReducedJoins {
 
 ReducedJoins* ReduceJoins(const Scope* scope, Bitmapset* nonnull);
 
+// A column of `member` that has the same value as `expr`, a column of another member, in every row:
+// by a condition of an inner join that compares them by their type's equality, which is sameness.
+// Null if there is none.
+Expr* EqualColumn(const ReducedJoins& joins, Expr* expr, const Occurrence* member);
+
+// The same for the rows of `from` and what is joined with them, where the condition leads from
+// `from`, whose column it is, to the occurrence `to` of `expr`.
+Expr* LeadingColumn(const ReducedJoins& joins, Expr* expr, const Occurrence* from,
+                    const Occurrence* to);
+
 // True if the hop from `from`, of the joins' scope, to `to`, of the same scope, is valid.
 bool LeadsTo(const PlacedConjunct& conjunct, const Occurrence* from, const Occurrence* to);
 // The same where `to` belongs to a scope around; `to_nullable`: it may be NULL-extended where this

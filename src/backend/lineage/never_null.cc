@@ -406,11 +406,13 @@ bool IsOutputNeverNull(const Scope* scope, AttributeNumber number) {
   return IsNeverNull(scope, AsNode(OutputOf(scope, number)));
 }
 
-bool TellsNulls(const Scope* scope, AttributeNumber number) {
+bool TellsNulls(const Scope* scope, const PlainArray<AttributeNumber>& key) {
   ExitRequest request;
-  ExitColumn column;
-  column.number = number;
-  request.columns.Add(column);
+  for (const AttributeNumber number : key) {
+    ExitColumn column;
+    column.number = number;
+    request.columns.Add(column);
+  }
   return TellsNulls(scope, request);
 }
 

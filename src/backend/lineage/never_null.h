@@ -21,10 +21,10 @@ bool IsOutputNeverNull(const Scope* scope, AttributeNumber number);
 // True if that column of a member cannot be NULL in its rows.
 bool IsMemberColumnNeverNull(const Occurrence* member, AttributeNumber column);
 
-// True if whatever makes a row with NULL in output column `number` come or go is a change from
-// which the paths lead to NULL, so that without one there is no such row. Not where an outer join
-// can take away the row that the column comes from: paths do not follow that.
-bool TellsNulls(const Scope* scope, AttributeNumber number);
+// True if whatever makes a row with NULL in one of the output columns `key` come or go is a change
+// from which the paths lead to NULL, so that without one there is no such row. Not where an outer
+// join can take away the row that the column comes from: paths do not follow that.
+bool TellsNulls(const Scope* scope, const PlainArray<AttributeNumber>& key);
 
 }  // namespace tviews::backend::lineage
 

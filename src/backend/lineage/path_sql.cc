@@ -108,6 +108,11 @@ RangeTblEntry* FlatCopy(const RangeTblEntry* original) {
   return rte;
 }
 
+char* OutputName(const Route& route, Purpose purpose, int number) {
+  if (purpose == Purpose::kRecursion) return psprintf("k%d", number + 1);
+  return route.outputs.size() == 1 ? pstrdup("key") : psprintf("key%d", number + 1);
+}
+
 // The route as a query. Without `delta` its first instance stands for itself.
 Query* RouteQuery(const Route& route, const DeltaColumns* delta, Purpose purpose) {
   void* attributes = delta == nullptr ? nullptr : delta->attributes;
@@ -134,16 +139,18 @@ Query* RouteQuery(const Route& route, const DeltaColumns* delta, Purpose purpose
   if (quals != NIL) query->jointree->quals = AsNode(make_ands_explicit(quals));
   for (int i = 0; i < route.outputs.size(); ++i) {
     Node* output = RenumberDelta(AsNode(route.outputs[i]), attributes);
-    query->targetList = lappend(
-        query->targetList,
-        makeTargetEntry(reinterpret_cast<Expr*>(output), static_cast<AttrNumber>(i + 1),
-                        purpose == Purpose::kRecursion ? psprintf("k%d", i + 1) : pstrdup("key"),
-                        false));
+    query->targetList =
+        lappend(query->targetList,
+                makeTargetEntry(reinterpret_cast<Expr*>(output), static_cast<AttrNumber>(i + 1),
+                                OutputName(route, purpose, i), false));
   }
   if (purpose == Purpose::kLookup && !route.instances.empty()) {
-    query->distinctClause =
-        addTargetToSortList(nullptr, static_cast<TargetEntry*>(linitial(query->targetList)), NIL,
-                            query->targetList, makeNode(SortBy));
+    ListCell* cell;
+    foreach (cell, query->targetList) {
+      query->distinctClause =
+          addTargetToSortList(nullptr, static_cast<TargetEntry*>(lfirst(cell)),
+                              query->distinctClause, query->targetList, makeNode(SortBy));
+    }
   }
   return query;
 }
@@ -203,7 +210,11 @@ const char* Describe(const Route& route) {
     AppendDescription(*recursion.step, "repeatedly ", &text);
   }
   AppendDescription(route, "", &text);
-  return text.len > 0 ? text.data : "its own column is the key";
+  if (!route.part.empty()) {
+    appendStringInfoString(&text, text.len > 0 ? ", to a part of the key" : "a part of the key");
+  }
+  if (text.len > 0) return text.data;
+  return route.outputs.size() == 1 ? "its own column is the key" : "its own columns are the key";
 }
 
 DeltaColumns ColumnsOfDelta(const Route& route) {
@@ -278,8 +289,9 @@ void WriteLookup(const Route& route, PlainPath* path) {
 // Rows that recompute nothing but themselves: to find out whether they count costs what it saves.
 bool IsOwnDocument(const PathStart& start, const Route& route) {
   const Query* const query = start.level->scope->query;
-  return start.level->outer == nullptr && route.instances.size() == 1 && !query->hasAggs &&
-         query->groupClause == NIL && !query->hasWindowFuncs && query->distinctClause == NIL;
+  return start.level->outer == nullptr && route.part.empty() && route.instances.size() == 1 &&
+         !query->hasAggs && query->groupClause == NIL && !query->hasWindowFuncs &&
+         query->distinctClause == NIL;
 }
 
 // Leaves out versions of the changed row that do not count, and ways over rows that do not. What
@@ -297,6 +309,19 @@ int AddFilters(Route* route) {
   return count;
 }
 
+PlainArray<Oid> TypesOf(const Route& route) {
+  PlainArray<Oid> types;
+  for (Expr* const output : route.outputs) types.Add(exprType(AsNode(output)));
+  return types;
+}
+
+bool HasTypesOf(const PlainArray<Var*>& columns, const PlainArray<Oid>& types) {
+  for (int i = 0; i < columns.size(); ++i) {
+    if (columns[i]->vartype != types[i]) return false;
+  }
+  return true;
+}
+
 PlainPath* WritePath(const PathStart& start) {
   auto* path = MakePlain<PlainPath>();
   path->source = start.occurrence->rte->relid;
@@ -308,18 +333,20 @@ PlainPath* WritePath(const PathStart& start) {
     path->description = route.why_not;
     return path;
   }
+  path->part = route.part;
   CollectProbes(route, &path->probes);
   const bool is_own_document = IsOwnDocument(start, route);
-  const Oid key_type = exprType(AsNode(route.outputs[0]));
+  const PlainArray<Oid> key = TypesOf(route);
   path->description = Describe(route);
   const int filters = is_own_document ? 0 : AddFilters(&route);
   const bool is_filtered = filters > 0 && route.conditions[0] != NIL;
   const char* const filtered = filters > 0 ? Describe(route) : path->description;
-  Var* direct = ShortenRoute(&route);
-  // A lookup returns the key's own type.
-  if (direct != nullptr && !(is_filtered && direct->vartype == key_type)) {
+  PlainArray<Var*> direct;
+  ShortenRoute(&route, &direct);
+  // A lookup returns the key's own types.
+  if (!direct.empty() && !(is_filtered && HasTypesOf(direct, key))) {
     path->strategy = Strategy::kDirect;
-    path->captured.Add({direct->varattno, direct->vartype});
+    for (const Var* column : direct) path->captured.Add({column->varattno, column->vartype});
     return path;
   }
   path->description = filtered;

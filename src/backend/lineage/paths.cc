@@ -35,13 +35,15 @@ class PathFinder {
   explicit PathFinder(Forest* forest) : forest_(forest) {}
 
   // `request` null: the level is left only by conditions on levels around it.
-  Level* MakeLevel(Scope* scope, Level* outer, const ExitRequest* request, int base_cost) {
+  Level* MakeLevel(Scope* scope, Level* outer, const ExitRequest* request, int base_cost,
+                   bool allows_parts = false) {
     CHECK_FOR_INTERRUPTS();
     Level* level = NewLevel(scope, outer);
+    level->allows_parts = allows_parts && scope->recursions.empty();
     Exit* exit = nullptr;
     if (request != nullptr) {
       level->request = *request;
-      exit = FindExit(scope, *request);
+      exit = FindExit(scope, *request, level->allows_parts);
       level->why_not = exit->why_not;
       if (exit->why_not == nullptr) SetGoals(level, *exit, base_cost);
     }
@@ -81,11 +83,9 @@ class PathFinder {
       return;
     }
     for (const ExitTarget& target : exit.targets) {
-      SetGoal(level, target.member, target.expressions, exit.target_is_nonnull, base_cost + 1);
+      SetGoal(level, target.member, target.expressions, !bms_is_empty(exit.nonnull), base_cost + 1);
     }
-    if (exit.target_is_nonnull) {
-      level->for_goal = ReduceJoins(level->scope, bms_make_singleton(exit.targets[0].member->id));
-    }
+    if (!bms_is_empty(exit.nonnull)) level->for_goal = ReduceJoins(level->scope, exit.nonnull);
   }
 
   // Gives every member that it can a way to the goal, always towards one that has one already
@@ -389,7 +389,8 @@ class PathFinder {
     const ExitRequest request = state.step == Step::kExit
                                     ? RequestOf(member, level->request, state.columns)
                                     : RequestOfHop(member, state);
-    state.inside = MakeLevel(member->child, level, &request, state.cost);
+    const bool allows_parts = level->allows_parts && state.step == Step::kExit;
+    state.inside = MakeLevel(member->child, level, &request, state.cost, allows_parts);
   }
 
   // LINEAGE D4, else D1.
@@ -509,7 +510,7 @@ class PathFinder {
 
 Forest* FindPaths(Tree* tree, const ExitRequest& key) {
   auto* forest = MakePlain<Forest>();
-  forest->top = PathFinder(forest).MakeLevel(tree->top, nullptr, &key, 0);
+  forest->top = PathFinder(forest).MakeLevel(tree->top, nullptr, &key, 0, key.columns.size() > 1);
   return forest;
 }
 

@@ -39,7 +39,7 @@ struct MemberState {
   Level* next_level = nullptr;  // kHop: where `next` is a member
   bool is_lateral = false;      // kHop: between a computed occurrence and what it uses
   PlainArray<Expr*> conjuncts;  // kHop
-  PlainArray<Expr*> columns;    // kExit: the level's exit columns over the member
+  PlainArray<Expr*> columns;    // kExit: the level's exit columns over the member, or null
   Level* inside = nullptr;      // of a subquery: its level, once made
 };
 
@@ -61,6 +61,7 @@ struct Level {
   // recursive term: from the step's rows back to where the recursion started.
   Recursion* forward = nullptr;
   Recursion* backward = nullptr;
+  bool allows_parts = false;         // may be left by some of the columns (LINEAGE K)
   ReducedJoins* plain = nullptr;     // joins as written
   ReducedJoins* for_goal = nullptr;  // for rows in which the goal is not NULL-extended
   PlainArray<MemberState> states;    // by member position

@@ -108,18 +108,28 @@ void AddDeadlineProbes(PlainAnalysis* analysis) {
   }
 }
 
-lineage::ExitRequest KeyRequest(const lineage::Scope* top, AttributeNumber key_attribute) {
-  const auto* entry =
-      static_cast<const TargetEntry*>(list_nth(top->query->targetList, key_attribute - 1));
-  Node* key = reinterpret_cast<Node*>(entry->expr);
-  lineage::ExitColumn column;
-  column.number = key_attribute;
-  column.is_strict = true;
-  column.equality = lineage::EqualityOperatorOf(exprType(key));
-  column.equality_collation = exprCollation(key);
+lineage::ExitRequest KeyRequest(const lineage::Scope* top,
+                                const PlainArray<AttributeNumber>& key_attributes) {
   lineage::ExitRequest request;
-  request.columns.Add(column);
+  for (const AttributeNumber number : key_attributes) {
+    const auto* entry =
+        static_cast<const TargetEntry*>(list_nth(top->query->targetList, number - 1));
+    Node* key = reinterpret_cast<Node*>(entry->expr);
+    lineage::ExitColumn column;
+    column.number = number;
+    column.is_strict = true;
+    column.equality = lineage::EqualityOperatorOf(exprType(key));
+    column.equality_collation = exprCollation(key);
+    request.columns.Add(column);
+  }
   return request;
+}
+
+bool AreNeverNull(const lineage::Scope* top, const PlainArray<AttributeNumber>& key) {
+  for (const AttributeNumber number : key) {
+    if (!lineage::IsOutputNeverNull(top, number)) return false;
+  }
+  return true;
 }
 
 // As the definition declares it.
@@ -187,8 +197,8 @@ void AddDeclared(const DeclaredReads& declared, PlainAnalysis* analysis) {
 }
 
 // Runs inside pg::Call.
-void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const DeclaredReads& declared,
-                  PlainAnalysis* analysis) {
+void AnalyzePlain(const Query* query, const PlainArray<AttributeNumber>& key_attributes,
+                  const DeclaredReads& declared, PlainAnalysis* analysis) {
   lineage::Expansion expansion;
   expansion.reads_are_declared = declared.is_declared;
   expansion.accepts_unknown = declared.accepts_unknown;
@@ -213,19 +223,21 @@ void AnalyzePlain(const Query* query, AttributeNumber key_attribute, const Decla
   lineage::Tree* tree = lineage::BuildTree(expanded);
   analysis->reads = tree->reads;
   lineage::FindUndetermined(tree, analysis->uses_clock, &analysis->undetermined);
-  const lineage::ExitRequest key = KeyRequest(tree->top, key_attribute);
-  analysis->key_is_not_null = lineage::IsOutputNeverNull(tree->top, key_attribute);
-  analysis->tells_null_keys = lineage::TellsNulls(tree->top, key_attribute);
+  const lineage::ExitRequest key = KeyRequest(tree->top, key_attributes);
+  analysis->key_is_not_null = AreNeverNull(tree->top, key_attributes);
+  analysis->tells_null_keys = lineage::TellsNulls(tree->top, key_attributes);
   lineage::Forest* forest = lineage::FindPaths(tree, key);
   for (const lineage::PathStart& start : forest->starts) {
     analysis->paths.Add(lineage::WritePath(start));
   }
   FindUnserved(tree->top, key, analysis);
   if (has_clock && rule == lineage::ClockRule::kRefused) {
+    // Deadlines are kept for keys of one column.
     const auto* const entry =
-        static_cast<TargetEntry*>(list_nth(expanded->targetList, key_attribute - 1));
+        static_cast<TargetEntry*>(list_nth(expanded->targetList, key_attributes[0] - 1));
     const Oid key_type = exprType(reinterpret_cast<Node*>(entry->expr));
-    if (!lineage::FindDeadlines(tree, forest, key_type, &analysis->deadlines)) {
+    if (key_attributes.size() > 1 ||
+        !lineage::FindDeadlines(tree, forest, key_type, &analysis->deadlines)) {
       lineage::UsesClock(expanded, rule);  // raises
     }
     AddDeadlineProbes(analysis);
@@ -250,6 +262,7 @@ LineagePath CopyPath(const PlainPath& plain) {
     path.captured.push_back({column.attribute, column.type});
   }
   path.relevant = RelevantColumns(plain.relevant);
+  path.part.assign(plain.part.begin(), plain.part.end());
   if (plain.lookup != nullptr) path.lookup = plain.lookup;
   path.description = plain.description;
   return path;
@@ -268,7 +281,7 @@ void AddPath(LineagePath path, SourceLineage* source) {
   for (LineagePath& known : source->paths) {
     if (known.strategy == Strategy::kFull) return;
     if (known.strategy == path.strategy && known.captured == path.captured &&
-        known.lookup == path.lookup) {
+        known.part == path.part && known.lookup == path.lookup) {
       known.relevant = Union(known.relevant, path.relevant);
       return;
     }
@@ -347,7 +360,7 @@ absl::StatusOr<Analysis> CopyAnalysis(
 }  // namespace
 
 absl::StatusOr<Analysis> AnalyzeQuery(
-    const Query* query, AttributeNumber key_attribute, const AnalysisOptions& options,
+    const Query* query, const std::vector<AttributeNumber>& key, const AnalysisOptions& options,
     absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview) {
   TVIEWS_ASSIGN_OR_RETURN(pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews lineage"));
   PlainAnalysis plain;
@@ -359,7 +372,11 @@ absl::StatusOr<Analysis> AnalyzeQuery(
     declared.relations = options.function_reads->data();
     declared.count = static_cast<int>(options.function_reads->size());
   }
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { AnalyzePlain(query, key_attribute, declared, &plain); }));
+  PlainArray<AttributeNumber> numbers;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    for (const AttributeNumber number : key) numbers.Add(number);
+    AnalyzePlain(query, numbers, declared, &plain);
+  }));
   TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, CopyAnalysis(plain, is_tview));
   if (plain.uses_clock) {
     analysis.clock_period_ms = std::max<std::int64_t>(options.clock_period_ms, 1);

@@ -59,10 +59,10 @@ struct Analysis {
   bool functions_read = false;        // some of the sources are read by functions
 };
 
-// `query` is the view's query as parse analysis leaves it (or as pg_rewrite holds it), and
-// `key_attribute` the number of the key in its target list. `is_tview` tells whether a relation is
+// `query` is the view's query as parse analysis leaves it (or as pg_rewrite holds it), and `key`
+// the numbers of the columns of the key in its target list. `is_tview` tells whether a relation is
 // a TVIEW.
-absl::StatusOr<Analysis> AnalyzeQuery(const Query* query, AttributeNumber key_attribute,
+absl::StatusOr<Analysis> AnalyzeQuery(const Query* query, const std::vector<AttributeNumber>& key,
                                       const AnalysisOptions& options,
                                       absl::FunctionRef<absl::StatusOr<bool>(RelationId)> is_tview);
 

@@ -80,7 +80,7 @@ class Walk {
         level = state.next_level;
         continue;
       }
-      PlainArray<Expr*> columns = BindAll(state.columns, current);
+      PlainArray<Expr*> columns = BindKnown(state.columns, current);
       if (level->mates != nullptr) {
         current = JoinMates(*level->mates, columns);
         level = level->mates->rows;
@@ -88,7 +88,7 @@ class Walk {
         current = GoBack(*level->backward, columns);
         level = level->backward->start_level;
       } else if (level->outer == nullptr) {
-        route_->outputs = columns;
+        AddOutputs(start, *level, columns);
         return;
       } else {
         if (level->forward != nullptr) columns = GoForward(*level->forward, columns);
@@ -192,6 +192,67 @@ class Walk {
       bound.Add(reinterpret_cast<Expr*>(Bind(AsNode(expr), binding)));
     }
     return bound;
+  }
+
+  // The same, but null for what is null, or is made of a column that is.
+  static PlainArray<Expr*> BindKnown(const PlainArray<Expr*>& expressions, const Binding& binding) {
+    PlainArray<Expr*> bound;
+    for (Expr* expr : expressions) {
+      const bool is_known = expr != nullptr && IsKnown(AsNode(expr), binding);
+      bound.Add(is_known ? reinterpret_cast<Expr*>(Bind(AsNode(expr), binding)) : nullptr);
+    }
+    return bound;
+  }
+
+  static bool UsesUnknown(Node* node, void* context) {
+    if (node == nullptr) return false;
+    if (!IsA(node, Var)) return WalkChildren(node, UsesUnknown, context);
+    const auto* binding = static_cast<const Binding*>(context);
+    const auto* var = reinterpret_cast<Var*>(node);
+    if (static_cast<int>(var->varno) != binding->occurrence->id) return false;
+    for (int i = 0; i < binding->columns.size(); ++i) {
+      if (binding->numbers->columns[i].number == var->varattno) {
+        return binding->columns[i] == nullptr;
+      }
+    }
+    return true;
+  }
+
+  static bool IsKnown(Node* expr, const Binding& binding) {
+    return binding.instance != 0 || !UsesUnknown(expr, const_cast<Binding*>(&binding));
+  }
+
+  // Of the columns of the key those that are known. What the path does not lead to the changed row
+  // may know itself.
+  void AddOutputs(const PathStart& start, const Level& top, const PlainArray<Expr*>& columns) {
+    PlainArray<Expr*> known;
+    for (int i = 0; i < columns.size(); ++i) {
+      known.Add(columns[i] != nullptr ? columns[i] : OwnColumn(start, top, i));
+    }
+    for (int i = 0; i < known.size(); ++i) {
+      if (known[i] == nullptr) continue;
+      route_->outputs.Add(known[i]);
+      route_->part.Add(static_cast<std::size_t>(i));
+    }
+    if (route_->outputs.empty()) route_->why_not = "no column of the key comes from one table";
+    if (route_->outputs.size() == known.size()) route_->part.Truncate(0);
+  }
+
+  // Column `i` of the key as a column of the changed row that equals it, or null. Only where that
+  // row is of the level that has the key, and nothing came between.
+  Expr* OwnColumn(const PathStart& start, const Level& top, int i) const {
+    if (start.level != &top || !route_->recursions.empty()) return nullptr;
+    Expr* const expr = OutputOf(top.scope, top.request.columns[i].number);
+    if (expr == nullptr || !IsA(expr, Var)) return nullptr;
+    const Occurrence* const to =
+        MemberWithId(top.scope, static_cast<int>(reinterpret_cast<Var*>(expr)->varno));
+    if (to == nullptr) return nullptr;
+    Expr* const column = LeadingColumn(*top.for_goal, expr, start.occurrence, to);
+    if (column == nullptr) return nullptr;
+    Binding binding;
+    binding.occurrence = start.occurrence;
+    binding.instance = 1;
+    return reinterpret_cast<Expr*>(Bind(AsNode(column), binding));
   }
 
   // What a recursion with these columns is in FROM.
@@ -298,40 +359,40 @@ struct KeyColumn {
   Node* as_written;  // possibly relabelled
 };
 
+// One column of the key.
 class Shortening {
  public:
-  Shortening(Route* route, Oid key_type, Oid key_collation)
-      : route_(route), key_type_(key_type), key_collation_(key_collation) {
-    family_ = lookup_type_cache(key_type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
-  }
+  Shortening(const Route* route, Node* output)
+      : route_(route),
+        output_(output),
+        key_type_(exprType(output)),
+        key_collation_(exprCollation(output)),
+        family_(lookup_type_cache(key_type_, TYPECACHE_BTREE_OPFAMILY)->btree_opf) {}
 
-  // Cuts the route at the first instance with a column that equals the key; returns that column of
-  // the changed row, if it can be used as it is.
-  Var* Run() {
-    Node* key = StripRelabel(AsNode(route_->outputs[0]));
-    if (IsA(key, Const)) {
-      Cut(0, AsNode(route_->outputs[0]));
-      route_->recursions.Truncate(0);
-      return nullptr;
-    }
-    if (!IsA(key, Var)) return nullptr;
-    Var* direct = nullptr;
-    KeyColumn column = {reinterpret_cast<Var*>(key), AsNode(route_->outputs[0])};
-    int best = route_->instances.size();
-    Node* best_key = AsNode(route_->outputs[0]);
+  // How many instances are needed, and what the column is then.
+  int end = 0;
+  Node* as_written = nullptr;
+  // The column of the changed row that is the key's, if it can be used as it is.
+  Var* direct = nullptr;
+
+  void Run() {
+    as_written = output_;
+    Node* key = StripRelabel(output_);
+    if (IsA(key, Const)) return;
+    end = route_->instances.size();
+    if (!IsA(key, Var)) return;
+    KeyColumn column = {reinterpret_cast<Var*>(key), output_};
     for (bool found = true; found;) {
       const int instance = column.var->varno;
       if (instance == 1 && route_->recursions.empty() && IsDirectType(column.var->vartype)) {
         direct = column.var;
       }
-      if (exprType(column.as_written) == key_type_ && EndFor(instance) <= best) {
-        best = EndFor(instance);
-        best_key = column.as_written;
+      if (exprType(column.as_written) == key_type_ && EndFor(instance) <= end) {
+        end = EndFor(instance);
+        as_written = column.as_written;
       }
       found = FindEqual(&column);
     }
-    Cut(best, best_key);
-    return direct;
   }
 
  private:
@@ -380,13 +441,8 @@ class Shortening {
     return true;
   }
 
-  void Cut(int instances, Node* key) {
-    route_->instances.Truncate(instances);
-    route_->conditions.Truncate(instances);
-    route_->outputs[0] = reinterpret_cast<Expr*>(key);
-  }
-
-  Route* route_;
+  const Route* route_;
+  Node* output_;
   Oid key_type_;
   Oid key_collation_;
   Oid family_;
@@ -396,9 +452,21 @@ class Shortening {
 
 void FollowPath(const PathStart& start, Route* route) { Walk(route).Run(start); }
 
-Var* ShortenRoute(Route* route) {
-  Node* key = AsNode(route->outputs[0]);
-  return Shortening(route, exprType(key), exprCollation(key)).Run();
+void ShortenRoute(Route* route, PlainArray<Var*>* direct) {
+  int end = 0;
+  bool is_direct = true;
+  for (int i = 0; i < route->outputs.size(); ++i) {
+    Shortening column(route, AsNode(route->outputs[i]));
+    column.Run();
+    if (column.end > end) end = column.end;
+    route->outputs[i] = reinterpret_cast<Expr*>(column.as_written);
+    is_direct = is_direct && column.direct != nullptr;
+    if (is_direct) direct->Add(column.direct);
+  }
+  if (!is_direct) direct->Truncate(0);
+  route->instances.Truncate(end);
+  route->conditions.Truncate(end);
+  if (end == 0) route->recursions.Truncate(0);
 }
 
 }  // namespace tviews::backend::lineage

@@ -38,7 +38,8 @@ struct Route {
   PlainArray<Recurring> recursions;
   PlainArray<Instance> instances;
   PlainArray<List*> conditions;  // conditions[i]: those that came with instances[i]
-  PlainArray<Expr*> outputs;     // the key; of a recursion, the columns that it carries
+  PlainArray<Expr*> outputs;     // the key's columns; of a recursion, those that it carries
+  PlainArray<std::size_t> part;  // which columns of the key the outputs are; empty: all
   const char* why_not = nullptr;
 };
 
@@ -48,9 +49,10 @@ constexpr char kNodeName[] = "pg_tviews_node";
 // Follows the path of `start`; sets why_not where it does not reach the key.
 void FollowPath(const PathStart& start, Route* route);
 
-// Cuts the route at the first instance with a column that equals the key, and makes that the key.
-// Returns the column of the changed row that is the key, if there is one.
-Var* ShortenRoute(Route* route);
+// Cuts the route at the first instance from which on all columns of the key are known, as columns
+// that equal them, and makes those the key. Where they are columns of the changed row alone, adds
+// these to `direct`.
+void ShortenRoute(Route* route, PlainArray<Var*>* direct);
 
 }  // namespace tviews::backend::lineage
 

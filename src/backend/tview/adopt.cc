@@ -50,7 +50,7 @@ struct Foundling {
   RelationId table = 0;
   RoleId owner = 0;
   std::string entity;
-  std::string key_column;
+  std::vector<std::string> key_columns;
   std::string view;        // as the label names it
   std::string definition;  // as the user gave it; empty if only the view knows it
   std::string options;     // members of a JSON object
@@ -82,7 +82,6 @@ absl::StatusOr<Foundling> FoundlingOf(const pg::SqlRow& row) {
   foundling.table = column.Oid();
   foundling.owner = column.Oid();
   foundling.entity = column.TextOrNothing();
-  foundling.key_column = column.TextOrNothing();
   foundling.view = column.TextOrNothing();
   foundling.definition = column.TextOrNothing();
   foundling.is_copy = column.IsTrue();
@@ -90,7 +89,10 @@ absl::StatusOr<Foundling> FoundlingOf(const pg::SqlRow& row) {
   const std::string label_text = column.TextOrNothing();
   const std::string table_name = column.Text();
   TVIEWS_RETURN_IF_ERROR(column.End());
-  if (foundling.is_copy) return foundling;
+  if (foundling.is_copy) {
+    TVIEWS_ASSIGN_OR_RETURN(foundling.key_columns, KeyColumnsOf(foundling.table));
+    return foundling;
+  }
   absl::StatusOr<TviewLabel> label = ParseTviewLabel(label_text);
   if (!label.ok()) {
     foundling.label_error = pg::MakeError(
@@ -101,7 +103,7 @@ absl::StatusOr<Foundling> FoundlingOf(const pg::SqlRow& row) {
     return foundling;
   }
   foundling.entity = std::move(label->entity);
-  foundling.key_column = std::move(label->key);
+  foundling.key_columns = std::move(label->key);
   foundling.view = std::move(label->view);
   foundling.options = std::move(label->options);
   return foundling;
@@ -113,7 +115,7 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          absl::StrCat("SELECT c.oid, c.relowner, m.entity, m.key_column, m.backing_view::text,"
+          absl::StrCat("SELECT c.oid, c.relowner, m.entity, m.backing_view::text,"
                        " m.definition, m.tview IS NOT NULL,"
                        " left(right(m.options::text, -1), -1), l.label, c.oid::regclass::text"
                        " FROM ",
@@ -163,14 +165,17 @@ absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
           "SELECT coalesce(v.oid, 0), CASE WHEN v.oid IS NULL THEN format('its view %s.%I is not"
           " there', t.relnamespace::regnamespace, n.name) WHEN NOT EXISTS"
           " (SELECT FROM pg_index i JOIN pg_attribute a"
-          " ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
-          " WHERE i.indrelid = t.oid AND i.indisprimary AND i.indnatts = 1 AND a.attname = $3)"
-          " THEN format('it has no primary key on its column %I', $3) END"
+          " ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])"
+          " WHERE i.indrelid = t.oid AND i.indisprimary GROUP BY i.indexrelid"
+          " HAVING bool_and(a.attname = ANY ($3::name[])) AND count(*) = cardinality($3::name[]))"
+          " THEN format('it has no primary key on its column%s %s', CASE WHEN"
+          " cardinality($3::name[]) > 1 THEN 's' END, (SELECT string_agg(quote_ident(k), ', ')"
+          " FROM unnest($3::name[]) AS k)) END"
           " FROM pg_class t CROSS JOIN LATERAL (SELECT part FROM unnest(parse_ident($2))"
           " WITH ORDINALITY AS p (part, place) ORDER BY place DESC LIMIT 1) AS n (name)"
           " LEFT JOIN pg_class v ON v.relnamespace = t.relnamespace AND v.relname = n.name"
           " AND v.relkind = 'v' WHERE t.oid = $1::oid",
-          {std::to_string(foundling.table), foundling.view, foundling.key_column}));
+          {std::to_string(foundling.table), foundling.view, TextArray(foundling.key_columns)}));
   if (found.rows.empty()) return Readiness{.view = 0, .reason = "it has been dropped"};
   pg::RowReader column(found.rows[0]);
   Readiness readiness;
@@ -183,12 +188,13 @@ absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
 absl::Status CheckView(const Foundling& foundling, RelationId view) {
   TVIEWS_RETURN_IF_ERROR(CheckOwner(view));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainView(view));
-  TVIEWS_ASSIGN_OR_RETURN(const TypeId key_type, pg::CallFor([&] {
-                            return get_atttype(
-                                foundling.table,
-                                get_attnum(foundling.table, foundling.key_column.c_str()));
-                          }));
-  TVIEWS_RETURN_IF_ERROR(CheckKeyType(foundling.key_column, key_type));
+  for (const std::string& column : foundling.key_columns) {
+    TVIEWS_ASSIGN_OR_RETURN(const TypeId key_type, pg::CallFor([&] {
+                              return get_atttype(foundling.table,
+                                                 get_attnum(foundling.table, column.c_str()));
+                            }));
+    TVIEWS_RETURN_IF_ERROR(CheckKeyType(column, key_type));
+  }
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(foundling.table, view));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId other, pg::TviewOfBackingView(view));
   if (other == 0 || other == foundling.table) return absl::OkStatus();
@@ -268,14 +274,14 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
   if (!is_locked) return std::string("its view is locked by another session");
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(foundling.table));
-  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(foundling.table, foundling.key_column));
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(foundling.table, foundling.key_columns));
   TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string members, OptionsOf(foundling));
   TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(members));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis,
-                          AnalyzeView(view, foundling.key_column, options));
+                          AnalyzeView(view, foundling.key_columns, options));
   TVIEWS_ASSIGN_OR_RETURN(const std::string entity, EntityOf(foundling));
   const std::vector<RelationId> sources = SourcesOf(analysis);
   // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
@@ -289,7 +295,7 @@ absl::StatusOr<std::string> Adopt(const Foundling& foundling,
       InsertMetadata({.tview = foundling.table,
                       .backing_view = view,
                       .entity = entity,
-                      .key_column = foundling.key_column,
+                      .key_columns = foundling.key_columns,
                       .definition = foundling.definition.empty() ? text : foundling.definition,
                       .fill_snapshot = "",
                       .fill_creator = "",

@@ -144,11 +144,9 @@ double RowsRead(const PlannedStmt* statement, const Plan* plan, double loops) {
   }
 }
 
-// What a statement reads, with $1 of type `parameter` if that is one.
-double Estimate(const char* sql, Oid parameter) {
-  Oid type = parameter;
-  SPIPlanPtr const plan =
-      SPI_prepare_cursor(sql, OidIsValid(type) ? 1 : 0, &type, CURSOR_OPT_GENERIC_PLAN);
+// What a statement with parameters of `types` reads.
+double Estimate(const char* sql, int parameters, Oid* types) {
+  SPIPlanPtr const plan = SPI_prepare_cursor(sql, parameters, types, CURSOR_OPT_GENERIC_PLAN);
   if (plan == nullptr) elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
   CachedPlan* const cached = SPI_plan_get_cached_plan(plan);
   if (cached == nullptr) elog(ERROR, "one statement has several plans");
@@ -192,10 +190,27 @@ absl::StatusOr<double> OfLookup(const SourceLineage& source, const LineagePath& 
   double rows = 0;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     RegisterDelta(source.source, path.captured.data(), static_cast<int>(path.captured.size()));
-    rows = Estimate(path.lookup.c_str(), InvalidOid);
+    rows = Estimate(path.lookup.c_str(), 0, nullptr);
     SPI_unregister_relation("pg_tviews_delta");
   }));
   return rows;
+}
+
+// What computing one key reads.
+absl::StatusOr<double> OfKey(const TviewDefinition& tview) {
+  const std::string sql = RefreshStatement(tview, RefreshShape::kSingle);
+  std::vector<Oid> types;
+  for (const KeyColumn& column : tview.key) types.push_back(column.type);
+  return pg::CallFor(
+      [&] { return Estimate(sql.c_str(), static_cast<int>(types.size()), types.data()); });
+}
+
+// What it reads to find the keys that have one part.
+absl::StatusOr<double> OfPart(const TviewDefinition& tview, const LineagePath& path) {
+  TviewDefinition partial = tview;
+  partial.key.clear();
+  for (const std::size_t i : path.part) partial.key.push_back(tview.key[i]);
+  return OfKey(partial);
 }
 
 }  // namespace
@@ -204,22 +219,24 @@ absl::StatusOr<std::vector<double>> RowsReadPerChange(const TviewDefinition& tvi
                                                       const std::vector<SourceLineage>& sources) {
   const pg::KeyPlanning planning;
   const pg::PageCostsOfBatch page_costs;
-  const std::string one = RefreshStatement(tview, RefreshShape::kSingle);
   const std::string all = RefreshStatement(tview, RefreshShape::kWhole);
   std::vector<double> rows;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const double of_key,
-                            pg::CallFor([&] { return Estimate(one.c_str(), tview.key_type); }));
+    TVIEWS_ASSIGN_OR_RETURN(const double of_key, OfKey(tview));
     for (const SourceLineage& source : sources) {
       double& most = rows.emplace_back(0);
       for (const LineagePath& path : source.paths) {
         double read = of_key;
+        if (path.strategy == Strategy::kFull) {
+          TVIEWS_ASSIGN_OR_RETURN(read,
+                                  pg::CallFor([&] { return Estimate(all.c_str(), 0, nullptr); }));
+        } else if (!path.part.empty()) {
+          TVIEWS_ASSIGN_OR_RETURN(const double of_part, OfPart(tview, path));
+          read = std::max(read, of_part);
+        }
         if (path.strategy == Strategy::kLookup) {
           TVIEWS_ASSIGN_OR_RETURN(const double lookup, OfLookup(source, path));
           read = std::max(read, lookup);
-        } else if (path.strategy == Strategy::kFull) {
-          TVIEWS_ASSIGN_OR_RETURN(read,
-                                  pg::CallFor([&] { return Estimate(all.c_str(), InvalidOid); }));
         }
         most = std::max(most, read);
       }

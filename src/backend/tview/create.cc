@@ -1,7 +1,9 @@
 #include "backend/tview/create.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <set>
 #include <utility>
 
 #include "backend/ddl/audit_log.h"
@@ -115,9 +117,28 @@ absl::Status CreateEmptyTable(const TviewRequest& request, const DefiningQuery& 
   return absl::OkStatus();
 }
 
-absl::Status CreatePrimaryKey(const TviewName& name, const std::string& key) {
-  absl::Status status = Run("ALTER TABLE " + name.QualifiedTable() + " ADD PRIMARY KEY (" +
-                            QuoteIdentifier(key) + ")");
+std::string ColumnList(const std::vector<std::string>& columns) {
+  std::string list;
+  for (const std::string& column : columns) {
+    list += (list.empty() ? "" : ", ") + QuoteIdentifier(column);
+  }
+  return list;
+}
+
+// The parts of the key to which paths lead.
+std::set<std::vector<std::size_t>> PartsOf(const Analysis& analysis) {
+  std::set<std::vector<std::size_t>> parts;
+  for (const SourceLineage& source : analysis.sources) {
+    for (const LineagePath& path : source.paths) {
+      if (!path.part.empty()) parts.insert(path.part);
+    }
+  }
+  return parts;
+}
+
+absl::Status CreatePrimaryKey(const TviewName& name, const std::vector<std::string>& key) {
+  absl::Status status =
+      Run("ALTER TABLE " + name.QualifiedTable() + " ADD PRIMARY KEY (" + ColumnList(key) + ")");
   // Still a failure that ends the work, in words that fit what the user asked for.
   if (!pg::HasSqlState(status, "23505")) return status;
   return pg::MakeError(absl::StatusCode::kAlreadyExists,
@@ -132,11 +153,11 @@ absl::Status CreatePrimaryKey(const TviewName& name, const std::string& key) {
 // On `id` and on every fk_*: how documents are looked up besides by key. Nobody has asked for these
 // indexes, so they must not reject a document: no btree where a value may not fit into it.
 absl::Status CreateIndexes(const TviewName& name, RelationId table, const DefiningQuery& query,
-                           AttributeNumber key) {
+                           const std::vector<AttributeNumber>& key) {
   for (std::size_t i = 0; i < query.columns.size(); ++i) {
     const OutputColumn& column = query.columns[i];
     if (column.name != "id" && column.name.rfind("fk_", 0) != 0) continue;
-    if (static_cast<AttributeNumber>(i + 1) == key) continue;
+    if (static_cast<AttributeNumber>(i + 1) == key[0]) continue;  // leads the primary key
     Oid type = InvalidOid;
     Oid collation = InvalidOid;
     std::int32_t modifier = -1;
@@ -151,8 +172,29 @@ absl::Status CreateIndexes(const TviewName& name, RelationId table, const Defini
   return absl::OkStatus();
 }
 
+// True if the primary key, or an index that every TVIEW gets, finds rows by `part` of the key.
+bool IsFoundAnyway(const std::vector<std::size_t>& part, const std::vector<std::string>& key) {
+  const std::string& first = key[part[0]];
+  bool is_prefix = true;
+  for (std::size_t i = 0; i < part.size(); ++i) is_prefix = is_prefix && part[i] == i;
+  return is_prefix || (part.size() == 1 && (first == "id" || first.rfind("fk_", 0) == 0));
+}
+
+// By which refresh finds the rows of a part of the key (LINEAGE K).
+absl::Status CreatePartIndexes(const TviewName& name, const std::vector<std::string>& key,
+                               const Analysis& analysis) {
+  for (const std::vector<std::size_t>& part : PartsOf(analysis)) {
+    if (IsFoundAnyway(part, key)) continue;
+    std::vector<std::string> columns;
+    for (const std::size_t i : part) columns.push_back(key[i]);
+    TVIEWS_RETURN_IF_ERROR(
+        Run("CREATE INDEX ON " + name.QualifiedTable() + " (" + ColumnList(columns) + ")"));
+  }
+  return absl::OkStatus();
+}
+
 // The texts of lookups must not depend on the user's search path.
-absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key,
+absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, const std::vector<AttributeNumber>& key,
                                        const AnalysisOptions& options,
                                        const DefinitionSettings& settings) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
@@ -161,12 +203,13 @@ absl::StatusOr<Analysis> DeriveAsOwner(const Query* tree, AttributeNumber key,
 }
 
 // What counts is what the view reads, which the server has looked up once more.
-absl::StatusOr<Analysis> AnalyzeAsOwner(RelationId view, const std::string& key_column,
+absl::StatusOr<Analysis> AnalyzeAsOwner(RelationId view,
+                                        const std::vector<std::string>& key_columns,
                                         const AnalysisOptions& options,
                                         const DefinitionSettings& settings) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
-  return AnalyzeView(view, key_column, options);
+  return AnalyzeView(view, key_columns, options);
 }
 
 // Locks are held on `expected`. Names may have come to mean something else while they were waited
@@ -195,14 +238,19 @@ absl::StatusOr<DefinitionSettings> SettingsFor(const TviewRequest& request) {
 }
 
 // To plan a definition is to evaluate parts of it, so only where this session fills the TVIEW.
-absl::StatusOr<std::vector<double>> CostOfChanges(const TviewName& name, const OutputColumn& key,
+absl::StatusOr<std::vector<double>> CostOfChanges(const TviewName& name, const DefiningQuery& query,
+                                                  const std::vector<AttributeNumber>& key,
                                                   const Analysis& analysis,
                                                   const DefinitionSettings& settings) {
   TviewDefinition tview;
   tview.qualified_view = name.QualifiedView();
-  tview.key_column = key.name;
-  tview.key_type = key.type;
-  TVIEWS_ASSIGN_OR_RETURN(tview.key_equality, pg::KeyEquality(key.type));
+  for (const AttributeNumber number : key) {
+    const OutputColumn& output = query.columns[number - 1];
+    KeyColumn& column = tview.key.emplace_back();
+    column.name = output.name;
+    column.type = output.type;
+    TVIEWS_ASSIGN_OR_RETURN(column.equality, pg::KeyEquality(output.type));
+  }
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
   return RowsReadPerChange(tview, analysis.sources);
@@ -237,7 +285,8 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_RETURN_IF_ERROR(CheckNamesAreFree(name));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query,
                           ParseDefiningQuery(request.query, request.column_names));
-  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, request.key));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> key,
+                          ChooseKey(query, name.entity, request.key));
   TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, SettingsFor(request));
   TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(request.options));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis expected,
@@ -254,9 +303,9 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
   TVIEWS_RETURN_IF_ERROR(DependOnFunctions(view, expected));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
-  const std::string& key_column = query.columns[key - 1].name;
+  const std::vector<std::string> key_columns = NamesOf(query, key);
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis,
-                          AnalyzeAsOwner(view, key_column, options, settings));
+                          AnalyzeAsOwner(view, key_columns, options, settings));
   TVIEWS_RETURN_IF_ERROR(CheckReadsTheSame(name, expected, analysis));
 
   if (!request.with_no_data) {
@@ -264,8 +313,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   }
   std::vector<double> rows_read;
   if (!request.with_no_data) {
-    TVIEWS_ASSIGN_OR_RETURN(rows_read,
-                            CostOfChanges(name, query.columns[key - 1], analysis, settings));
+    TVIEWS_ASSIGN_OR_RETURN(rows_read, CostOfChanges(name, query, key, analysis, settings));
   }
   // Before the fill, which may take long.
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings, rows_read));
@@ -279,20 +327,21 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                              .key = key}));
   }
   pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
-  TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_column));
+  TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_columns));
   TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, table, query, key));
+  TVIEWS_RETURN_IF_ERROR(CreatePartIndexes(name, key_columns, analysis));
   pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
   if (!request.with_no_data) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));
 
   // Event triggers may have added something.
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(table));
-  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_column));
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_columns));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainView(view));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(table, view));
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,
                                          .entity = name.entity,
-                                         .key_column = key_column,
+                                         .key_columns = key_columns,
                                          .definition = query.text,
                                          .fill_snapshot = fill.snapshot,
                                          .fill_creator = fill.creator,
@@ -302,10 +351,11 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   if (request.with_no_data) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string key_text, KeyAsText(key_columns));
   TVIEWS_RETURN_IF_ERROR(
       RecordActionOn("CREATE", table,
                      {{"definition", query.text},
-                      {"key", key_column},
+                      {"key", key_text},
                       {"options", "{" + request.options + "}", AuditDetail::kJson}}));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(table));
   return CreatedTview{.tview = table, .name = display_name, .rows = fill.rows};

@@ -1,6 +1,8 @@
 #include "backend/tview/defining_query.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <utility>
 
 #include "backend/tview/key_type.h"
@@ -16,6 +18,8 @@
 #include <parser/parser.h>
 #include <parser/scanner.h>
 #include <tcop/tcopprot.h>
+#include <utils/builtins.h>
+#include <utils/varlena.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -129,6 +133,36 @@ AttributeNumber NumberOf(const DefiningQuery& query, const std::string& name) {
   return 0;
 }
 
+std::vector<AttributeNumber> AllColumns(const DefiningQuery& query) {
+  std::vector<AttributeNumber> all(query.columns.size());
+  std::iota(all.begin(), all.end(), AttributeNumber{1});
+  return all;
+}
+
+absl::Status NoSuchColumn(const std::string& name) {
+  return pg::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.message = "the query has no output column \"" + name + "\" to be the key",
+       .hint = "A key of several columns is a list of their names: pg_tviews.key = 'a, b'.",
+       .sqlstate = "42703"});
+}
+
+// The key becomes the primary key.
+absl::Status CheckIsIndexable(const std::vector<std::string>& names) {
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    if (std::find(names.begin(), name, *name) == name) continue;
+    return pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = "column \"" + *name + "\" appears twice in the key", .sqlstate = "42701"});
+  }
+  if (names.size() <= INDEX_MAX_KEYS) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kInvalidArgument,
+      {.message = "the key has " + std::to_string(names.size()) + " columns",
+       .detail = "A primary key has at most " + std::to_string(INDEX_MAX_KEYS) + ".",
+       .sqlstate = "54011"});
+}
+
 std::vector<AttributeNumber> PrefixedColumns(const DefiningQuery& query) {
   std::vector<AttributeNumber> found;
   for (std::size_t i = 0; i < query.columns.size(); ++i) {
@@ -191,25 +225,66 @@ absl::StatusOr<DefiningQuery> ParseDefiningQuery(const std::string& text,
   return query;
 }
 
-absl::StatusOr<AttributeNumber> ChooseKey(const DefiningQuery& query, const std::string& entity,
-                                          const std::string& wanted) {
-  AttributeNumber chosen =
-      NumberOf(query, wanted.empty() ? std::string(kKeyPrefix) + entity : wanted);
-  if (!wanted.empty() && chosen == 0) {
-    return pg::MakeError(
-        absl::StatusCode::kInvalidArgument,
-        {.message = "the query has no output column \"" + wanted + "\" to be the key",
-         .sqlstate = "42703"});
+absl::StatusOr<std::vector<std::string>> ParseKey(const std::string& text,
+                                                  const std::vector<std::string>& columns) {
+  if (std::find(columns.begin(), columns.end(), text) != columns.end()) {
+    return std::vector<std::string>{text};
   }
-  if (chosen == 0) {
+  List* list = nullptr;
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_list, pg::CallFor([&] {
+                            return SplitIdentifierString(pstrdup(text.c_str()), ',', &list);
+                          }));
+  if (!is_list || list == NIL) return NoSuchColumn(text);
+  std::vector<std::string> names;
+  for (int i = 0; i < list_length(list); ++i) {
+    names.emplace_back(static_cast<const char*>(list_nth(list, i)));
+    if (std::find(columns.begin(), columns.end(), names.back()) == columns.end()) {
+      return NoSuchColumn(names.back());
+    }
+  }
+  return names;
+}
+
+absl::StatusOr<std::string> KeyAsText(const std::vector<std::string>& names) {
+  if (names.size() == 1) return names[0];
+  std::string text;
+  for (const std::string& name : names) {
+    TVIEWS_ASSIGN_OR_RETURN(const char* const quoted,
+                            pg::CallFor([&] { return quote_identifier(name.c_str()); }));
+    text += (text.empty() ? "" : ", ") + std::string(quoted);
+  }
+  return text;
+}
+
+absl::StatusOr<std::vector<AttributeNumber>> ChooseKey(const DefiningQuery& query,
+                                                       const std::string& entity,
+                                                       const std::string& wanted) {
+  std::vector<AttributeNumber> key;
+  if (!wanted.empty()) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                            ParseKey(wanted, NamesOf(query, AllColumns(query))));
+    for (const std::string& name : names) key.push_back(NumberOf(query, name));
+    TVIEWS_RETURN_IF_ERROR(CheckIsIndexable(names));
+  } else {
+    AttributeNumber chosen = NumberOf(query, std::string(kKeyPrefix) + entity);
     const std::vector<AttributeNumber> candidates = PrefixedColumns(query);
-    if (candidates.size() == 1) chosen = candidates[0];
-    if (candidates.empty()) chosen = NumberOf(query, kUsualKey);
+    if (chosen == 0 && candidates.size() == 1) chosen = candidates[0];
+    if (chosen == 0 && candidates.empty()) chosen = NumberOf(query, kUsualKey);
     if (chosen == 0) return NoKey(entity, candidates.size());
+    key.push_back(chosen);
   }
-  const OutputColumn& column = query.columns[chosen - 1];
-  TVIEWS_RETURN_IF_ERROR(CheckKeyType(column.name, column.type));
-  return chosen;
+  for (const AttributeNumber number : key) {
+    const OutputColumn& column = query.columns[number - 1];
+    TVIEWS_RETURN_IF_ERROR(CheckKeyType(column.name, column.type));
+  }
+  return key;
+}
+
+std::vector<std::string> NamesOf(const DefiningQuery& query,
+                                 const std::vector<AttributeNumber>& key) {
+  std::vector<std::string> names;
+  for (const AttributeNumber number : key) names.push_back(query.columns[number - 1].name);
+  return names;
 }
 
 }  // namespace tviews::backend

@@ -39,10 +39,23 @@ absl::StatusOr<std::string> QueryTextOfCreateTableAs(std::string_view statement)
 absl::StatusOr<DefiningQuery> ParseDefiningQuery(const std::string& text,
                                                  const std::vector<std::string>& column_names);
 
-// The number of the key column: `wanted` if not empty, else pk_<entity>, else the only pk_*, else,
-// where no column has such a name, id.
-absl::StatusOr<AttributeNumber> ChooseKey(const DefiningQuery& query, const std::string& entity,
-                                          const std::string& wanted);
+// The names in `text`, which says what a key is: the one column that is called so, or a list of
+// identifiers, as SQL writes them. `columns`: the names that there are.
+absl::StatusOr<std::vector<std::string>> ParseKey(const std::string& text,
+                                                  const std::vector<std::string>& columns);
+
+// What ParseKey reads as these names.
+absl::StatusOr<std::string> KeyAsText(const std::vector<std::string>& names);
+
+// The numbers of the columns of the key: those in `wanted` if it is not empty, else pk_<entity>,
+// else the only pk_*, else, where no column has such a name, id.
+absl::StatusOr<std::vector<AttributeNumber>> ChooseKey(const DefiningQuery& query,
+                                                       const std::string& entity,
+                                                       const std::string& wanted);
+
+// Their names.
+std::vector<std::string> NamesOf(const DefiningQuery& query,
+                                 const std::vector<AttributeNumber>& key);
 
 }  // namespace tviews::backend
 

@@ -236,7 +236,9 @@ absl::Status NoteTableDrop(RelationId tview) {
               "SELECT jsonb_build_object('schema', (SELECT nspname FROM pg_namespace"
               " WHERE oid = c.relnamespace),"
               " 'name', c.relname, 'owner', pg_get_userbyid(c.relowner),"
-              " 'key', m.key_column, 'options', ",
+              " 'key', CASE cardinality(m.key_columns) WHEN 1 THEN m.key_column::text ELSE"
+              " (SELECT string_agg(quote_ident(k.name), ', ' ORDER BY k.place) FROM"
+              " unnest(m.key_columns) WITH ORDINALITY AS k (name, place)) END, 'options', ",
               WithNames("(m.options - 'undetermined' - 'settings' - 'deadlines')"),
               ","
               " 'view', 'v_' || m.entity, 'storage', to_jsonb(coalesce(c.reloptions, '{}')),"

@@ -58,7 +58,7 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, m.key_column, c.relowner,"
+      pg::ExecuteSqlLatest("SELECT m.backing_view::oid, m.entity, c.relowner,"
                            " array_to_string(m.dependencies, ' '),"
                            " left(right(m.options::text, -1), -1), " +
                                pg::SettingsColumns("m.options") + " FROM " + meta +
@@ -73,15 +73,29 @@ absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview) {
   facts.relation = tview;
   facts.backing_view = column.Oid();
   facts.entity = column.Text();
-  facts.key_column = column.Text();
   facts.owner = column.Oid();
   facts.dependencies = column.Numbers<RelationId>();
   facts.options = column.Text();
   facts.settings = pg::ReadSettings(&column);
   TVIEWS_RETURN_IF_ERROR(column.End());
+  TVIEWS_ASSIGN_OR_RETURN(facts.key_columns, KeyColumnsOf(tview));
   TVIEWS_ASSIGN_OR_RETURN(facts.table, QualifiedRelationName(tview));
   TVIEWS_ASSIGN_OR_RETURN(facts.view, QualifiedRelationName(facts.backing_view));
   return facts;
+}
+
+absl::StatusOr<std::vector<std::string>> KeyColumnsOf(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT k.name FROM " + meta +
+                               " m CROSS JOIN unnest(m.key_columns) WITH ORDINALITY AS k (name,"
+                               " place) WHERE m.tview = $1::oid ORDER BY k.place",
+                           {std::to_string(tview)}));
+  std::vector<std::string> names;
+  for (const pg::SqlRow& row : found.rows) names.push_back(pg::RowReader(row).Text());
+  return names;
 }
 
 absl::StatusOr<std::vector<TviewDefinition>> ReadDependencies() {

@@ -30,15 +30,18 @@ struct TviewFacts {
   RelationId backing_view = 0;
   std::string entity;
   std::vector<RelationId> dependencies;
-  std::string table;       // quoted and qualified
-  std::string view;        // quoted and qualified
-  std::string key_column;  // not quoted
+  std::string table;                     // quoted and qualified
+  std::string view;                      // quoted and qualified
+  std::vector<std::string> key_columns;  // not quoted
   RoleId owner = 0;
   DefinitionSettings settings;  // what the query runs with
   std::string options;          // members of a JSON object
 };
 
 absl::StatusOr<TviewFacts> ReadTviewFacts(RelationId tview);
+
+// The names of the columns of the key of `tview`, as its metadata say.
+absl::StatusOr<std::vector<std::string>> KeyColumnsOf(RelationId tview);
 
 // The TVIEWs with what they read, as far as a search for cycles needs it: directly, or step by step
 // with the plain views in between as if they were TVIEWs.

@@ -49,8 +49,8 @@ constexpr int kBatchRows = 64;
 struct Receiver {
   DestReceiver destination;  // first: the server's view of this object
   Relation table;
-  AttributeNumber key;
-  bool found_null_key;
+  const AttributeNumber* key;  // the columns' numbers, up to 0
+  AttributeNumber null_key;    // the column of the key that was NULL in a row, or 0
   BulkInsertState bulk;
   MemoryContext flush_context;  // what one insertion allocates
   CommandId command;
@@ -71,10 +71,11 @@ void Flush(Receiver* receiver) {
 
 bool Receive(TupleTableSlot* row, DestReceiver* self) {
   Receiver* const receiver = reinterpret_cast<Receiver*>(self);
-  bool key_is_null = false;
-  slot_getattr(row, receiver->key, &key_is_null);
-  if (key_is_null) {
-    receiver->found_null_key = true;
+  for (const AttributeNumber* column = receiver->key; *column != 0; ++column) {
+    bool is_null = false;
+    slot_getattr(row, *column, &is_null);
+    if (!is_null) continue;
+    receiver->null_key = *column;
     return false;  // ends the query
   }
   TupleTableSlot*& slot = receiver->slots[receiver->count];
@@ -94,7 +95,7 @@ void Startup(DestReceiver* self, int, TupleDesc) {
 
 void Shutdown(DestReceiver* self) {
   Receiver* const receiver = reinterpret_cast<Receiver*>(self);
-  if (receiver->count > 0 && !receiver->found_null_key) Flush(receiver);
+  if (receiver->count > 0 && receiver->null_key == 0) Flush(receiver);
   for (TupleTableSlot* slot : receiver->slots) {
     if (slot != nullptr) ExecDropSingleTupleTableSlot(slot);
   }
@@ -126,11 +127,11 @@ const char* ActiveSnapshotText() {
   return DatumGetCString(DirectFunctionCall1Coll(pg_snapshot_out, InvalidOid, snapshot));
 }
 
-absl::Status NullKey(const FillTarget& target) {
+absl::Status NullKey(const FillTarget& target, AttributeNumber key) {
   const char* column = nullptr;
   const char* table = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    column = get_attname(target.table, target.key, false);
+    column = get_attname(target.table, key, false);
     table = get_rel_name(target.table);
   }));
   return pg::MakeError(
@@ -189,7 +190,9 @@ absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
   const pg::ReaderBypass bypass;
   Receiver receiver{};
   pg::InitializeReceiver(&receiver.destination, Receive, Startup, Shutdown);
-  receiver.key = target.key;
+  std::vector<AttributeNumber> key = target.key;
+  key.push_back(0);
+  receiver.key = key.data();
 
   FillResult result;
   const char* snapshot = nullptr;
@@ -202,9 +205,9 @@ absl::StatusOr<FillResult> FillTview(const FillTarget& target) {
     result.rows = RunQuery(target.query.c_str(), &receiver);
     PopActiveSnapshot();
     table_close(receiver.table, NoLock);
-    if (!receiver.found_null_key) CommandCounterIncrement();
+    if (receiver.null_key == 0) CommandCounterIncrement();
   }));
-  if (receiver.found_null_key) return NullKey(target);
+  if (receiver.null_key != 0) return NullKey(target, receiver.null_key);
   result.snapshot = snapshot;
   result.creator = std::to_string(creator);
   result.clock = pg::ClockOf(target.settings);

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "shared/definition_settings.h"
@@ -26,7 +27,7 @@ struct FillTarget {
   std::string query;            // SELECT * FROM v_x, schema-qualified
   RoleId owner = 0;             // as whom it runs
   DefinitionSettings settings;  // and with what
-  AttributeNumber key = 0;
+  std::vector<AttributeNumber> key;
 };
 
 struct FillResult {
@@ -36,7 +37,7 @@ struct FillResult {
   Timestamp clock = 0;   // what now() was; 0: the definition uses no clock
 };
 
-// Fails with 23502 at the first row whose key is NULL.
+// Fails with 23502 at the first row in which a column of the key is NULL.
 absl::StatusOr<FillResult> FillTview(const FillTarget& target);
 
 // The fill evaluates the definition as its owner in this session. So the session has to be the

@@ -86,12 +86,14 @@ absl::Status WriteLabel(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult label,
       pg::ExecuteSqlLatest("SELECT CASE options WHEN '{}' THEN"
-                           " json_build_object('entity', $1, 'key', $2, 'view', $3) ELSE"
-                           " json_build_object('entity', $1, 'key', $2, 'view', $3,"
+                           " json_build_object('entity', $1, 'key', k.key, 'view', $2) ELSE"
+                           " json_build_object('entity', $1, 'key', k.key, 'view', $2,"
                            " 'options', " +
                                WithNames("(options - 'deadlines')") + ") END::text FROM " + meta +
-                               " WHERE tview = $4::oid",
-                           {facts.entity, facts.key_column, facts.view, std::to_string(tview)}));
+                               ", LATERAL (SELECT CASE cardinality(key_columns) WHEN 1 THEN"
+                               " to_json(key_columns[1]) ELSE to_json(key_columns) END) AS k (key)"
+                               " WHERE tview = $3::oid",
+                           {facts.entity, facts.view, std::to_string(tview)}));
   const ObjectAddress object = AddressOf(tview);
   return pg::Call([&] {
     const char* const text = label.rows[0][0]->c_str();

@@ -7,7 +7,7 @@
 // The extension's tables hold OIDs, attribute numbers and transaction ids of one database, so none
 // of them is dumped. pg_dump writes for each TVIEW an ordinary table, an ordinary view, and
 //   SECURITY LABEL FOR pg_tviews ON TABLE tv_x IS '{"entity": ..., "key": ..., "view": ...}'
-// (and "options", where there are some)
+// (and "options", where there are some; "key" is an array where the key has several columns)
 // from which the TVIEW is adopted on the other side (tview/adopt.h). The label goes with its table:
 // a dump of a few tables, a schema, or without data is complete by itself.
 

@@ -16,6 +16,7 @@
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -27,7 +28,7 @@
 namespace tviews::backend {
 namespace {
 
-// An array constant: {1,2} of numbers, {"a","b"} of texts.
+// An array constant of numbers: {1,2}.
 template <typename Number>
 std::string NumberArray(const std::vector<Number>& numbers) {
   std::string text = "{";
@@ -36,20 +37,6 @@ std::string NumberArray(const std::vector<Number>& numbers) {
     text += std::to_string(number);
   }
   return text + '}';
-}
-
-std::string TextArray(const std::vector<std::string>& texts) {
-  std::string result = "{";
-  for (const std::string& text : texts) {
-    if (result.size() > 1) result += ',';
-    result += '"';
-    for (const char c : text) {
-      if (c == '"' || c == '\\') result += '\\';
-      result += c;
-    }
-    result += '"';
-  }
-  return result + '}';
 }
 
 // Two array constants: names and values.
@@ -98,8 +85,9 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
   const std::string sql =
       "INSERT INTO " + table +
-      " (tview, source, path, strategy, captured, relevant, lookup, description) VALUES"
-      " ($1::oid, $2::oid, $3::integer, $4, $5::smallint[], $6::smallint[], $7, $8)";
+      " (tview, source, path, strategy, captured, relevant, lookup, description, part) VALUES"
+      " ($1::oid, $2::oid, $3::integer, $4, $5::smallint[], $6::smallint[], $7, $8,"
+      " $9::smallint[])";
   for (const SourceLineage& source : analysis.sources) {
     for (std::size_t i = 0; i < source.paths.size(); ++i) {
       const LineagePath& path = source.paths[i];
@@ -109,7 +97,8 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
               {std::to_string(tview), std::to_string(source.source), std::to_string(i + 1),
                StrategyName(path.strategy), NumberArray(CapturedAttributes(path)),
                NumberArray(path.relevant),
-               path.lookup.empty() ? pg::SqlValue() : pg::SqlValue(path.lookup), path.description})
+               path.lookup.empty() ? pg::SqlValue() : pg::SqlValue(path.lookup), path.description,
+               path.part.empty() ? pg::SqlValue() : pg::SqlValue(NumberArray(path.part))})
               .status());
     }
   }
@@ -173,16 +162,17 @@ absl::Status InsertMetadata(const TviewMetadata& metadata) {
   TVIEWS_RETURN_IF_ERROR(
       pg::ExecuteSqlLatest(
           "INSERT INTO " + table +
-              " (tview, entity, backing_view, key_column, definition, dependencies,"
+              " (tview, entity, backing_view, key_column, key_columns, definition, dependencies,"
               " dependency_paths, nested_views, key_is_not_null, fill_snapshot, fill_creator,"
               " system_identifier, database_oid, options) VALUES ($1::oid, $2, $3::oid,"
-              " $4::name, $5, $6::oid[], $7::text[], $8::oid[], $9::boolean, $10::pg_snapshot,"
-              " $11::xid8, $12::bigint, $13::oid, $14::jsonb" +
+              " ($4::name[])[1], $4::name[], $5, $6::oid[], $7::text[], $8::oid[], $9::boolean,"
+              " $10::pg_snapshot, $11::xid8, $12::bigint, $13::oid, $14::jsonb" +
               kWithoutDerived +
               " - 'filled_at' || $15::jsonb"
               " || jsonb_build_object('settings', jsonb_object($16::text[], $17::text[])))",
           {std::to_string(metadata.tview), metadata.entity, std::to_string(metadata.backing_view),
-           metadata.key_column, metadata.definition, NumberArray(Dependencies(metadata.analysis)),
+           TextArray(metadata.key_columns), metadata.definition,
+           NumberArray(Dependencies(metadata.analysis)),
            TextArray(DependencyPaths(metadata.analysis)),
            NumberArray(metadata.analysis.nested_views),
            metadata.analysis.key_is_not_null ? "true" : "false", OrNull(metadata.fill_snapshot),

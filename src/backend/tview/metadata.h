@@ -25,7 +25,7 @@ struct TviewMetadata {
   RelationId tview = 0;
   RelationId backing_view = 0;
   std::string entity;
-  std::string key_column;
+  std::vector<std::string> key_columns;
   std::string definition;
   std::string fill_snapshot;  // empty: the first batch fills it
   std::string fill_creator;

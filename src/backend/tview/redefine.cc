@@ -65,25 +65,25 @@ absl::StatusOr<RelationId> FindInSchema(const TviewName& name, const std::string
                         .sqlstate = "42P01"});
 }
 
-// Adds the primary key on `column`, or finds that it is there.
-absl::Status EnsurePrimaryKey(RelationId table, const std::string& column) {
+// Adds the primary key on `columns`, or finds that it is there.
+absl::Status EnsurePrimaryKey(RelationId table, const std::vector<std::string>& columns) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(table));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT array_agg(a.attname)::pg_catalog.text"
-                           " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a"
-                           " ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])"
-                           " WHERE i.indrelid = $1::oid AND i.indisprimary GROUP BY i.indexrelid"
-                           " HAVING count(*) <> 1 OR min(a.attname::pg_catalog.text) <> $2"
-                           " UNION ALL SELECT NULL WHERE EXISTS (SELECT FROM pg_catalog.pg_index"
-                           " WHERE indrelid = $1::oid AND indisprimary)",
-                           {std::to_string(table), column}));
-  if (found.rows.empty()) {
-    return Run("ALTER TABLE " + name + " ADD PRIMARY KEY (" + QuoteIdentifier(column) + ")");
+      pg::ExecuteSqlLatest(
+          "SELECT bool_and(a.attname = ANY ($2::name[])) AND count(*) = cardinality($2::name[])"
+          " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a"
+          " ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])"
+          " WHERE i.indrelid = $1::oid AND i.indisprimary GROUP BY i.indexrelid",
+          {std::to_string(table), TextArray(columns)}));
+  std::string list;
+  for (const std::string& column : columns) {
+    list += (list.empty() ? "" : ", ") + QuoteIdentifier(column);
   }
-  if (!found.rows[0][0].has_value()) return absl::OkStatus();
+  if (found.rows.empty()) return Run("ALTER TABLE " + name + " ADD PRIMARY KEY (" + list + ")");
+  if (found.rows[0][0] == "t") return absl::OkStatus();
   return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                       {.message = "the primary key of " + name + " is not on \"" + column + "\"",
+                       {.message = "the primary key of " + name + " is not on " + list,
                         .hint = "Drop it: the key of the TVIEW becomes the primary key.",
                         .sqlstate = "42P16"});
 }
@@ -151,19 +151,20 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string definition, ViewText(view));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery query, ParseDefiningQuery(definition, {}));
-  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key, ChooseKey(query, name.entity, wanted_key));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> key,
+                          ChooseKey(query, name.entity, wanted_key));
   TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, pg::SettingsInForce());
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveLineage(query.tree, key, {}));
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
-  const std::string& key_column = query.columns[key - 1].name;
-  TVIEWS_RETURN_IF_ERROR(EnsurePrimaryKey(table, key_column));
-  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_column));
+  const std::vector<std::string> key_columns = NamesOf(query, key);
+  TVIEWS_RETURN_IF_ERROR(EnsurePrimaryKey(table, key_columns));
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_columns));
   TVIEWS_RETURN_IF_ERROR(BindView(view, table));
   TVIEWS_RETURN_IF_ERROR(DependOnFunctions(view, analysis));
   TVIEWS_RETURN_IF_ERROR(InsertMetadata({.tview = table,
                                          .backing_view = view,
                                          .entity = name.entity,
-                                         .key_column = key_column,
+                                         .key_columns = key_columns,
                                          .definition = query.text,
                                          .fill_snapshot = "",
                                          .fill_creator = "",
@@ -172,8 +173,9 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::str
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   TVIEWS_RETURN_IF_ERROR(NoteTview(table));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string key_text, KeyAsText(key_columns));
   TVIEWS_RETURN_IF_ERROR(
-      RecordActionOn("CONVERT", table, {{"definition", query.text}, {"key", key_column}}));
+      RecordActionOn("CONVERT", table, {{"definition", query.text}, {"key", key_text}}));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings, {}));
   return RelationDisplayName(table);
 }

@@ -53,7 +53,7 @@ absl::StatusOr<Analysis> DeriveAsOwner(const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(tview.options));
-  return AnalyzeView(tview.backing_view, tview.key_column, options, tview.dependencies);
+  return AnalyzeView(tview.backing_view, tview.key_columns, options, tview.dependencies);
 }
 
 // Everything that deriving the lineage of `tview` reads.
@@ -84,7 +84,7 @@ absl::StatusOr<bool> LockTview(RelationId tview) {
 
 }  // namespace
 
-absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, const std::vector<AttributeNumber>& key,
                                        const AnalysisOptions& options,
                                        const std::vector<RelationId>& former) {
   TVIEWS_ASSIGN_OR_RETURN(Analysis analysis, AnalyzeQuery(tree, key, options, pg::IsTview));
@@ -93,17 +93,19 @@ absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
   return analysis;
 }
 
-absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::vector<std::string>& key_columns,
                                      const AnalysisOptions& options,
                                      const std::vector<RelationId>& former) {
   TVIEWS_ASSIGN_OR_RETURN(const Query* const query, ViewQuery(view));
-  TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber key,
-                          pg::CallFor([&] { return get_attnum(view, key_column.c_str()); }));
-  // Both come from metadata, which a superuser can write.
-  if (key <= 0) {
+  std::vector<AttributeNumber> key;
+  for (const std::string& column : key_columns) {
+    TVIEWS_ASSIGN_OR_RETURN(key.emplace_back(),
+                            pg::CallFor([&] { return get_attnum(view, column.c_str()); }));
+    if (key.back() > 0) continue;
+    // Both come from metadata, which a superuser can write.
     TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(view));
     return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                         {.message = "view " + name + " has no column \"" + key_column + "\"",
+                         {.message = "view " + name + " has no column \"" + column + "\"",
                           .detail = "The metadata say that it is the key of the TVIEW.",
                           .sqlstate = "42703"});
   }

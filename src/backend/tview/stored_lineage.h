@@ -24,14 +24,14 @@ struct Query;
 
 namespace tviews::backend {
 
-// Analyses `tree`, whose output column `key` identifies a row, and checks that its sources may be
+// Analyses `tree`, whose output columns `key` identify a row, and checks that its sources may be
 // sources for the current user; see CheckSources for `former`.
-absl::StatusOr<Analysis> DeriveLineage(const Query* tree, AttributeNumber key,
+absl::StatusOr<Analysis> DeriveLineage(const Query* tree, const std::vector<AttributeNumber>& key,
                                        const AnalysisOptions& options,
                                        const std::vector<RelationId>& former = {});
 
-// The analysis of the query of `view`, whose column `key_column` identifies a row.
-absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::string& key_column,
+// The analysis of the query of `view`, whose columns `key_columns` identify a row.
+absl::StatusOr<Analysis> AnalyzeView(RelationId view, const std::vector<std::string>& key_columns,
                                      const AnalysisOptions& options,
                                      const std::vector<RelationId>& former = {});
 

@@ -8,6 +8,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -86,18 +87,19 @@ absl::Status CheckIsPlainTable(RelationId table) {
           {std::to_string(table)}));
 }
 
-absl::Status CheckPromisesNothing(RelationId table, const std::string& key) {
+absl::Status CheckPromisesNothing(RelationId table, const std::vector<std::string>& key) {
   return RefuseFor(
       table, pg::ExecuteSqlLatest(
                  "SELECT pg_catalog.concat_ws(' ',"
                  " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = $1::oid"
                  " AND contype IN ('c', 'x')) THEN 'It has CHECK or EXCLUDE constraints.' END,"
                  " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid"
-                 " AND attnum > 0 AND NOT attisdropped AND attname <> $2 AND attnotnull)"
+                 " AND attnum > 0 AND NOT attisdropped AND attname <> ALL ($2::name[])"
+                 " AND attnotnull)"
                  " THEN 'Columns beside the key are NOT NULL.' END,"
                  " CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::oid"
                  " AND attnum > 0 AND attgenerated <> '') THEN 'It has generated columns.' END)",
-                 {std::to_string(table), key}));
+                 {std::to_string(table), TextArray(key)}));
 }
 
 absl::Status CheckIsPlainView(RelationId view) {

@@ -8,6 +8,7 @@
 #define PG_TVIEWS_BACKEND_TVIEW_TABLE_CHECKS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,7 +27,7 @@ absl::Status CheckIsPlainTable(RelationId table);
 
 // Fails if `table` says more about its rows than that `key` is not null: refreshes do not ask its
 // constraints, but the planner and dumps believe them.
-absl::Status CheckPromisesNothing(RelationId table, const std::string& key);
+absl::Status CheckPromisesNothing(RelationId table, const std::vector<std::string>& key);
 
 // Fails if `view` has INSTEAD OF triggers, or rules besides its query.
 absl::Status CheckIsPlainView(RelationId view);

@@ -17,6 +17,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_type.h>
 #include <miscadmin.h>
 #include <storage/latch.h>
 #include <utils/acl.h>
@@ -82,37 +83,77 @@ absl::Status AwaitExactSnapshot(RelationId tview, Evaluator* evaluator) {
   }
 }
 
+// A column of the key: its name, quoted, and how it is compared and printed.
+struct ComparedColumn {
+  std::string name;
+  std::string equality;
+  bool is_number = false;
+};
+
+// "e.key1, s.key1" as text, for people: of several columns a JSON object, as dead letters have it.
+std::string KeyText(const TviewFacts& tview, const std::vector<ComparedColumn>& columns) {
+  const auto value = [](std::size_t i) {
+    const std::string number = std::to_string(i + 1);
+    return "coalesce(e.key" + number + ", s.key" + number + ")::text";
+  };
+  if (columns.size() == 1) return value(0);
+  std::string text;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    text += (i == 0 ? "'{' || to_json(" : " || ', ' || to_json(") +
+            QuoteLiteral(tview.key_columns[i]) + "::text) || ': ' || coalesce(" +
+            (columns[i].is_number ? value(i) : "to_json(" + value(i) + ")::text") + ", 'null')";
+  }
+  return text + " || '}'";
+}
+
 // The query's rows are numbered within their key, so that a key that it returns twice does not hide
 // behind the row that it equals. A composite key of NULLs "is null", but is not NULL. A whole row
 // is a `t.*` that is cast: the bare name of a table may be that of one of its columns.
-std::string Comparison(const TviewFacts& tview, const std::string& equality) {
-  const std::string key = QuoteIdentifier(tview.key_column);
-  return "SELECT coalesce(e.key, s.key)::text,"
-         " CASE WHEN e.n IS NULL THEN 'extra' WHEN num_nulls(e.key) > 0 THEN 'null key'"
+std::string Comparison(const TviewFacts& tview, const std::vector<ComparedColumn>& columns) {
+  std::string stored;
+  std::string expected;
+  std::string partition;
+  std::string equal;
+  std::string keys;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const ComparedColumn& column = columns[i];
+    const std::string key = "key" + std::to_string(i + 1);
+    stored += "t." + column.name + " AS " + key + ", ";
+    expected += "v." + column.name + " AS " + key + ", ";
+    partition += (i == 0 ? "v." : ", v.") + column.name;
+    equal += "s." + key + " " + column.equality + " e." + key + " AND ";
+    keys += (i == 0 ? "e." : ", e.") + key;
+  }
+  return "SELECT " + KeyText(tview, columns) +
+         ", CASE WHEN e.n IS NULL THEN 'extra' WHEN num_nulls(" + keys +
+         ") > 0 THEN 'null key'"
          " WHEN e.n > 1 THEN 'duplicate key' WHEN s.n IS NULL THEN 'missing'"
          " ELSE 'different' END,"
          " to_jsonb(s.content), to_jsonb(e.content)"
-         " FROM (SELECT t." +
-         key + " AS key, 1::bigint AS n, t.*::" + tview.table + " AS content FROM ONLY " +
-         tview.table +
+         " FROM (SELECT " +
+         stored + "1::bigint AS n, t.*::" + tview.table + " AS content FROM ONLY " + tview.table +
          " AS t) AS s"
-         " FULL JOIN (SELECT v." +
-         key + " AS key, row_number() OVER (PARTITION BY v." + key + ") AS n, v.*::" + tview.view +
-         " AS content FROM " + tview.view +
-         " AS v) AS e"
-         " ON s.key " +
-         equality +
-         " e.key AND s.n = e.n"
+         " FULL JOIN (SELECT " +
+         expected + "row_number() OVER (PARTITION BY " + partition + ") AS n, v.*::" + tview.view +
+         " AS content FROM " + tview.view + " AS v) AS e ON " + equal +
+         "s.n = e.n"
          " WHERE s.n IS NULL OR e.n IS NULL OR s.content *<> e.content"
          " ORDER BY 1";
 }
 
-absl::StatusOr<std::string> KeyEqualityOf(const TviewFacts& tview) {
-  TVIEWS_ASSIGN_OR_RETURN(
-      const TypeId type, pg::CallFor([&] {
-        return get_atttype(tview.relation, get_attnum(tview.relation, tview.key_column.c_str()));
-      }));
-  return pg::KeyEquality(type);
+absl::StatusOr<std::vector<ComparedColumn>> ComparedColumns(const TviewFacts& tview) {
+  std::vector<ComparedColumn> columns;
+  for (const std::string& name : tview.key_columns) {
+    TVIEWS_ASSIGN_OR_RETURN(const TypeId type, pg::CallFor([&] {
+                              return get_atttype(tview.relation,
+                                                 get_attnum(tview.relation, name.c_str()));
+                            }));
+    ComparedColumn& column = columns.emplace_back();
+    column.name = QuoteIdentifier(name);
+    column.is_number = type == INT2OID || type == INT4OID || type == INT8OID;
+    TVIEWS_ASSIGN_OR_RETURN(column.equality, pg::KeyEquality(type));
+  }
+  return columns;
 }
 
 absl::Status CheckMayRead(const TviewFacts& tview) {
@@ -141,13 +182,12 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
   TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));
   TVIEWS_RETURN_IF_ERROR(CheckIsCommitted(RelationsOf(tview)));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string equality, KeyEqualityOf(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<ComparedColumn> columns, ComparedColumns(tview));
   TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
   TVIEWS_RETURN_IF_ERROR(AwaitExactSnapshot(relation, &evaluator));
-  TVIEWS_ASSIGN_OR_RETURN(
-      pg::SqlResult result,
-      evaluator.Run(
-          {.owner = owner, .settings = tview.settings, .sql = Comparison(tview, equality)}));
+  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result, evaluator.Run({.owner = owner,
+                                                               .settings = tview.settings,
+                                                               .sql = Comparison(tview, columns)}));
   TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return std::move(result.rows);
 }

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "shared/key_image.h"
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
 
@@ -83,6 +85,23 @@ class KeySearch {
     return true;
   }
 
+  // After all sources: the keys that have the parts which paths led to.
+  absl::StatusOr<bool> CompleteParts() {
+    for (const auto& [part, rows] : parts_) {
+      std::vector<std::string> sorted(rows.begin(), rows.end());
+      std::sort(sorted.begin(), sorted.end());
+      const absl::Status status =
+          lookup_.Complete(tview_, part, sorted, [this](std::string_view image) {
+            result_.keys.emplace(absl::string_view(image.data(), image.size()));
+          });
+      if (status.ok()) continue;
+      if (is_transient_(status)) return status;
+      return Everything("keys of which a part is known could not be found: " +
+                        std::string(status.message()));
+    }
+    return true;
+  }
+
   AffectedKeys TakeResult() { return std::move(result_); }
 
  private:
@@ -105,24 +124,81 @@ class KeySearch {
     return ++keys_ % kKeysPerCheck == 0 ? lookup_.CheckInterrupts() : absl::OkStatus();
   }
 
+  // The types of the key's columns that `path` leads to.
+  std::vector<TypeId> TypesOf(const LineagePath& path) const {
+    std::vector<TypeId> types;
+    for (std::size_t i = 0; i < tview_.key.size(); ++i) {
+      const bool is_wanted =
+          path.part.empty() || std::find(path.part.begin(), path.part.end(), i) != path.part.end();
+      if (is_wanted) types.push_back(tview_.key[i].type);
+    }
+    return types;
+  }
+
+  static bool AreConvertible(const std::vector<CapturedColumn>& from,
+                             const std::vector<TypeId>& to) {
+    return std::equal(
+        from.begin(), from.end(), to.begin(), to.end(),
+        [](const CapturedColumn& column, TypeId type) { return IsConvertible(column.type, type); });
+  }
+
+  // What the fields of `key` at `positions` are as values of the key's columns; nothing if one of
+  // them is NULL, or is no value of its type.
+  std::vector<std::string> Convert(const std::string& key,
+                                   const std::vector<std::size_t>& positions,
+                                   const std::vector<CapturedColumn>& from,
+                                   const std::vector<TypeId>& to) {
+    std::vector<std::string> images;
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      const std::optional<std::string_view> image = FieldAt(key, positions[i]);
+      if (!image.has_value()) {
+        result_.names_null = true;
+        return {};
+      }
+      auto converted = ConvertKeyImage(*image, from[i].type, to[i]);
+      if (!converted.has_value()) return {};
+      images.push_back(*std::move(converted));
+    }
+    return images;
+  }
+
+  void AddSingle(std::optional<std::string_view> image, TypeId type) {
+    if (!image.has_value()) {
+      result_.names_null = true;
+      return;
+    }
+    auto converted = ConvertKeyImage(*image, type, tview_.key[0].type);
+    if (converted.has_value()) result_.keys.insert(*std::move(converted));
+  }
+
+  void Add(const LineagePath& path, const std::vector<std::string>& images) {
+    if (images.empty()) return;
+    if (path.part.empty()) {
+      result_.keys.insert(JoinKey(images));
+      return;
+    }
+    std::string row;
+    for (const std::string& image : images) AppendField(image, &row);
+    parts_[path.part].insert(std::move(row));
+  }
+
   absl::StatusOr<bool> AddDirect(const SourceLineage& source, const LineagePath& path,
                                  const LayoutKeys& relevant) {
-    if (path.captured.size() != 1 || !IsConvertible(path.captured[0].type, tview_.key_type)) {
+    const std::vector<TypeId> types = TypesOf(path);
+    if (!AreConvertible(path.captured, types)) {
       return Everything("a direct path does not start from a column of the key's type", source);
     }
     for (const auto& [layout, keys] : relevant) {
       const auto positions = FindColumns(*layout, path.captured);
       if (!positions.has_value()) return MissingColumn(source);
-      result_.keys.reserve(result_.keys.size() + keys->size());
+      if (path.part.empty()) result_.keys.reserve(result_.keys.size() + keys->size());
       for (const std::string& key : *keys) {
         TVIEWS_RETURN_IF_ERROR(CountKey());
-        const std::optional<std::string_view> image = FieldAt(key, (*positions)[0]);
-        if (!image.has_value()) {
-          result_.names_null = true;
+        if (tview_.key.size() == 1) {
+          AddSingle(FieldAt(key, (*positions)[0]), path.captured[0].type);
           continue;
         }
-        auto converted = ConvertKeyImage(*image, path.captured[0].type, tview_.key_type);
-        if (converted.has_value()) result_.keys.insert(*std::move(converted));
+        Add(path, Convert(key, *positions, path.captured, types));
       }
     }
     return true;
@@ -143,10 +219,11 @@ class KeySearch {
     source_keys.erase(std::unique(source_keys.begin(), source_keys.end()), source_keys.end());
     if (source_keys.empty()) return true;
 
+    absl::flat_hash_set<std::string>& found = path.part.empty() ? result_.keys : parts_[path.part];
     const absl::Status status =
         lookup_.Lookup(tview_, source, path, source_keys, [&](std::optional<std::string_view> key) {
           if (key.has_value()) {
-            result_.keys.emplace(absl::string_view(key->data(), key->size()));
+            found.emplace(absl::string_view(key->data(), key->size()));
           } else {
             result_.names_null = true;
           }
@@ -161,17 +238,22 @@ class KeySearch {
   }
 
   // Always false.
-  bool Everything(std::string why, const SourceLineage& source) {
+  bool Everything(std::string why) {
     result_.everything = true;
-    result_.why = std::move(why) + " (source " + std::to_string(source.source) + ")";
+    result_.why = std::move(why);
     result_.keys.clear();
     return false;
+  }
+  bool Everything(const std::string& why, const SourceLineage& source) {
+    return Everything(why + " (source " + std::to_string(source.source) + ")");
   }
 
   const TviewDefinition& tview_;
   KeyLookup& lookup_;
   absl::FunctionRef<bool(const absl::Status&)> is_transient_;
   AffectedKeys result_;
+  // Parts of keys, as source keys, by the columns of the key that they are.
+  std::map<std::vector<std::size_t>, absl::flat_hash_set<std::string>> parts_;
   std::size_t keys_ = 0;  // that were gone through
 };
 
@@ -185,8 +267,9 @@ absl::StatusOr<AffectedKeys> FindAffectedKeys(
     const RelationDelta* const delta = deltas.Find(source.source);
     if (delta == nullptr) continue;
     TVIEWS_ASSIGN_OR_RETURN(const bool is_known, search.AddSource(source, *delta));
-    if (!is_known) break;
+    if (!is_known) return search.TakeResult();
   }
+  TVIEWS_RETURN_IF_ERROR(search.CompleteParts().status());
   return search.TakeResult();
 }
 

@@ -10,6 +10,7 @@
 #ifndef PG_TVIEWS_WORKER_CORE_CASCADE_H_
 #define PG_TVIEWS_WORKER_CORE_CASCADE_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@
 
 namespace tviews::worker {
 
-// Affected keys as value images of the key's type, distinct by image.
+// Affected keys as images (shared/key_image.h), distinct by image.
 struct AffectedKeys {
   bool everything = false;  // keys unknown: full differential refresh
   std::string why;          // if everything: for people
@@ -45,10 +46,17 @@ class KeyLookup {
   virtual ~KeyLookup() = default;
 
   // Runs the lookup query of `path` from `source` to `tview` over the source keys (each with the
-  // fields of path.captured, in that order) and calls `emit` with the image of every key.
+  // fields of path.captured, in that order) and calls `emit` with the image of every key, or with
+  // the part as a source key; with nothing where a column of it is NULL.
   virtual absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
                               const LineagePath& path, const std::vector<std::string>& source_keys,
                               absl::FunctionRef<void(std::optional<std::string_view>)> emit) = 0;
+
+  // Calls `emit` with the image of every key, stored or to be stored, that has the values of one of
+  // `rows` (source keys) in the columns `part` of the key.
+  virtual absl::Status Complete(const TviewDefinition& tview, const std::vector<std::size_t>& part,
+                                const std::vector<std::string>& rows,
+                                absl::FunctionRef<void(std::string_view)> emit) = 0;
 
   // Called now and then while many keys are gone through: fails where the work is to end.
   virtual absl::Status CheckInterrupts() = 0;

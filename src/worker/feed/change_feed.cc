@@ -35,6 +35,15 @@ bool SameId(const FeedSource& source, TupleTableSlot* old_row, TupleTableSlot* n
                         attribute->attlen);
 }
 
+// Then it does not name a document by itself.
+bool IsPartOfKey(const KeyAttributes& key, AttributeNumber attribute) {
+  if (key.count == 1) return false;
+  for (int i = 0; i < key.count; ++i) {
+    if (key.numbers[i] == attribute) return true;
+  }
+  return false;
+}
+
 void Tell(ChangeFeed* feed, FeedOperation operation, TupleTableSlot* old_row,
           TupleTableSlot* new_row) {
   const FeedChange change{.operation = operation, .old_row = old_row, .new_row = new_row};
@@ -48,10 +57,14 @@ ChangeFeed* OpenChangeFeed(const TviewDefinition& tview, RelationId feed_table,
                            const char* frontier) {
   if (!tview.notifies && tview.feed == FeedContent::kNothing) return nullptr;
   auto* const feed = static_cast<ChangeFeed*>(palloc0(sizeof(ChangeFeed)));
-  feed->source = {
-      .tview = &tview, .frontier = frontier, .feed_table = feed_table, .id = 0, .document = 0};
+  feed->source = {.tview = &tview,
+                  .key = AttributesOf(tview),
+                  .frontier = frontier,
+                  .feed_table = feed_table,
+                  .id = 0,
+                  .document = 0};
   const AttrNumber id = get_attnum(tview.relation, "id");
-  if (id > 0) feed->source.id = id;
+  if (id > 0 && !IsPartOfKey(feed->source.key, id)) feed->source.id = id;
   const AttrNumber data = get_attnum(tview.relation, "data");
   if (data > 0 && get_atttype(tview.relation, data) == JSONBOID) feed->source.document = data;
   feed->row_context =

@@ -13,6 +13,7 @@
 
 #include "shared/tview_definition.h"
 #include "shared/types.h"
+#include "worker/write/stored_rows.h"
 
 struct TupleTableSlot;
 
@@ -24,9 +25,10 @@ inline constexpr int kFeedOperations = 3;
 // What is the same for all documents of a refresh. The texts outlive the feed.
 struct FeedSource {
   const TviewDefinition* tview;
+  KeyAttributes key;
   const char* frontier;      // of the batch, as pg_snapshot prints it
   RelationId feed_table;     // pg_tview_feed
-  AttributeNumber id;        // the column "id"; 0: none
+  AttributeNumber id;        // the column "id"; 0: none, or one of several columns of the key
   AttributeNumber document;  // the jsonb column "data"; 0: the whole row is the document
 };
 

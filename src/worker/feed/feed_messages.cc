@@ -2,10 +2,10 @@
 
 #include <cstdint>
 
+#include "worker/feed/key_printer.h"
+
 #include "shared/pg/boundary/postgres_begin.h"
-#include <catalog/pg_type.h>
 #include <commands/async.h>
-#include <executor/tuptable.h>
 #include <fmgr.h>
 #include <lib/stringinfo.h>
 #include <utils/builtins.h>
@@ -21,9 +21,7 @@ struct FeedMessages {
   const char* head;  // {"tview": ..., "by": ..., "frontier": ...
   StringInfoData lists[kFeedOperations];
   std::size_t size;  // of the message that the lists make
-  AttributeNumber attribute;
-  FmgrInfo print;
-  bool is_number;
+  KeyPrinter* print;
   bool is_muted;
   std::uint64_t named;
   std::uint64_t unnamed;
@@ -52,7 +50,23 @@ bool QueueIsFull() {
   return is_full;
 }
 
-bool IsNumber(Oid type) { return type == INT2OID || type == INT4OID || type == INT8OID; }
+// The columns that name documents: "id", or ["tenant_id", "code"].
+void AppendNames(const KeyAttributes& columns, RelationId tview, StringInfo text) {
+  if (columns.count > 1) appendStringInfoChar(text, '[');
+  for (int i = 0; i < columns.count; ++i) {
+    if (i > 0) appendStringInfoString(text, ", ");
+    escape_json(text, get_attname(tview, columns.numbers[i], false));
+  }
+  if (columns.count > 1) appendStringInfoChar(text, ']');
+}
+
+KeyAttributes NamingColumns(const FeedSource& source) {
+  KeyAttributes columns = source.key;
+  if (source.id == 0) return columns;
+  columns.count = 1;
+  columns.numbers[0] = source.id;
+  return columns;
+}
 
 const char* MakeHead(const FeedSource& source) {
   const TviewDefinition& tview = *source.tview;
@@ -63,7 +77,7 @@ const char* MakeHead(const FeedSource& source) {
               quote_qualified_identifier(get_namespace_name(get_rel_namespace(tview.relation)),
                                          get_rel_name(tview.relation)));
   appendStringInfoString(&head, ", \"by\": ");
-  escape_json(&head, source.id != 0 ? "id" : tview.key_column.c_str());
+  AppendNames(NamingColumns(source), tview.relation, &head);
   appendStringInfoString(&head, ", \"frontier\": ");
   if (strlen(source.frontier) <= kLongestFrontier) {
     escape_json(&head, source.frontier);
@@ -107,21 +121,6 @@ void SendCount(FeedMessages* messages) {
   pfree(payload.data);
 }
 
-void AppendValue(const FeedMessages* messages, const TupleTableSlot* row, FmgrInfo* print,
-                 StringInfo text) {
-  const int i = messages->attribute - 1;
-  if (row->tts_isnull[i]) {
-    appendStringInfoString(text, "null");
-    return;
-  }
-  const char* const value = OutputFunctionCall(print, row->tts_values[i]);
-  if (messages->is_number) {
-    appendStringInfoString(text, value);
-  } else {
-    escape_json(text, value);
-  }
-}
-
 }  // namespace
 
 FeedMessages* OpenFeedMessages(const FeedSource& source) {
@@ -129,13 +128,7 @@ FeedMessages* OpenFeedMessages(const FeedSource& source) {
   const TviewDefinition& tview = *source.tview;
   messages->channel = get_rel_name(tview.relation);
   messages->head = MakeHead(source);
-  messages->attribute = source.id != 0 ? source.id : tview.key_attribute;
-  const Oid type = get_atttype(tview.relation, messages->attribute);
-  Oid function = InvalidOid;
-  bool is_varlena = false;
-  getTypeOutputInfo(type, &function, &is_varlena);
-  fmgr_info(function, &messages->print);
-  messages->is_number = IsNumber(type);
+  messages->print = PrepareKeyPrinter(tview.relation, NamingColumns(source));
   messages->is_muted = QueueIsFull();
   for (StringInfoData& list : messages->lists) initStringInfo(&list);
   ResetLists(messages);
@@ -147,10 +140,9 @@ void AddToMessages(FeedMessages* messages, const FeedChange& change) {
     ++messages->unnamed;
     return;
   }
-  StringInfoData value;
-  initStringInfo(&value);
-  AppendValue(messages, change.current(), &messages->print, &value);
-  const std::size_t length = static_cast<std::size_t>(value.len);
+  const char* value = JsonOfKey(messages->print, change.current());
+  if (value == nullptr) value = "null";
+  const std::size_t length = strlen(value);
   if (length > kLongestValue) {
     ++messages->unnamed;
     return;
@@ -163,7 +155,7 @@ void AddToMessages(FeedMessages* messages, const FeedChange& change) {
   if (messages->size + added() >= kServerLimit) SendLists(messages);
   messages->size += added();
   if (list->len > 0) appendStringInfoString(list, ", ");
-  appendBinaryStringInfo(list, value.data, value.len);
+  appendStringInfoString(list, value);
   ++messages->named;
 }
 

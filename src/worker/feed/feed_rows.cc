@@ -1,6 +1,7 @@
 #include "worker/feed/feed_rows.h"
 
 #include "shared/pg/tables/columns.h"
+#include "worker/feed/key_printer.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/table.h>
@@ -28,7 +29,7 @@ struct FeedRows {
   EState* estate;
   ResultRelInfo* result;
   TupleTableSlot* row;
-  FmgrInfo print_key;
+  KeyPrinter* print_key;
   FmgrInfo print_id;
   Datum entity;
   Datum frontier;
@@ -70,6 +71,11 @@ void SetText(FeedRows* rows, AttributeNumber column, const TupleTableSlot* from,
       CStringGetTextDatum(OutputFunctionCall(print, from->tts_values[attribute - 1])));
 }
 
+void SetKey(FeedRows* rows, const TupleTableSlot* from) {
+  const char* const text = TextOfKeyIn(rows->print_key, from);
+  if (text != nullptr) Set(rows, Column::kKey, CStringGetTextDatum(text));
+}
+
 void SetDocument(FeedRows* rows, AttributeNumber column, TupleTableSlot* from) {
   if (from == nullptr) return;
   const AttributeNumber document = rows->source->document;
@@ -96,7 +102,7 @@ FeedRows* OpenFeedRows(const FeedSource& source) {
   InitResultRelInfo(rows->result, rows->relation, 0, nullptr, 0);
   ExecOpenIndices(rows->result, false);
   rows->row = MakeSingleTupleTableSlot(RelationGetDescr(rows->relation), &TTSOpsVirtual);
-  PrepareOutput(tview.relation, tview.key_attribute, &rows->print_key);
+  rows->print_key = PrepareKeyPrinter(tview.relation, source.key);
   if (source.id != 0) PrepareOutput(tview.relation, source.id, &rows->print_id);
   rows->entity = CStringGetTextDatum(tview.entity.c_str());
   rows->frontier = DirectFunctionCall1(pg_snapshot_in, CStringGetDatum(source.frontier));
@@ -112,7 +118,7 @@ void AddFeedRow(FeedRows* rows, const FeedChange& change) {
   Set(rows, Column::kPosition, Int64GetDatum(nextval_internal(rows->sequence, false)));
   Set(rows, Column::kTview, ObjectIdGetDatum(tview.relation));
   Set(rows, Column::kEntity, rows->entity);
-  SetText(rows, Column::kKey, change.current(), tview.key_attribute, &rows->print_key);
+  SetKey(rows, change.current());
   SetText(rows, Column::kId, change.current(), source.id, &rows->print_id);
   Set(rows, Column::kOperation,
       CStringGetTextDatum(kOperationNames[static_cast<int>(change.operation)]));

@@ -12,13 +12,30 @@ namespace {
 struct Numbers {
   RelationId relation;
   RoleId owner;
-  TypeId key_type;
   std::int32_t shape;
-  std::int32_t settings;  // how many
-  AttributeNumber key_attribute;
+  std::int32_t key_columns;  // how many
+  std::int32_t settings;     // how many
 };
 
-constexpr std::size_t kHeadFields = 4;
+constexpr std::size_t kHeadFields = 2;
+
+// Each is three fields.
+struct KeyNumbers {
+  TypeId type;
+  AttributeNumber attribute;
+};
+
+template <typename T>
+void AppendPlain(const T& value, std::string* bytes) {
+  AppendField(std::string_view(reinterpret_cast<const char*>(&value), sizeof(value)), bytes);
+}
+
+template <typename T>
+bool ReadPlain(std::string_view field, T* value) {
+  if (field.size() != sizeof(*value)) return false;
+  std::memcpy(value, field.data(), sizeof(*value));
+  return true;
+}
 
 }  // namespace
 
@@ -28,15 +45,21 @@ std::string EncodeHelperTask(const TviewDefinition& tview, RefreshShape shape,
   std::memset(&numbers, 0, sizeof(numbers));
   numbers.relation = tview.relation;
   numbers.owner = tview.owner;
-  numbers.key_type = tview.key_type;
   numbers.shape = static_cast<std::int32_t>(shape);
   numbers.settings = static_cast<std::int32_t>(tview.settings.size());
-  numbers.key_attribute = tview.key_attribute;
+  numbers.key_columns = static_cast<std::int32_t>(tview.key.size());
   std::string bytes;
-  AppendField(std::string_view(reinterpret_cast<const char*>(&numbers), sizeof(numbers)), &bytes);
+  AppendPlain(numbers, &bytes);
   AppendField(tview.qualified_view, &bytes);
-  AppendField(tview.key_column, &bytes);
-  AppendField(tview.key_equality, &bytes);
+  for (const KeyColumn& column : tview.key) {
+    KeyNumbers key_numbers;
+    std::memset(&key_numbers, 0, sizeof(key_numbers));
+    key_numbers.type = column.type;
+    key_numbers.attribute = column.attribute;
+    AppendPlain(key_numbers, &bytes);
+    AppendField(column.name, &bytes);
+    AppendField(column.equality, &bytes);
+  }
   for (const DefinitionSetting& setting : tview.settings) {
     AppendField(setting.name, &bytes);
     AppendField(setting.value, &bytes);
@@ -52,18 +75,23 @@ std::optional<HelperTask> DecodeHelperTask(std::string_view bytes) {
     if (!field.has_value()) return std::nullopt;
   }
   Numbers numbers;
-  if (fields[0]->size() != sizeof(numbers)) return std::nullopt;
-  std::memcpy(&numbers, fields[0]->data(), sizeof(numbers));
+  if (!ReadPlain(*fields[0], &numbers)) return std::nullopt;
   HelperTask task;
   task.tview.relation = numbers.relation;
   task.tview.owner = numbers.owner;
-  task.tview.key_type = numbers.key_type;
-  task.tview.key_attribute = numbers.key_attribute;
   task.shape = static_cast<RefreshShape>(numbers.shape);
   task.tview.qualified_view = *fields[1];
-  task.tview.key_column = *fields[2];
-  task.tview.key_equality = *fields[3];
   std::size_t next = kHeadFields;
+  for (std::int32_t i = 0; i < numbers.key_columns; ++i) {
+    KeyNumbers key_numbers;
+    if (next + 3 > fields.size() || !ReadPlain(*fields[next], &key_numbers)) return std::nullopt;
+    KeyColumn& column = task.tview.key.emplace_back();
+    column.type = key_numbers.type;
+    column.attribute = key_numbers.attribute;
+    column.name = *fields[next + 1];
+    column.equality = *fields[next + 2];
+    next += 3;
+  }
   for (std::int32_t i = 0; i < numbers.settings; ++i) {
     if (next + 2 > fields.size()) return std::nullopt;
     task.tview.settings.push_back(

@@ -7,48 +7,83 @@
 #ifndef PG_TVIEWS_WORKER_REFRESH_KEY_VALUES_H_
 #define PG_TVIEWS_WORKER_REFRESH_KEY_VALUES_H_
 
+#include <cstddef>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "shared/pg/server/datum_image.h"
+#include "shared/refresh_plan.h"
 #include "shared/tview_definition.h"
 #include "shared/types.h"
 #include "worker/core/cascade.h"
 #include "worker/refresh/statement_cache.h"
+#include "worker/write/stored_rows.h"
 
 struct FmgrInfo;
+struct TupleTableSlot;
 
 namespace tviews::worker {
 
+// Between values of the key's columns and images.
+class KeyCodec {
+ public:
+  static absl::StatusOr<KeyCodec> Make(const TviewDefinition& tview);
+
+  // Of one value for each column, none of which is NULL.
+  absl::StatusOr<std::string> Image(const pg::DatumValue* values) const;
+  // Of a row of the TVIEW, deformed.
+  absl::StatusOr<std::string> ImageOf(TupleTableSlot* row) const;
+  // In the current memory context.
+  absl::StatusOr<std::vector<pg::DatumValue>> Values(std::string_view image) const;
+
+  std::size_t columns() const { return shapes_.size(); }
+
+ private:
+  std::vector<AttributeNumber> attributes_;
+  std::vector<pg::TypeShape> shapes_;
+};
+
 // The keys' images in an order in which neighbours tend to stand on the same pages.
-std::vector<std::string> SortKeys(const AffectedKeys& affected, TypeId type);
+std::vector<std::string> SortKeys(const AffectedKeys& affected, const TviewDefinition& tview);
 
 // True if the keys, sorted, are integers that leave few gaps: a range hardly holds others.
-bool AreDense(const std::vector<std::string>& keys, TypeId type);
+bool AreDense(const std::vector<std::string>& keys, const TviewDefinition& tview);
 
-// The order of a TVIEW's keys. Its function is the key type's, which anybody may have written.
+// True if the values of the columns, each combined with all of the others, are hardly more keys.
+bool AreCombined(const std::vector<std::string>& keys, const TviewDefinition& tview);
+
+// The order of a TVIEW's keys. Its functions are those of the columns' types, which anybody may
+// have written.
 struct KeyOrder {
-  FmgrInfo* compare = nullptr;
-  Oid32 collation = 0;
+  int columns = 0;
+  FmgrInfo* compare[kMostKeyColumns];
+  Oid32 collation[kMostKeyColumns];
 };
 
 // Keys to look others up in, under the TVIEW's equality. Where that is more than equality of images
-// it runs functions of the key's type, as the TVIEW's owner.
+// it runs functions of the key's types, as the TVIEW's owner.
 class KeySet {
  public:
   // Values are kept in the current memory context. `tview` has to outlive the set.
   static absl::StatusOr<KeySet> Make(const TviewDefinition& tview, std::vector<std::string> images);
+  KeySet(KeySet&&) = default;
+  KeySet& operator=(KeySet&&) = default;
 
   absl::StatusOr<bool> Contains(const std::string& image) const;
 
   bool empty() const { return images_.empty(); }
 
  private:
+  explicit KeySet(KeyCodec codec) : codec_(std::move(codec)) {}
+
   absl::flat_hash_set<std::string> images_;
-  std::vector<pg::DatumValue> values_;  // sorted; empty if images are equal where keys are
-  pg::TypeShape shape_;
+  KeyCodec codec_;
+  std::vector<pg::DatumValue> values_;         // of all keys
+  std::vector<const pg::DatumValue*> sorted_;  // empty if images are equal where keys are
   KeyOrder order_;
   const TviewDefinition* tview_ = nullptr;
 };
@@ -57,18 +92,15 @@ class KeySet {
 // batch writes once (LINEAGE 19). Compares as the TVIEW's owner.
 absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, AffectedKeys affected);
 
-// The key as its type's output function writes it, called as the TVIEW's owner.
+// The key for people: as its type's output function writes it, or, of several columns, as a JSON
+// object. Called as the TVIEW's owner.
 absl::StatusOr<std::string> KeyText(const TviewDefinition& tview, const std::string& image);
 
-// One row of one field per image, for RegisterRows (named_rows.h).
-std::vector<std::string> KeyRows(const std::vector<std::string>& images);
-
-// An array of the keys, or of their bounds (the first and the last), in the current memory context.
-// REQUIRES: the type has an array type.
-absl::StatusOr<StatementParameter> KeyArray(const std::vector<std::string>& images, TypeId type,
-                                            pg::TypeShape shape);
-absl::StatusOr<StatementParameter> KeyBounds(const std::vector<std::string>& images, TypeId type,
-                                             pg::TypeShape shape);
+// The parameters of RefreshStatement's `shape`: kSingle, kArray or kRange. In the current memory
+// context. REQUIRES: for arrays, the types have array types.
+absl::StatusOr<StatementParameters> KeyParameters(const TviewDefinition& tview,
+                                                  const std::vector<std::string>& keys,
+                                                  RefreshShape shape);
 
 }  // namespace tviews::worker
 

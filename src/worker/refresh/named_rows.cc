@@ -1,12 +1,14 @@
 #include "worker/refresh/named_rows.h"
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
 #include "shared/pg/server/datum_image.h"
+#include "shared/refresh_plan.h"
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
 
@@ -42,6 +44,28 @@ bool CopyColumn(TupleDesc descriptor, AttrNumber position, Relation relation, At
   return true;
 }
 
+struct NamedColumn {
+  AttributeNumber attribute;
+  std::string name;
+};
+
+absl::StatusOr<TupleDesc> Describe(RelationId of, const std::vector<NamedColumn>& columns) {
+  TupleDesc descriptor = nullptr;
+  bool complete = true;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    Relation const relation = relation_open(of, AccessShareLock);
+    const int count = static_cast<int>(columns.size());
+    descriptor = CreateTemplateTupleDesc(count);
+    for (int i = 0; i < count && complete; ++i) {
+      complete = CopyColumn(descriptor, static_cast<AttrNumber>(i + 1), relation,
+                            columns[i].attribute, columns[i].name.c_str());
+    }
+    relation_close(relation, NoLock);
+  }));
+  if (!complete) return RelationChanged();
+  return descriptor;
+}
+
 // In a context of its own, which ends with it, however it ends.
 absl::Status PutRows(TupleDesc descriptor, const std::vector<std::string>& rows, Datum* values,
                      bool* nulls, Tuplestorestate* store) {
@@ -69,35 +93,19 @@ absl::Status PutRows(TupleDesc descriptor, const std::vector<std::string>& rows,
 
 absl::StatusOr<TupleDescData*> DescribeDelta(RelationId source,
                                              const std::vector<CapturedColumn>& columns) {
-  TupleDesc descriptor = nullptr;
-  bool complete = true;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    Relation const relation = relation_open(source, AccessShareLock);
-    const int count = static_cast<int>(columns.size());
-    descriptor = CreateTemplateTupleDesc(count);
-    for (int i = 0; i < count && complete; ++i) {
-      char name[NAMEDATALEN];
-      pg_snprintf(name, sizeof(name), "c%d", columns[i].attribute);
-      complete = CopyColumn(descriptor, static_cast<AttrNumber>(i + 1), relation,
-                            columns[i].attribute, name);
-    }
-    relation_close(relation, NoLock);
-  }));
-  if (!complete) return RelationChanged();
-  return descriptor;
+  std::vector<NamedColumn> named;
+  for (const CapturedColumn& column : columns) {
+    named.push_back({column.attribute, "c" + std::to_string(column.attribute)});
+  }
+  return Describe(source, named);
 }
 
-absl::StatusOr<TupleDescData*> DescribeKeys(RelationId tview, AttributeNumber key_attribute) {
-  TupleDesc descriptor = nullptr;
-  bool complete = true;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    Relation const relation = relation_open(tview, AccessShareLock);
-    descriptor = CreateTemplateTupleDesc(1);
-    complete = CopyColumn(descriptor, 1, relation, key_attribute, "key");
-    relation_close(relation, NoLock);
-  }));
-  if (!complete) return RelationChanged();
-  return descriptor;
+absl::StatusOr<TupleDescData*> DescribeKeys(const TviewDefinition& tview,
+                                            const std::vector<std::size_t>& part) {
+  std::vector<NamedColumn> named;
+  for (const std::size_t i : part)
+    named.push_back({tview.key[i].attribute, KeyFieldName(tview, i)});
+  return Describe(tview.relation, named);
 }
 
 absl::Status RegisterRows(const char* name, TupleDescData* descriptor,

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/delta.h"
+#include "shared/tview_definition.h"
 #include "shared/types.h"
 
 struct TupleDescData;
@@ -27,8 +28,9 @@ namespace tviews::worker {
 absl::StatusOr<TupleDescData*> DescribeDelta(RelationId source,
                                              const std::vector<CapturedColumn>& columns);
 
-// One column "key" like column `key_attribute` of `tview`.
-absl::StatusOr<TupleDescData*> DescribeKeys(RelationId tview, AttributeNumber key_attribute);
+// The columns `part` of the key of `tview`, called as KeyFieldName (refresh_plan.h) says.
+absl::StatusOr<TupleDescData*> DescribeKeys(const TviewDefinition& tview,
+                                            const std::vector<std::size_t>& part);
 
 // Registers the rows under `name` with the current SPI connection. Each row holds the fields of
 // `descriptor`'s columns (source_key.h). `expected_rows` is what the planner is told: statements

@@ -70,8 +70,7 @@ struct Notes {
   ChangeFeed* feed = nullptr;      // null: it has none
   KeyChecklist* missing = nullptr;
   std::vector<std::string>* written_keys = nullptr;  // null: nobody asks
-  AttributeNumber key_attribute = 0;
-  pg::TypeShape key_shape;
+  const KeyCodec* codec = nullptr;
   bool key_is_image_equal = true;
   const KeySet* left_alone = nullptr;  // keys that are known to fail
   RowFailures* failures = nullptr;     // null: a failing row ends the refresh
@@ -87,13 +86,9 @@ void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row
   }
   if (notes->written_keys != nullptr) {
     pg::Enter<bool>([notes, old_row, new_row]() -> absl::StatusOr<bool> {
-      TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::CallFor([&] {
-                                bool is_null = false;
-                                return slot_getattr(new_row != nullptr ? new_row : old_row,
-                                                    notes->key_attribute, &is_null);
-                              }));
-      TVIEWS_ASSIGN_OR_RETURN(notes->written_keys->emplace_back(),
-                              pg::DatumImage(key, notes->key_shape));
+      TupleTableSlot* const row = new_row != nullptr ? new_row : old_row;
+      TVIEWS_RETURN_IF_ERROR(pg::Call([row] { slot_getallattrs(row); }));
+      TVIEWS_ASSIGN_OR_RETURN(notes->written_keys->emplace_back(), notes->codec->ImageOf(row));
       return true;
     });
   }
@@ -101,19 +96,19 @@ void NoteChange(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row
 }
 
 // Keys that are equal under different images are told apart by the stored row instead.
-KeyNote NoteKey(void* argument, std::uintptr_t key) {
+KeyNote NoteKey(void* argument, TupleTableSlot* row) {
   auto* const notes = static_cast<Notes*>(argument);
-  return pg::Enter<KeyNote>([notes, key]() -> absl::StatusOr<KeyNote> {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(key, notes->key_shape));
+  return pg::Enter<KeyNote>([notes, row]() -> absl::StatusOr<KeyNote> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string image, notes->codec->ImageOf(row));
     const KeyNote note = notes->missing->CrossOff(image);
     return notes->key_is_image_equal ? note : KeyNote::kNew;
   });
 }
 
-KeyNote FindLeftAlone(void* argument, std::uintptr_t key) {
+KeyNote FindLeftAlone(void* argument, TupleTableSlot* row) {
   auto* const notes = static_cast<Notes*>(argument);
-  return pg::Enter<KeyNote>([notes, key]() -> absl::StatusOr<KeyNote> {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(key, notes->key_shape));
+  return pg::Enter<KeyNote>([notes, row]() -> absl::StatusOr<KeyNote> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string image, notes->codec->ImageOf(row));
     TVIEWS_ASSIGN_OR_RETURN(const bool is_left_alone, notes->left_alone->Contains(image));
     return is_left_alone ? KeyNote::kLeftAlone : KeyNote::kNew;
   });
@@ -125,15 +120,14 @@ absl::Status KeyTwice() {
       {.message = "the defining query returns the key twice", .sqlstate = "23505"});
 }
 
-void NoteBadKey(void* argument, const std::uintptr_t* key) {
+void NoteBadKey(void* argument, TupleTableSlot* row) {
   auto* const notes = static_cast<Notes*>(argument);
-  if (key == nullptr) {
+  if (row == nullptr) {
     notes->failures->has_null_key = true;
     return;
   }
-  const std::uintptr_t value = *key;
-  pg::Enter<bool>([notes, value]() -> absl::StatusOr<bool> {
-    TVIEWS_ASSIGN_OR_RETURN(std::string image, pg::DatumImage(value, notes->key_shape));
+  pg::Enter<bool>([notes, row]() -> absl::StatusOr<bool> {
+    TVIEWS_ASSIGN_OR_RETURN(std::string image, notes->codec->ImageOf(row));
     notes->failures->keys.emplace_back(std::move(image), KeyTwice());
     if (notes->failures->are_too_many()) return KeyTwice();
     return true;
@@ -164,11 +158,33 @@ absl::Status InsertOneByOne(TviewWriter* writer, const Notes& notes) {
         pg::RunSubtransaction([&] { return pg::Call([&] { InsertCurrent(writer); }); });
     if (status.ok()) continue;
     if (pg::IsTransient(status)) return status;
-    TVIEWS_ASSIGN_OR_RETURN(std::string image,
-                            pg::DatumImage(CollectedKey(writer), notes.key_shape));
+    TVIEWS_ASSIGN_OR_RETURN(std::string image, notes.codec->ImageOf(CollectedRow(writer)));
     notes.failures->keys.emplace_back(std::move(image), status);
     if (notes.failures->are_too_many()) return status;
   }
+}
+
+// The key in the columns of a row, or a part of it as a source key; nullopt if one of them is NULL.
+absl::StatusOr<std::optional<std::string>> KeyIn(TupleTableSlot* row,
+                                                 const std::vector<pg::TypeShape>& shapes,
+                                                 bool is_part) {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([row] { slot_getallattrs(row); }));
+  std::string key;
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (row->tts_isnull[i]) return std::nullopt;
+    if (shapes.size() == 1 && !is_part) return pg::DatumImage(row->tts_values[0], shapes[0]);
+    TVIEWS_RETURN_IF_ERROR(pg::AppendDatumField(row->tts_values[i], false, shapes[i], &key));
+  }
+  return key;
+}
+
+absl::StatusOr<std::vector<pg::TypeShape>> ShapesOf(const TviewDefinition& tview,
+                                                    const std::vector<std::size_t>& part) {
+  std::vector<pg::TypeShape> shapes;
+  for (const std::size_t i : part) {
+    TVIEWS_ASSIGN_OR_RETURN(shapes.emplace_back(), pg::ShapeOf(tview.key[i].type));
+  }
+  return shapes;
 }
 
 }  // namespace
@@ -183,15 +199,12 @@ absl::Status RefreshExecutor::Lookup(
     const TviewDefinition& tview, const SourceLineage& source, const LineagePath& path,
     const std::vector<std::string>& source_keys,
     absl::FunctionRef<void(std::optional<std::string_view>)> emit) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
+  const bool is_part = !path.part.empty();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::TypeShape> shapes,
+                          ShapesOf(tview, is_part ? path.part : WholeKey(tview)));
   const auto emit_key = [&](TupleTableSlot* row) -> absl::Status {
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { slot_getallattrs(row); }));
-    if (row->tts_isnull[0]) {
-      emit(std::nullopt);
-      return absl::OkStatus();
-    }
-    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(row->tts_values[0], shape));
-    emit(image);
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> key, KeyIn(row, shapes, is_part));
+    emit(key);
     return absl::OkStatus();
   };
   absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = emit_key;
@@ -212,27 +225,56 @@ absl::Status RefreshExecutor::CheckInterrupts() {
   return pg::Call([] { CHECK_FOR_INTERRUPTS(); });
 }
 
-absl::Status RefreshExecutor::SelectKeys(const TviewDefinition& tview, const std::string& sql,
-                                         const std::optional<std::string>& parameter,
-                                         absl::FunctionRef<void(std::string_view)> emit) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape shape, pg::ShapeOf(tview.key_type));
+absl::Status RefreshExecutor::Complete(const TviewDefinition& tview,
+                                       const std::vector<std::size_t>& part,
+                                       const std::vector<std::string>& rows,
+                                       absl::FunctionRef<void(std::string_view)> emit) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::TypeShape> shapes,
+                          ShapesOf(tview, WholeKey(tview)));
   const auto emit_key = [&](TupleTableSlot* row) -> absl::Status {
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { slot_getallattrs(row); }));
-    TVIEWS_ASSIGN_OR_RETURN(const std::string image, pg::DatumImage(row->tts_values[0], shape));
-    emit(image);
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> key, KeyIn(row, shapes, false));
+    if (key.has_value()) emit(*key);
     return absl::OkStatus();
   };
   absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = emit_key;
   FunctionReceiver receiver = MakeReceiver(&visit);
-  StatementParameter value;
+  const pg::KeyPlanning planning;
+  const pg::PageCostsOfBatch page_costs;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
+  return pg::WithSpi([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const bool each, shapes_.IsCheaperEach(tview, part, rows.size()));
+    TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor, DescribeKeys(tview, part));
+    const std::size_t magnitude = MagnitudeOf(rows.size());
+    TVIEWS_RETURN_IF_ERROR(RegisterRows(kPartName, descriptor, rows, magnitude));
+    TVIEWS_RETURN_IF_ERROR(statements_.Execute(PartKeysStatement(tview, part, each),
+                                               Planning::kGeneric, magnitude, {},
+                                               &receiver.receiver));
+    return pg::Call([] { SPI_unregister_relation(kPartName); });
+  });
+}
+
+absl::Status RefreshExecutor::SelectKeys(const TviewDefinition& tview, const std::string& sql,
+                                         const std::optional<std::string>& parameter,
+                                         absl::FunctionRef<void(std::string_view)> emit) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::TypeShape> shapes,
+                          ShapesOf(tview, WholeKey(tview)));
+  const auto emit_key = [&](TupleTableSlot* row) -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> key, KeyIn(row, shapes, false));
+    if (key.has_value()) emit(*key);
+    return absl::OkStatus();
+  };
+  absl::FunctionRef<absl::Status(TupleTableSlot*)> visit = emit_key;
+  FunctionReceiver receiver = MakeReceiver(&visit);
+  StatementParameters parameters;
   if (parameter.has_value()) {
-    value.type = tview.key_type;
-    TVIEWS_ASSIGN_OR_RETURN(value.value, pg::DatumFromImage(*parameter, shape));
+    TVIEWS_ASSIGN_OR_RETURN(parameters, KeyParameters(tview, {*parameter}, RefreshShape::kSingle));
   }
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
-  return pg::WithSpi(
-      [&] { return statements_.Execute(sql, Planning::kGeneric, 0, value, &receiver.receiver); });
+  return pg::WithSpi([&] {
+    return statements_.Execute(sql, Planning::kGeneric, 0, parameters, &receiver.receiver);
+  });
 }
 
 absl::Status RefreshExecutor::AllKeys(const TviewDefinition& tview, std::size_t most,
@@ -259,8 +301,8 @@ absl::StatusOr<WriteCounts> RefreshExecutor::Refresh(const TviewDefinition& tvie
     TVIEWS_ASSIGN_OR_RETURN(counts,
                             RefreshWhole(tview, readers, mode, snapshot, feed, changes, nullptr));
   } else {
-    TVIEWS_ASSIGN_OR_RETURN(counts, RefreshSlices(tview, SortKeys(affected, tview.key_type),
-                                                  readers, mode, snapshot, feed, changes));
+    TVIEWS_ASSIGN_OR_RETURN(counts, RefreshSlices(tview, SortKeys(affected, tview), readers, mode,
+                                                  snapshot, feed, changes));
   }
   TVIEWS_RETURN_IF_ERROR(FinishFeed(tview, counts, feed));
   return counts;
@@ -315,18 +357,20 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
   Notes notes;
   if (readers.any) notes.changes = &change_notes;
   notes.feed = feed;
+  TVIEWS_ASSIGN_OR_RETURN(const KeyCodec codec, KeyCodec::Make(tview));
+  notes.codec = &codec;
   if (tolerance != nullptr) {
-    TVIEWS_ASSIGN_OR_RETURN(notes.key_shape, pg::ShapeOf(tview.key_type));
     notes.left_alone = &tolerance->left_alone;
     notes.failures = tolerance->failures;
   }
   WriteCounts counts{};
+  const KeyAttributes key = AttributesOf(tview);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, true,
+      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, true,
                                CallbacksOf(&notes, rows_done_));
     }));
     const std::string query = RefreshStatement(tview, RefreshShape::kWhole);
@@ -351,7 +395,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
                                                          const ReaderColumns& readers,
                                                          WriteMode mode, SnapshotData* snapshot,
                                                          ChangeFeed* feed, DeltaSet* changes) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
+  TVIEWS_ASSIGN_OR_RETURN(const KeyCodec codec, KeyCodec::Make(tview));
   ChangeNotes change_notes(tview.relation, readers, changes);
   KeyChecklist missing(keys);
   Notes notes;
@@ -359,24 +403,24 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   notes.feed = feed;
   notes.missing = &missing;
   notes.written_keys = written_keys_;
-  notes.key_attribute = tview.key_attribute;
-  notes.key_shape = key_shape;
-  notes.key_is_image_equal = tview.key_is_image_equal;
+  notes.codec = &codec;
+  notes.key_is_image_equal = tview.key_is_image_equal();
   WriteCounts counts{};
+  const KeyAttributes key = AttributesOf(tview);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     // Keys that are equal under different images must not delete each other's row.
-    const bool track_seen = !tview.key_is_image_equal;
+    const bool track_seen = !tview.key_is_image_equal();
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, mode, track_seen,
+      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, track_seen,
                                CallbacksOf(&notes, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(Recompute(tview, keys, ReceiverOf(writer)));
     for (const std::string& image : missing.Remaining()) {
-      TVIEWS_ASSIGN_OR_RETURN(const Datum key, pg::DatumFromImage(image, key_shape));
-      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { DeleteMissingKey(writer, key); }));
+      TVIEWS_ASSIGN_OR_RETURN(const std::vector<Datum> values, codec.Values(image));
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { DeleteMissingKey(writer, values.data()); }));
     }
     return pg::Call([&] {
       if (mode == WriteMode::kCollect) InsertCollected(writer);
@@ -394,7 +438,10 @@ absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
   TVIEWS_ASSIGN_OR_RETURN(const int helpers, ChooseHelpers(tview, keys.size()));
   if (helpers > 0) {
     const std::vector<std::string> slice = SliceOf(keys, 0, SlicesFor(keys.size(), helpers));
-    TVIEWS_ASSIGN_OR_RETURN(const ChosenShape shared, shapes_.Choose(tview, slice, !is_careful_));
+    // Combinations of several columns' values overlap those of other slices.
+    const bool may_return_others = !is_careful_ && tview.key.size() == 1;
+    TVIEWS_ASSIGN_OR_RETURN(const ChosenShape shared,
+                            shapes_.Choose(tview, slice, may_return_others));
     if (IsWorthSharing(keys.size(), helpers, alone.cost_per_key, shared.cost_per_key)) {
       TVIEWS_ASSIGN_OR_RETURN(
           const bool is_done,
@@ -439,13 +486,14 @@ absl::StatusOr<bool> RefreshExecutor::HasNullKey(const TviewDefinition& tview) {
 
 absl::Status RefreshExecutor::Probe(const TviewDefinition& tview, SnapshotData* snapshot) {
   Notes notes;
+  const KeyAttributes key = AttributesOf(tview);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
   return pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      writer = OpenTviewWriter(tview.relation, tview.key_attribute, snapshot, WriteMode::kInPlace,
-                               false, CallbacksOf(&notes, rows_done_));
+      writer = OpenTviewWriter(tview.relation, key, snapshot, WriteMode::kInPlace, false,
+                               CallbacksOf(&notes, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(
         statements_.Execute(ProbeStatement(tview), Planning::kGeneric, 0, {}, ReceiverOf(writer)));

@@ -63,8 +63,12 @@ class RefreshExecutor : public KeyLookup {
                       absl::FunctionRef<void(std::optional<std::string_view>)> emit) override;
   absl::Status CheckInterrupts() override;
 
-  // Runs a query that returns keys of `tview`, as its owner, with $1 = `parameter` if there is one,
-  // and calls `emit` with the image of each.
+  absl::Status Complete(const TviewDefinition& tview, const std::vector<std::size_t>& part,
+                        const std::vector<std::string>& rows,
+                        absl::FunctionRef<void(std::string_view)> emit) override;
+
+  // Runs a query that returns keys of `tview`, as its owner, with the columns of the key
+  // `parameter` as $1, $2, ... if there is one, and calls `emit` with the image of each.
   absl::Status SelectKeys(const TviewDefinition& tview, const std::string& sql,
                           const std::optional<std::string>& parameter,
                           absl::FunctionRef<void(std::string_view)> emit);

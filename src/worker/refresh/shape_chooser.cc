@@ -4,7 +4,6 @@
 
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/planner/planned_cost.h"
-#include "shared/pg/server/datum_image.h"
 #include "shared/status_macros.h"
 #include "worker/refresh/key_values.h"
 #include "worker/refresh/named_rows.h"
@@ -27,33 +26,52 @@ std::size_t KeysPlannedFor(RefreshShape shape, std::size_t keys) {
   return are_seen ? keys : MagnitudeOf(keys);
 }
 
+// The planner's cost of a statement that reads `rows` rows under `name`.
+absl::StatusOr<double> CostWithRows(const TviewDefinition& tview,
+                                    const std::vector<std::size_t>& part, const char* name,
+                                    std::size_t rows, const std::string& sql) {
+  TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor, DescribeKeys(tview, part));
+  TVIEWS_RETURN_IF_ERROR(RegisterRows(name, descriptor, {}, rows));
+  double cost = std::numeric_limits<double>::infinity();
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    cost = pg::PlannedCost(sql.c_str());
+    SPI_unregister_relation(name);
+  }));
+  return cost;
+}
+
 // The planner's total cost of `shape` for these keys.
 absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<std::string>& keys,
                               RefreshShape shape) {
   const std::string sql = RefreshStatement(tview, shape);
-  StatementParameter parameter;
-  if (shape == RefreshShape::kArray) {
-    TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
-    TVIEWS_ASSIGN_OR_RETURN(parameter, KeyArray(keys, tview.key_type, key_shape));
-  } else if (shape == RefreshShape::kRange) {
-    TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape key_shape, pg::ShapeOf(tview.key_type));
-    TVIEWS_ASSIGN_OR_RETURN(parameter, KeyBounds(keys, tview.key_type, key_shape));
-  } else {
-    TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
-                            DescribeKeys(tview.relation, tview.key_attribute));
-    TVIEWS_RETURN_IF_ERROR(
-        RegisterRows(kKeysName, descriptor, {}, KeysPlannedFor(shape, keys.size())));
+  if (shape != RefreshShape::kArray && shape != RefreshShape::kRange) {
+    return CostWithRows(tview, WholeKey(tview), kKeysName, KeysPlannedFor(shape, keys.size()), sql);
   }
-  double cost = std::numeric_limits<double>::infinity();
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    if (OidIsValid(parameter.type)) {
-      cost = pg::PlannedCost(sql.c_str(), 1, &parameter.type, ListOf(parameter));
-    } else {
-      cost = pg::PlannedCost(sql.c_str());
-      SPI_unregister_relation(kKeysName);
-    }
-  }));
-  return cost;
+  TVIEWS_ASSIGN_OR_RETURN(const StatementParameters parameters, KeyParameters(tview, keys, shape));
+  std::vector<TypeId> types = TypesOf(parameters);
+  return pg::CallFor([&] {
+    return pg::PlannedCost(sql.c_str(), static_cast<int>(types.size()), types.data(),
+                           ListOf(parameters));
+  });
+}
+
+absl::StatusOr<bool> HaveArrays(const TviewDefinition& tview) {
+  for (const KeyColumn& column : tview.key) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_array,
+                            pg::CallFor([&] { return OidIsValid(get_array_type(column.type)); }));
+    if (!has_array) return false;
+  }
+  return true;
+}
+
+// An array for each of several columns finds all combinations of their values.
+absl::StatusOr<bool> MayBeArrays(const TviewDefinition& tview, const std::vector<std::string>& keys,
+                                 bool may_return_others) {
+  if (tview.key.size() > 1) {
+    if (!may_return_others || !tview.key_is_image_equal()) return false;
+    if (!AreCombined(keys, tview)) return false;
+  }
+  return HaveArrays(tview);
 }
 
 }  // namespace
@@ -63,17 +81,17 @@ absl::StatusOr<ChosenShape> ShapeChooser::Choose(const TviewDefinition& tview,
                                                  bool may_return_others) {
   if (keys.size() == 1) return ChosenShape{};
   const bool may_be_range =
-      may_return_others && keys.size() >= kSmallestRange && AreDense(keys, tview.key_type);
-  const auto slot = std::make_tuple(tview.relation, MagnitudeOf(keys.size()), may_be_range);
+      may_return_others && keys.size() >= kSmallestRange && AreDense(keys, tview);
+  TVIEWS_ASSIGN_OR_RETURN(const bool may_be_arrays, MayBeArrays(tview, keys, may_return_others));
+  const auto slot =
+      std::make_tuple(tview.relation, MagnitudeOf(keys.size()), may_be_range, may_be_arrays);
   if (const auto found = shapes_.find(slot); found != shapes_.end()) return found->second;
-  Oid array_type = InvalidOid;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] { array_type = get_array_type(tview.key_type); }));
   ChosenShape best{.shape = RefreshShape::kLateral};
   double lowest = std::numeric_limits<double>::infinity();
   for (const RefreshShape shape :
        {RefreshShape::kRange, RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
     if (shape == RefreshShape::kRange && !may_be_range) continue;
-    if (shape == RefreshShape::kArray && !OidIsValid(array_type)) continue;
+    if (shape == RefreshShape::kArray && !may_be_arrays) continue;
     TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(tview, keys, shape));
     if (cost >= lowest) continue;
     lowest = cost;
@@ -82,6 +100,20 @@ absl::StatusOr<ChosenShape> ShapeChooser::Choose(const TviewDefinition& tview,
   }
   shapes_.emplace(slot, best);
   return best;
+}
+
+absl::StatusOr<bool> ShapeChooser::IsCheaperEach(const TviewDefinition& tview,
+                                                 const std::vector<std::size_t>& part,
+                                                 std::size_t rows) {
+  const auto slot = std::make_tuple(tview.relation, part, MagnitudeOf(rows));
+  if (const auto found = parts_.find(slot); found != parts_.end()) return found->second;
+  const std::size_t magnitude = MagnitudeOf(rows);
+  TVIEWS_ASSIGN_OR_RETURN(const double each, CostWithRows(tview, part, kPartName, magnitude,
+                                                          PartKeysStatement(tview, part, true)));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const double together,
+      CostWithRows(tview, part, kPartName, magnitude, PartKeysStatement(tview, part, false)));
+  return parts_.emplace(slot, each <= together).first->second;
 }
 
 }  // namespace tviews::worker

@@ -24,6 +24,7 @@ namespace tviews::worker {
 
 // The name under which statements read their keys.
 inline constexpr char kKeysName[] = "pg_tviews_keys";
+inline constexpr char kPartName[] = "pg_tviews_part";
 
 struct ChosenShape {
   RefreshShape shape = RefreshShape::kSingle;
@@ -36,11 +37,21 @@ class ShapeChooser {
   // with `may_return_others` a shape that returns rows of other keys too.
   absl::StatusOr<ChosenShape> Choose(const TviewDefinition& tview,
                                      const std::vector<std::string>& keys, bool may_return_others);
-  void Forget() { shapes_.clear(); }
+
+  // True if PartKeysStatement costs less where it evaluates the view for each of so many values of
+  // `part`. REQUIRES: as Choose.
+  absl::StatusOr<bool> IsCheaperEach(const TviewDefinition& tview,
+                                     const std::vector<std::size_t>& part, std::size_t rows);
+
+  void Forget() {
+    shapes_.clear();
+    parts_.clear();
+  }
 
  private:
-  // By TVIEW, magnitude, and whether kRange was among those to choose from.
-  std::map<std::tuple<RelationId, std::size_t, bool>, ChosenShape> shapes_;
+  // By TVIEW, magnitude, and whether kRange and kArray were among those to choose from.
+  std::map<std::tuple<RelationId, std::size_t, bool, bool>, ChosenShape> shapes_;
+  std::map<std::tuple<RelationId, std::vector<std::size_t>, std::size_t>, bool> parts_;
 };
 
 }  // namespace tviews::worker

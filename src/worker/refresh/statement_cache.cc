@@ -53,17 +53,28 @@ std::size_t MagnitudeOf(std::size_t count) {
   return magnitude;
 }
 
-ParamListInfoData* ListOf(const StatementParameter& parameter) {
-  ParamListInfo const list = makeParamList(1);
-  list->params[0].value = parameter.value;
-  list->params[0].isnull = false;
-  list->params[0].pflags = PARAM_FLAG_CONST;
-  list->params[0].ptype = parameter.type;
+ParamListInfoData* ListOf(const StatementParameters& parameters) {
+  if (parameters.empty()) return nullptr;
+  const int count = static_cast<int>(parameters.size());
+  ParamListInfo const list = makeParamList(count);
+  for (int i = 0; i < count; ++i) {
+    list->params[i].value = parameters[i].value;
+    list->params[i].isnull = false;
+    list->params[i].pflags = PARAM_FLAG_CONST;
+    list->params[i].ptype = parameters[i].type;
+  }
   return list;
 }
 
+std::vector<TypeId> TypesOf(const StatementParameters& parameters) {
+  std::vector<TypeId> types;
+  for (const StatementParameter& parameter : parameters) types.push_back(parameter.type);
+  return types;
+}
+
 absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Planning planning,
-                                                   std::size_t magnitude, TypeId parameter_type) {
+                                                   std::size_t magnitude,
+                                                   std::vector<TypeId> parameter_types) {
   if (role_changes_seen_ != role_changes) Clear();
   role_changes_seen_ = role_changes;
   const std::string key = absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", sql);
@@ -77,8 +88,8 @@ absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Plann
   SPIPlanPtr plan = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     WatchRoles();
-    Oid type = parameter_type;
-    plan = SPI_prepare_cursor(sql.c_str(), OidIsValid(type) ? 1 : 0, &type, options);
+    plan = SPI_prepare_cursor(sql.c_str(), static_cast<int>(parameter_types.size()),
+                              parameter_types.data(), options);
     if (plan == nullptr) {
       elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
     }
@@ -95,18 +106,18 @@ absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Plann
 }
 
 absl::Status StatementCache::Execute(const std::string& sql, Planning planning,
-                                     std::size_t magnitude, const StatementParameter& parameter,
+                                     std::size_t magnitude, const StatementParameters& parameters,
                                      _DestReceiver* destination) {
   const bool is_watched = planning == Planning::kWatched;
   if (is_watched) planning = heavy_.contains(sql) ? Planning::kCustom : Planning::kGeneric;
-  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, planning, magnitude, parameter.type));
+  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, planning, magnitude, TypesOf(parameters)));
   const std::int64_t pages_before = PagesRead();
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     SPIExecuteOptions options;
     memset(&options, 0, sizeof(options));
     options.read_only = true;
     options.dest = destination;
-    if (OidIsValid(parameter.type)) options.params = ListOf(parameter);
+    options.params = ListOf(parameters);
     const int code = SPI_execute_plan_extended(plan, &options);
     if (code < 0) elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(code));
   }));
@@ -126,7 +137,7 @@ void StatementCache::NotePages(const std::string& sql, std::int64_t pages) {
 }
 
 absl::StatusOr<double> StatementCache::EstimateRows(const std::string& sql) {
-  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, Planning::kGeneric, 0, InvalidOid));
+  TVIEWS_ASSIGN_OR_RETURN(SPIPlanPtr plan, Prepare(sql, Planning::kGeneric, 0, {}));
   return pg::CallFor([&] {
     CachedPlan* const cached = SPI_plan_get_cached_plan(plan);
     if (cached == nullptr) elog(ERROR, "one statement has several plans");

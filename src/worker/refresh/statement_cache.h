@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -32,15 +33,19 @@ enum class Planning : std::uint8_t {
   kWatched,  // once, until an execution reads much: then as kCustom for a while
 };
 
-// At most one parameter.
+// $1, $2, ...
 struct StatementParameter {
-  TypeId type = 0;  // 0: the statement has none
+  TypeId type = 0;
   std::uintptr_t value = 0;
 };
+using StatementParameters = std::vector<StatementParameter>;
 
-// The server's list of the one parameter, in the current memory context. Raises; for use inside
-// pg::Call. REQUIRES: it has a type.
-ParamListInfoData* ListOf(const StatementParameter& parameter);
+// The server's list of the parameters, in the current memory context; null if there are none.
+// Raises; for use inside pg::Call.
+ParamListInfoData* ListOf(const StatementParameters& parameters);
+
+// What the statement's parameters are declared as.
+std::vector<TypeId> TypesOf(const StatementParameters& parameters);
 
 class StatementCache {
  public:
@@ -48,7 +53,7 @@ class StatementCache {
   // Relations registered with the current SPI connection are visible to it. REQUIRES: an SPI
   // connection is open.
   absl::Status Execute(const std::string& sql, Planning planning, std::size_t magnitude,
-                       const StatementParameter& parameter, _DestReceiver* destination);
+                       const StatementParameters& parameters, _DestReceiver* destination);
 
   // The planner's estimate of the number of rows that `sql`, planned as kGeneric, returns.
   // REQUIRES: an SPI connection is open.
@@ -61,7 +66,7 @@ class StatementCache {
 
  private:
   absl::StatusOr<_SPI_plan*> Prepare(const std::string& sql, Planning planning,
-                                     std::size_t magnitude, TypeId parameter_type);
+                                     std::size_t magnitude, std::vector<TypeId> parameter_types);
 
   void CountSize() const;
   void NotePages(const std::string& sql, std::int64_t pages);

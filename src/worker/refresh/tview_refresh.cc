@@ -115,7 +115,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::Apply(const AffectedKeys& affected, De
 }
 
 absl::StatusOr<AffectedKeys> TviewRefresh::Distinct(const AffectedKeys& affected) const {
-  if (tview_.key_is_image_equal) return affected;
+  if (tview_.key_is_image_equal()) return affected;
   return MergeEqualKeys(tview_, affected);
 }
 

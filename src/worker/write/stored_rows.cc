@@ -24,19 +24,22 @@ struct StoredRows {
   Relation index;
   SnapshotData* snapshot;
   bool is_heap;
-  IndexScanDesc lookup;  // of one key
-  ScanKeyData equal;
+  int columns;                    // of the key
+  int position[kMostKeyColumns];  // of a column of the index in the key
+  IndexScanDesc lookup;           // of one key
+  ScanKeyData equal[kMostKeyColumns];
 
-  // Stepping, for keys that are passed by value only: one is kept from call to call.
+  // Stepping, for keys that are passed by value only: one is kept from call to call. Steps lead
+  // through the keys that differ in the last column of the index only.
   bool may_step;
-  IndexScanDesc steps;  // of all keys from one on; made when first needed
-  ScanKeyData at_least;
-  FmgrInfo compare;
+  IndexScanDesc steps;  // of all such keys from one on; made when first needed
+  ScanKeyData at_least[kMostKeyColumns];
+  FmgrInfo compare[kMostKeyColumns];
   bool is_stepping;
-  bool has_entry;  // false: `steps` is at the end of the index
-  Datum last;      // the key that was looked for last
-  int ascending;   // how many keys have come in order
-  int jumps;       // how often the wanted entry was not near
+  bool has_entry;               // false: `steps` is at its end
+  Datum last[kMostKeyColumns];  // the key that was looked for last, as the index orders columns
+  int ascending;                // how many keys have come in order
+  int jumps;                    // how often the wanted entry was not near
 };
 
 namespace {
@@ -71,44 +74,66 @@ bool Fetch(StoredRows* rows, IndexScanDesc scan, TupleTableSlot* row) {
   return index_fetch_heap(scan, row);
 }
 
-bool Lookup(StoredRows* rows, Datum key, TupleTableSlot* row) {
-  rows->equal.sk_argument = key;
-  index_rescan(rows->lookup, &rows->equal, 1, nullptr, 0);
+bool Lookup(StoredRows* rows, const Datum* key, TupleTableSlot* row) {
+  for (int i = 0; i < rows->columns; ++i) rows->equal[i].sk_argument = key[i];
+  index_rescan(rows->lookup, rows->equal, rows->columns, nullptr, 0);
   while (index_getnext_tid(rows->lookup, ForwardScanDirection) != nullptr) {
     if (Fetch(rows, rows->lookup, row)) return true;
   }
   return false;
 }
 
-int Compare(StoredRows* rows, Datum a, Datum b) {
-  return DatumGetInt32(FunctionCall2Coll(&rows->compare, rows->index->rd_indcollation[0], a, b));
+int CompareColumn(StoredRows* rows, int column, Datum a, Datum b) {
+  return DatumGetInt32(
+      FunctionCall2Coll(&rows->compare[column], rows->index->rd_indcollation[column], a, b));
 }
 
-Datum EntryKey(StoredRows* rows) {
+// True if the keys differ in the last column only.
+bool ArePeers(StoredRows* rows, const Datum* a, const Datum* b) {
+  for (int i = 0; i + 1 < rows->columns; ++i) {
+    if (CompareColumn(rows, i, a[i], b[i]) != 0) return false;
+  }
+  return true;
+}
+
+bool IsLess(StoredRows* rows, const Datum* a, const Datum* b) {
+  for (int i = 0; i < rows->columns; ++i) {
+    const int order = CompareColumn(rows, i, a[i], b[i]);
+    if (order != 0) return order < 0;
+  }
+  return false;
+}
+
+// How the entry that the steps are at stands to `key`, its peer.
+int CompareEntry(StoredRows* rows, const Datum* key) {
   bool is_null = false;
-  return index_getattr(rows->steps->xs_itup, 1, rows->steps->xs_itupdesc, &is_null);
+  const int last = rows->columns - 1;
+  const Datum entry =
+      index_getattr(rows->steps->xs_itup, last + 1, rows->steps->xs_itupdesc, &is_null);
+  return CompareColumn(rows, last, entry, key[last]);
 }
 
 void NextEntry(StoredRows* rows) {
   rows->has_entry = index_getnext_tid(rows->steps, ForwardScanDirection) != nullptr;
 }
 
-// Goes to the first entry of `key` or of a greater one.
-void Descend(StoredRows* rows, Datum key) {
+// Goes to the first entry of `key` or of a greater peer.
+void Descend(StoredRows* rows, const Datum* key) {
   if (rows->steps == nullptr) {
-    rows->steps = pg::compat::BeginIndexScan(rows->tview, rows->index, rows->snapshot, 1);
+    rows->steps =
+        pg::compat::BeginIndexScan(rows->tview, rows->index, rows->snapshot, rows->columns);
     rows->steps->xs_want_itup = true;
   }
-  rows->at_least.sk_argument = key;
-  index_rescan(rows->steps, &rows->at_least, 1, nullptr, 0);
+  for (int i = 0; i < rows->columns; ++i) rows->at_least[i].sk_argument = key[i];
+  index_rescan(rows->steps, rows->at_least, rows->columns, nullptr, 0);
   NextEntry(rows);
 }
 
-// REQUIRES: `key` is greater than the last one, so that its entries are not behind us.
-bool Step(StoredRows* rows, Datum key, TupleTableSlot* row) {
+// REQUIRES: `key` is a greater peer of the last one, so that its entries are not behind us.
+bool Step(StoredRows* rows, const Datum* key, TupleTableSlot* row) {
   int steps = 0;
   int order = -1;
-  while (rows->has_entry && (order = Compare(rows, EntryKey(rows), key)) < 0) {
+  while (rows->has_entry && (order = CompareEntry(rows, key)) < 0) {
     if (++steps <= kMaxSteps) {
       NextEntry(rows);
       continue;
@@ -121,7 +146,7 @@ bool Step(StoredRows* rows, Datum key, TupleTableSlot* row) {
   }
   if (steps > 0) rows->jumps = 0;
   // Other versions of the row have entries with the same key.
-  for (; rows->has_entry && order == 0; order = Compare(rows, EntryKey(rows), key)) {
+  for (; rows->has_entry && order == 0; order = CompareEntry(rows, key)) {
     if (Fetch(rows, rows->steps, row)) return true;
     NextEntry(rows);
     if (!rows->has_entry) break;
@@ -130,31 +155,40 @@ bool Step(StoredRows* rows, Datum key, TupleTableSlot* row) {
 }
 
 void PrepareStepping(StoredRows* rows) {
-  const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rows->index), 0);
-  rows->may_step = attribute->attbyval;
+  rows->may_step = true;
+  for (int i = 0; i < rows->columns; ++i) {
+    rows->may_step &= TupleDescAttr(RelationGetDescr(rows->index), i)->attbyval;
+  }
   if (!rows->may_step) return;
-  const FmgrInfo* const order = index_getprocinfo(rows->index, 1, BTORDER_PROC);
-  fmgr_info_copy(&rows->compare, const_cast<FmgrInfo*>(order), GetMemoryChunkContext(rows));
+  for (int i = 0; i < rows->columns; ++i) {
+    const FmgrInfo* const order =
+        index_getprocinfo(rows->index, static_cast<AttrNumber>(i + 1), BTORDER_PROC);
+    fmgr_info_copy(&rows->compare[i], const_cast<FmgrInfo*>(order), GetMemoryChunkContext(rows));
+  }
 }
 
-void PrepareKey(StoredRows* rows, StrategyNumber strategy, ScanKeyData* key) {
-  const Oid type = rows->index->rd_opcintype[0];
-  const Oid compare =
-      get_opfamily_member(rows->index->rd_opfamily[0], type, type, static_cast<int16>(strategy));
-  ScanKeyEntryInitialize(key, 0, 1, strategy, InvalidOid, rows->index->rd_indcollation[0],
-                         get_opcode(compare), 0);
+void PrepareKey(StoredRows* rows, int column, StrategyNumber strategy, ScanKeyData* key) {
+  const Oid type = rows->index->rd_opcintype[column];
+  const Oid compare = get_opfamily_member(rows->index->rd_opfamily[column], type, type,
+                                          static_cast<int16>(strategy));
+  ScanKeyEntryInitialize(key, 0, static_cast<AttrNumber>(column + 1), strategy, InvalidOid,
+                         rows->index->rd_indcollation[column], get_opcode(compare), 0);
 }
 
-bool Find(StoredRows* rows, Datum key, TupleTableSlot* row) {
+bool Find(StoredRows* rows, const Datum* key, TupleTableSlot* row) {
   if (!rows->may_step) return Lookup(rows, key, row);
-  const bool is_ascending = rows->ascending != 0 && Compare(rows, rows->last, key) < 0;
-  rows->last = key;
+  const bool is_ascending = rows->ascending != 0 && IsLess(rows, rows->last, key);
+  const bool is_peer = is_ascending && ArePeers(rows, rows->last, key);
+  for (int i = 0; i < rows->columns; ++i) rows->last[i] = key[i];
   if (!is_ascending) {
     rows->is_stepping = false;
     rows->ascending = rows->ascending < 0 ? rows->ascending + 1 : 1;
     return Lookup(rows, key, row);
   }
-  if (rows->is_stepping) return Step(rows, key, row);
+  if (rows->is_stepping) {
+    if (!is_peer) Descend(rows, key);
+    return Step(rows, key, row);
+  }
   if (++rows->ascending < kRun) return Lookup(rows, key, row);
   rows->is_stepping = true;
   rows->jumps = 0;
@@ -162,32 +196,63 @@ bool Find(StoredRows* rows, Datum key, TupleTableSlot* row) {
   return Step(rows, key, row);
 }
 
+[[noreturn]] void RaiseNoPrimaryKey(Relation tview) {
+  ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                  errmsg("TVIEW \"%s\" has lost its primary key", RelationGetRelationName(tview)),
+                  errhint("Add it again with ALTER TABLE ... ADD PRIMARY KEY.")));
+  pg_unreachable();
+}
+
+// The index orders the key's columns as whoever has created it wanted.
+void FindPositions(StoredRows* rows, const KeyAttributes& key) {
+  const Form_pg_index index = rows->index->rd_index;
+  rows->columns = key.count;
+  if (index->indnkeyatts != key.count) RaiseNoPrimaryKey(rows->tview);
+  for (int i = 0; i < key.count; ++i) {
+    int position = 0;
+    while (position < key.count && key.numbers[position] != index->indkey.values[i]) ++position;
+    if (position == key.count) RaiseNoPrimaryKey(rows->tview);
+    rows->position[i] = position;
+  }
+}
+
 }  // namespace
 
-StoredRows* OpenStoredRows(RelationData* tview, SnapshotData* snapshot) {
-  const Oid index = pg::compat::PrimaryKeyOf(tview);
-  if (!OidIsValid(index)) {
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("TVIEW \"%s\" has lost its primary key", RelationGetRelationName(tview)),
-                    errhint("Add it again with ALTER TABLE ... ADD PRIMARY KEY.")));
+KeyAttributes AttributesOf(const TviewDefinition& tview) {
+  KeyAttributes key{};
+  for (const KeyColumn& column : tview.key) {
+    if (key.count < kMostKeyColumns) key.numbers[key.count++] = column.attribute;
   }
+  return key;
+}
+
+StoredRows* OpenStoredRows(RelationData* tview, const KeyAttributes& key, SnapshotData* snapshot) {
+  const Oid index = pg::compat::PrimaryKeyOf(tview);
+  if (!OidIsValid(index)) RaiseNoPrimaryKey(tview);
   auto* const rows = static_cast<StoredRows*>(palloc0(sizeof(StoredRows)));
   rows->tview = tview;
   rows->snapshot = snapshot;
   rows->is_heap = tview->rd_tableam == GetHeapamTableAmRoutine();
   rows->index = index_open(index, AccessShareLock);
-  PrepareKey(rows, BTEqualStrategyNumber, &rows->equal);
-  PrepareKey(rows, BTGreaterEqualStrategyNumber, &rows->at_least);
-  rows->lookup = pg::compat::BeginIndexScan(tview, rows->index, snapshot, 1);
+  FindPositions(rows, key);
+  for (int i = 0; i < key.count; ++i) {
+    const bool is_last = i + 1 == key.count;
+    PrepareKey(rows, i, BTEqualStrategyNumber, &rows->equal[i]);
+    PrepareKey(rows, i, is_last ? BTGreaterEqualStrategyNumber : BTEqualStrategyNumber,
+               &rows->at_least[i]);
+  }
+  rows->lookup = pg::compat::BeginIndexScan(tview, rows->index, snapshot, key.count);
   PrepareStepping(rows);
   return rows;
 }
 
 // What a scan allocates on the way (the list of dead entries) lives as long as the scan, not as
 // long as the row.
-bool FindStoredRow(StoredRows* rows, std::uintptr_t key, TupleTableSlot* row) {
+bool FindStoredRow(StoredRows* rows, const std::uintptr_t* key, TupleTableSlot* row) {
+  Datum ordered[kMostKeyColumns];
+  for (int i = 0; i < rows->columns; ++i) ordered[i] = key[rows->position[i]];
   MemoryContext const previous = MemoryContextSwitchTo(GetMemoryChunkContext(rows));
-  const bool found = Find(rows, key, row);
+  const bool found = Find(rows, ordered, row);
   MemoryContextSwitchTo(previous);
   return found;
 }

@@ -14,6 +14,9 @@
 
 #include <cstdint>
 
+#include "shared/tview_definition.h"
+#include "shared/types.h"
+
 struct RelationData;
 struct SnapshotData;
 struct TupleTableSlot;
@@ -22,11 +25,23 @@ namespace tviews::worker {
 
 struct StoredRows;
 
-// The index is closed by CloseStoredRows, the lock on it stays until the end of the transaction.
-StoredRows* OpenStoredRows(RelationData* tview, SnapshotData* snapshot);
+// The most columns that an index, and so a key, can have.
+inline constexpr int kMostKeyColumns = 32;
 
-// Puts the row whose key is the datum `key` into `row`; false if there is none.
-bool FindStoredRow(StoredRows* rows, std::uintptr_t key, TupleTableSlot* row);
+// The columns of a TVIEW's key.
+struct KeyAttributes {
+  int count;
+  AttributeNumber numbers[kMostKeyColumns];
+};
+
+KeyAttributes AttributesOf(const TviewDefinition& tview);
+
+// The index is closed by CloseStoredRows, the lock on it stays until the end of the transaction.
+StoredRows* OpenStoredRows(RelationData* tview, const KeyAttributes& key, SnapshotData* snapshot);
+
+// Puts the row whose key is made of the datums `key`, one for each column, into `row`; false if
+// there is none.
+bool FindStoredRow(StoredRows* rows, const std::uintptr_t* key, TupleTableSlot* row);
 
 void CloseStoredRows(StoredRows* rows);
 

@@ -34,7 +34,7 @@ struct TviewWriter {
   ResultRelInfo* result;
   SnapshotData* snapshot;
   CommandId command;
-  AttrNumber key_attribute;
+  KeyAttributes key;
   WriteMode mode;
   bool track_seen;
 
@@ -142,30 +142,39 @@ void NoteNullKey(TviewWriter* writer) {
                          RelationGetRelationName(writer->relation))));
 }
 
-// Marks the stored row of `key` as seen; false if it was.
-bool MarkSeen(TviewWriter* writer, Datum key) {
+// Marks the stored row as seen; false if it was.
+bool MarkSeen(TviewWriter* writer) {
   if (!writer->track_seen) return true;
   const RowPointer place = PointerTo(writer->old_row);
   if (writer->seen.IsMarked(place)) {
     if (writer->callbacks.on_bad_key == nullptr) RaiseKeyTwice(writer);
-    writer->callbacks.on_bad_key(writer->callbacks.argument, &key);
+    writer->callbacks.on_bad_key(writer->callbacks.argument, writer->new_row);
     return false;
   }
   writer->seen.Mark(place);
   return true;
 }
 
+// The new row's key; false if a column of it is null.
+bool LoadKey(const TviewWriter* writer, Datum* key) {
+  for (int i = 0; i < writer->key.count; ++i) {
+    const int column = writer->key.numbers[i] - 1;
+    if (writer->new_row->tts_isnull[column]) return false;
+    key[i] = writer->new_row->tts_values[column];
+  }
+  return true;
+}
+
 void WriteRow(TviewWriter* writer, TupleTableSlot* row) {
   LoadNewRow(writer, row);
-  const int key_index = writer->key_attribute - 1;
-  if (writer->new_row->tts_isnull[key_index]) {
+  Datum key[kMostKeyColumns];
+  if (!LoadKey(writer, key)) {
     NoteNullKey(writer);
     return;
   }
-  const Datum key = writer->new_row->tts_values[key_index];
   KeyNote note = KeyNote::kNew;
   if (writer->callbacks.on_key != nullptr) {
-    note = writer->callbacks.on_key(writer->callbacks.argument, key);
+    note = writer->callbacks.on_key(writer->callbacks.argument, writer->new_row);
     if (note == KeyNote::kNotListed) return;
     if (note == KeyNote::kAgain) RaiseKeyTwice(writer);
   }
@@ -175,7 +184,7 @@ void WriteRow(TviewWriter* writer, TupleTableSlot* row) {
     return;
   }
   if (stored) {
-    if (!MarkSeen(writer, key)) return;
+    if (!MarkSeen(writer)) return;
     if (SameRow(writer)) {
       ++writer->counts.unchanged;
       return;
@@ -240,15 +249,14 @@ void PrepareSeen(TviewWriter* writer) {
 
 }  // namespace
 
-TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
-                             SnapshotData* snapshot, WriteMode mode, bool track_seen,
-                             const WriterCallbacks& callbacks) {
+TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, SnapshotData* snapshot,
+                             WriteMode mode, bool track_seen, const WriterCallbacks& callbacks) {
   auto* const writer = static_cast<TviewWriter*>(palloc0(sizeof(TviewWriter)));
   pg::InitializeReceiver(&writer->receiver, ReceiveRow, StartReceiving);
   writer->relation = table_open(tview, RowExclusiveLock);
   writer->snapshot = snapshot;
   writer->command = GetCurrentCommandId(true);
-  writer->key_attribute = key_attribute;
+  writer->key = key;
   writer->mode = mode;
   writer->track_seen = track_seen;
   writer->callbacks = callbacks;
@@ -265,7 +273,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
   }
   writer->row_context =
       AllocSetContextCreate(CurrentMemoryContext, "pg_tviews row", ALLOCSET_DEFAULT_SIZES);
-  writer->stored = OpenStoredRows(writer->relation, snapshot);
+  writer->stored = OpenStoredRows(writer->relation, key, snapshot);
   if (track_seen) PrepareSeen(writer);
   if (mode == WriteMode::kCollect) {
     writer->collected = tuplestore_begin_heap(false, false, work_mem);
@@ -279,7 +287,7 @@ bool IsEmpty(const TviewWriter* writer) { return writer->bulk != nullptr; }
 
 _DestReceiver* ReceiverOf(TviewWriter* writer) { return &writer->receiver; }
 
-void DeleteMissingKey(TviewWriter* writer, std::uintptr_t key) {
+void DeleteMissingKey(TviewWriter* writer, const std::uintptr_t* key) {
   if (FindStoredRow(writer->stored, key, writer->old_row)) {
     if (!writer->track_seen || !writer->seen.IsMarked(PointerTo(writer->old_row))) {
       if (writer->callbacks.on_change != nullptr) {
@@ -313,9 +321,7 @@ bool NextCollected(TviewWriter* writer) {
   return true;
 }
 
-std::uintptr_t CollectedKey(const TviewWriter* writer) {
-  return writer->new_row->tts_values[writer->key_attribute - 1];
-}
+TupleTableSlot* CollectedRow(const TviewWriter* writer) { return writer->new_row; }
 
 void InsertCurrent(TviewWriter* writer) {
   Insert(writer);

@@ -21,11 +21,11 @@
 #define PG_TVIEWS_WORKER_WRITE_TVIEW_WRITER_H_
 
 #include <cstdint>
-#include <string_view>
 
 #include "shared/shared_counter.h"
 #include "shared/types.h"
 #include "worker/core/key_checklist.h"
+#include "worker/write/stored_rows.h"
 
 struct SnapshotData;
 struct TupleTableSlot;
@@ -48,15 +48,15 @@ struct WriteCounts {
 };
 
 // Called for every written row: `old_row` is null for an insert, `new_row` for a delete. May raise.
-// `on_key` is called for every row that the query returned, with the datum of its key; rows of keys
-// that are not listed are ignored, and with kLeftAlone the stored row stays as it is. `on_bad_key`:
-// the key of a row that cannot be written, a null pointer for a null key. `rows_done` counts the
+// `on_key` is called for every row that the query returned; rows of keys that are not listed are
+// ignored, and with kLeftAlone the stored row stays as it is. `on_bad_key`: a row that cannot be
+// written, a null pointer for one whose key is null. The rows are deformed. `rows_done` counts the
 // rows that the query returned.
 struct WriterCallbacks {
   void* argument;
   void (*on_change)(void* argument, TupleTableSlot* old_row, TupleTableSlot* new_row);
-  KeyNote (*on_key)(void* argument, std::uintptr_t key);
-  void (*on_bad_key)(void* argument, const std::uintptr_t* key);
+  KeyNote (*on_key)(void* argument, TupleTableSlot* row);
+  void (*on_bad_key)(void* argument, TupleTableSlot* row);
   SharedCounter* rows_done;
 };
 
@@ -64,9 +64,8 @@ struct TviewWriter;
 
 // Opens the TVIEW for writing. `track_seen`: remember which stored rows the query returned, for
 // DeleteUnseen.
-TviewWriter* OpenTviewWriter(RelationId tview, AttributeNumber key_attribute,
-                             SnapshotData* snapshot, WriteMode mode, bool track_seen,
-                             const WriterCallbacks& callbacks);
+TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, SnapshotData* snapshot,
+                             WriteMode mode, bool track_seen, const WriterCallbacks& callbacks);
 
 // kInPlace: true if the TVIEW had no rows when it was opened.
 bool IsEmpty(const TviewWriter* writer);
@@ -74,8 +73,8 @@ bool IsEmpty(const TviewWriter* writer);
 // The receiver that a query's rows are sent to.
 _DestReceiver* ReceiverOf(TviewWriter* writer);
 
-// Deletes the stored row of `key` unless the query returned it.
-void DeleteMissingKey(TviewWriter* writer, std::uintptr_t key);
+// Deletes the stored row of `key`, a datum for each column, unless the query returned it.
+void DeleteMissingKey(TviewWriter* writer, const std::uintptr_t* key);
 
 // REQUIRES: track_seen. Deletes every stored row that the query did not return.
 void DeleteUnseen(TviewWriter* writer);
@@ -83,9 +82,9 @@ void DeleteUnseen(TviewWriter* writer);
 // kCollect: inserts what was kept.
 void InsertCollected(TviewWriter* writer);
 
-// The same row by row: goes to the next one that was kept, or returns false; its key; inserts it.
+// The same row by row: goes to the next one that was kept, or returns false; the row; inserts it.
 bool NextCollected(TviewWriter* writer);
-std::uintptr_t CollectedKey(const TviewWriter* writer);
+TupleTableSlot* CollectedRow(const TviewWriter* writer);
 void InsertCurrent(TviewWriter* writer);
 
 // Closes everything; the locks stay until the end of the transaction.

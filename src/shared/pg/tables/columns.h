@@ -37,6 +37,7 @@ struct MetaColumn {
     kCreatedAt,
     kViewRules,
     kExchangedBy,
+    kKeyColumns,
     kEnd
   };
 };
@@ -52,6 +53,7 @@ struct LineageColumn {
     kRelevant,
     kLookup,
     kDescription,
+    kPart,
     kEnd
   };
 };

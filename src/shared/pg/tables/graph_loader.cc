@@ -37,7 +37,7 @@ namespace {
 // Arrays are written as "1 2 3" so that reading them back takes a split.
 constexpr char kMetaSql[] =
     "SELECT m.tview::oid, m.backing_view::oid, m.entity, tn.nspname, tc.relname, vn.nspname,"
-    " vc.relname, m.key_column, a.attnum, a.atttypid, a.attcollation, tc.relowner,"
+    " vc.relname, cardinality(m.key_columns), tc.relowner,"
     " m.key_is_not_null, m.state = 'quarantined', m.fill_snapshot, m.fill_creator,"
     " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed',"
     " m.options ->> 'undetermined' = 'true', m.options ->> 'tells_null_keys' = 'true',"
@@ -47,8 +47,14 @@ constexpr char kMetaSql[] =
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
     " JOIN pg_namespace vn ON vn.oid = vc.relnamespace"
-    " JOIN pg_attribute a ON a.attrelid = m.tview AND a.attname = m.key_column"
     " WHERE m.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+// The columns of keys, in order.
+constexpr char kKeySql[] =
+    "SELECT m.tview::oid, a.attname, a.attnum, a.atttypid, a.attcollation"
+    " FROM $meta m CROSS JOIN unnest(m.key_columns) WITH ORDINALITY AS k (name, place)"
+    " JOIN pg_attribute a ON a.attrelid = m.tview AND a.attname = k.name"
+    " ORDER BY m.tview::oid, k.place";
 
 constexpr char kLineageSql[] =
     "SELECT l.tview::oid, l.source::oid, l.strategy, array_to_string(l.captured, ' '),"
@@ -56,7 +62,7 @@ constexpr char kLineageSql[] =
     "  FROM unnest(l.captured) WITH ORDINALITY c (attnum, i)"
     "  LEFT JOIN pg_attribute a ON a.attrelid = l.source AND a.attnum = c.attnum"
     "   AND NOT a.attisdropped),"
-    " array_to_string(l.relevant, ' '), l.lookup, l.description,"
+    " array_to_string(l.relevant, ' '), l.lookup, l.description, array_to_string(l.part, ' '),"
     " EXISTS (SELECT FROM $meta m WHERE m.tview = l.source)"
     " FROM $lineage l ORDER BY l.tview::oid, l.source::oid, l.path";
 
@@ -104,25 +110,33 @@ OperatorName NameOfOperator(Oid32 id) {
 // The equality under which keys of the type are unique, and whether it is image equality; the
 // order. A type that has lost an operator concerns its TVIEW alone: the names that are left raise
 // where they are used.
-absl::Status DescribeKeyType(TypeId type, Oid32 collation, TviewDefinition* tview) {
+absl::Status DescribeKeyType(Oid32 collation, KeyColumn* key) {
   std::optional<OperatorName> equality;
   std::optional<OperatorName> greater;
   bool image_equal = false;
+  const TypeId type = key->type;
   TVIEWS_RETURN_IF_ERROR(Call([&] {
     TypeCacheEntry* const entry = lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_GT_OPR);
     if (OidIsValid(entry->eq_opr)) equality = NameOfOperator(entry->eq_opr);
     if (OidIsValid(entry->gt_opr)) greater = NameOfOperator(entry->gt_opr);
     image_equal = IsImageEqual(type, collation);
   }));
-  if (equality.has_value()) tview->key_equality = equality->text();
-  if (greater.has_value()) tview->key_greater = greater->text();
-  tview->key_is_image_equal = image_equal;
+  if (equality.has_value()) key->equality = equality->text();
+  if (greater.has_value()) key->greater = greater->text();
+  key->is_image_equal = image_equal;
   return absl::OkStatus();
 }
 
-absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
-  RowReader column(row);
+// A TVIEW, and how many columns its key has.
+struct TviewRow {
   TviewDefinition tview;
+  std::size_t key_columns = 0;
+};
+
+absl::StatusOr<TviewRow> ReadTview(const SqlRow& row) {
+  RowReader column(row);
+  TviewRow read;
+  TviewDefinition& tview = read.tview;
   tview.relation = column.Oid();
   tview.backing_view = column.Oid();
   tview.entity = column.Text();
@@ -130,10 +144,7 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
   tview.qualified_name = QuoteQualified(schema, column.Text());
   const std::string view_schema = column.Text();
   tview.qualified_view = QuoteQualified(view_schema, column.Text());
-  tview.key_column = column.Text();
-  tview.key_attribute = column.Number<AttributeNumber>();
-  tview.key_type = column.Oid();
-  const Oid32 collation = column.Oid();
+  read.key_columns = column.Number<std::size_t>();
   tview.owner = column.Oid();
   tview.key_is_not_null = column.IsTrue();
   tview.is_quarantined = column.IsTrue();
@@ -158,8 +169,35 @@ absl::StatusOr<TviewDefinition> ReadTview(const SqlRow& row) {
   }
   tview.settings = ReadSettings(&column);
   TVIEWS_RETURN_IF_ERROR(column.End());
-  TVIEWS_RETURN_IF_ERROR(DescribeKeyType(tview.key_type, collation, &tview));
-  return tview;
+  return read;
+}
+
+absl::StatusOr<KeyColumn> ReadKeyColumn(RowReader* column) {
+  KeyColumn key;
+  key.name = column->Text();
+  key.attribute = column->Number<AttributeNumber>();
+  key.type = column->Oid();
+  const Oid32 collation = column->Oid();
+  TVIEWS_RETURN_IF_ERROR(column->End());
+  TVIEWS_RETURN_IF_ERROR(DescribeKeyType(collation, &key));
+  return key;
+}
+
+absl::Status ReadKeys(const std::string& meta, std::map<RelationId, TviewRow>* tviews) {
+  TVIEWS_ASSIGN_OR_RETURN(const SqlResult rows,
+                          ExecuteSql(Substitute(kKeySql, "$meta", meta), {}, SqlSnapshot::kActive));
+  for (const SqlRow& row : rows.rows) {
+    RowReader column(row);
+    const auto found = tviews->find(column.Oid());
+    if (found == tviews->end()) continue;
+    TVIEWS_ASSIGN_OR_RETURN(found->second.tview.key.emplace_back(), ReadKeyColumn(&column));
+  }
+  // What has lost a column of its key cannot be refreshed, as if it were not there.
+  std::erase_if(*tviews, [](const auto& entry) {
+    return entry.second.tview.key.size() != entry.second.key_columns ||
+           entry.second.key_columns == 0;
+  });
+  return absl::OkStatus();
 }
 
 // One path, and what its row says besides.
@@ -187,6 +225,7 @@ absl::StatusOr<LineageRow> ReadLineage(const SqlRow& row) {
   read.path.relevant = column.Numbers<AttributeNumber>();
   read.path.lookup = column.TextOrNothing();
   read.path.description = column.TextOrNothing();
+  read.path.part = column.Numbers<std::size_t>();
   read.source_is_tview = column.IsTrue();
   TVIEWS_RETURN_IF_ERROR(column.End());
   return read;
@@ -213,16 +252,17 @@ void AddLineage(LineageRow row, TviewDefinition* tview) {
 absl::StatusOr<DependencyGraph> LoadGraph() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string prefix, SchemaPrefix());
   const std::string meta = prefix + "pg_tview_meta";
-  std::map<RelationId, TviewDefinition> tviews;
+  std::map<RelationId, TviewRow> tviews;
   const std::string meta_sql =
       Substitute(Substitute(kMetaSql, "$meta", meta), "$settings", SettingsColumns("m.options"));
   TVIEWS_ASSIGN_OR_RETURN(const SqlResult meta_rows,
                           ExecuteSql(meta_sql, {}, SqlSnapshot::kActive));
   for (const SqlRow& row : meta_rows.rows) {
-    TVIEWS_ASSIGN_OR_RETURN(TviewDefinition tview, ReadTview(row));
-    const RelationId relation = tview.relation;
-    tviews.emplace(relation, std::move(tview));
+    TVIEWS_ASSIGN_OR_RETURN(TviewRow read, ReadTview(row));
+    const RelationId relation = read.tview.relation;
+    tviews.emplace(relation, std::move(read));
   }
+  TVIEWS_RETURN_IF_ERROR(ReadKeys(meta, &tviews));
   const std::string lineage_sql =
       Substitute(Substitute(kLineageSql, "$meta", meta), "$lineage", prefix + "pg_tview_lineage");
   TVIEWS_ASSIGN_OR_RETURN(const SqlResult lineage_rows,
@@ -230,11 +270,11 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
   for (const SqlRow& row : lineage_rows.rows) {
     TVIEWS_ASSIGN_OR_RETURN(LineageRow read, ReadLineage(row));
     const auto found = tviews.find(read.tview);
-    if (found != tviews.end()) AddLineage(std::move(read), &found->second);
+    if (found != tviews.end()) AddLineage(std::move(read), &found->second.tview);
   }
   std::vector<TviewDefinition> list;
   list.reserve(tviews.size());
-  for (auto& [relation, tview] : tviews) list.push_back(std::move(tview));
+  for (auto& [relation, read] : tviews) list.push_back(std::move(read.tview));
   return DependencyGraph::Build(std::move(list));
 }
 
