@@ -21,6 +21,7 @@ class Generator:
         self.shapes = set()
         self.has_functions = False  # queries call functions, which have to be created before
         self.functions = []         # statements
+        self.epoch = None           # a timestamptz: queries compare the clock with moments counted in 3 seconds from it
 
     def name(self, prefix):
         self.names += 1
@@ -71,7 +72,36 @@ class Generator:
             return f"NOT ({a} <> {b})"
         return f"CASE WHEN {a} = {b} THEN true ELSE {self.column(left)} IS NULL END"
 
+    def moment(self, column):
+        return f"(timestamptz '{self.epoch}' + {column} * interval '3 s')"
+
+    def deadline(self, columns, extreme="{}"):
+        """A comparison with the clock that changes when the moments of a row, or of a group's extreme one, have come."""
+        self.shapes.add("deadline")
+        a = self.column(columns)
+        b = self.rng.choice([c for c in columns if c.split(".")[0] == a.split(".")[0]])
+        at = extreme.format(self.moment(a))
+        kind = self.rng.randrange(10)
+        if kind < 3:
+            return f"{at} {self.rng.choice(['<', '<=', '=', '<>', '>=', '>'])} now()"
+        if kind == 3:
+            return f"now() - interval '2 s' {self.rng.choice(['<', '>='])} {at}"
+        if kind == 4:
+            return f"now() - {at} {self.rng.choice(['<', '<=', '>=', '>'])} interval '{self.rng.choice(['5 s', '0', '-1 day 23:59:50'])}'"
+        if kind == 5:
+            return f"interval '{self.rng.choice(['1 day -23:59:57', '4 s'])}' {self.rng.choice(['<', '<=', '>=', '>'])} {at} - now()"
+        if kind == 6:
+            return f"now() BETWEEN {at} AND {at} + interval '7 s'"
+        if kind == 7:
+            return f"CASE WHEN {at} <= now() THEN {a} IS NULL ELSE true END" if extreme == "{}" else f"NOT {at} <= now()"
+        if extreme != "{}":
+            return f"{at}::timestamp < LOCALTIMESTAMP"
+        bounds = f"least({self.moment(a)}, {self.moment(b)}), greatest({self.moment(a)}, {self.moment(b)})"
+        return f"tstzrange({bounds}, '{self.rng.choice(['[)', '[]', '()', '(]'])}') @> now()"
+
     def filter(self, columns):
+        if self.epoch is not None and self.chance(35):
+            return self.deadline(columns)
         a = self.column(columns)
         return self.rng.choice([
             f"{a} > {self.literal(self.rng.randrange(3))}", f"{a} IS NOT NULL", f"{a} IS NULL",
@@ -292,6 +322,8 @@ class Generator:
                                      self.kind.number(f"sum(length({self.column(columns)}::text))::int")])
                     for _ in range(width - len(keys))]
             having = " HAVING count(*) > 1" if self.chance(20) else ""
+            if self.epoch is not None and self.chance(25):
+                having = f" HAVING {self.deadline(columns, self.rng.choice(['min({})', 'max({})']))}"
             return f"SELECT {', '.join(keys + rest)} FROM {text}{clause} GROUP BY {', '.join(keys)}{having}"
         listed = ", ".join(chosen)
         order = ", ".join(str(i + 1) for i in range(width))
@@ -442,6 +474,8 @@ class Generator:
                       .replace("ORDER BY", "ORDER BY 1,", 0) for _ in range(1)]
             value = self.column(columns)
             values = [f"array_agg({value} ORDER BY {value})", "count(*)"]
+            if self.epoch is not None and self.chance(50):
+                values[1] = f"count(*) FILTER (WHERE {self.deadline(columns)})"
             return f"{prefix}SELECT {key} AS key, {', '.join(values)} FROM {text}{clause} GROUP BY {key}"
         values = [self.column(columns), f"({', '.join(self.column(columns) for _ in range(3))}, 0)::text"]
         if self.chance(45) and not set_operation:

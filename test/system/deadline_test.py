@@ -1,6 +1,7 @@
 """Deadlines: a row leaves, comes or changes at its moment, without a write. In every statement all TVIEWs show their
 queries at the frontier's time, and that is never long ago."""
 import datetime
+import os
 import statistics
 
 from tviews_server import Server, run, value, wait_until
@@ -52,6 +53,12 @@ def look():
     return count, clock, late or datetime.timedelta()
 
 
+def cpu_seconds(pids):
+    """What these processes have used of a processor."""
+    fields = [open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split() for pid in pids]
+    return sum(int(user) + int(system) for user, system in ((line[11], line[12]) for line in fields)) / os.sysconf("SC_CLK_TCK")
+
+
 with Server("deadline") as server:
     connection = server.prepare("deadline", SCRIPT)
     run(connection, "SET pg_tviews.read_consistency = 'eventual'")
@@ -87,8 +94,11 @@ with Server("deadline") as server:
     # Nothing ahead, nothing to do.
     wait_until(lambda: value(connection, "SELECT count(*) FROM pg_tview_frontier WHERE clock > %s::timestamptz + interval '300 ms'", (moment,)) == 1, "the last has passed")
     batches, = run(connection, "SELECT batches, clock_timestamp() FROM pg_tview_frontier")
+    pids = [pid for pid, in run(connection, "SELECT pid FROM pg_stat_activity WHERE backend_type IN ('pg_tviews applier', 'pg_tviews launcher')")]
+    used = cpu_seconds(pids)
     wait_until(lambda: value(connection, "SELECT clock_timestamp() - %s > '3 seconds'", (batches[1],)), "time passes")
     assert value(connection, "SELECT batches FROM pg_tview_frontier") == batches[0]
+    assert len(pids) == 2 and cpu_seconds(pids) - used < 0.3, (pids, cpu_seconds(pids) - used)
 
     # What expires while the server is down is gone when it is back.
     run(connection, "INSERT INTO tb_offer VALUES (5000, 1, now(), clock_timestamp() + interval '2 seconds')")

@@ -17,6 +17,14 @@
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
+namespace {
+
+// A fill of its own, whose time is known.
+bool IsFilledAtKnownTime(const TviewDefinition& tview) {
+  return tview.fill.has_value() && tview.fill->clock != 0;
+}
+
+}  // namespace
 
 absl::StatusOr<bool> AnyClock() {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
@@ -47,14 +55,15 @@ void BatchClock::Hold() {
 // What now() is for its rows.
 Timestamp BatchClock::ShownBy(const TviewDefinition& tview) const {
   const std::optional<Timestamp> period = ClockPeriodOf(tview.settings);
-  if (tview.fill.has_value() && tview.fill->clock != 0) return tview.fill->clock;
+  if (IsFilledAtKnownTime(tview)) return tview.fill->clock;
   return ClockAt(before_, *period);
 }
 
 bool BatchClock::IsDue(const TviewDefinition& tview) const {
   const std::optional<Timestamp> period = ClockPeriodOf(tview.settings);
   if (!period.has_value()) return false;
-  if (before_ != 0 && deadlines_.Has(tview.relation)) return false;
+  const bool is_known = before_ != 0 || IsFilledAtKnownTime(tview);
+  if (is_known && deadlines_.Has(tview.relation)) return false;
   return ClockAt(time_, *period) != ShownBy(tview);
 }
 
