@@ -42,3 +42,4 @@ with Server("workers_exhausted", "max_worker_processes = 2\nmax_parallel_workers
     check_equal(connection)
     assert value(connection, FINDING) == 0, run(connection, "SELECT * FROM pg_tviews_health_check()")
     assert value(connection, "SELECT name FROM tv_thing") == "new"
+    assert value(connection, "SELECT count(*) FROM pg_tviews_health_check() WHERE message = '1 TVIEW agrees with the catalogs.'") == 1
