@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """Random definitions against random changes: are the keys that lineage names enough?
 
-Usage: lineage_fuzz.py [--queries N] [--batches N] [--joins PERCENT] [--seed N] -- psql arguments...
+Usage: lineage_fuzz.py [--queries N | --every-join] [--batches N] [--joins PERCENT] [--seed N] -- psql arguments...
 
 Makes a random schema and random queries with a key, asks pg_tviews_explain_query for their lineage,
 applies batches of changes to several tables, and compares: every key whose rows differ before and
 after a batch must be among the keys that the paths name for the batch's deltas. A source with a
 full path that changed makes a batch trivial; those are counted apart. Prints how often each shape
 was surgical. Exit status 1 if a key was missed, or if a lookup failed.
+
+--every-join: instead of random queries, every tree of two joins of three tables, with conditions that are strict in
+both sides, the left or the right one, and each table's key.
 """
 
 import argparse
 import collections
+import itertools
 import random
 import subprocess
 import sys
@@ -111,13 +115,25 @@ def views(generator):
     return "\n".join(lines)
 
 
+def every_join():
+    kinds = ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]
+    conditions = ["{x}.f1 = {y}.f2", "coalesce({x}.f1, 1) = {y}.f2", "{x}.f1 = coalesce({y}.f2, 1)"]
+    for (first, second), (one, other), end, is_left in itertools.product(
+            itertools.product(kinds, kinds), itertools.product(conditions, conditions), "ab", (True, False)):
+        inner = f"(ta a {first} tb b ON {one.format(x='a', y='b')})"
+        condition = other.format(x=end, y="c")
+        joined = f"{inner} {second} tc c ON {condition}" if is_left else f"tc c {second} {inner} ON {condition}"
+        for key in "abc":
+            yield f"SELECT {key}.pk AS key, a.m AS x, b.m AS y, c.m AS z FROM {joined}", {f"{first}, {second}"}
+
+
 def run(arguments):
     rng = random.Random(arguments.seed)
     generator = Generator(rng, arguments.joins)
     script = [setup(), views(generator)]
     queries, batches = {}, {}
-    for number in range(arguments.queries):
-        text, shapes = generator.query()
+    chosen = every_join() if arguments.every_join else (generator.query() for _ in range(arguments.queries))
+    for number, (text, shapes) in enumerate(chosen):
         queries[number] = (text, shapes)
         script.append(generator.refill())
         script.append(f"SELECT 'query', {number}, learn({number}, {literal(text)});")
@@ -169,12 +185,14 @@ def report(result, queries, batches):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--every-join", action="store_true")
     parser.add_argument("--batches", type=int, default=8)
     parser.add_argument("--joins", type=int, default=35, help="percent of queries that only join tables")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("psql", nargs="*")
     arguments = parser.parse_args()
-    print(f"lineage_fuzz: seed {arguments.seed}, {arguments.queries} queries, {arguments.batches} batches each")
+    what = "every join" if arguments.every_join else f"{arguments.queries} queries"
+    print(f"lineage_fuzz: seed {arguments.seed}, {what}, {arguments.batches} batches each")
     if not run(arguments):
         sys.exit(1)
 

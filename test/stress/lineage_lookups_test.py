@@ -1,4 +1,4 @@
-"""The lookups of random definitions, without the engine around them: lineage_fuzz.py on a server.
+"""The lookups of random definitions and of every join of three tables, without the engine around them: lineage_fuzz.py on a server.
 
 QUERIES (default 120) and SEED may be set in the environment.
 """
@@ -14,10 +14,11 @@ SEED = os.environ.get("SEED", str(time.time_ns() % 1000000))
 
 with Server("lineage_lookups") as server:
     run(server.connect(), "CREATE EXTENSION pg_tviews")
-    done = subprocess.run(
-        [sys.executable, ROOT / "test/stress/lineage_fuzz.py", "--queries", QUERIES, "--batches", "8",
-         "--seed", SEED, "--", "-h", server.socket, "-U", "postgres", "-d", "postgres"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    print(done.stdout)
-    assert done.returncode == 0, f"seed {SEED}"
-    print("note: " + done.stdout.strip().splitlines()[-1])
+    for queries in (["--queries", QUERIES, "--batches", "8"], ["--every-join", "--batches", "2"]):
+        done = subprocess.run(
+            [sys.executable, ROOT / "test/stress/lineage_fuzz.py", *queries, "--seed", SEED, "--", "-h", server.socket,
+             "-U", "postgres", "-d", "postgres"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(done.stdout)
+        assert done.returncode == 0, f"seed {SEED}"
+        print("note: " + done.stdout.strip().splitlines()[-1])

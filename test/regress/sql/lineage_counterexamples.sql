@@ -38,6 +38,10 @@ SELECT lineage($$SELECT pk AS key FROM u WHERE id <> ALL (SELECT fk FROM cn)$$);
 SELECT lineage($$SELECT pk AS key FROM (SELECT * FROM u) v WHERE id NOT IN (SELECT fk FROM (SELECT * FROM cn) w)$$);
 -- 4: coalesce over the nullable side leads nowhere
 SELECT lineage($$SELECT t.pk AS key FROM u LEFT JOIN s ON s.u = u.id JOIN t ON t.pk = coalesce(s.theme, 1)$$);
+-- ... nor from the other side to it: t 1 belongs to every u without s, which no row of s leads to
+SELECT lineage($$SELECT u.pk AS key, t.note FROM u LEFT JOIN s ON s.u = u.pk JOIN t ON t.pk = coalesce(s.theme, 1)$$);
+SELECT lineage($$SELECT u.pk AS key FROM u LEFT JOIN s ON s.u = u.pk, t WHERE t.pk IS NOT DISTINCT FROM s.theme$$);
+SELECT lineage($$SELECT u.pk AS key FROM s RIGHT JOIN u ON s.u = u.pk JOIN t ON CASE WHEN s.theme = t.pk THEN true ELSE s.theme IS NULL END$$);
 -- 5: a condition over three occurrences
 SELECT lineage($$SELECT u.pk AS key FROM u, o, acc WHERE u.pk = coalesce(o.uid, acc.uid) AND acc.id = o.id$$);
 -- 6: one tree, not c through w and w through c
@@ -71,6 +75,10 @@ SELECT lineage($$SELECT coalesce(u.pk, acc.id) AS key FROM u FULL JOIN acc ON u.
 SELECT lineage($$SELECT id AS key FROM acc FULL JOIN cn USING (id) FULL JOIN l USING (id)$$);
 SELECT lineage($$SELECT coalesce(u.pk, acc.id) AS key FROM u FULL JOIN acc ON u.ref = acc.uid$$);
 SELECT lineage($$SELECT coalesce(acc.id, -1) AS key FROM u LEFT JOIN acc ON acc.uid = u.pk$$);
+-- ... nor across FULL JOIN: a u without acc has the key -1
+SELECT lineage($$SELECT coalesce(acc.id, -1) AS key FROM u FULL JOIN acc ON acc.uid = u.pk$$);
+SELECT lineage($$SELECT (acc.id IS NULL)::int AS key FROM u FULL JOIN acc ON acc.uid = u.pk$$);
+SELECT lineage($$SELECT t.pk AS key FROM u FULL JOIN acc ON acc.uid = u.pk JOIN t ON t.pk = coalesce(acc.id, 1)$$);
 SELECT lineage($$SELECT team AS key, count(*) FROM u GROUP BY ROLLUP (team)$$);
 -- 15: a view and a CTE used twice: every occurrence counts
 CREATE VIEW v_acc AS SELECT id, uid FROM acc;
