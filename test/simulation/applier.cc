@@ -307,7 +307,11 @@ absl::Status Batch::LoadGraph() {
     if (row == nullptr) continue;
     behind.push_back({.tview = row->tview, .reason = "it was", .retry_at = row->retry_at});
   }
-  if (tviews.size() == InitialGraph().order().size()) {
+  const bool is_initial = tviews.size() == InitialGraph().order().size() &&
+                          std::all_of(tviews.begin(), tviews.end(), [](const StoredTview* stored) {
+                            return stored->creator == kBootstrap;
+                          });
+  if (is_initial) {
     graph_ = &InitialGraph();
     standings_.Load(*graph_, behind, world_->now);
     return absl::OkStatus();

@@ -76,6 +76,7 @@ struct OwedRow : Version {
 
 struct StoredTview {
   FullXid creator = 0;
+  FullXid dropper = 0;
   FullXid fill_cleared_by = 0;
   RelationId relation = 0;
   Fill fill;

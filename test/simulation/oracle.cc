@@ -90,7 +90,8 @@ std::vector<const StoredTview*> TviewsUnder(const Database& database,
                                             const SnapshotBounds& snapshot, FullXid own) {
   std::vector<const StoredTview*> tviews;
   for (const StoredTview& stored : database.tviews) {
-    if (database.Sees(snapshot, own, stored.creator)) tviews.push_back(&stored);
+    const bool is_dropped = stored.dropper != 0 && database.Sees(snapshot, own, stored.dropper);
+    if (database.Sees(snapshot, own, stored.creator) && !is_dropped) tviews.push_back(&stored);
   }
   return tviews;
 }

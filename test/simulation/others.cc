@@ -18,6 +18,13 @@ void StartProcesses(World* world) {
   if (program.has_vacuum) world->Start(kVacuum, [world] { RunVacuum(world); });
   if (program.locks != 0) world->Start(kLocker, [world] { RunLocker(world); });
   if (program.has_foreign) world->Start(kForeign, [world] { RunForeign(world); });
+  const bool has_dropped = std::any_of(
+      world->database.tviews.begin(), world->database.tviews.end(), [&](const StoredTview& tview) {
+        return tview.dropper != 0 && world->database.HasCommitted(tview.dropper);
+      });
+  if (program.drops != 0 && !has_dropped) {
+    world->Start(kDropper, [world] { RunDropper(world); });
+  }
   const bool has_created = std::any_of(
       world->database.tviews.begin(), world->database.tviews.end(), [&](const StoredTview& tview) {
         return tview.relation == program.creates && world->database.HasCommitted(tview.creator);

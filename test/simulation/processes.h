@@ -27,6 +27,7 @@ void RunCreator(World* world);
 void RunApplier(World* world);
 void RunLauncher(World* world);
 void RunFinisher(World* world);
+void RunDropper(World* world);
 void RunVacuum(World* world);
 void RunLocker(World* world);
 void RunForeign(World* world);

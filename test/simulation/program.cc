@@ -62,6 +62,8 @@ Program MakeProgram(Random* random) {
   if (random->Percent(15)) program.creates = random->Percent(50) ? kTvGroup : kTvOver;
   static constexpr RelationId kLocks[] = {kTvParent, kTvParent, kTvChild, kTvNested, kTvTotal};
   if (random->Percent(20)) program.locks = kLocks[random->Below(5)];
+  static constexpr RelationId kDrops[] = {kTvChild, kTvNested, kTvTotal};
+  if (random->Percent(15)) program.drops = kDrops[random->Below(3)];
   program.has_foreign = random->Percent(10);
   program.has_vacuum = random->Percent(40);
   program.ring_capacity = kCapacities[random->Below(6)];
@@ -101,6 +103,9 @@ std::string Describe(const Program& program) {
   }
   if (program.locks != 0) {
     absl::StrAppend(&text, "locker: LOCK TABLE ", TviewName(program.locks), "\n");
+  }
+  if (program.drops != 0) {
+    absl::StrAppend(&text, "dropper: DROP TABLE ", TviewName(program.drops), "\n");
   }
   return text;
 }

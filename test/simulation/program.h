@@ -54,6 +54,7 @@ struct Program {
   std::vector<std::vector<Step>> sessions;
   RelationId creates = 0;    // a TVIEW that one more session creates
   RelationId locks = 0;      // a TVIEW that one more session locks for a while
+  RelationId drops = 0;      // a TVIEW that one more session drops
   bool has_foreign = false;  // another database wants the only slot
   bool has_vacuum = false;
   std::uint32_t ring_capacity = 4096;

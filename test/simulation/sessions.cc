@@ -446,6 +446,11 @@ class Session {
   World::Session& state_;
 };
 
+void ReleaseStrongLock(World* world, RelationId relation, FullXid xid) {
+  const auto held = world->strong_locks.find(relation);
+  if (held != world->strong_locks.end() && held->second == xid) world->strong_locks.erase(held);
+}
+
 }  // namespace
 
 void RunSession(World* world, int process) {
@@ -495,10 +500,43 @@ void RunCreator(World* world) {
   } catch (const Ended&) {
     transaction.Abort();
   }
-  const auto held = world->strong_locks.find(source);
-  if (held != world->strong_locks.end() && held->second == transaction.xid()) {
-    world->strong_locks.erase(held);
+  ReleaseStrongLock(world, source, transaction.xid());
+}
+
+// backend/tview/dropped.cc: the TVIEW's lock, its rows in the tables, a record that the metadata
+// changed.
+void RunDropper(World* world) {
+  const RelationId dropped = world->program->drops;
+  Database& database = world->database;
+  Transaction transaction(world);
+  try {
+    world->Point("DROP TABLE").IgnoreError();
+    transaction.Assign();
+    const FullXid xid = transaction.xid();
+    world->Await("for the lock of the TVIEW", [=] {
+      return world->row_locks[dropped].empty() && !world->strong_locks.contains(dropped);
+    });
+    world->strong_locks[dropped] = xid;
+    world->Point("has locked the TVIEW").IgnoreError();
+    const SnapshotBounds snapshot = database.Take();
+    for (StoredTview& stored : database.tviews) {
+      if (stored.relation == dropped) stored.dropper = xid;
+    }
+    for (BehindRow& row : database.behind) {
+      if (row.tview == dropped && database.Sees(snapshot, xid, row)) row.xmax = xid;
+    }
+    for (OwedRow& row : database.owed) {
+      if (row.tview == dropped && database.Sees(snapshot, xid, row)) row.xmax = xid;
+    }
+    transaction.NoteWhole(kMeta);
+    transaction.AtPreCommit();
+    transaction.Commit();
+    world->PointInCommit("before the invalidation");
+    ++world->catalog_changes;
+  } catch (const Ended&) {
+    transaction.Abort();
   }
+  ReleaseStrongLock(world, dropped, transaction.xid());
 }
 
 }  // namespace tviews::simulation

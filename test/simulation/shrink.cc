@@ -67,6 +67,7 @@ class Shrinker {
     if (program.has_vacuum) attempt([](Case* one) { one->program.has_vacuum = false; });
     if (program.has_foreign) attempt([](Case* one) { one->program.has_foreign = false; });
     if (program.locks != 0) attempt([](Case* one) { one->program.locks = 0; });
+    if (program.drops != 0) attempt([](Case* one) { one->program.drops = 0; });
     if (program.creates != 0) attempt([](Case* one) { one->program.creates = 0; });
     if (program.ring_capacity != 4096) {
       attempt([](Case* one) { one->program.ring_capacity = 4096; });

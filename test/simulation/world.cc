@@ -35,7 +35,7 @@ constexpr std::uint8_t kEvents[] = {kTerminateApplier,
 
 std::string NameOf(int process) {
   static constexpr const char* kNames[] = {"applier", "launcher", "finisher", "vacuum",
-                                           "foreign", "creator",  "locker"};
+                                           "foreign", "creator",  "locker",   "dropper"};
   if (process < 0) return "";
   if (process < kFirstSession) return kNames[process];
   return absl::StrCat("session ", process - kFirstSession);

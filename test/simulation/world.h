@@ -40,8 +40,9 @@ inline constexpr int kVacuum = 3;
 inline constexpr int kForeign = 4;
 inline constexpr int kCreator = 5;
 inline constexpr int kLocker = 6;
-inline constexpr int kFirstSession = 7;
-inline constexpr int kProcesses = 10;
+inline constexpr int kDropper = 7;
+inline constexpr int kFirstSession = 8;
+inline constexpr int kProcesses = 11;
 // Events.
 inline constexpr std::uint8_t kFirstEvent = 200;
 inline constexpr std::uint8_t kTerminateApplier = 200;
@@ -121,7 +122,8 @@ class World {
   bool idle_timeout = false;  // of the applier
   Timestamp now = 0;
   std::uint64_t catalog_changes = 0;
-  // Locks of tables: a strong one of the creator or the locker, and who has ROW EXCLUSIVE.
+  // Locks of tables: a strong one of the creator, the dropper or the locker, and who has ROW
+  // EXCLUSIVE.
   std::map<RelationId, FullXid> strong_locks;
   std::map<RelationId, std::vector<FullXid>> row_locks;
   // What the oracle remembers.
