@@ -174,6 +174,7 @@ class Batch {
  private:
   absl::Status InTransaction();
   absl::Status LoadGraph();
+  void ForgetDropped(const std::vector<const StoredTview*>& tviews);
   absl::StatusOr<Coalescer> CollectRecords();
   absl::Status RefreshAll(Coalescer* coalescer);
   absl::Status Refresh(const TviewDefinition& tview, Coalescer* coalescer);
@@ -261,7 +262,7 @@ absl::Status Batch::InTransaction() {
     world_->Fail("a batch does not find a record that its snapshot sees");
   }
   if (has_news || standings_.TryDueMs(world_->now) == 0) {
-    own_ = database_.Assign();
+    if (own_ == 0) own_ = database_.Assign();
     TVIEWS_RETURN_IF_ERROR(TakeLocks(FindReachable(coalescer)));
     has_moved_ = world_->catalog_changes != catalog_changes_;
     if (has_moved_) return absl::AbortedError("catalogs changed while a batch began");
@@ -307,6 +308,7 @@ absl::Status Batch::LoadGraph() {
     if (row == nullptr) continue;
     behind.push_back({.tview = row->tview, .reason = "it was", .retry_at = row->retry_at});
   }
+  ForgetDropped(tviews);
   const bool is_initial = tviews.size() == InitialGraph().order().size() &&
                           std::all_of(tviews.begin(), tviews.end(), [](const StoredTview* stored) {
                             return stored->creator == kBootstrap;
@@ -327,6 +329,23 @@ absl::Status Batch::LoadGraph() {
   graph_ = &own_graph_;
   standings_.Load(*graph_, behind, world_->now);
   return absl::OkStatus();
+}
+
+// BehindTviews::Read: of a TVIEW that is gone nobody owes anything.
+void Batch::ForgetDropped(const std::vector<const StoredTview*>& tviews) {
+  const auto is_gone = [&](RelationId tview) {
+    return std::none_of(tviews.begin(), tviews.end(),
+                        [=](const StoredTview* stored) { return stored->relation == tview; });
+  };
+  for (BehindRow& row : database_.behind) {
+    if (!database_.Sees(snapshot_, own_, row) || !is_gone(row.tview)) continue;
+    if (own_ == 0) own_ = database_.Assign();
+    row.xmax = own_;
+    has_changed_ = true;
+    for (OwedRow& owed : database_.owed) {
+      if (owed.tview == row.tview && database_.Sees(snapshot_, own_, owed)) owed.xmax = own_;
+    }
+  }
 }
 
 absl::StatusOr<Coalescer> Batch::CollectRecords() {

@@ -176,6 +176,12 @@ void CheckAtRest(World* world) {
     }
   }
   if (!RecordsUnder(database, now, 0).empty()) world->Fail("at rest: a record is in the outbox");
+  for (const BehindRow& row : database.behind) {
+    if (database.Sees(now, 0, row)) world->Fail("at rest: a TVIEW that is gone is behind");
+  }
+  for (const OwedRow& row : database.owed) {
+    if (database.Sees(now, 0, row)) world->Fail("at rest: a TVIEW that is gone owes something");
+  }
 }
 
 }  // namespace tviews::simulation

@@ -503,8 +503,8 @@ void RunCreator(World* world) {
   ReleaseStrongLock(world, source, transaction.xid());
 }
 
-// backend/tview/dropped.cc: the TVIEW's lock, its rows in the tables, a record that the metadata
-// changed.
+// backend/tview/dropped.cc: the TVIEW's lock, and a record that the metadata changed. What it owes
+// is left to the applier.
 void RunDropper(World* world) {
   const RelationId dropped = world->program->drops;
   Database& database = world->database;
@@ -518,15 +518,8 @@ void RunDropper(World* world) {
     });
     world->strong_locks[dropped] = xid;
     world->Point("has locked the TVIEW").IgnoreError();
-    const SnapshotBounds snapshot = database.Take();
     for (StoredTview& stored : database.tviews) {
       if (stored.relation == dropped) stored.dropper = xid;
-    }
-    for (BehindRow& row : database.behind) {
-      if (row.tview == dropped && database.Sees(snapshot, xid, row)) row.xmax = xid;
-    }
-    for (OwedRow& row : database.owed) {
-      if (row.tview == dropped && database.Sees(snapshot, xid, row)) row.xmax = xid;
     }
     transaction.NoteWhole(kMeta);
     transaction.AtPreCommit();
