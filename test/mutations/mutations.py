@@ -119,8 +119,8 @@ ALL = [
     Mutation("left_from_preserved", "a path leaves the preserved side of an outer join", "src/backend/lineage/joins.cc",
              "      if (!Has(conjunct.nullable_side, from)) return false;\n", "", "regress:lineage_counterexamples"),
     Mutation("mates_dropped", "rows of the same window partition are forgotten", "src/backend/lineage/exits.cc",
-             "      if (!AreCovered(expressions, block, request)) exit->mates.Add(block);\n",
-             "      if (!AreCovered(expressions, block, request)) continue;\n", "regress:lineage_counterexamples"),
+             "      if (!AreCovered(expressions, block, request, Dependent::kIsUncovered)) exit->mates.Add(block);\n",
+             "      if (!AreCovered(expressions, block, request, Dependent::kIsUncovered)) continue;\n", "regress:lineage_counterexamples"),
     Mutation("limit_ignored", "a path leaves a query whose rows LIMIT cuts", "src/backend/lineage/exits.cc",
              "  if (HasLimit(query)) {", "  if (false) {", "regress:lineage_counterexamples"),
     # --- Batches and their writing

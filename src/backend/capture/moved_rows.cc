@@ -153,13 +153,18 @@ absl::Status PrepareToTruncate(RelationId relation, bool with_inheritors) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status NoteRowsOf(RelationId relation, bool is_new) {
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> members,
-                          Members(relation, is_new ? ShareRowExclusiveLock : NoLock));
+absl::Status NoteRowsOfMembers(RelationId relation, LOCKMODE mode) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> members, Members(relation, mode));
   for (const RelationId member : members) TVIEWS_RETURN_IF_ERROR(NoteRowsOfOne(member));
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status NoteRows(RelationId relation) { return NoteRowsOfMembers(relation, NoLock); }
+
+absl::Status NoteArrivedRows(RelationId relation) {
+  return NoteRowsOfMembers(relation, ShareRowExclusiveLock);
 }
 
 absl::StatusOr<bool> IsKnownToBeEmpty(RelationId relation) {

@@ -23,8 +23,11 @@ struct TruncateStmt;
 namespace tviews::backend {
 
 // Notes every row of `relation`, and of what inherits from it, for whatever reads it or an
-// ancestor. With `is_new` others are kept from writing them: they do not know the ancestors yet.
-absl::Status NoteRowsOf(RelationId relation, bool is_new);
+// ancestor.
+absl::Status NoteRows(RelationId relation);
+// The same of what has just got an ancestor: others are kept from writing, as they do not know the
+// ancestor yet.
+absl::Status NoteArrivedRows(RelationId relation);
 
 // Before DROP TABLE: notes the rows of the partitions and inheritors that it names.
 absl::Status PrepareDrop(const DropStmt* statement);

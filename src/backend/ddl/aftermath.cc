@@ -124,18 +124,22 @@ absl::Status FollowSource(RelationId reader, bool has_rows) {
   return has_rows ? RederiveOrDisown(reader) : Disown(reader);
 }
 
+// Whether a relation gets or loses inheritors or partitions.
+enum class Tree { kStays, kChanges };
+
 struct Differences {
   bool in_rows = false;        // that columns of the relation show
   bool in_whole_rows = false;  // that only a reader of whole rows sees
 };
 
-absl::Status Follow(RelationId relation, bool changes_tree, Differences differences) {
+// What readers of an altered relation, or a TVIEW that is altered, have to know.
+absl::Status FollowAltered(RelationId relation, Tree tree, Differences differences) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (is_tview) TVIEWS_RETURN_IF_ERROR(FollowTable(relation));
   TVIEWS_ASSIGN_OR_RETURN(const bool has_rows, HasRows(relation));
   if (has_rows && !is_tview) TVIEWS_RETURN_IF_ERROR(SyncCaptureTriggers(relation));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(relation));
-  if (changes_tree) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
+  if (tree == Tree::kChanges) TVIEWS_RETURN_IF_ERROR(LockOutAppliers(readers));
   for (RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(FollowSource(reader, has_rows));
   if (is_tview || !readers.empty()) TVIEWS_RETURN_IF_ERROR(pg::InvalidateCatalog());
   if (is_tview) TVIEWS_RETURN_IF_ERROR(WriteLabel(relation));
@@ -285,7 +289,7 @@ absl::Status NoteDeparture(const AlterTableStmt* statement, const AlterTableCmd*
     relation = RangeVarGetRelid(name, NoLock, true);
     is_owner = OidIsValid(relation) && pg::compat::OwnsRelation(relation, GetUserId());
   }));
-  return is_owner ? NoteRowsOf(relation, false) : absl::OkStatus();
+  return is_owner ? NoteRows(relation) : absl::OkStatus();
 }
 
 absl::Status PrepareForCommand(const Node* statement) {
@@ -338,14 +342,15 @@ absl::Status RunAftermath(const Aftermath& aftermath) {
   }
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> typed, TypedTables(Ids(aftermath.types)));
   for (const RelationId relation : typed) {
-    TVIEWS_RETURN_IF_ERROR(Follow(relation, false, differences));
+    TVIEWS_RETURN_IF_ERROR(FollowAltered(relation, Tree::kStays, differences));
   }
   for (int i = 0; i < list_length(aftermath.relations); ++i) {
-    TVIEWS_RETURN_IF_ERROR(
-        Follow(list_nth_oid(aftermath.relations, i), aftermath.changes_tree, differences));
+    TVIEWS_RETURN_IF_ERROR(FollowAltered(list_nth_oid(aftermath.relations, i),
+                                         aftermath.changes_tree ? Tree::kChanges : Tree::kStays,
+                                         differences));
   }
   for (int i = 0; i < list_length(aftermath.arriving); ++i) {
-    TVIEWS_RETURN_IF_ERROR(NoteRowsOf(list_nth_oid(aftermath.arriving, i), true));
+    TVIEWS_RETURN_IF_ERROR(NoteArrivedRows(list_nth_oid(aftermath.arriving, i)));
   }
   return absl::OkStatus();
 }

@@ -108,7 +108,7 @@ void OnTransactionEnd(XactEvent event, void*) {
     if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT) return;
     // The command has failed: nobody has to wait until the time is over.
     if (event == XACT_EVENT_ABORT && parked_database != 0) {
-      pg::UnparkSlot(parked_database, true);
+      pg::UnparkSlot(parked_database);
       parked_database = 0;
     }
     if (event == XACT_EVENT_COMMIT && has_created_database) pg::VisitNewDatabases();
@@ -152,7 +152,11 @@ absl::Status UnparkDatabase(DatabaseId database) {
   bool exists = false;
   TVIEWS_RETURN_IF_ERROR(
       pg::Call([&] { exists = SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)); }));
-  pg::UnparkSlot(database, exists);
+  if (exists) {
+    pg::UnparkSlot(database);
+  } else {
+    pg::FreeParkedSlot(database);
+  }
   parked_database = 0;
   return absl::OkStatus();
 }

@@ -417,7 +417,7 @@ class Finish {
     TVIEWS_RETURN_IF_ERROR(CheckTypes());
     TVIEWS_RETURN_IF_ERROR(LockDependents());
     for (std::size_t i = 0; i < retyping_.view_count; ++i) {
-      TVIEWS_RETURN_IF_ERROR(Follow(retyping_.views[i], retyping_.is_released[i] != 0));
+      TVIEWS_RETURN_IF_ERROR(FollowView(retyping_.views[i], retyping_.is_released[i] != 0));
     }
     std::set<RelationId> readers;
     for (const RelationId view : restored_) {
@@ -455,7 +455,7 @@ class Finish {
     return absl::OkStatus();
   }
 
-  absl::Status Follow(const SavedView& view, bool is_released) {
+  absl::Status FollowView(const SavedView& view, bool is_released) {
     TVIEWS_ASSIGN_OR_RETURN(const bool reads_retyped, ReadsAny(view.view, changes_.retyped));
     RestoredView restored;
     if (is_released || reads_retyped) {

@@ -65,11 +65,14 @@ bool EqualityFits(Node* expr, Oid clause_equality, const ExitColumn& column) {
          column.equality_collation == exprCollation(expr);
 }
 
+// Whether columns count that depend on the primary key of a block.
+enum class Dependent { kIsUncovered, kIsCovered };
+
 struct Coverage {
   const MatesBlock* block;
   const ExitColumn* column;
   const Expr* whole;
-  bool allow_dependent;
+  Dependent dependent;
 };
 
 // WalkChildren stops at true: "not covered".
@@ -85,21 +88,20 @@ bool IsUncovered(Node* node, void* context) {
   }
   // GROUP BY: the parser lets a bare variable through only if it depends on a grouped primary key
   // of the same relation.
-  if (IsA(node, Var)) return !coverage->allow_dependent;
+  if (IsA(node, Var)) return coverage->dependent == Dependent::kIsUncovered;
   return WalkChildren(node, IsUncovered, context);
 }
 
-bool IsCovered(Expr* expr, const MatesBlock& block, const ExitColumn& column,
-               bool allow_dependent) {
-  Coverage coverage = {&block, &column, expr, allow_dependent};
+bool IsCovered(Expr* expr, const MatesBlock& block, const ExitColumn& column, Dependent dependent) {
+  Coverage coverage = {&block, &column, expr, dependent};
   return !IsUncovered(AsNode(expr), &coverage);
 }
 
 bool AreCovered(const PlainArray<Expr*>& expressions, const MatesBlock& block,
-                const ExitRequest& request, bool allow_dependent = false) {
+                const ExitRequest& request, Dependent dependent) {
   for (int i = 0; i < expressions.size(); ++i) {
     if (expressions[i] == nullptr) continue;
-    if (!IsCovered(expressions[i], block, request.columns[i], allow_dependent)) return false;
+    if (!IsCovered(expressions[i], block, request.columns[i], dependent)) return false;
   }
   return true;
 }
@@ -130,7 +132,8 @@ void CheckBlocks(const Scope* scope, const ExitRequest& request,
     return;
   }
   if (query->groupClause != NIL) {
-    if (!AreCovered(expressions, ClauseOf(scope, query->groupClause, "GROUP BY"), request, true)) {
+    if (!AreCovered(expressions, ClauseOf(scope, query->groupClause, "GROUP BY"), request,
+                    Dependent::kIsCovered)) {
       exit->why_not = "the column does not follow from GROUP BY";
       return;
     }
@@ -143,12 +146,12 @@ void CheckBlocks(const Scope* scope, const ExitRequest& request,
     foreach (cell, query->windowClause) {
       auto* window = static_cast<WindowClause*>(lfirst(cell));
       MatesBlock block = ClauseOf(scope, window->partitionClause, "PARTITION BY");
-      if (!AreCovered(expressions, block, request)) exit->mates.Add(block);
+      if (!AreCovered(expressions, block, request, Dependent::kIsUncovered)) exit->mates.Add(block);
     }
   }
   if (query->distinctClause == NIL) return;
   MatesBlock distinct = ClauseOf(scope, query->distinctClause, "DISTINCT ON");
-  if (AreCovered(expressions, distinct, request)) return;
+  if (AreCovered(expressions, distinct, request, Dependent::kIsUncovered)) return;
   if (query->hasDistinctOn) {
     exit->mates.Add(distinct);
   } else {

@@ -22,6 +22,13 @@ constexpr int kDerivedCost = 40;    // more, for joining a whole subquery
 constexpr int kUnequalCost = 90;    // more, for a condition that is no equality
 constexpr int kDeadEndCost = 5000;  // more, for leaving a subquery whose inside cannot follow
 
+// Which hops are allowed: not to subqueries as a whole, or to these too.
+enum class Hops { kToRows, kToAll };
+// Which subqueries are entered: LATERAL ones without a way of their own as well, or not.
+enum class Entered { kSettled, kWaiting };
+// Whether a step is taken for rows that are known to be in the goal.
+enum class Assumes { kNothing, kGoal };
+
 struct Candidate {
   int cost = INT_MAX;
   Occurrence* from = nullptr;
@@ -67,23 +74,24 @@ class PathFinder {
   }
 
   static void SetGoal(Level* level, Occurrence* member, const PlainArray<Expr*>& columns,
-                      bool assumes_goal, int cost) {
+                      Assumes assumes, int cost) {
     MemberState& state = level->states[member->position];
     state.step = Step::kExit;
     state.cost = cost;
-    state.assumes_goal = assumes_goal;
+    state.assumes_goal = assumes == Assumes::kGoal;
     state.columns = columns;
   }
 
   void SetGoals(Level* level, const Exit& exit, int base_cost) {
     if (exit.is_constant) {
       for (Occurrence* member : level->scope->members) {
-        SetGoal(level, member, exit.constants, false, base_cost + 1);
+        SetGoal(level, member, exit.constants, Assumes::kNothing, base_cost + 1);
       }
       return;
     }
     for (const ExitTarget& target : exit.targets) {
-      SetGoal(level, target.member, target.expressions, !bms_is_empty(exit.nonnull), base_cost + 1);
+      SetGoal(level, target.member, target.expressions,
+              bms_is_empty(exit.nonnull) ? Assumes::kNothing : Assumes::kGoal, base_cost + 1);
     }
     if (!bms_is_empty(exit.nonnull)) level->for_goal = ReduceJoins(level->scope, exit.nonnull);
   }
@@ -93,23 +101,23 @@ class PathFinder {
   // that its columns come from, and only if nothing else leads on by joining a subquery as a whole.
   void Settle(Level* level) {
     for (;;) {
-      while (TakeCheapest(level, false)) {
+      while (TakeCheapest(level, Hops::kToRows)) {
       }
-      if (!EnterSubqueries(level, false) && !TakeCheapest(level, true) &&
-          !EnterSubqueries(level, true)) {
+      if (!EnterSubqueries(level, Entered::kSettled) && !TakeCheapest(level, Hops::kToAll) &&
+          !EnterSubqueries(level, Entered::kWaiting)) {
         return;
       }
     }
   }
 
-  // Dijkstra's step. `joins_subqueries`: hops to subqueries are allowed. False: no hop was found.
-  bool TakeCheapest(Level* level, bool joins_subqueries) {
+  // Dijkstra's step. False: no hop was found.
+  bool TakeCheapest(Level* level, Hops hops) {
     CHECK_FOR_INTERRUPTS();
     Candidate best;
     for (Occurrence* member : level->scope->members) {
       if (!IsWaiting(level, member)) continue;
-      ConsiderHops(level, member, joins_subqueries, &best);
-      ConsiderWayOut(level, member, joins_subqueries, &best);
+      ConsiderHops(level, member, hops, &best);
+      ConsiderWayOut(level, member, hops, &best);
     }
     if (best.from == nullptr) return false;
     Take(level, best);
@@ -123,20 +131,20 @@ class PathFinder {
            member->kind != OccurrenceKind::kSublink;
   }
 
-  static bool CanJoin(const Occurrence* member, bool joins_subqueries) {
+  static bool CanJoin(const Occurrence* member, Hops hops) {
     return member->can_stand_alone &&
-           (joins_subqueries || member->kind != OccurrenceKind::kDerived);
+           (hops == Hops::kToAll || member->kind != OccurrenceKind::kDerived);
   }
 
   // Hops within the level.
-  void ConsiderHops(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
+  void ConsiderHops(Level* level, Occurrence* from, Hops hops, Candidate* best) {
     Candidate nearest;
     for (const Link& link : level->plain->links[from->position]) {
-      ConsiderLink(level, from, link, *level->plain, joins_subqueries, &nearest);
+      ConsiderLink(level, from, link, *level->plain, hops, &nearest);
     }
     if (level->for_goal != level->plain) {
       for (const Link& link : level->for_goal->links[from->position]) {
-        ConsiderLink(level, from, link, *level->for_goal, joins_subqueries, &nearest);
+        ConsiderLink(level, from, link, *level->for_goal, hops, &nearest);
       }
     }
     if (nearest.from != nullptr) Offer(nearest, best);
@@ -144,9 +152,9 @@ class PathFinder {
 
   // Of hops that cost the same, that to the member which comes first in the query is taken.
   void ConsiderLink(Level* level, Occurrence* from, const Link& link, const ReducedJoins& joins,
-                    bool joins_subqueries, Candidate* nearest) {
+                    Hops hops, Candidate* nearest) {
     Occurrence* const to = link.other;
-    if (to == nullptr || to == from || !CanJoin(to, joins_subqueries)) return;
+    if (to == nullptr || to == from || !CanJoin(to, hops)) return;
     const MemberState& state = level->states[to->position];
     if (state.step == Step::kNone) return;
     if (&joins != (state.assumes_goal ? level->for_goal : level->plain)) return;
@@ -161,14 +169,14 @@ class PathFinder {
   }
 
   // Hops to members of levels around.
-  void ConsiderWayOut(Level* level, Occurrence* from, bool joins_subqueries, Candidate* best) {
+  void ConsiderWayOut(Level* level, Occurrence* from, Hops hops, Candidate* best) {
     for (const Link& link : level->plain->links[from->position]) {
       if (link.other != nullptr) continue;
       const PlacedConjunct& conjunct = level->plain->conjuncts[link.conjunct];
       for (Level* outer = level->outer; outer != nullptr; outer = outer->outer) {
         for (Occurrence* to : outer->scope->members) {
           const MemberState& state = outer->states[to->position];
-          if (state.step == Step::kNone || !CanJoin(to, joins_subqueries)) continue;
+          if (state.step == Step::kNone || !CanJoin(to, hops)) continue;
           if (!LeadsOut(conjunct, from, to, IsNullable(outer, to))) continue;
           Offer({state.cost + HopCost(conjunct.expr, from, to), from, to, outer, false}, best);
         }
@@ -252,11 +260,11 @@ class PathFinder {
   // A row of a subquery takes its columns from rows inside, so a condition on them leads to those,
   // and on by their own paths: that costs less than joining the subquery as a whole, and where it
   // is LATERAL nothing else is possible.
-  // `waiting`: also into LATERAL ones without a way of their own.
-  bool EnterSubqueries(Level* level, bool waiting) {
+  bool EnterSubqueries(Level* level, Entered entered) {
     for (Occurrence* subquery : level->scope->members) {
       const MemberState& state = level->states[subquery->position];
-      const bool is_settled = state.step != Step::kNone || (waiting && !subquery->can_stand_alone);
+      const bool is_settled =
+          state.step != Step::kNone || (entered == Entered::kWaiting && !subquery->can_stand_alone);
       if (subquery->kind != OccurrenceKind::kDerived || !is_settled) continue;
       if (state.inside == nullptr) VisitDerived(level, subquery);
       for (Occurrence* from : level->scope->members) {
@@ -360,7 +368,8 @@ class PathFinder {
     if (start.step != Step::kNone) {
       level->backward = backward;
       level->request = backward->carried;
-      SetGoal(level, backward->step, backward->carried_in_step, false, start.cost + kDeadEndCost);
+      SetGoal(level, backward->step, backward->carried_in_step, Assumes::kNothing,
+              start.cost + kDeadEndCost);
     }
     Settle(level);
     VisitInside(level);
@@ -498,7 +507,7 @@ class PathFinder {
     }
     if (mates->columns.empty()) return nullptr;
     level->mates = mates;
-    SetGoal(level, member, mates->columns, false, 1);
+    SetGoal(level, member, mates->columns, Assumes::kNothing, 1);
     Settle(level);
     return level;
   }

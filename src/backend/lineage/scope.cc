@@ -14,8 +14,10 @@
 namespace tviews::backend::lineage {
 namespace {
 
-Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner,
-                  bool is_recursion = false);
+// Where a query stands: CTEs that are left in a query are recursive.
+enum class Standing { kSubquery, kRecursion };
+
+Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, Standing standing);
 
 Occurrence* AddOccurrence(Tree* tree, Scope* scope, OccurrenceKind kind) {
   auto* occurrence = MakePlain<Occurrence>();
@@ -251,8 +253,8 @@ bool VisitLevel(Node* node, void* context) {
     auto* sublink = reinterpret_cast<SubLink*>(node);
     Occurrence* member = AddOccurrence(walk->tree, walk->scope, OccurrenceKind::kSublink);
     PrepareTest(walk->scope, sublink, member);
-    member->child =
-        BuildScope(walk->tree, reinterpret_cast<Query*>(sublink->subselect), walk->scope, member);
+    member->child = BuildScope(walk->tree, reinterpret_cast<Query*>(sublink->subselect),
+                               walk->scope, member, Standing::kSubquery);
     return VisitLevel(sublink->testexpr, context);
   }
   if (IsA(node, Query)) return false;
@@ -266,13 +268,13 @@ void NoteRelation(Tree* tree, RelationId relation) {
   tree->reads.Add({relation, nullptr});
 }
 
-Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, bool is_recursion) {
+Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, Standing standing) {
   check_stack_depth();
   auto* scope = MakePlain<Scope>();
   scope->query = query;
   scope->parent = parent;
   scope->owner = owner;
-  scope->is_recursion = is_recursion;
+  scope->is_recursion = standing == Standing::kRecursion;
   scope->depth = parent == nullptr ? 0 : parent->depth + 1;
   for (int i = 0; i < list_length(query->rtable); ++i) scope->by_index.Add(nullptr);
   AddMembers(tree, scope,
@@ -284,7 +286,7 @@ Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, bo
     if (member->kind == OccurrenceKind::kRelation) NoteRelation(tree, member->rte->relid);
     if (member->kind == OccurrenceKind::kComputed) PrepareComputed(tree, scope, member);
     if (member->kind == OccurrenceKind::kDerived) {
-      member->child = BuildScope(tree, member->rte->subquery, scope, member);
+      member->child = BuildScope(tree, member->rte->subquery, scope, member, Standing::kSubquery);
       member->can_stand_alone = CanStandAlone(member->child);
     }
   }
@@ -296,8 +298,8 @@ Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, bo
   ListCell* cell;
   foreach (cell, query->cteList) {
     auto* cte = static_cast<CommonTableExpr*>(lfirst(cell));
-    scope->recursions.Add(
-        BuildScope(tree, reinterpret_cast<Query*>(cte->ctequery), scope, scope->members[0], true));
+    scope->recursions.Add(BuildScope(tree, reinterpret_cast<Query*>(cte->ctequery), scope,
+                                     scope->members[0], Standing::kRecursion));
   }
   return scope;
 }
@@ -306,7 +308,7 @@ Scope* BuildScope(Tree* tree, Query* query, Scope* parent, Occurrence* owner, bo
 
 Tree* BuildTree(Query* query) {
   auto* tree = MakePlain<Tree>();
-  tree->top = BuildScope(tree, query, nullptr, nullptr);
+  tree->top = BuildScope(tree, query, nullptr, nullptr, Standing::kSubquery);
   return tree;
 }
 

@@ -40,41 +40,44 @@ bool IsOneOf(const char* name, std::initializer_list<const char*> list) {
   return false;
 }
 
-void AddConversion(Oid type, Form form, bool is_input, int depth, Names* names);
+// A value is read from text, or written as text.
+enum class Direction { kInput, kOutput };
 
-void AddRowConversion(Oid type, Form form, bool is_input, int depth, Names* names) {
+void AddConversion(Oid type, Form form, Direction direction, int depth, Names* names);
+
+void AddRowConversion(Oid type, Form form, Direction direction, int depth, Names* names) {
   TupleDesc descriptor = lookup_rowtype_tupdesc_copy(type, -1);
   for (int i = 0; i < descriptor->natts; ++i) {
     const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
     if (!attribute->attisdropped) {
-      AddConversion(attribute->atttypid, form, is_input, depth + 1, names);
+      AddConversion(attribute->atttypid, form, direction, depth + 1, names);
     }
   }
 }
 
 // Types that consist of others; one that contains arrays of itself ends with the depth.
-void AddPartsConversion(Oid type, Form form, bool is_input, int depth, Names* names) {
+void AddPartsConversion(Oid type, Form form, Direction direction, int depth, Names* names) {
   constexpr int kDeepest = 4;
   if (depth > kDeepest) return;
   if (const Oid element = get_element_type(type); OidIsValid(element)) {
-    if (is_input) Add("array_nulls", names);
-    return AddConversion(element, form, is_input, depth + 1, names);
+    if (direction == Direction::kInput) Add("array_nulls", names);
+    return AddConversion(element, form, direction, depth + 1, names);
   }
   if (type_is_multirange(type)) {
-    return AddConversion(get_multirange_range(type), Form::kText, is_input, depth + 1, names);
+    return AddConversion(get_multirange_range(type), Form::kText, direction, depth + 1, names);
   }
   if (type_is_range(type)) {
-    return AddConversion(get_range_subtype(type), Form::kText, is_input, depth + 1, names);
+    return AddConversion(get_range_subtype(type), Form::kText, direction, depth + 1, names);
   }
-  if (get_typtype(type) == TYPTYPE_COMPOSITE) AddRowConversion(type, form, is_input, depth, names);
+  if (get_typtype(type) == TYPTYPE_COMPOSITE) AddRowConversion(type, form, direction, depth, names);
 }
 
-void AddConversion(Oid type, Form form, bool is_input, int depth, Names* names) {
+void AddConversion(Oid type, Form form, Direction direction, int depth, Names* names) {
   const Oid base = getBaseType(type);
   switch (base) {
     case TIMESTAMPTZOID:
       Add("TimeZone", names);
-      if (is_input) Add("timezone_abbreviations", names);
+      if (direction == Direction::kInput) Add("timezone_abbreviations", names);
       [[fallthrough]];
     case DATEOID:
     case TIMESTAMPOID:
@@ -91,15 +94,15 @@ void AddConversion(Oid type, Form form, bool is_input, int depth, Names* names) 
     case POLYGONOID:
     case LINEOID:
     case CIRCLEOID:
-      if (!is_input) Add("extra_float_digits", names);
+      if (direction == Direction::kOutput) Add("extra_float_digits", names);
       return;
     case BYTEAOID:
-      if (!is_input) Add("bytea_output", names);
+      if (direction == Direction::kOutput) Add("bytea_output", names);
       return;
     case MONEYOID:
       return Add("lc_monetary", names);
     case XMLOID:
-      if (is_input) Add("xmloption", names);
+      if (direction == Direction::kInput) Add("xmloption", names);
       return;
     case REGCLASSOID:
     case REGPROCOID:
@@ -113,13 +116,13 @@ void AddConversion(Oid type, Form form, bool is_input, int depth, Names* names) 
     case REGCONFIGOID:
     case REGDICTIONARYOID:
       names->has_objects = true;
-      if (!is_input) Add("quote_all_identifiers", names);
+      if (direction == Direction::kOutput) Add("quote_all_identifiers", names);
       return;
     case ACLITEMOID:
       names->has_objects = true;
       return;
     default:
-      return AddPartsConversion(base, form, is_input, depth, names);
+      return AddPartsConversion(base, form, direction, depth, names);
   }
 }
 
@@ -128,7 +131,7 @@ void AddConversions(List* arguments, Form form, Names* names) {
   foreach (cell, arguments) {
     auto* node = static_cast<Node*>(lfirst(cell));
     if (IsA(node, TargetEntry)) node = reinterpret_cast<Node*>(castNode(TargetEntry, node)->expr);
-    AddConversion(exprType(node), form, false, 0, names);
+    AddConversion(exprType(node), form, Direction::kOutput, 0, names);
   }
 }
 
@@ -184,15 +187,17 @@ void VisitXml(XmlExpr* xml, Names* names) {
       if (type == BYTEAOID) {
         Add("xmlbinary", names);
       } else {
-        AddConversion(type, Form::kJson, false, 0, names);  // dates are ISO dates here too
+        AddConversion(type, Form::kJson, Direction::kOutput, 0,
+                      names);  // dates are ISO dates here too
       }
     }
   }
 }
 
 void VisitInputOutput(CoerceViaIO* coercion, Names* names) {
-  AddConversion(exprType(reinterpret_cast<Node*>(coercion->arg)), Form::kText, false, 0, names);
-  AddConversion(coercion->resulttype, Form::kText, true, 0, names);
+  AddConversion(exprType(reinterpret_cast<Node*>(coercion->arg)), Form::kText, Direction::kOutput,
+                0, names);
+  AddConversion(coercion->resulttype, Form::kText, Direction::kInput, 0, names);
 }
 
 bool Visit(Node* node, void* context) {

@@ -46,7 +46,7 @@ namespace tviews::backend {
 namespace {
 
 // A TVIEW that came from elsewhere.
-struct Foundling {
+struct Candidate {
   RelationId table = 0;
   RoleId owner = 0;
   std::string entity;
@@ -76,40 +76,40 @@ std::string Labels() {
 }
 
 // What a label says, unless there is metadata.
-absl::StatusOr<Foundling> FoundlingOf(const pg::SqlRow& row) {
+absl::StatusOr<Candidate> CandidateOf(const pg::SqlRow& row) {
   pg::RowReader column(row);
-  Foundling foundling{};
-  foundling.table = column.Oid();
-  foundling.owner = column.Oid();
-  foundling.entity = column.TextOrNothing();
-  foundling.view = column.TextOrNothing();
-  foundling.definition = column.TextOrNothing();
-  foundling.is_copy = column.IsTrue();
-  foundling.options = column.TextOrNothing();
+  Candidate candidate{};
+  candidate.table = column.Oid();
+  candidate.owner = column.Oid();
+  candidate.entity = column.TextOrNothing();
+  candidate.view = column.TextOrNothing();
+  candidate.definition = column.TextOrNothing();
+  candidate.is_copy = column.IsTrue();
+  candidate.options = column.TextOrNothing();
   const std::string label_text = column.TextOrNothing();
   const std::string table_name = column.Text();
   TVIEWS_RETURN_IF_ERROR(column.End());
-  if (foundling.is_copy) {
-    TVIEWS_ASSIGN_OR_RETURN(foundling.key_columns, KeyColumnsOf(foundling.table));
-    return foundling;
+  if (candidate.is_copy) {
+    TVIEWS_ASSIGN_OR_RETURN(candidate.key_columns, KeyColumnsOf(candidate.table));
+    return candidate;
   }
   absl::StatusOr<TviewLabel> label = ParseTviewLabel(label_text);
   if (!label.ok()) {
-    foundling.label_error = pg::MakeError(
+    candidate.label_error = pg::MakeError(
         absl::StatusCode::kInvalidArgument,
         {.message = std::string(label.status().message()),
          .hint = "Remove it: SECURITY LABEL FOR pg_tviews ON TABLE " + table_name + " IS NULL."});
-    foundling.entity = table_name;
-    return foundling;
+    candidate.entity = table_name;
+    return candidate;
   }
-  foundling.entity = std::move(label->entity);
-  foundling.key_columns = std::move(label->key);
-  foundling.view = std::move(label->view);
-  foundling.options = std::move(label->options);
-  return foundling;
+  candidate.entity = std::move(label->entity);
+  candidate.key_columns = std::move(label->key);
+  candidate.view = std::move(label->view);
+  candidate.options = std::move(label->options);
+  return candidate;
 }
 
-absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
+absl::StatusOr<std::vector<Candidate>> FindCandidates() {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
   TVIEWS_ASSIGN_OR_RETURN(
@@ -125,11 +125,11 @@ absl::StatusOr<std::vector<Foundling>> FindFoundlings() {
                        " WHERE (",
                        kIsOfHere, ") IS NOT TRUE ORDER BY c.oid"),
           Identity()));
-  std::vector<Foundling> foundlings;
+  std::vector<Candidate> candidates;
   for (const pg::SqlRow& row : found.rows) {
-    TVIEWS_ASSIGN_OR_RETURN(foundlings.emplace_back(), FoundlingOf(row));
+    TVIEWS_ASSIGN_OR_RETURN(candidates.emplace_back(), CandidateOf(row));
   }
-  return foundlings;
+  return candidates;
 }
 
 // TVIEWs of before there were labels.
@@ -157,7 +157,7 @@ struct Readiness {
 };
 
 // A dump creates the primary key after the rows.
-absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
+absl::StatusOr<Readiness> FindView(const Candidate& candidate) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
@@ -175,7 +175,7 @@ absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
           " WITH ORDINALITY AS p (part, place) ORDER BY place DESC LIMIT 1) AS n (name)"
           " LEFT JOIN pg_class v ON v.relnamespace = t.relnamespace AND v.relname = n.name"
           " AND v.relkind = 'v' WHERE t.oid = $1::oid",
-          {std::to_string(foundling.table), foundling.view, TextArray(foundling.key_columns)}));
+          {std::to_string(candidate.table), candidate.view, TextArray(candidate.key_columns)}));
   if (found.rows.empty()) return Readiness{.view = 0, .reason = "it has been dropped"};
   pg::RowReader column(found.rows[0]);
   Readiness readiness;
@@ -185,21 +185,21 @@ absl::StatusOr<Readiness> FindView(const Foundling& foundling) {
   return readiness;
 }
 
-absl::Status CheckView(const Foundling& foundling, RelationId view) {
+absl::Status CheckView(const Candidate& candidate, RelationId view) {
   TVIEWS_RETURN_IF_ERROR(CheckOwner(view));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainView(view));
-  for (const std::string& column : foundling.key_columns) {
+  for (const std::string& column : candidate.key_columns) {
     TVIEWS_ASSIGN_OR_RETURN(const TypeId key_type, pg::CallFor([&] {
-                              return get_atttype(foundling.table,
-                                                 get_attnum(foundling.table, column.c_str()));
+                              return get_atttype(candidate.table,
+                                                 get_attnum(candidate.table, column.c_str()));
                             }));
     TVIEWS_RETURN_IF_ERROR(CheckKeyType(column, key_type));
   }
-  TVIEWS_RETURN_IF_ERROR(CheckSameColumns(foundling.table, view));
+  TVIEWS_RETURN_IF_ERROR(CheckSameColumns(candidate.table, view));
   TVIEWS_ASSIGN_OR_RETURN(const RelationId other, pg::TviewOfBackingView(view));
-  if (other == 0 || other == foundling.table) return absl::OkStatus();
+  if (other == 0 || other == candidate.table) return absl::OkStatus();
   return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                       {.message = "view " + foundling.view + " belongs to another TVIEW"});
+                       {.message = "view " + candidate.view + " belongs to another TVIEW"});
 }
 
 absl::StatusOr<bool> IsBound(RelationId view, RelationId table) {
@@ -228,11 +228,11 @@ absl::StatusOr<bool> LockViewNoWait(RelationId view) {
 }
 
 // Labels of before there were settings stand for those of now.
-absl::StatusOr<DefinitionSettings> SettingsOf(const Foundling& foundling) {
+absl::StatusOr<DefinitionSettings> SettingsOf(const Candidate& candidate) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest("SELECT " + pg::SettingsColumns("$1::pg_catalog.jsonb"),
-                           {"{" + foundling.options + "}"}));
+                           {"{" + candidate.options + "}"}));
   pg::RowReader column(found.rows[0]);
   DefinitionSettings settings = pg::ReadSettings(&column);
   if (!settings.empty()) return settings;
@@ -240,83 +240,83 @@ absl::StatusOr<DefinitionSettings> SettingsOf(const Foundling& foundling) {
 }
 
 // Metadata that came along as a copy of the whole database have its ids.
-absl::StatusOr<std::string> OptionsOf(const Foundling& foundling) {
-  if (foundling.is_copy) return foundling.options;
-  return WithIds(foundling.options);
+absl::StatusOr<std::string> OptionsOf(const Candidate& candidate) {
+  if (candidate.is_copy) return candidate.options;
+  return WithIds(candidate.options);
 }
 
 // A label may come from anybody: a table tv_x is no other entity than x, whatever it says.
-absl::StatusOr<std::string> EntityOf(const Foundling& foundling) {
+absl::StatusOr<std::string> EntityOf(const Candidate& candidate) {
   TVIEWS_ASSIGN_OR_RETURN(const char* const table,
-                          pg::CallFor([&] { return get_rel_name(foundling.table); }));
-  if (table == nullptr || !HasTviewPrefix(table)) return foundling.entity;
+                          pg::CallFor([&] { return get_rel_name(candidate.table); }));
+  if (table == nullptr || !HasTviewPrefix(table)) return candidate.entity;
   TVIEWS_ASSIGN_OR_RETURN(const TviewName name, ParseTviewName(QuoteIdentifier(table)));
   return name.entity;
 }
 
 // Runs as the table's owner, who then is the owner of the TVIEW. Returns why it is not ready yet;
 // nothing if it is done.
-absl::StatusOr<std::string> Adopt(const Foundling& foundling,
+absl::StatusOr<std::string> Adopt(const Candidate& candidate,
                                   const std::vector<RelationId>& waiting) {
   const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
-  TVIEWS_RETURN_IF_ERROR(foundling.label_error);
-  TVIEWS_ASSIGN_OR_RETURN(const Readiness readiness, FindView(foundling));
+  TVIEWS_RETURN_IF_ERROR(candidate.label_error);
+  TVIEWS_ASSIGN_OR_RETURN(const Readiness readiness, FindView(candidate));
   if (!readiness.reason.empty()) {
     // As an error, which is noted like others.
     return pg::MakeError(absl::StatusCode::kFailedPrecondition,
                          {.message = readiness.reason, .sqlstate = kNotReady});
   }
   const RelationId view = readiness.view;
-  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, SettingsOf(foundling));
+  TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, SettingsOf(candidate));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
-                          pg::UserScope::AsDefinitionOwner(foundling.owner, settings));
+                          pg::UserScope::AsDefinitionOwner(candidate.owner, settings));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, LockViewNoWait(view));
   if (!is_locked) return std::string("its view is locked by another session");
-  TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({foundling.table}));
-  TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(foundling.table));
-  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(foundling.table, foundling.key_columns));
-  TVIEWS_RETURN_IF_ERROR(CheckView(foundling, view));
+  TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait({candidate.table}));
+  TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(candidate.table));
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(candidate.table, candidate.key_columns));
+  TVIEWS_RETURN_IF_ERROR(CheckView(candidate, view));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(view));
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, ViewText(view));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string members, OptionsOf(foundling));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string members, OptionsOf(candidate));
   TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(members));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis,
-                          AnalyzeView(view, foundling.key_columns, options));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string entity, EntityOf(foundling));
+                          AnalyzeView(view, candidate.key_columns, options));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string entity, EntityOf(candidate));
   const std::vector<RelationId> sources = SourcesOf(analysis);
   // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
-  if (sources.empty() && !foundling.is_copy) return std::string("its view has no query yet");
+  if (sources.empty() && !candidate.is_copy) return std::string("its view has no query yet");
   if (ReadsOneOf(sources, waiting)) return std::string("it reads another TVIEW that is pending");
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait(sources));
-  TVIEWS_RETURN_IF_ERROR(DeleteMetadata(foundling.table).status());
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_bound, IsBound(view, foundling.table));
-  if (!is_bound) TVIEWS_RETURN_IF_ERROR(BindView(view, foundling.table));
+  TVIEWS_RETURN_IF_ERROR(DeleteMetadata(candidate.table).status());
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_bound, IsBound(view, candidate.table));
+  if (!is_bound) TVIEWS_RETURN_IF_ERROR(BindView(view, candidate.table));
   TVIEWS_RETURN_IF_ERROR(
-      InsertMetadata({.tview = foundling.table,
+      InsertMetadata({.tview = candidate.table,
                       .backing_view = view,
                       .entity = entity,
-                      .key_columns = foundling.key_columns,
-                      .definition = foundling.definition.empty() ? text : foundling.definition,
+                      .key_columns = candidate.key_columns,
+                      .definition = candidate.definition.empty() ? text : candidate.definition,
                       .fill_snapshot = "",
                       .fill_creator = "",
                       .options = members,
                       .settings = settings,
                       .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(DependOnFunctions(view, analysis));
-  TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", foundling.table, {{"definition", text}}));
+  TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", candidate.table, {{"definition", text}}));
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
-  TVIEWS_RETURN_IF_ERROR(NoteTview(foundling.table));
+  TVIEWS_RETURN_IF_ERROR(NoteTview(candidate.table));
   return std::string();
 }
 
 // Why a table cannot be adopted is to be seen where every other failing TVIEW is.
-absl::Status NoteFailure(const Foundling& foundling, const absl::Status& error) {
+absl::Status NoteFailure(const Candidate& candidate, const absl::Status& error) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::uint64_t attempts,
-                          pg::WriteDeadLetter(foundling.table, nullptr, error));
+                          pg::WriteDeadLetter(candidate.table, nullptr, error));
   if (attempts == 1 && !pg::HasSqlState(error, kNotReady)) {
-    pg::LogFailure(error, ("table of TVIEW \"" + foundling.entity +
+    pg::LogFailure(error, ("table of TVIEW \"" + candidate.entity +
                            "\" cannot be adopted yet and is tried again")
                               .c_str());
   }
@@ -355,40 +355,40 @@ absl::Status ForgetFrontier() {
 absl::StatusOr<Adoption> AdoptTviews() {
   TVIEWS_RETURN_IF_ERROR(LabelWhatHasNone());
   TVIEWS_RETURN_IF_ERROR(ForgetLettersOfTheGone());
-  TVIEWS_ASSIGN_OR_RETURN(std::vector<Foundling> foundlings, FindFoundlings());
-  const bool has_copies = std::any_of(foundlings.begin(), foundlings.end(),
-                                      [](const Foundling& found) { return found.is_copy; });
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<Candidate> candidates, FindCandidates());
+  const bool has_copies = std::any_of(candidates.begin(), candidates.end(),
+                                      [](const Candidate& found) { return found.is_copy; });
   if (has_copies) TVIEWS_RETURN_IF_ERROR(ForgetFrontier());
   Adoption result;
   // Those that read TVIEWs come after what they read.
-  for (bool has_progressed = true; has_progressed && !foundlings.empty();) {
+  for (bool has_progressed = true; has_progressed && !candidates.empty();) {
     has_progressed = false;
     std::vector<RelationId> waiting;
-    for (const Foundling& foundling : foundlings) waiting.push_back(foundling.table);
-    std::vector<Foundling> left;
+    for (const Candidate& candidate : candidates) waiting.push_back(candidate.table);
+    std::vector<Candidate> left;
     result.reasons.clear();
-    for (const Foundling& foundling : foundlings) {
+    for (const Candidate& candidate : candidates) {
       std::string reason;
       const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
-        TVIEWS_ASSIGN_OR_RETURN(reason, Adopt(foundling, waiting));
+        TVIEWS_ASSIGN_OR_RETURN(reason, Adopt(candidate, waiting));
         return absl::OkStatus();
       });
       if (!status.ok()) reason = std::string(status.message());
       if (!status.ok() && !pg::IsTransient(status)) {
-        TVIEWS_RETURN_IF_ERROR(NoteFailure(foundling, status));
+        TVIEWS_RETURN_IF_ERROR(NoteFailure(candidate, status));
       }
       if (reason.empty()) {
         has_progressed = true;
         ++result.adopted;
         continue;
       }
-      left.push_back(foundling);
-      TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(foundling.table));
+      left.push_back(candidate);
+      TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(candidate.table));
       result.reasons.push_back(absl::StrCat(table, ": ", reason));
     }
-    foundlings = std::move(left);
+    candidates = std::move(left);
   }
-  result.pending = static_cast<int>(foundlings.size());
+  result.pending = static_cast<int>(candidates.size());
   return result;
 }
 

@@ -221,18 +221,26 @@ bool IsParked(const DatabaseSlot* slot) noexcept {
   return slot->parked_until.Load() > GetCurrentTimestamp();
 }
 
-void UnparkSlot(DatabaseId database, bool exists) noexcept {
+void UnparkSlot(DatabaseId database) noexcept {
   {
     ExclusiveHolder holder(SlotTableLock());
     DatabaseSlot* const slot = Find(database);
     if (slot == nullptr) return;
     slot->parked_until.Store(0);
     slot->needs_applier.Store(1);
-    if (!exists) {
-      ExclusiveHolder queue(slot->queue_lock);
-      RecordRing::Format(slot->ring, Slots()->ring_capacity);
-      FreeLocked(slot);
-    }
+  }
+  WakeLauncher();
+}
+
+void FreeParkedSlot(DatabaseId database) noexcept {
+  {
+    ExclusiveHolder holder(SlotTableLock());
+    DatabaseSlot* const slot = Find(database);
+    if (slot == nullptr) return;
+    slot->parked_until.Store(0);
+    ExclusiveHolder queue(slot->queue_lock);
+    RecordRing::Format(slot->ring, Slots()->ring_capacity);
+    FreeLocked(slot);
   }
   WakeLauncher();
 }

@@ -63,8 +63,10 @@ void VisitNewDatabases() noexcept;
 bool ParkSlot(DatabaseId database) noexcept;
 bool IsParked(const DatabaseSlot* slot) noexcept;
 
-// The database may be served again; if it no longer `exists`, its slot is freed with all it holds.
-void UnparkSlot(DatabaseId database, bool exists) noexcept;
+// The database may be served again.
+void UnparkSlot(DatabaseId database) noexcept;
+// The database exists no more: its slot is free, without anything that it held.
+void FreeParkedSlot(DatabaseId database) noexcept;
 
 // Sets the applier's latch, or asks the launcher for an applier.
 void WakeApplierOf(DatabaseSlot* slot) noexcept;
