@@ -281,6 +281,12 @@ Node* MovedClock(Node* clock, const char* operation, Const* shift) {
   return AsNode(moved);
 }
 
+Node* AsMoment(Node* local) {
+  const Oid function = exprType(local) == DATEOID ? F_TIMESTAMPTZ_DATE : F_TIMESTAMPTZ_TIMESTAMP;
+  return AsNode(reinterpret_cast<Expr*>(makeFuncExpr(
+      function, TIMESTAMPTZOID, list_make1(local), InvalidOid, InvalidOid, COERCE_EXPLICIT_CAST)));
+}
+
 // The bounds of a range, whose element type is `type`: columns where it is made of them, so that an
 // index on these is of use.
 List* BoundsOf(Node* range, Oid type) {
@@ -407,12 +413,21 @@ class Finder {
   bool Add(const Occurrence* table, Node* row, Node* clock, int strategy) {
     auto* const deadline = MakePlain<PlainDeadline>();
     const Oid relation = table->rte->relid;
+    deadline->rough = nullptr;
+    deadline->expr = NumberOne(row, nullptr);
+    List* const context = deparse_context_for("r", relation);
+    // PostgreSQL compares local time with moments as moments. Their order is not the same where
+    // local time jumps, though an index on local time is searched as if it were.
+    if (exprType(row) != TIMESTAMPTZOID && exprType(clock) == TIMESTAMPTZOID) {
+      deadline->rough = deparse_expression(deadline->expr, context, true, false);
+      row = AsMoment(row);
+    } else if (exprType(row) == TIMESTAMPTZOID && exprType(clock) != TIMESTAMPTZOID) {
+      clock = AsMoment(clock);
+    }
     deadline->clock = deparse_expression(clock, NIL, false, false);
     deadline->type = format_type_be_qualified(exprType(clock));
     deadline->relation = relation;
-    deadline->expr = NumberOne(row, nullptr);
-    deadline->row =
-        deparse_expression(deadline->expr, deparse_context_for("r", relation), true, false);
+    deadline->row = deparse_expression(NumberOne(row, nullptr), context, true, false);
     deadline->row_type = format_type_be_qualified(exprType(row));
     deadline->table = NameOf(relation);
     // row > clock and row <= clock change when the clock reaches the row's value, row >= clock and

@@ -27,11 +27,12 @@ struct DeadlineQuery {
 
 struct PlainDeadline {
   RelationId relation;
-  Node* expr;         // the row's side, over varno 1
+  Node* expr;         // what an index may serve of the row's side, over varno 1
   const char* clock;  // the side of the clock, as SQL
   const char* type;   // its type
   const char* row;    // the other side, over the table r
   const char* row_type;
+  const char* rough;  // the row's side in local time, where `row` is that as a moment; else null
   const char* table;
   bool changes_when_reached;  // also when the clock's side has just the row's value
   bool changes_when_passed;

@@ -317,8 +317,10 @@ std::string DeadlinesAsJson(const PlainArray<lineage::PlainDeadline*>& deadlines
     }
     items.push_back(absl::StrCat(
         "{\"clock\": ", JsonString(deadline->clock), ", \"type\": ", JsonString(deadline->type),
-        ", \"row\": ", JsonString(deadline->row), ", \"row_type\": ",
-        JsonString(deadline->row_type), ", \"table\": ", JsonString(deadline->table),
+        ", \"row\": ", JsonString(deadline->row),
+        ", \"row_type\": ", JsonString(deadline->row_type),
+        ", \"rough\": ", deadline->rough == nullptr ? "null" : JsonString(deadline->rough),
+        ", \"table\": ", JsonString(deadline->table),
         ", \"reached\": ", deadline->changes_when_reached ? "true" : "false",
         ", \"passed\": ", deadline->changes_when_passed ? "true" : "false",
         ", \"back\": ", deadline->may_go_back ? "true" : "false", ", \"queries\": [",

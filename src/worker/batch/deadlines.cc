@@ -63,7 +63,7 @@ absl::Status Deadlines::Load() {
       const pg::SqlResult found,
       pg::ExecuteSql(
           "SELECT m.tview::oid, d.n, q.k, d.j ->> 'clock', d.j ->> 'type', d.j ->> 'row',"
-          " d.j ->> 'row_type', d.j ->> 'table', d.j ->> 'reached' = 'true',"
+          " d.j ->> 'row_type', d.j ->> 'rough', d.j ->> 'table', d.j ->> 'reached' = 'true',"
           " d.j ->> 'passed' = 'true', d.j ->> 'back' = 'true', q.j ->> 'before', q.j ->> 'after',"
           " q.j ->> 'whole' = 'true' FROM " +
               meta +
@@ -81,6 +81,7 @@ absl::Status Deadlines::Load() {
     deadline.type = column.TextOrNothing();
     deadline.row = column.TextOrNothing();
     deadline.row_type = column.TextOrNothing();
+    deadline.rough = column.TextOrNothing();
     deadline.table = column.TextOrNothing();
     deadline.when_reached = column.IsTrue();
     deadline.when_passed = column.IsTrue();
@@ -94,6 +95,18 @@ absl::Status Deadlines::Load() {
     deadlines_.back().queries.push_back(std::move(query));
   }
   return absl::OkStatus();
+}
+
+// Where the row's side is a moment made of local time: `condition` with one before it on local time,
+// which an index serves, and which holds for all rows near the two moments, wherever local time jumps
+// in between. Dates far from these are no moments at all.
+std::string Deadlines::Near(const Deadline& deadline, const std::string& low,
+                            const std::string& high, const std::string& condition) {
+  if (deadline.rough.empty()) return condition;
+  const std::string near = absl::StrCat(
+      "(", deadline.rough, ") >= CAST(", low, " AS timestamp) - interval '26 hours' AND (",
+      deadline.rough, ") <= CAST(", high, " AS timestamp) + interval '26 hours'");
+  return absl::StrCat(near, " AND CASE WHEN ", near, " THEN ", condition, " END");
 }
 
 bool Deadlines::Has(RelationId tview) const {
@@ -114,9 +127,12 @@ absl::Status Deadlines::AddPassed(const TviewDefinition& tview, Timestamp from, 
     TVIEWS_ASSIGN_OR_RETURN(const std::string low, ClockText(tview, deadline.clock, from));
     TVIEWS_ASSIGN_OR_RETURN(const std::string high, ClockText(tview, deadline.clock, to));
     if (low == high) continue;
+    const std::string from_value = Constant(low, deadline.type);
+    const std::string to_value = Constant(high, deadline.type);
     const std::string condition =
-        absl::StrCat("(", deadline.row, ") BETWEEN SYMMETRIC ", Constant(low, deadline.type),
-                     " AND ", Constant(high, deadline.type));
+        Near(deadline, absl::StrCat("least(", from_value, ", ", to_value, ")"),
+             absl::StrCat("greatest(", from_value, ", ", to_value, ")"),
+             absl::StrCat("(", deadline.row, ") BETWEEN SYMMETRIC ", from_value, " AND ", to_value));
     for (const Query& query : deadline.queries) {
       const std::string sql = absl::StrCat(query.before, condition, query.after);
       if (query.is_whole) {
@@ -141,16 +157,19 @@ absl::StatusOr<Timestamp> Deadlines::DueAfter(const TviewDefinition& tview, Time
   const Deadline& deadline = *next;
   // Where local time goes back, rows change that come next by no order.
   const Timestamp at_most = deadline.may_go_back ? NextTick(time, kQuarter) : time + kHorizon;
-  const Timestamp otherwise = deadline.may_go_back ? at_most : 0;
+  const bool looks_near = !deadline.rough.empty();
+  const Timestamp otherwise = deadline.may_go_back || looks_near ? at_most : 0;
   TVIEWS_ASSIGN_OR_RETURN(const std::string now, ClockText(tview, deadline.clock, time));
+  const std::string now_value = Constant(now, deadline.type);
+  const std::string is_next =
+      Near(deadline, now_value, absl::StrCat("(", now_value, " + interval '1 hour')"),
+           absl::StrCat("(", deadline.row, ") ", deadline.when_passed ? ">= " : "> ", now_value,
+                        " AND (", deadline.row, ") < ", Constant("infinity", deadline.row_type)));
   TVIEWS_ASSIGN_OR_RETURN(
       const std::optional<pg::SqlRow> found,
       Evaluate(tview,
                absl::StrCat("SELECT ", AsText(deadline.row), " FROM ", deadline.table,
-                            " AS r WHERE (", deadline.row, ") ",
-                            deadline.when_passed ? ">= " : "> ", Constant(now, deadline.type),
-                            " AND (", deadline.row, ") < ", Constant("infinity", deadline.row_type),
-                            " ORDER BY ", deadline.row, " LIMIT 1"),
+                            " AS r WHERE ", is_next, " ORDER BY ", deadline.row, " LIMIT 1"),
                time));
   if (!found.has_value() || !found->at(0).has_value()) return otherwise;
   const std::string value = Constant(*found->at(0), deadline.row_type);

@@ -57,6 +57,7 @@ class Deadlines {
     std::string type;
     std::string row;
     std::string row_type;
+    std::string rough;  // the row's side in local time, which is at most a day from the moment
     std::string table;
     bool when_reached = false;
     bool when_passed = false;
@@ -68,6 +69,8 @@ class Deadlines {
     Timestamp next_at = 0;   // when it does
   };
 
+  static std::string Near(const Deadline& deadline, const std::string& low, const std::string& high,
+                          const std::string& condition);
   static absl::StatusOr<Timestamp> DueAfter(const TviewDefinition& tview, Timestamp time,
                                             Deadline* deadline);
 

@@ -66,6 +66,15 @@ FROM (SELECT t, c, i, make_interval(secs => extract(day FROM i) * 86400 + (extra
       FROM generate_series('2024-01-30 22:00Z', '2024-12-01'::timestamptz, '19 days 5 hours 17 minutes 0.000001 s') AS t,
            (SELECT m + d FROM generate_series('2023-12-31 23:30Z', '2025-01-02'::timestamptz, '29 days 12:30') AS m, unnest(ARRAY['0', '30 days', '-1 month', '24 hours', '1 us']::interval[]) AS d) AS c (c),
            (VALUES (interval '1 month'), ('1 month -1 day'), ('-2 months 3 hours'), ('1 day'), ('24 hours'), ('-1 day 24 hours'), ('0'), ('1 year -5 us'), ('30 days')) AS v (i)) AS x;
+-- Local time compared with moments; what is no moment at all is never near one.
+INSERT INTO tb_shop VALUES (4, '5874897-12-31'), (5, '4714-11-24 BC');
+CREATE TABLE tv_x AS SELECT pk_shop AS pk_x, closed_on > now() AS a FROM tb_shop;
+SELECT clock, row FROM points;
+CALL look();
+UPDATE tb_shop SET closed_on = CURRENT_DATE + 1 WHERE pk_shop = 3;
+CALL look();
+DROP TABLE tv_x;
+DELETE FROM tb_shop WHERE pk_shop > 3;
 -- Ranges change at their bounds, and have them in columns or not.
 ALTER TABLE tb_offer ADD COLUMN valid tstzrange, ADD COLUMN days daterange;
 UPDATE tb_offer SET valid = tstzrange(now() - interval '1 day' * pk_offer, now() + interval '1 day', '(]'), days = daterange(CURRENT_DATE - pk_offer, CURRENT_DATE, '[]') WHERE pk_offer < 5;
