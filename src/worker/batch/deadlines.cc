@@ -97,9 +97,9 @@ absl::Status Deadlines::Load() {
   return absl::OkStatus();
 }
 
-// Where the row's side is a moment made of local time: `condition` with one before it on local time,
-// which an index serves, and which holds for all rows near the two moments, wherever local time jumps
-// in between. Dates far from these are no moments at all.
+// Where the row's side is a moment made of local time: `condition` with one before it on local
+// time, which an index serves, and which holds for all rows near the two moments, wherever local
+// time jumps in between. Dates far from these are no moments at all.
 std::string Deadlines::Near(const Deadline& deadline, const std::string& low,
                             const std::string& high, const std::string& condition) {
   if (deadline.rough.empty()) return condition;
@@ -129,10 +129,10 @@ absl::Status Deadlines::AddPassed(const TviewDefinition& tview, Timestamp from, 
     if (low == high) continue;
     const std::string from_value = Constant(low, deadline.type);
     const std::string to_value = Constant(high, deadline.type);
-    const std::string condition =
-        Near(deadline, absl::StrCat("least(", from_value, ", ", to_value, ")"),
-             absl::StrCat("greatest(", from_value, ", ", to_value, ")"),
-             absl::StrCat("(", deadline.row, ") BETWEEN SYMMETRIC ", from_value, " AND ", to_value));
+    const std::string condition = Near(
+        deadline, absl::StrCat("least(", from_value, ", ", to_value, ")"),
+        absl::StrCat("greatest(", from_value, ", ", to_value, ")"),
+        absl::StrCat("(", deadline.row, ") BETWEEN SYMMETRIC ", from_value, " AND ", to_value));
     for (const Query& query : deadline.queries) {
       const std::string sql = absl::StrCat(query.before, condition, query.after);
       if (query.is_whole) {
