@@ -14,7 +14,8 @@ PG_CONFIG=$(sed -n 's/^PG_CONFIG:[A-Z]*=//p' "$build/CMakeCache.txt")
 exec 9<"$build"
 flock 9
 
-wanted=$(pg_config --version)
+# Also what packages of extensions have brought since.
+wanted="$(pg_config --version) $(ls "$(pg_config --bindir)" "$(pg_config --sharedir)/extension" | cksum)"
 if [ "$(cat "$stage/.version" 2>/dev/null)" != "$wanted" ] || [ ! -e "$stage/cluster.tar" ]; then
   rm -rf "$stage"
   for directory in $(pg_config --bindir --pkglibdir --sharedir); do

@@ -1,5 +1,5 @@
--- Written by the applier in the batch's own transaction. No identifying key, because rows are never
--- addressed: retention deletes by time.
+-- Written by the applier in the batch's own transaction. Rows are never addressed: the key is for
+-- tools that replicate whole schemas.
 CREATE TABLE @extschema@.pg_tview_performance_log (
     logged_at           timestamptz NOT NULL,
     entity              text NOT NULL,
@@ -12,8 +12,9 @@ CREATE TABLE @extschema@.pg_tview_performance_log (
     rows_unchanged      bigint NOT NULL,
     full_refresh        boolean NOT NULL,
     errors              bigint NOT NULL,
-    lag_ms              double precision        -- NULL: somebody asked for the refresh
+    lag_ms              double precision,       -- NULL: somebody asked for the refresh
+    id                  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
 );
 CREATE INDEX pg_tview_performance_log_time ON @extschema@.pg_tview_performance_log (logged_at);
-ALTER TABLE @extschema@.pg_tview_performance_log REPLICA IDENTITY FULL;
 COMMENT ON TABLE @extschema@.pg_tview_performance_log IS 'slow refreshes, and a sample of the others';
+COMMENT ON SEQUENCE @extschema@.pg_tview_performance_log_id_seq IS 'the key of pg_tview_performance_log';

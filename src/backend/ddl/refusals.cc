@@ -208,8 +208,6 @@ absl::Status CheckStatement(const Node* statement) {
       return CheckRefresh(reinterpret_cast<const RefreshMatViewStmt*>(statement));
     case T_LockStmt:
       return CheckLock(reinterpret_cast<const LockStmt*>(statement));
-    case T_VacuumStmt:
-      return CheckVacuum(reinterpret_cast<const VacuumStmt*>(statement));
     case T_ClusterStmt:
       return CheckCluster(reinterpret_cast<const ClusterStmt*>(statement));
     default:

@@ -1,7 +1,6 @@
 #include "backend/ddl/upkeep_refusals.h"
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "backend/ddl/named_tview.h"
@@ -16,7 +15,6 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
-#include <commands/defrem.h>
 #include <nodes/parsenodes.h>
 #include <storage/lockdefs.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -89,22 +87,6 @@ absl::Status CheckLock(const LockStmt* statement) {
     const auto* const name = static_cast<RangeVar*>(list_nth(statement->relations, i));
     TVIEWS_RETURN_IF_ERROR(RefuseIfTview(name, "cannot lock", kLockHint));
     TVIEWS_RETURN_IF_ERROR(CheckLockOfView(name));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckVacuum(const VacuumStmt* statement) {
-  bool is_full = false;
-  for (int i = 0; i < list_length(statement->options); ++i) {
-    DefElem* const option = static_cast<DefElem*>(list_nth(statement->options, i));
-    if (std::string_view(option->defname) != "full") continue;
-    TVIEWS_ASSIGN_OR_RETURN(is_full, pg::CallFor([&] { return defGetBoolean(option); }));
-  }
-  if (!is_full) return absl::OkStatus();
-  for (int i = 0; i < list_length(statement->rels); ++i) {
-    const auto* const table = static_cast<VacuumRelation*>(list_nth(statement->rels, i));
-    TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, Resolve(table->relation));
-    TVIEWS_RETURN_IF_ERROR(RefuseMovingOutbox(relation));
   }
   return absl::OkStatus();
 }

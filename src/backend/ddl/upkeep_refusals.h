@@ -13,7 +13,6 @@ struct ClusterStmt;
 struct LockStmt;
 struct RefreshMatViewStmt;
 struct TruncateStmt;
-struct VacuumStmt;
 
 namespace tviews::backend {
 
@@ -23,7 +22,6 @@ absl::Status CheckRefresh(const RefreshMatViewStmt* statement);
 // Modes that conflict with the applier's ROW EXCLUSIVE. pg_dump takes ACCESS SHARE.
 absl::Status CheckLock(const LockStmt* statement);
 // The outbox is addressed by ctid.
-absl::Status CheckVacuum(const VacuumStmt* statement);
 absl::Status CheckCluster(const ClusterStmt* statement);
 
 }  // namespace tviews::backend

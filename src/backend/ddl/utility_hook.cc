@@ -11,6 +11,7 @@
 #include "backend/ddl/database_ddl.h"
 #include "backend/ddl/extension_ddl.h"
 #include "backend/ddl/internal_ddl.h"
+#include "backend/ddl/outbox_stays.h"
 #include "backend/ddl/own_tables.h"
 #include "backend/ddl/pinned_names.h"
 #include "backend/ddl/refusals.h"
@@ -291,6 +292,8 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
         [planned]() -> absl::StatusOr<RestoreStatement> { return AdaptRestore(planned); });
     if (restore.is_redundant) return;
     planned = restore.planned;
+    planned = pg::Enter<PlannedStmt*>([planned] { return LeaveOutboxOut(planned); });
+    if (planned == nullptr) return;
     planned = pg::Enter<PlannedStmt*>([planned] { return Pin(planned); });
     statement = planned->utilityStmt;
     aftermath = pg::Enter<Aftermath>([statement] { return BeforeCommand(statement); });

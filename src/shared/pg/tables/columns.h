@@ -112,6 +112,7 @@ struct PerformanceLogColumn {
     kFullRefresh,
     kErrors,
     kLagMs,
+    kId,
     kEnd
   };
 };
