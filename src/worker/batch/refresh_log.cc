@@ -63,8 +63,8 @@ void InsertRow(Relation table, CatalogIndexState indexes, const char* entity,
   values[place(Column::kErrors)] = Number(sample.errors);
   nulls[place(Column::kLagMs)] = sample.changed_at == 0;
   values[place(Column::kLagMs)] = Milliseconds(std::max<Timestamp>(now - sample.changed_at, 0));
-  const Oid sequence = get_relname_relid("pg_tview_performance_log_id_seq",
-                                         RelationGetNamespace(table));
+  const Oid sequence =
+      get_relname_relid("pg_tview_performance_log_id_seq", RelationGetNamespace(table));
   values[place(Column::kId)] = Int64GetDatum(nextval_internal(sequence, false));
   CatalogTupleInsertWithInfo(table, heap_form_tuple(RelationGetDescr(table), values, nulls),
                              indexes);
