@@ -18,7 +18,7 @@ CREATE TABLE tv_offer AS SELECT tb_offer.pk_offer, jsonb_build_object('title', t
 LOOK = """
 WITH shown AS (SELECT date_trunc('milliseconds', clock) AS clock FROM pg_tview_frontier)
 SELECT (SELECT count(*) FROM tv_offer), (SELECT count(*) FROM tb_offer WHERE expires_at > shown.clock), shown.clock,
-       greatest(0, extract(epoch FROM clock_timestamp() - (SELECT min(expires_at) FROM tb_offer WHERE expires_at > shown.clock)) * 1000)::float8 FROM shown
+       greatest(0, extract(epoch FROM statement_timestamp() - (SELECT min(expires_at) FROM tb_offer WHERE expires_at > shown.clock)) * 1000)::float8 FROM shown
 """
 WORK = "SELECT records, full_refreshes FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()"
 
