@@ -101,7 +101,7 @@ with Server("deadline") as server:
     assert len(pids) == 2 and cpu_seconds(pids) - used < 0.3, (pids, cpu_seconds(pids) - used)
 
     # What expires while the server is down is gone when it is back.
-    run(connection, "INSERT INTO tb_offer VALUES (5000, 1, now(), clock_timestamp() + interval '2 seconds')")
+    run(connection, "INSERT INTO tb_offer VALUES (5000, 1, now() - interval '1 second', clock_timestamp() + interval '2 seconds')")
     run(connection, "SELECT pg_tviews_wait()")
     # On a machine that has stopped for two seconds it is over already.
     assert value(connection, "SELECT EXISTS (SELECT FROM tv_offer WHERE pk_offer = 5000) OR (SELECT clock FROM pg_tview_frontier) >= expires_at"
