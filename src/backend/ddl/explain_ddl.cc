@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "backend/ddl/aftermath.h"
+#include "backend/ddl/altered_types.h"
 #include "backend/ddl/refusals.h"
-#include "backend/ddl/retyping.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/redefine.h"
 #include "backend/tview/uses.h"

@@ -2,62 +2,39 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "backend/ddl/altered_types.h"
+#include "backend/ddl/column_set.h"
 #include "backend/ddl/retyped_table.h"
+#include "backend/ddl/retyping_reach.h"
 #include "backend/ddl/saved_views.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/facts.h"
-#include "backend/tview/names.h"
 #include "backend/tview/stored_lineage.h"
 #include "backend/tview/table_checks.h"
 #include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
-#include "shared/pg/boundary/row_reader.h"
-#include "shared/pg/boundary/spi.h"
-#include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/tables/catalog.h"
-#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
 #include <catalog/namespace.h>
-#include <catalog/pg_attribute.h>
 #include <catalog/pg_class.h>
-#include <catalog/pg_type.h>
 #include <miscadmin.h>
-#include <nodes/makefuncs.h>
 #include <nodes/parsenodes.h>
-#include <nodes/plannodes.h>
-#include <optimizer/optimizer.h>
-#include <parser/parse_coerce.h>
-#include <parser/parse_type.h>
 #include <storage/lmgr.h>
-#include <utils/builtins.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
-
-// A column of a relation whose type the command names.
-struct AlteredColumn {
-  Oid relation;
-  AttrNumber number;
-  Oid type;
-  std::int32_t modifier;
-  Oid collation;
-  Oid file_node;  // of the relation
-};
 
 struct Retyping {
   AlteredColumn* columns;  // as they were; of the relation and of what inherits from it
@@ -69,239 +46,7 @@ struct Retyping {
 
 namespace {
 
-using Columns = std::set<std::pair<RelationId, AttributeNumber>>;
-
-const AlterTableCmd* CommandAt(const AlterTableStmt* statement, int i) {
-  return static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
-}
-
-// --- Statements that change nothing. Inside Call.
-
-bool NamesPresentType(Oid relation, const AlterTableCmd* command) {
-  const auto* const definition = reinterpret_cast<const ColumnDef*>(command->def);
-  if (command->subtype != AT_AlterColumnType || definition->raw_default != nullptr) return false;
-  std::int32_t modifier = -1;
-  HeapTuple const type = LookupTypeName(nullptr, definition->typeName, &modifier, true);
-  if (!HeapTupleIsValid(type)) return false;
-  const Oid wanted = reinterpret_cast<Form_pg_type>(GETSTRUCT(type))->oid;
-  const bool is_defined = reinterpret_cast<Form_pg_type>(GETSTRUCT(type))->typisdefined;
-  ReleaseSysCache(type);
-  HeapTuple const row = SearchSysCacheAttName(relation, command->name);
-  if (!HeapTupleIsValid(row) || !is_defined) {
-    if (HeapTupleIsValid(row)) ReleaseSysCache(row);
-    return false;
-  }
-  const auto* const column = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(row));
-  const bool is_same =
-      column->attnum > 0 && column->attinhcount == 0 && column->atttypid == wanted &&
-      column->atttypmod == modifier &&
-      column->attcollation ==
-          GetColumnDefCollation(nullptr, const_cast<ColumnDef*>(definition), wanted);
-  ReleaseSysCache(row);
-  return is_same;
-}
-
-bool IsText(Oid type) { return type == TEXTOID || type == VARCHAROID; }
-
-// As the server decides whether to rewrite the table.
-bool KeepsValues(Oid relation, const AlterTableCmd* command) {
-  const auto* const definition = reinterpret_cast<const ColumnDef*>(command->def);
-  if (definition->raw_default != nullptr) return false;
-  if (get_rel_relkind(relation) == RELKIND_FOREIGN_TABLE) return false;
-  std::int32_t modifier = -1;
-  HeapTuple const type = LookupTypeName(nullptr, definition->typeName, &modifier, true);
-  if (!HeapTupleIsValid(type)) return false;
-  const Oid wanted = reinterpret_cast<Form_pg_type>(GETSTRUCT(type))->oid;
-  ReleaseSysCache(type);
-  const AttrNumber number = get_attnum(relation, command->name);
-  if (number <= 0) return false;
-  Oid present = InvalidOid;
-  std::int32_t present_modifier = -1;
-  Oid collation = InvalidOid;
-  get_atttypetypmodcoll(relation, number, &present, &present_modifier, &collation);
-  if (wanted != present && !(IsText(wanted) && IsText(present))) return false;
-  auto* const column =
-      reinterpret_cast<Node*>(makeVar(1, number, present, present_modifier, collation, 0));
-  Node* cast = coerce_to_target_type(nullptr, column, present, wanted, modifier,
-                                     COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1);
-  if (cast == nullptr) return false;
-  cast = reinterpret_cast<Node*>(expression_planner(reinterpret_cast<Expr*>(cast)));
-  while (IsA(cast, RelabelType)) {
-    cast = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(cast)->arg);
-  }
-  return IsA(cast, Var);
-}
-
-bool IsUntypedTable(Oid relation) {
-  HeapTuple const row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-  if (!HeapTupleIsValid(row)) return false;
-  const auto* const form = reinterpret_cast<Form_pg_class>(GETSTRUCT(row));
-  const bool is_table = form->relkind == RELKIND_RELATION ||
-                        form->relkind == RELKIND_PARTITIONED_TABLE ||
-                        form->relkind == RELKIND_FOREIGN_TABLE;
-  const bool is_typed = OidIsValid(form->reloftype);
-  ReleaseSysCache(row);
-  return is_table && !is_typed;
-}
-
 // --- Before the command.
-
-// The relation and what has the same columns: inheritors, tables of a composite type.
-constexpr char kMembers[] =
-    "WITH RECURSIVE members (relation) AS (SELECT $1::oid UNION SELECT step.relation FROM members"
-    " CROSS JOIN LATERAL (SELECT inhrelid FROM pg_inherits WHERE inhparent = members.relation"
-    " UNION ALL SELECT t.oid FROM pg_class c JOIN pg_class t ON t.reloftype = c.reltype"
-    " WHERE c.oid = members.relation AND c.relkind = 'c') AS step (relation))";
-
-std::string NameArray(const std::vector<std::string>& names) {
-  std::vector<std::string> quoted;
-  for (const std::string& name : names) quoted.push_back(QuoteLiteral(name) + "::name");
-  return absl::StrCat("ARRAY[", absl::StrJoin(quoted, ", "), "]");
-}
-
-absl::StatusOr<std::vector<AlteredColumn>> ReadColumns(RelationId relation,
-                                                       const std::vector<std::string>& names) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest(
-          absl::StrCat(kMembers,
-                       " SELECT a.attrelid, a.attnum, a.atttypid, a.atttypmod, a.attcollation,"
-                       " c.relfilenode FROM members JOIN pg_class c ON c.oid = relation"
-                       " JOIN pg_attribute a ON a.attrelid = relation AND a.attnum > 0"
-                       " AND NOT a.attisdropped AND a.attname = ANY (",
-                       NameArray(names), ") ORDER BY 1, 2"),
-          {std::to_string(relation)}));
-  std::vector<AlteredColumn> columns;
-  for (const pg::SqlRow& row : found.rows) {
-    pg::RowReader column(row);
-    AlteredColumn altered{};
-    altered.relation = column.Oid();
-    altered.number = column.Number<AttributeNumber>();
-    altered.type = column.Oid();
-    altered.modifier = column.Number<std::int32_t>();
-    altered.collation = column.Oid();
-    altered.file_node = column.Oid();
-    TVIEWS_RETURN_IF_ERROR(column.End());
-    columns.push_back(altered);
-  }
-  return columns;
-}
-
-// A view of which the type of a column may change, and what it reads of the others.
-struct ViewToSave {
-  RelationId view = 0;
-  RelationId tview = 0;
-  bool reads_altered = false;
-  std::vector<RelationId> reads;
-};
-
-// Views that TVIEWs read the columns through, and, transitively, the views that read one of these
-// or the TVIEW's table. Others are in the way, and the server says so.
-absl::StatusOr<std::vector<ViewToSave>> FindViews(RelationId relation,
-                                                  const std::vector<std::string>& names) {
-  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
-  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
-  const std::string rule =
-      " JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_type = '1'"
-      " JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v'";
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest(
-          absl::StrCat(
-              kMembers,
-              ", direct (view) AS (SELECT r.ev_class FROM members"
-              " JOIN pg_attribute a ON a.attrelid = relation AND a.attnum > 0 AND a.attname = ANY "
-              "(",
-              NameArray(names),
-              ") JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass"
-              " AND d.refclassid = 'pg_class'::regclass AND d.refobjid = relation"
-              " AND d.refobjsubid = a.attnum",
-              rule, " WHERE EXISTS (SELECT FROM ", meta,
-              " m WHERE r.ev_class = m.backing_view OR r.ev_class = ANY (m.nested_views))),"
-              " views (view) AS (SELECT view FROM direct UNION SELECT step.view FROM views"
-              " CROSS JOIN LATERAL (SELECT r.ev_class FROM pg_depend d",
-              rule,
-              " WHERE d.classid = 'pg_rewrite'::regclass"
-              " AND d.refclassid = 'pg_class'::regclass AND r.ev_class <> views.view"
-              " AND (d.refobjid = views.view OR d.refobjid = (SELECT m.tview FROM ",
-              meta,
-              " m WHERE m.backing_view = views.view))) AS step (view))"
-              " SELECT v.view, coalesce(m.tview::oid, 0), v.view IN (TABLE direct),"
-              " (SELECT string_agg(DISTINCT coalesce(read.backing_view::oid, d.refobjid)::text,"
-              " ' ') FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass"
-              " AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass"
-              " AND d.refobjid <> v.view LEFT JOIN ",
-              meta,
-              " read ON read.tview = d.refobjid WHERE r.ev_class = v.view AND r.ev_type = '1')"
-              " FROM views v LEFT JOIN ",
-              meta, " m ON m.backing_view = v.view ORDER BY 1"),
-          {std::to_string(relation)}));
-  std::vector<ViewToSave> views;
-  for (const pg::SqlRow& row : found.rows) {
-    pg::RowReader column(row);
-    ViewToSave view;
-    view.view = column.Oid();
-    view.tview = column.Oid();
-    view.reads_altered = column.IsTrue();
-    view.reads = column.Numbers<RelationId>();
-    TVIEWS_RETURN_IF_ERROR(column.End());
-    views.push_back(std::move(view));
-  }
-  return views;
-}
-
-// Each after those that it reads.
-class InOrder {
- public:
-  explicit InOrder(std::vector<ViewToSave> views) {
-    for (ViewToSave& view : views) by_id_[view.view] = std::move(view);
-  }
-
-  std::vector<const ViewToSave*> Sort() {
-    for (const auto& [id, view] : by_id_) Add(id);
-    return std::move(sorted_);
-  }
-
- private:
-  // Views do not read themselves, nor each other in a circle.
-  void Add(RelationId id) {
-    const auto found = by_id_.find(id);
-    if (found == by_id_.end() || !seen_.insert(id).second) return;
-    for (const RelationId read : found->second.reads) Add(read);
-    sorted_.push_back(&found->second);
-  }
-
-  std::map<RelationId, ViewToSave> by_id_;
-  std::set<RelationId> seen_;
-  std::vector<const ViewToSave*> sorted_;
-};
-
-absl::Status LockViews(const std::vector<ViewToSave>& views) {
-  for (const ViewToSave& view : views) {
-    // Those that are made again in any case, so that nobody has read them before.
-    const LOCKMODE mode = view.reads_altered ? AccessExclusiveLock : ShareUpdateExclusiveLock;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { LockRelationOid(view.view, mode); }));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<ViewToSave>> LockedViews(RelationId relation,
-                                                    const std::vector<std::string>& names) {
-  TVIEWS_ASSIGN_OR_RETURN(std::vector<ViewToSave> views, FindViews(relation, names));
-  for (;;) {
-    TVIEWS_RETURN_IF_ERROR(LockViews(views));
-    // While locks were waited for, others may have come or gone.
-    TVIEWS_ASSIGN_OR_RETURN(std::vector<ViewToSave> again, FindViews(relation, names));
-    const bool is_same = std::equal(views.begin(), views.end(), again.begin(), again.end(),
-                                    [](const ViewToSave& a, const ViewToSave& b) {
-                                      return a.view == b.view && a.tview == b.tview &&
-                                             a.reads_altered == b.reads_altered;
-                                    });
-    views = std::move(again);
-    if (is_same) return views;
-  }
-}
 
 template <typename T>
 absl::StatusOr<T*> Copy(const std::vector<T>& values) {
@@ -318,7 +63,7 @@ absl::Status SaveViews(RelationId relation, const std::vector<std::string>& name
   TVIEWS_ASSIGN_OR_RETURN(std::vector<ViewToSave> views, LockedViews(relation, names));
   std::vector<SavedView> saved;
   std::vector<char> released;
-  InOrder order(std::move(views));
+  ViewsInOrder order(std::move(views));
   for (const ViewToSave* const view : order.Sort()) {
     TVIEWS_ASSIGN_OR_RETURN(saved.emplace_back(), SaveView(view->view, view->tview));
     released.push_back(view->reads_altered ? 1 : 0);
@@ -368,44 +113,6 @@ absl::Status CompareColumn(const AlteredColumn& before, Changes* changes, bool* 
   const bool is_same_type = now.type == before.type || (IsText(now.type) && IsText(before.type));
   *rows_differ |= is_rewritten || !is_same_type;
   return absl::OkStatus();
-}
-
-// The columns that the rule of `view` uses, as far as they are among `columns`.
-absl::StatusOr<bool> ReadsAny(RelationId view, const Columns& columns) {
-  if (columns.empty()) return false;
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult found,
-      pg::ExecuteSqlLatest(
-          "SELECT d.refobjid, d.refobjsubid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend "
-          "d"
-          " ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid"
-          " AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0"
-          " WHERE r.ev_class = $1::pg_catalog.oid AND r.ev_type = '1'",
-          {std::to_string(view)}));
-  for (const pg::SqlRow& row : found.rows) {
-    pg::RowReader column(row);
-    const RelationId relation = column.Oid();
-    if (columns.contains({relation, column.Number<AttributeNumber>()})) return true;
-  }
-  return false;
-}
-
-void AddAll(RelationId relation, const std::vector<AttributeNumber>& numbers, Columns* columns) {
-  for (const AttributeNumber number : numbers) columns->insert({relation, number});
-}
-
-absl::StatusOr<std::vector<AttributeNumber>> AllColumns(RelationId relation) {
-  TVIEWS_ASSIGN_OR_RETURN(
-      const int count, pg::CallFor([relation] {
-        HeapTuple const row = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-        if (!HeapTupleIsValid(row)) return 0;
-        const int natts = reinterpret_cast<Form_pg_class>(GETSTRUCT(row))->relnatts;
-        ReleaseSysCache(row);
-        return natts;
-      }));
-  std::vector<AttributeNumber> numbers;
-  for (int i = 1; i <= count; ++i) numbers.push_back(static_cast<AttributeNumber>(i));
-  return numbers;
 }
 
 class Finish {
@@ -500,41 +207,7 @@ class Finish {
   std::vector<RelationId> restored_;
 };
 
-std::vector<std::string> AlteredNames(const AlterTableStmt* statement) {
-  std::vector<std::string> names;
-  for (int i = 0; i < list_length(statement->cmds); ++i) {
-    const AlterTableCmd* const command = CommandAt(statement, i);
-    if (command->subtype == AT_AlterColumnType) names.emplace_back(command->name);
-  }
-  return names;
-}
-
 }  // namespace
-
-absl::Status RemoveNoops(PlannedStmt* planned) {
-  if (!IsA(planned->utilityStmt, AlterTableStmt)) return absl::OkStatus();
-  auto* const statement = reinterpret_cast<AlterTableStmt*>(planned->utilityStmt);
-  if (AlteredNames(statement).empty()) return absl::OkStatus();
-  Oid relation = InvalidOid;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    relation = RangeVarGetRelid(statement->relation, NoLock, true);
-    if (OidIsValid(relation) && !IsUntypedTable(relation)) relation = InvalidOid;
-  }));
-  if (relation == InvalidOid) return absl::OkStatus();
-  for (int i = list_length(statement->cmds) - 1; i >= 0; --i) {
-    const AlterTableCmd* const command = CommandAt(statement, i);
-    if (command->subtype != AT_AlterColumnType) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_noop,
-                            pg::CallFor([&] { return NamesPresentType(relation, command); }));
-    if (!is_noop) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> users,
-                            UsersOfColumn(relation, command->name));
-    if (users.empty()) continue;
-    TVIEWS_RETURN_IF_ERROR(
-        pg::Call([&] { statement->cmds = list_delete_nth_cell(statement->cmds, i); }));
-  }
-  return absl::OkStatus();
-}
 
 absl::Status LockViewsFirst(const Node* node) {
   if (!IsA(node, AlterTableStmt)) return absl::OkStatus();
@@ -548,16 +221,10 @@ absl::Status LockViewsFirst(const Node* node) {
                             return is_owner ? found : InvalidOid;
                           }));
   if (relation == InvalidOid) return absl::OkStatus();
-  bool changes_any = false;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    for (int i = 0; i < list_length(statement->cmds); ++i) {
-      const AlterTableCmd* const command = CommandAt(statement, i);
-      changes_any |= command->subtype == AT_AlterColumnType && !NamesPresentType(relation, command);
-    }
-  }));
+  TVIEWS_ASSIGN_OR_RETURN(const bool changes_any, ChangesAnyType(relation, statement));
   if (!changes_any) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(std::vector<ViewToSave> views, FindViews(relation, names));
-  InOrder order(std::move(views));
+  ViewsInOrder order(std::move(views));
   std::vector<const ViewToSave*> sorted = order.Sort();
   for (auto view = sorted.rbegin(); view != sorted.rend(); ++view) {
     if ((*view)->tview != 0 || !(*view)->reads_altered) continue;
@@ -565,13 +232,6 @@ absl::Status LockViewsFirst(const Node* node) {
     TVIEWS_RETURN_IF_ERROR(pg::Call([id] { LockRelationOid(id, AccessExclusiveLock); }));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<RetypingKind> ForeseeRetyping(RelationId relation, const AlterTableCmd* command) {
-  return pg::CallFor([=] {
-    if (NamesPresentType(relation, command)) return RetypingKind::kNoop;
-    return KeepsValues(relation, command) ? RetypingKind::kSameValues : RetypingKind::kOtherValues;
-  });
 }
 
 absl::StatusOr<Retyping*> MakeRoomForRetyping(const Node* node) {

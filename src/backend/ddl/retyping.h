@@ -19,30 +19,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "shared/types.h"
 
-struct AlterTableCmd;
-struct AlterTableStmt;
 struct Node;
-struct PlannedStmt;
 
 namespace tviews::backend {
 
 struct Retyping;  // plain bytes in the memory context that was current
 
-// Takes out of `planned`, which must be ours to change, each ALTER COLUMN ... TYPE that names the
-// type which the column has: tools send such statements, and the server refuses them for columns
-// that views use.
-absl::Status RemoveNoops(PlannedStmt* planned);
-
 // Before the table is locked: readers of views over it lock the view first.
 absl::Status LockViewsFirst(const Node* statement);
-
-enum class RetypingKind { kNoop, kSameValues, kOtherValues };
-
-// What an ALTER COLUMN ... TYPE that is not going to run would do, as far as can be known; where
-// the server would refuse it, kOtherValues.
-absl::StatusOr<RetypingKind> ForeseeRetyping(RelationId relation, const AlterTableCmd* command);
 
 // Null if `statement` changes no type.
 // REQUIRES: the statement has not run, and its names are pinned (ddl/pinned_names.h).

@@ -7,6 +7,7 @@
 #include "backend/capture/moved_rows.h"
 #include "backend/capture/transaction.h"
 #include "backend/ddl/aftermath.h"
+#include "backend/ddl/altered_types.h"
 #include "backend/ddl/audit_log.h"
 #include "backend/ddl/database_ddl.h"
 #include "backend/ddl/extension_ddl.h"
