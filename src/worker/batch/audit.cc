@@ -122,12 +122,12 @@ absl::StatusOr<AffectedKeys> Audit::Sample(const TviewDefinition& tview,
                                            RefreshExecutor* executor) {
   AffectedKeys sampled;
   std::size_t count = 0;
-  TVIEWS_RETURN_IF_ERROR(executor->SelectKeys(tview, SampleSql(tview, !after_.has_value()), after_,
-                                              [&](std::string_view image) {
-                                                ++count;
-                                                step_.end = std::string(image);
-                                                sampled.keys.emplace(image);
-                                              }));
+  TVIEWS_RETURN_IF_ERROR(executor->keys().SelectKeys(tview, SampleSql(tview, !after_.has_value()),
+                                                     after_, [&](std::string_view image) {
+                                                       ++count;
+                                                       step_.end = std::string(image);
+                                                       sampled.keys.emplace(image);
+                                                     }));
   step_.is_sampled = true;
   step_.name = tview.qualified_name;
   step_.is_last = count < static_cast<std::size_t>(KeysPerStep());

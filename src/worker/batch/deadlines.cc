@@ -143,7 +143,7 @@ absl::Status Deadlines::AddPassed(const TviewDefinition& tview, Timestamp from, 
         break;
       }
       TVIEWS_RETURN_IF_ERROR(
-          executor->SelectKeys(tview, sql, std::nullopt, [affected](std::string_view key) {
+          executor->keys().SelectKeys(tview, sql, std::nullopt, [affected](std::string_view key) {
             affected->keys.emplace(key);
             affected->is_touched = true;
           }));

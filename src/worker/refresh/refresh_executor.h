@@ -1,5 +1,5 @@
-// Brings one TVIEW up to the batch's snapshot: runs lookups, recomputes affected documents, writes
-// those that differ.
+// Brings one TVIEW up to the batch's snapshot: recomputes affected documents, writes those that
+// differ.
 //
 // Layer:   worker
 // Sharing: private to the applier
@@ -28,54 +28,31 @@
 #include "worker/core/cascade.h"
 #include "worker/feed/change_feed.h"
 #include "worker/refresh/change_notes.h"
+#include "worker/refresh/key_queries.h"
 #include "worker/refresh/key_values.h"
 #include "worker/refresh/shape_chooser.h"
 #include "worker/refresh/statement_cache.h"
+#include "worker/refresh/write_notes.h"
 #include "worker/write/tview_writer.h"
 
 struct SnapshotData;
 
 namespace tviews::worker {
 
-// So many failing keys in one batch are no longer single rows: the TVIEW fails as a whole.
-inline constexpr std::size_t kMaxFailedKeys = 1000;
-
-// Rows of a comparison that could not be written, each of which concerns nobody else.
-struct RowFailures {
-  bool are_too_many() const { return keys.size() > kMaxFailedKeys; }
-
-  std::vector<std::pair<std::string, absl::Status>> keys;  // by image
-  bool has_null_key = false;
-};
-
-class RefreshExecutor : public KeyLookup {
+class RefreshExecutor {
  public:
   // For monitoring every recomputed row is counted in `rows_done`, and the number of rows to come
   // is written to `rows_total` where an empty TVIEW is filled.
   RefreshExecutor(SharedCounter* rows_done, SharedCounter* rows_total)
       : rows_done_(rows_done), rows_total_(rows_total) {}
+  RefreshExecutor(const RefreshExecutor&) = delete;
+  RefreshExecutor& operator=(const RefreshExecutor&) = delete;
 
   // Adds to `keys`, unless it is null, the image of the key of every row that is written by keys.
   void NoteWrittenKeys(std::vector<std::string>* keys) { written_keys_ = keys; }
 
-  absl::Status Lookup(const TviewDefinition& tview, const SourceLineage& source,
-                      const LineagePath& path, const std::vector<std::string>& source_keys,
-                      absl::FunctionRef<void(std::optional<std::string_view>)> emit) override;
-  absl::Status CheckInterrupts() override;
-
-  absl::Status Complete(const TviewDefinition& tview, const std::vector<std::size_t>& part,
-                        const std::vector<std::string>& rows,
-                        absl::FunctionRef<void(std::string_view)> emit) override;
-
-  // Runs a query that returns keys of `tview`, as its owner, with the columns of the key
-  // `parameter` as $1, $2, ... if there is one, and calls `emit` with the image of each.
-  absl::Status SelectKeys(const TviewDefinition& tview, const std::string& sql,
-                          const std::optional<std::string>& parameter,
-                          absl::FunctionRef<void(std::string_view)> emit);
-
-  // Adds the keys of all rows, stored or to be stored, to `keys`, until they are more than `most`.
-  absl::Status AllKeys(const TviewDefinition& tview, std::size_t most,
-                       absl::flat_hash_set<std::string>* keys);
+  // Asks for keys, with the same statements.
+  KeyQueries& keys() { return keys_; }
 
   // Refreshes the affected documents under `snapshot`. What changed goes into `changes` if
   // `readers` ask for it.
@@ -89,10 +66,6 @@ class RefreshExecutor : public KeyLookup {
   absl::StatusOr<WriteCounts> RefreshAllBut(const TviewDefinition& tview, const KeySet& left_alone,
                                             const ReaderColumns& readers, SnapshotData* snapshot,
                                             DeltaSet* changes, RowFailures* failures);
-
-  // True if the defining query returns a row whose key is null. Such a row belongs to no key that
-  // lineage names, so it is looked for where there may be one (LINEAGE counterexample 22).
-  absl::StatusOr<bool> HasNullKey(const TviewDefinition& tview);
 
   // Fails where no key of the TVIEW can be computed, or its rows cannot be stored.
   absl::Status Probe(const TviewDefinition& tview, SnapshotData* snapshot);
@@ -140,6 +113,7 @@ class RefreshExecutor : public KeyLookup {
   std::string frontier_text_;                 // for the open change feed
   StatementCache statements_;
   ShapeChooser shapes_;
+  KeyQueries keys_{&statements_, &shapes_};
   bool is_careful_ = true;
   absl::flat_hash_set<RelationId> written_;              // TVIEWs that this batch has changed
   absl::flat_hash_map<RelationId, bool> parallel_safe_;  // TVIEWs that were asked about

@@ -85,12 +85,13 @@ absl::StatusOr<bool> TviewRefresh::ConcernsDefinition(const absl::Status& error)
 
 absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
   if (!careful_) {
-    return FindAffectedKeys(tview_, deltas, *executor_, [](const absl::Status&) { return true; });
+    return FindAffectedKeys(tview_, deltas, executor_->keys(),
+                            [](const absl::Status&) { return true; });
   }
   // A lookup that fails names no keys: the whole TVIEW is compared instead (LINEAGE H).
   AffectedKeys found;
   const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(found, FindAffectedKeys(tview_, deltas, *executor_,
+    TVIEWS_ASSIGN_OR_RETURN(found, FindAffectedKeys(tview_, deltas, executor_->keys(),
                                                     [](const absl::Status&) { return true; }));
     return absl::OkStatus();
   });
@@ -109,7 +110,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::Apply(const AffectedKeys& affected, De
                           executor_->Refresh(tview_, distinct, readers_, WriteMode::kInPlace,
                                              GetActiveSnapshot(), changes));
   if (affected.everything || !affected.MayConcernNullKey(tview_)) return counts;
-  TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->HasNullKey(tview_));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->keys().HasNullKey(tview_));
   if (has_null_key) return NullKey();
   return counts;
 }
@@ -188,7 +189,7 @@ absl::Status TviewRefresh::CheckNullKey() {
   if (!failure_.ok()) return absl::OkStatus();
   absl::Status error;
   const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->HasNullKey(tview_));
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_null_key, executor_->keys().HasNullKey(tview_));
     if (!has_null_key) return HealNullKey(tview_);
     error = NullKey();
     return absl::OkStatus();
@@ -239,7 +240,7 @@ absl::StatusOr<WriteCounts> TviewRefresh::ApplyApart(const absl::Status& error, 
   if (is_broken) return Fail(error);
   AffectedKeys all;
   const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
-    TVIEWS_RETURN_IF_ERROR(executor_->AllKeys(tview_, kMostKeysApart, &all.keys));
+    TVIEWS_RETURN_IF_ERROR(executor_->keys().AllKeys(tview_, kMostKeysApart, &all.keys));
     TVIEWS_RETURN_IF_ERROR(AddQuarantined(tview_, &all));
     TVIEWS_ASSIGN_OR_RETURN(all, Distinct(all));
     return absl::OkStatus();
