@@ -472,8 +472,7 @@ absl::StatusOr<DeltaSet> Batch::CatchUp(RelationId tview) {
 absl::StatusOr<AffectedKeys> Batch::KeysFor(const TviewDefinition& tview, Coalescer* coalescer) {
   Children lookup(world_, snapshot_);
   const auto find = [&](const DeltaSet& deltas) {
-    return worker::FindAffectedKeys(tview, deltas, lookup,
-                                    [](const absl::Status&) { return true; });
+    return worker::FindAffectedKeys(tview, deltas, lookup);
   };
   if (!standings_.IsBehind(tview.relation)) return find(coalescer->DeltasFor(tview));
   TVIEWS_ASSIGN_OR_RETURN(DeltaSet owed, CatchUp(tview.relation));

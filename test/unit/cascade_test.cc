@@ -113,7 +113,7 @@ TviewDefinition Reading(std::vector<LineagePath> paths) {
 class CascadeTest : public testing::Test {
  protected:
   AffectedKeys Find(const TviewDefinition& tview) {
-    auto found = FindAffectedKeys(tview, deltas_, lookup_, absl::IsUnavailable);
+    auto found = FindAffectedKeys(tview, deltas_, lookup_);
     EXPECT_TRUE(found.ok()) << found.status();
     return found.ok() ? *std::move(found) : AffectedKeys();
   }
@@ -153,7 +153,7 @@ TEST_F(CascadeTest, CanBeInterruptedAmongManyKeys) {
   EXPECT_GE(lookup_.checks, 3);
   lookup_.interrupt = absl::CancelledError("asked to end");
   for (const TviewDefinition& tview : {direct, Reading({Lookup({{2, kInt4}})})}) {
-    const auto found = FindAffectedKeys(tview, deltas_, lookup_, absl::IsUnavailable);
+    const auto found = FindAffectedKeys(tview, deltas_, lookup_);
     EXPECT_EQ(found.status(), lookup_.interrupt);
   }
   EXPECT_TRUE(lookup_.asked.empty());
@@ -335,19 +335,11 @@ TEST_F(CascadeTest, FindsEverythingWhenADirectPathCannotGiveTheKeysType) {
   EXPECT_TRUE(Find(Reading({without_column})).everything);
 }
 
-TEST_F(CascadeTest, FindsEverythingWhenALookupFails) {
-  deltas_.Add(1, kTwoColumns, KeyOf({Int4(1), Int4(2)}));
-  lookup_.failure = absl::InternalError("division by zero");
-  const AffectedKeys found = Find(Reading({Lookup({{1, kInt4}})}));
-  EXPECT_TRUE(found.everything);
-  EXPECT_NE(found.why.find("division by zero"), std::string::npos);
-}
-
-TEST_F(CascadeTest, ReturnsTransientFailuresOfALookup) {
+TEST_F(CascadeTest, ReturnsWhatALookupReturns) {
   deltas_.Add(1, kTwoColumns, KeyOf({Int4(1), Int4(2)}));
   lookup_.failure = absl::UnavailableError("deadlock detected");
   const auto found =
-      FindAffectedKeys(Reading({Lookup({{1, kInt4}})}), deltas_, lookup_, absl::IsUnavailable);
+      FindAffectedKeys(Reading({Lookup({{1, kInt4}})}), deltas_, lookup_);
   EXPECT_EQ(found.status(), lookup_.failure);
 }
 
@@ -396,12 +388,12 @@ TEST(Cascade, FindsTheSameKeysForABatchAsForItsRecordsTogether) {
       record.Add(1, layout,
                  KeyOf({Int4(static_cast<std::int32_t>(Below(random, 10))),
                         Int4(static_cast<std::int32_t>(Below(random, 10)))}));
-      const auto found = FindAffectedKeys(tview, record, lookup, absl::IsUnavailable);
+      const auto found = FindAffectedKeys(tview, record, lookup);
       ASSERT_TRUE(found.ok());
       expected.insert(found->keys.begin(), found->keys.end());
       batch.Merge(record);
     }
-    const auto found = FindAffectedKeys(tview, batch, lookup, absl::IsUnavailable);
+    const auto found = FindAffectedKeys(tview, batch, lookup);
     ASSERT_TRUE(found.ok());
     EXPECT_EQ(Keys(found->keys.begin(), found->keys.end()), expected);
   }

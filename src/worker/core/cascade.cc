@@ -60,9 +60,7 @@ std::optional<std::vector<std::size_t>> FindColumns(const Layout& layout,
 // everything is affected.
 class KeySearch {
  public:
-  KeySearch(const TviewDefinition& tview, KeyLookup& lookup,
-            absl::FunctionRef<bool(const absl::Status&)> is_transient)
-      : tview_(tview), lookup_(lookup), is_transient_(is_transient) {}
+  KeySearch(const TviewDefinition& tview, KeyLookup& lookup) : tview_(tview), lookup_(lookup) {}
 
   absl::StatusOr<bool> AddSource(const SourceLineage& source, const RelationDelta& delta) {
     if (delta.is_whole()) return Everything("a source changed as a whole", source);
@@ -86,20 +84,16 @@ class KeySearch {
   }
 
   // After all sources: the keys that have the parts which paths led to.
-  absl::StatusOr<bool> CompleteParts() {
+  absl::Status CompleteParts() {
     for (const auto& [part, rows] : parts_) {
       std::vector<std::string> sorted(rows.begin(), rows.end());
       std::sort(sorted.begin(), sorted.end());
-      const absl::Status status =
+      TVIEWS_RETURN_IF_ERROR(
           lookup_.Complete(tview_, part, sorted, [this](std::string_view image) {
             result_.keys.emplace(absl::string_view(image.data(), image.size()));
-          });
-      if (status.ok()) continue;
-      if (is_transient_(status)) return status;
-      return Everything("keys of which a part is known could not be found: " +
-                        std::string(status.message()));
+          }));
     }
-    return true;
+    return absl::OkStatus();
   }
 
   AffectedKeys TakeResult() { return std::move(result_); }
@@ -220,17 +214,15 @@ class KeySearch {
     if (source_keys.empty()) return true;
 
     absl::flat_hash_set<std::string>& found = path.part.empty() ? result_.keys : parts_[path.part];
-    const absl::Status status =
-        lookup_.Lookup(tview_, source, path, source_keys, [&](std::optional<std::string_view> key) {
+    TVIEWS_RETURN_IF_ERROR(lookup_.Lookup(
+        tview_, source, path, source_keys, [&](std::optional<std::string_view> key) {
           if (key.has_value()) {
             found.emplace(absl::string_view(key->data(), key->size()));
           } else {
             result_.names_null = true;
           }
-        });
-    if (status.ok()) return true;
-    if (is_transient_(status)) return status;
-    return Everything("a lookup failed: " + std::string(status.message()), source);
+        }));
+    return true;
   }
 
   bool MissingColumn(const SourceLineage& source) {
@@ -238,19 +230,15 @@ class KeySearch {
   }
 
   // Always false.
-  bool Everything(std::string why) {
+  bool Everything(const std::string& why, const SourceLineage& source) {
     result_.everything = true;
-    result_.why = std::move(why);
+    result_.why = why + " (source " + std::to_string(source.source) + ")";
     result_.keys.clear();
     return false;
-  }
-  bool Everything(const std::string& why, const SourceLineage& source) {
-    return Everything(why + " (source " + std::to_string(source.source) + ")");
   }
 
   const TviewDefinition& tview_;
   KeyLookup& lookup_;
-  absl::FunctionRef<bool(const absl::Status&)> is_transient_;
   AffectedKeys result_;
   // Parts of keys, as source keys, by the columns of the key that they are.
   std::map<std::vector<std::size_t>, absl::flat_hash_set<std::string>> parts_;
@@ -259,17 +247,16 @@ class KeySearch {
 
 }  // namespace
 
-absl::StatusOr<AffectedKeys> FindAffectedKeys(
-    const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
-    absl::FunctionRef<bool(const absl::Status&)> is_transient) {
-  KeySearch search(tview, lookup, is_transient);
+absl::StatusOr<AffectedKeys> FindAffectedKeys(const TviewDefinition& tview, const DeltaSet& deltas,
+                                              KeyLookup& lookup) {
+  KeySearch search(tview, lookup);
   for (const SourceLineage& source : tview.sources) {
     const RelationDelta* const delta = deltas.Find(source.source);
     if (delta == nullptr) continue;
     TVIEWS_ASSIGN_OR_RETURN(const bool is_known, search.AddSource(source, *delta));
     if (!is_known) return search.TakeResult();
   }
-  TVIEWS_RETURN_IF_ERROR(search.CompleteParts().status());
+  TVIEWS_RETURN_IF_ERROR(search.CompleteParts());
   return search.TakeResult();
 }
 

@@ -62,13 +62,10 @@ class KeyLookup {
   virtual absl::Status CheckInterrupts() = 0;
 };
 
-// The keys of `tview` that `deltas` affect. A source changed as a whole, a full path, a delta whose
-// layout lacks a column that the path needs or has it under another type, and a failed lookup give
-// `everything`; transient lookup failures, and those of CheckInterrupts, are returned:
-// `is_transient` tells the former apart.
-absl::StatusOr<AffectedKeys> FindAffectedKeys(
-    const TviewDefinition& tview, const DeltaSet& deltas, KeyLookup& lookup,
-    absl::FunctionRef<bool(const absl::Status&)> is_transient);
+// The keys of `tview` that `deltas` affect. A source changed as a whole, a full path, and a delta
+// whose layout lacks a column that the path needs or has it under another type, give `everything`.
+absl::StatusOr<AffectedKeys> FindAffectedKeys(const TviewDefinition& tview, const DeltaSet& deltas,
+                                              KeyLookup& lookup);
 
 // The part of `deltas` that concerns `tview`: what it owes where it is left aside.
 DeltaSet DeltasConcerning(const TviewDefinition& tview, const DeltaSet& deltas);

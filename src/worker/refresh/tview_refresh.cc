@@ -85,14 +85,12 @@ absl::StatusOr<bool> TviewRefresh::ConcernsDefinition(const absl::Status& error)
 
 absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
   if (!careful_) {
-    return FindAffectedKeys(tview_, deltas, executor_->keys(),
-                            [](const absl::Status&) { return true; });
+    return FindAffectedKeys(tview_, deltas, executor_->keys());
   }
   // A lookup that fails names no keys: the whole TVIEW is compared instead (LINEAGE H).
   AffectedKeys found;
   const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(found, FindAffectedKeys(tview_, deltas, executor_->keys(),
-                                                    [](const absl::Status&) { return true; }));
+    TVIEWS_ASSIGN_OR_RETURN(found, FindAffectedKeys(tview_, deltas, executor_->keys()));
     return absl::OkStatus();
   });
   if (status.ok()) return found;
