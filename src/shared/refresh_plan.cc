@@ -43,13 +43,13 @@ std::vector<std::size_t> WholeKey(const TviewDefinition& tview) {
 }
 
 std::string KeyCondition(const TviewDefinition& tview, const std::vector<std::size_t>& part,
-                         const std::string& left, const std::string& right, bool right_is_named) {
+                         const std::string& left, const std::string& right, KeyNames right_names) {
   std::string condition;
   for (const std::size_t i : part) {
     const std::string name = QuoteIdentifier(tview.key[i].name);
     condition += (condition.empty() ? "" : " AND ") + left + "." + name + " " +
                  tview.key[i].equality + " " + right + "." +
-                 (right_is_named ? KeyFieldName(tview, i) : name);
+                 (right_names == KeyNames::kField ? KeyFieldName(tview, i) : name);
   }
   return condition;
 }
@@ -96,11 +96,11 @@ std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape) {
     // The aliases keep names of the view and of its columns from capturing ours.
     case RefreshShape::kLateral:
       return "SELECT v.* FROM pg_tviews_keys AS k, LATERAL (SELECT * FROM " + view +
-             " AS d WHERE " + KeyCondition(tview, WholeKey(tview), "d", "k", true) +
+             " AS d WHERE " + KeyCondition(tview, WholeKey(tview), "d", "k", KeyNames::kField) +
              " OFFSET 0) AS v";
     case RefreshShape::kJoin:
       return "SELECT v.* FROM " + view + " AS v JOIN pg_tviews_keys AS k ON " +
-             KeyCondition(tview, WholeKey(tview), "v", "k", true);
+             KeyCondition(tview, WholeKey(tview), "v", "k", KeyNames::kField);
   }
   return "SELECT * FROM " + view;
 }
@@ -112,7 +112,7 @@ std::string NullKeyStatement(const TviewDefinition& tview) {
 
 std::string ProbeStatement(const TviewDefinition& tview) {
   return "SELECT * FROM " + tview.qualified_view + " AS d WHERE " +
-         KeyCondition(tview, WholeKey(tview), "d", "d", false) + " LIMIT 0";
+         KeyCondition(tview, WholeKey(tview), "d", "d", KeyNames::kOwn) + " LIMIT 0";
 }
 
 std::string AllKeysStatement(const TviewDefinition& tview, std::size_t limit) {
@@ -123,19 +123,19 @@ std::string AllKeysStatement(const TviewDefinition& tview, std::size_t limit) {
 }
 
 std::string PartKeysStatement(const TviewDefinition& tview, const std::vector<std::size_t>& part,
-                              bool each) {
+                              PartShape shape) {
   const std::string stored = "SELECT " + KeyColumns(tview, "t.") + " FROM ONLY " +
                              tview.qualified_name + " AS t JOIN pg_tviews_part AS p ON " +
-                             KeyCondition(tview, part, "t", "p", true);
+                             KeyCondition(tview, part, "t", "p", KeyNames::kField);
   const std::string not_null = " WHERE " + NullTests(tview, " IS NOT NULL", " AND ", "v.");
   const std::string view = "SELECT " + KeyColumns(tview, "v.") + " FROM ";
-  if (each) {
+  if (shape == PartShape::kEach) {
     return stored + " UNION " + view + "pg_tviews_part AS p, LATERAL (SELECT " +
            KeyColumns(tview, "d.") + " FROM " + tview.qualified_view + " AS d WHERE " +
-           KeyCondition(tview, part, "d", "p", true) + " OFFSET 0) AS v" + not_null;
+           KeyCondition(tview, part, "d", "p", KeyNames::kField) + " OFFSET 0) AS v" + not_null;
   }
   return stored + " UNION " + view + tview.qualified_view + " AS v JOIN pg_tviews_part AS p ON " +
-         KeyCondition(tview, part, "v", "p", true) + not_null;
+         KeyCondition(tview, part, "v", "p", KeyNames::kField) + not_null;
 }
 
 }  // namespace tviews

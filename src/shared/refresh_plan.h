@@ -13,6 +13,7 @@
 #define PG_TVIEWS_SHARED_REFRESH_PLAN_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -44,19 +45,24 @@ std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);
 // The columns of the key, quoted, after `before` each ("v."), with commas between.
 std::string KeyColumns(const TviewDefinition& tview, const std::string& before = "");
 
+// What the columns of a relation of keys are called: as in the TVIEW, or as KeyFieldName says.
+enum class KeyNames : std::uint8_t { kOwn, kField };
+
 // The condition that `left` and `right`, relations of keys or TVIEWs, name the same values in the
-// columns `part` of the key. `right_is_named`: its columns have the names of KeyFieldName.
+// columns `part` of the key.
 std::string KeyCondition(const TviewDefinition& tview, const std::vector<std::size_t>& part,
-                         const std::string& left, const std::string& right, bool right_is_named);
+                         const std::string& left, const std::string& right, KeyNames right_names);
 
 // All columns of the key.
 std::vector<std::size_t> WholeKey(const TviewDefinition& tview);
 
+// How the view is asked for keys of which a part is known: for each value of the part, or once.
+enum class PartShape : std::uint8_t { kEach, kJoin };
+
 // The query that returns the keys, stored and to be stored, that have the values in
-// "pg_tviews_part" (columns as KeyFieldName says) in the columns `part`. `each`: evaluates the view
-// for each of them.
+// "pg_tviews_part" (columns as KeyFieldName says) in the columns `part`.
 std::string PartKeysStatement(const TviewDefinition& tview, const std::vector<std::size_t>& part,
-                              bool each);
+                              PartShape shape);
 
 // Returns a row if the defining query has one whose key is NULL.
 std::string NullKeyStatement(const TviewDefinition& tview);

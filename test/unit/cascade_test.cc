@@ -338,8 +338,7 @@ TEST_F(CascadeTest, FindsEverythingWhenADirectPathCannotGiveTheKeysType) {
 TEST_F(CascadeTest, ReturnsWhatALookupReturns) {
   deltas_.Add(1, kTwoColumns, KeyOf({Int4(1), Int4(2)}));
   lookup_.failure = absl::UnavailableError("deadlock detected");
-  const auto found =
-      FindAffectedKeys(Reading({Lookup({{1, kInt4}})}), deltas_, lookup_);
+  const auto found = FindAffectedKeys(Reading({Lookup({{1, kInt4}})}), deltas_, lookup_);
   EXPECT_EQ(found.status(), lookup_.failure);
 }
 

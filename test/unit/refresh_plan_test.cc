@@ -88,7 +88,7 @@ TEST(RefreshPlan, ComparesEachColumnOfTheKeyByItsOwnEquality) {
 }
 
 TEST(RefreshPlan, FindsTheKeysOfWhichAPartIsKnown) {
-  EXPECT_EQ(PartKeysStatement(Member(), {1}, false),
+  EXPECT_EQ(PartKeysStatement(Member(), {1}, PartShape::kJoin),
             R"(SELECT t."tenant", t."a, ""b""" FROM ONLY tv_member AS t JOIN pg_tviews_part AS p )"
             R"(ON t."a, ""b""" OPERATOR(ext.=) p.key2 UNION SELECT v."tenant", v."a, ""b""" )"
             R"(FROM v_member AS v JOIN pg_tviews_part AS p ON v."a, ""b""" OPERATOR(ext.=) p.key2 )"

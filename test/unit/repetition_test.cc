@@ -35,7 +35,7 @@ TEST(Repetition, RepeatsWhatPassesAtOnceAndThenAfterPausesThatDoubleUpToASecond)
          {0, 20000, 40000, 80000, 160000, 320000, 640000, 1000000, 1000000}) {
       EXPECT_EQ(repetition.After(ending, now).next, Next::kBackOff);
       EXPECT_EQ(repetition.until() - now, pause);
-      EXPECT_FALSE(repetition.is_careful());
+      EXPECT_EQ(repetition.mode(), BatchMode::kTogether);
       now = repetition.until();
     }
   }
@@ -57,9 +57,9 @@ TEST(Repetition, FindsTheKeysThatFailWithoutAPause) {
   repetition.After(Ending::kPassing, kNow);
   repetition.After(Ending::kPassing, kNow);
   const Repetition::Step step = repetition.After(Ending::kData, kNow);
-  EXPECT_EQ(step.next, Next::kCarefully);
+  EXPECT_EQ(step.next, Next::kApart);
   EXPECT_TRUE(step.is_logged);
-  EXPECT_TRUE(repetition.is_careful());
+  EXPECT_EQ(repetition.mode(), BatchMode::kApart);
   EXPECT_EQ(repetition.until(), 0);
 }
 
@@ -70,18 +70,18 @@ TEST(Repetition, BacksOffWhereCareDoesNotHelpAndSaysSoEachTime) {
     const Repetition::Step step = repetition.After(Ending::kData, kNow);
     EXPECT_EQ(step.next, Next::kBackOff);
     EXPECT_TRUE(step.is_logged);
-    EXPECT_TRUE(repetition.is_careful());
+    EXPECT_EQ(repetition.mode(), BatchMode::kApart);
   }
   EXPECT_EQ(repetition.until(), kNow + 1000000);
 }
 
-TEST(Repetition, IsCarefulUntilABatchSucceeds) {
+TEST(Repetition, GoesOnApartUntilABatchSucceeds) {
   Repetition repetition;
   repetition.After(Ending::kData, kNow);
   repetition.After(Ending::kPassing, kNow);
-  EXPECT_TRUE(repetition.is_careful());
+  EXPECT_EQ(repetition.mode(), BatchMode::kApart);
   repetition.After(Ending::kCommitted, kNow);
-  EXPECT_FALSE(repetition.is_careful());
+  EXPECT_EQ(repetition.mode(), BatchMode::kTogether);
 }
 
 TEST(Repetition, WaitsForALockThatIsInTheWayHoweverOften) {

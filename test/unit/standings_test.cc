@@ -68,7 +68,7 @@ TEST_F(StandingsTest, EverythingFollowsAtFirst) {
   EXPECT_EQ(Batch({10, 20, 30}), (std::set<RelationId>{10, 20, 30}));
   EXPECT_FALSE(standings_.AnyBehind());
   EXPECT_FALSE(standings_.AnyDormant());
-  EXPECT_FALSE(standings_.NeedsCare());
+  EXPECT_FALSE(standings_.MustBeApart());
   EXPECT_EQ(standings_.TryDueMs(now_), -1);
   EXPECT_EQ(standings_.TrustIn(10), Trust::kPatient);
 }
@@ -196,7 +196,7 @@ TEST_F(StandingsTest, ErrorsThatPassAreRepeatedFourTimesThenOnTheirOwnAndThenCal
   EXPECT_EQ(ObstacleTo(10), "");
   for (const Timestamp pause : {250, 500, 1000, 2000}) {
     EXPECT_EQ(standings_.TrustIn(10), Trust::kPatient);
-    EXPECT_FALSE(standings_.NeedsCare());
+    EXPECT_FALSE(standings_.MustBeApart());
     EXPECT_EQ(Fail(10, Ending::kPassing), "its refresh fails: no room");
     // The others go on, and sessions wait for it.
     EXPECT_EQ(Batch({10, 30}), (std::set<RelationId>{30}));
@@ -208,7 +208,7 @@ TEST_F(StandingsTest, ErrorsThatPassAreRepeatedFourTimesThenOnTheirOwnAndThenCal
   }
   EXPECT_EQ(standings_.TrustIn(10), Trust::kExhausted);
   EXPECT_EQ(standings_.TrustIn(30), Trust::kPatient);
-  EXPECT_TRUE(standings_.NeedsCare());
+  EXPECT_TRUE(standings_.MustBeApart());
 }
 
 TEST_F(StandingsTest, ErrorsThatPassAreRepeatedOnceWhereThatTakesLong) {
@@ -245,7 +245,7 @@ TEST_F(StandingsTest, OneThatIsDistrustedExhaustsThePatienceSoonerUntilNothingIs
 
 TEST_F(StandingsTest, AnythingInQuarantineCallsForCare) {
   standings_.NoteQuarantine(true);
-  EXPECT_TRUE(standings_.NeedsCare());
+  EXPECT_TRUE(standings_.MustBeApart());
 }
 
 TEST_F(StandingsTest, OneInQuarantineIsTriedAgainAfterPausesThatDoubleUpToAMinute) {

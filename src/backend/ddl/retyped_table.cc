@@ -109,11 +109,15 @@ absl::Status CheckCast(const Column& column, const TviewFacts& tview) {
        .hint = "A role that may act as the owner of the TVIEW has to alter the type."});
 }
 
-std::string AlterSql(const TviewFacts& tview, const std::vector<Column>& columns, bool casts) {
+// What becomes of the stored values.
+enum class Stored { kCast, kLost };
+
+std::string AlterSql(const TviewFacts& tview, const std::vector<Column>& columns, Stored values) {
   std::vector<std::string> actions;
   for (const Column& column : columns) {
     actions.push_back(absl::StrCat("ALTER COLUMN ", column.name, " TYPE ", column.type, " USING ",
-                                   casts ? column.name : "NULL", "::", column.type));
+                                   values == Stored::kCast ? column.name : "NULL",
+                                   "::", column.type));
   }
   return absl::StrCat("ALTER TABLE ", tview.table, " ", absl::StrJoin(actions, ", "));
 }
@@ -168,11 +172,11 @@ absl::Status RetypeTable(RelationId relation, RelationId view,
     TVIEWS_RETURN_IF_ERROR(CheckKeyType(column.key, column.new_type));
   }
   TVIEWS_ASSIGN_OR_RETURN(const Oid before, FileNode(relation));
-  const absl::Status casts =
-      pg::RunSubtransaction([&] { return AlterAsOwner(tview, AlterSql(tview, columns, true)); });
+  const absl::Status casts = pg::RunSubtransaction(
+      [&] { return AlterAsOwner(tview, AlterSql(tview, columns, Stored::kCast)); });
   const bool is_lost = !casts.ok() && !has_key && IsAboutValues(casts);
   if (!casts.ok() && !is_lost) return casts;
-  if (is_lost) TVIEWS_RETURN_IF_ERROR(AlterAsOwner(tview, AlterSql(tview, columns, false)));
+  if (is_lost) TVIEWS_RETURN_IF_ERROR(AlterAsOwner(tview, AlterSql(tview, columns, Stored::kLost)));
   TVIEWS_ASSIGN_OR_RETURN(const Oid after, FileNode(relation));
   if (has_key && after != before) TVIEWS_RETURN_IF_ERROR(ForgetDeadKeys(relation));
   return after == before ? absl::OkStatus() : NoteExchange(relation, is_lost);

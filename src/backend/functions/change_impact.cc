@@ -199,7 +199,7 @@ absl::Status ChangeImpact::CompleteParts(TviewImpact* impact) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, part, rows));
     const std::string statement = absl::StrCat(
         "WITH pg_tviews_part", KeyFieldNames(tview, part), " AS MATERIALIZED (", values, ") ",
-        KeyTextsOf(tview, WholeKey(tview), PartKeysStatement(tview, part, true), "k"));
+        KeyTextsOf(tview, WholeKey(tview), PartKeysStatement(tview, part, PartShape::kEach), "k"));
     impact->queries.push_back({tview.relation, "a part of the key", statement});
     TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result, Run(*impact, statement));
     for (const pg::SqlRow& row : result.rows) impact->keys.insert(TextsOf(row));
@@ -239,7 +239,7 @@ absl::Status ChangeImpact::AddToDeltas(const TviewImpact& impact) {
       const pg::SqlResult found,
       Run(impact, absl::StrCat("SELECT array_agg(t.ctid) ", rows, " JOIN (", values, ") AS k",
                                KeyFieldNames(tview, whole), " ON ",
-                               KeyCondition(tview, whole, "t", "k", true))));
+                               KeyCondition(tview, whole, "t", "k", KeyNames::kField))));
   deltas_[tview.relation] = absl::StrCat(rows, " WHERE t.ctid = ANY (",
                                          QuoteLiteral(found.rows[0][0].value_or("{}")), "::tid[])");
   return absl::OkStatus();

@@ -133,7 +133,7 @@ void Applier::ShowState(pg::ApplierState state) {
 
 void Applier::RunBatch() {
   const std::uint64_t batches = slot_->activity.batches.Load();
-  const BatchEnd end = batch_.Run(repetition_.is_careful());
+  const BatchEnd end = batch_.Run(repetition_.mode());
   ShowIdle();
   const Repetition::Step step =
       repetition_.After(end.ending, GetCurrentTimestamp(), end.leaves_aside);

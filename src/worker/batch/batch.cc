@@ -54,13 +54,13 @@ absl::StatusOr<SnapshotData*> TakeSnapshot() {
 
 }  // namespace
 
-BatchEnd BatchRunner::Run(bool careful) {
+BatchEnd BatchRunner::Run(BatchMode mode) {
   Begin();
   SnapshotBounds frontier;
-  absl::Status status = pg::RunTransaction([&] { return InTransaction(careful, &frontier); });
+  absl::Status status = pg::RunTransaction([&] { return InTransaction(mode, &frontier); });
   state_.slot->activity.tview.Store(0);
   ReportStatistics();
-  return status.ok() ? AfterCommit(frontier) : AfterFailure(careful, std::move(status));
+  return status.ok() ? AfterCommit(frontier) : AfterFailure(mode, std::move(status));
 }
 
 void BatchRunner::Begin() {
@@ -75,7 +75,7 @@ void BatchRunner::Begin() {
   AccuseCulprit();
 }
 
-absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
+absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::MemoryScope memory, pg::MemoryScope::Make("pg_tviews batch"));
   BatchWatch watch;
   state_.catalog.BeforeSnapshot();
@@ -89,15 +89,15 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
   TVIEWS_RETURN_IF_ERROR(state_.clock.BeginBatch(snapshot, state_.catalog.loads()));
   state_.slot->activity.walked.Store(reader_.walked());
   state_.totals.records = coalescer.records();
-  careful = careful || state_.standings.NeedsCare();
+  if (state_.standings.MustBeApart()) mode = BatchMode::kApart;
   // What fails because of a helper, or of a row of another key, is repeated without.
-  state_.executor.SetCareful(careful);
+  state_.executor.SetMode(mode);
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_take"));
   TVIEWS_ASSIGN_OR_RETURN(const Work work, FindWork(coalescer));
   if (!work.has_news) state_.clock.Hold();
   if (work.any()) {
     state_.slot->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
-    RefreshRound round(&state_, &coalescer, careful);
+    RefreshRound round(&state_, &coalescer, mode);
     TVIEWS_RETURN_IF_ERROR(state_.locks.Acquire(state_.catalog.graph(), round.reachable()));
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { watch.Begin(state_.locks.taken()); }));
     TVIEWS_RETURN_IF_ERROR(state_.catalog.CheckUnmoved());
@@ -108,7 +108,7 @@ absl::Status BatchRunner::InTransaction(bool careful, SnapshotBounds* bounds) {
     if (work.has_news || state_.behind.has_changed() || state_.audit.has_differences()) {
       TVIEWS_RETURN_IF_ERROR(Consume(*bounds));
       TVIEWS_RETURN_IF_ERROR(CheckInheritance(state_.catalog.graph(), round.reachable()));
-      if (careful) TVIEWS_RETURN_IF_ERROR(NoteQuarantine(&state_.standings));
+      if (mode == BatchMode::kApart) TVIEWS_RETURN_IF_ERROR(NoteQuarantine(&state_.standings));
     }
   }
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_commit"));
@@ -152,7 +152,7 @@ BatchEnd BatchRunner::AfterCommit(const SnapshotBounds& frontier) {
   return {};
 }
 
-BatchEnd BatchRunner::AfterFailure(bool careful, absl::Status error) {
+BatchEnd BatchRunner::AfterFailure(BatchMode mode, absl::Status error) {
   const Ending ending = EndingOf(error);
   const bool is_audit = state_.audit.is_running();
   const bool leaves_aside = state_.refreshing != 0 && !is_audit && Blame(ending, error);
@@ -163,7 +163,7 @@ BatchEnd BatchRunner::AfterFailure(bool careful, absl::Status error) {
   }
   // An audit is in nobody's way: the batch is begun again without it.
   state_.audit.AfterFailure(error);
-  return Run(careful);
+  return Run(mode);
 }
 
 Ending BatchRunner::EndingOf(const absl::Status& status) const {

@@ -28,6 +28,7 @@
 #include "worker/core/coalescer.h"
 #include "worker/core/ending.h"
 #include "worker/core/queue_reader.h"
+#include "worker/core/repetition.h"
 
 struct SnapshotData;
 
@@ -44,8 +45,8 @@ class BatchRunner {
   explicit BatchRunner(pg::DatabaseSlot* slot)
       : queue_lock_(slot), reader_(pg::QueueOf(slot), &queue_lock_), state_(slot) {}
 
-  // Runs one batch. `careful`: the one before failed for reasons of its data.
-  BatchEnd Run(bool careful);
+  // Runs one batch, in `mode` unless the TVIEWs ask for kApart.
+  BatchEnd Run(BatchMode mode);
 
   // True if another batch should follow without waiting.
   bool HasWork() const;
@@ -76,11 +77,11 @@ class BatchRunner {
   };
 
   void Begin();
-  absl::Status InTransaction(bool careful, SnapshotBounds* bounds);
+  absl::Status InTransaction(BatchMode mode, SnapshotBounds* bounds);
   absl::StatusOr<Work> FindWork(const Coalescer& coalescer);
   absl::Status Consume(const SnapshotBounds& bounds);
   BatchEnd AfterCommit(const SnapshotBounds& frontier);
-  BatchEnd AfterFailure(bool careful, absl::Status error);
+  BatchEnd AfterFailure(BatchMode mode, absl::Status error);
   Ending EndingOf(const absl::Status& status) const;
   bool Blame(Ending ending, const absl::Status& status);
   void AccuseCulprit();

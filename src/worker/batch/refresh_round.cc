@@ -22,11 +22,11 @@
 
 namespace tviews::worker {
 
-RefreshRound::RefreshRound(BatchState* state, Coalescer* coalescer, bool careful)
+RefreshRound::RefreshRound(BatchState* state, Coalescer* coalescer, BatchMode mode)
     : state_(*state),
       graph_(state->catalog.graph()),
       coalescer_(*coalescer),
-      careful_(careful),
+      mode_(mode),
       reachable_(FindReachable()) {}
 
 std::vector<bool> RefreshRound::FindReachable() const {
@@ -126,7 +126,7 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   const ReaderColumns readers = ReadersOf(tview.relation);
   // What fails in an audit, and only that, ends in quarantine.
   TviewRefresh refresh(tview, readers,
-                       {.is_careful = careful_ || audit != nullptr,
+                       {.mode = audit != nullptr ? BatchMode::kApart : mode_,
                         .is_requested = is_requested,
                         .trust = state_.standings.TrustIn(tview.relation)},
                        &state_.executor);
@@ -202,7 +202,8 @@ absl::StatusOr<AffectedKeys> RefreshRound::KeysFor(const TviewDefinition& tview,
 // compared, as after a lookup that fails.
 absl::Status RefreshRound::AddPassed(const TviewDefinition& tview, AffectedKeys* affected) {
   if (!state_.clock.HasPassed(tview)) return absl::OkStatus();
-  if (!careful_) return state_.clock.AddPassed(tview, &state_.executor, affected);
+  if (mode_ == BatchMode::kTogether)
+    return state_.clock.AddPassed(tview, &state_.executor, affected);
   const absl::Status status = pg::RunSubtransaction(
       [&] { return state_.clock.AddPassed(tview, &state_.executor, affected); });
   if (status.ok() ||

@@ -17,14 +17,14 @@
 #include "shared/tview_definition.h"
 #include "worker/batch/batch_state.h"
 #include "worker/core/coalescer.h"
+#include "worker/core/repetition.h"
 #include "worker/refresh/tview_refresh.h"
 
 namespace tviews::worker {
 
 class RefreshRound {
  public:
-  // `careful`: each TVIEW apart.
-  RefreshRound(BatchState* state, Coalescer* coalescer, bool careful);
+  RefreshRound(BatchState* state, Coalescer* coalescer, BatchMode mode);
 
   // The TVIEWs of the graph's order that the batch may write: those that its changes reach, and
   // those that are due for another reason. After Run, without those that it left aside.
@@ -52,7 +52,7 @@ class RefreshRound {
   BatchState& state_;
   const DependencyGraph& graph_;
   Coalescer& coalescer_;
-  bool careful_;
+  BatchMode mode_;
   std::vector<bool> reachable_;
 };
 

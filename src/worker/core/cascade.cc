@@ -88,10 +88,9 @@ class KeySearch {
     for (const auto& [part, rows] : parts_) {
       std::vector<std::string> sorted(rows.begin(), rows.end());
       std::sort(sorted.begin(), sorted.end());
-      TVIEWS_RETURN_IF_ERROR(
-          lookup_.Complete(tview_, part, sorted, [this](std::string_view image) {
-            result_.keys.emplace(absl::string_view(image.data(), image.size()));
-          }));
+      TVIEWS_RETURN_IF_ERROR(lookup_.Complete(tview_, part, sorted, [this](std::string_view image) {
+        result_.keys.emplace(absl::string_view(image.data(), image.size()));
+      }));
     }
     return absl::OkStatus();
   }
@@ -214,8 +213,8 @@ class KeySearch {
     if (source_keys.empty()) return true;
 
     absl::flat_hash_set<std::string>& found = path.part.empty() ? result_.keys : parts_[path.part];
-    TVIEWS_RETURN_IF_ERROR(lookup_.Lookup(
-        tview_, source, path, source_keys, [&](std::optional<std::string_view> key) {
+    TVIEWS_RETURN_IF_ERROR(
+        lookup_.Lookup(tview_, source, path, source_keys, [&](std::optional<std::string_view> key) {
           if (key.has_value()) {
             found.emplace(absl::string_view(key->data(), key->size()));
           } else {

@@ -18,10 +18,10 @@ Repetition::Step Repetition::After(Ending ending, Timestamp now, bool leaves_asi
     return {.next = Next::kBackOff};
   }
   if (ending == Ending::kLockInTheWay) return {.next = Next::kAwaitLock};
-  if (ending == Ending::kData && !is_careful_) {
-    is_careful_ = true;
+  if (ending == Ending::kData && mode_ == BatchMode::kTogether) {
+    mode_ = BatchMode::kApart;
     back_off_.Reset();
-    return {.next = Next::kCarefully, .is_logged = true};
+    return {.next = Next::kApart, .is_logged = true};
   }
   // Moved catalogs and lost races are ordinary; one line per episode says that something stays.
   const bool is_logged = ending == Ending::kData || back_off_.failures() == kToldAfter;

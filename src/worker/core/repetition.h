@@ -1,4 +1,4 @@
-// What follows from the end of a batch: rest, or the same again, when and how carefully.
+// What follows from the end of a batch: rest, or the same again, when and how.
 //
 // Layer:   core
 // Sharing: private to the applier
@@ -8,7 +8,7 @@
 //   catalogs moved, for the first time ---------> kAtOnce: a newer snapshot is all it needs
 //   a lock in the way --------------------------> kAwaitLock
 //   a TVIEW is left aside for it ---------------> kBackOff, from the beginning: it is another batch
-//   an error of the data, for the first time ---> kCarefully: each TVIEW apart, failing keys halved
+//   an error of the data, for the first time ---> kApart: as BatchMode::kApart says
 //   anything else, or again --------------------> kBackOff: at once, then after growing pauses
 //
 // The clock is the caller's, in microseconds.
@@ -24,7 +24,12 @@
 
 namespace tviews::worker {
 
-enum class Next : std::uint8_t { kRest, kAtOnce, kAwaitLock, kCarefully, kBackOff };
+enum class BatchMode : std::uint8_t {
+  kTogether,  // in one piece: what fails ends the batch
+  kApart,     // each TVIEW in a subtransaction, so that the one that fails is known, and its keys
+};
+
+enum class Next : std::uint8_t { kRest, kAtOnce, kAwaitLock, kApart, kBackOff };
 
 class Repetition {
  public:
@@ -38,8 +43,8 @@ class Repetition {
   // True until a batch has succeeded: one is due at until().
   bool is_due() const { return is_due_; }
   Timestamp until() const { return back_off_.until(); }
-  // True if the next one refreshes each TVIEW apart.
-  bool is_careful() const { return is_careful_; }
+  // Of the next one.
+  BatchMode mode() const { return mode_; }
 
  private:
   static constexpr Timestamp kFirstPause = 20000;
@@ -47,7 +52,7 @@ class Repetition {
   static constexpr int kToldAfter = 5;
 
   bool is_due_ = true;
-  bool is_careful_ = false;
+  BatchMode mode_ = BatchMode::kTogether;
   BackOff back_off_{{.first = kFirstPause, .longest = kLongestPause, .free = 1}};
 };
 

@@ -74,7 +74,7 @@ void Standings::BeginBatch() {
   for (auto& [tview, standing] : standings_) standing.is_left_aside = false;
 }
 
-bool Standings::NeedsCare() const {
+bool Standings::MustBeApart() const {
   return has_quarantine_ ||
          std::any_of(standings_.begin(), standings_.end(), [this](const auto& entry) {
            return TrustIn(entry.first) == Trust::kExhausted;

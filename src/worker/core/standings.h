@@ -72,9 +72,9 @@ class Standings {
   // Whether anything is in quarantine, keys or TVIEWs.
   void NoteQuarantine(bool any) { has_quarantine_ = any; }
 
-  // A batch begins. It refreshes each TVIEW apart if NeedsCare.
+  // A batch begins. It refreshes each TVIEW apart if MustBeApart.
   void BeginBatch();
-  bool NeedsCare() const;
+  bool MustBeApart() const;
 
   // Why a batch does not try `tview`, or an empty text.
   std::string ObstacleTo(const TviewDefinition& tview, const DependencyGraph& graph,

@@ -65,11 +65,11 @@ absl::Status KeyQueries::Complete(const TviewDefinition& tview,
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                             pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
     return pg::WithSpi([&]() -> absl::Status {
-      TVIEWS_ASSIGN_OR_RETURN(const bool each, shapes_.IsCheaperEach(tview, part, rows.size()));
+      TVIEWS_ASSIGN_OR_RETURN(const PartShape shape, shapes_.ChoosePart(tview, part, rows.size()));
       TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor, DescribeKeys(tview, part));
       const std::size_t magnitude = MagnitudeOf(rows.size());
       TVIEWS_RETURN_IF_ERROR(RegisterRows(kPartName, descriptor, rows, magnitude));
-      TVIEWS_RETURN_IF_ERROR(statements_.Execute(PartKeysStatement(tview, part, each),
+      TVIEWS_RETURN_IF_ERROR(statements_.Execute(PartKeysStatement(tview, part, shape),
                                                  Planning::kGeneric, magnitude, {}, destination));
       return pg::Call([] { SPI_unregister_relation(kPartName); });
     });

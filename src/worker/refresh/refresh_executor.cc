@@ -124,7 +124,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, true,
+      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, Seen::kRemembered,
                                CallbacksOf(&notes, rows_done_));
     }));
     const std::string query = RefreshStatement(tview, RefreshShape::kWhole);
@@ -166,9 +166,9 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     // Keys that are equal under different images must not delete each other's row.
-    const bool track_seen = !tview.key_is_image_equal();
+    const Seen seen = tview.key_is_image_equal() ? Seen::kForgotten : Seen::kRemembered;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, track_seen,
+      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, seen,
                                CallbacksOf(&notes, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(Recompute(tview, keys, ReceiverOf(writer)));
@@ -188,12 +188,13 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
 absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
                                         const std::vector<std::string>& keys,
                                         _DestReceiver* destination) {
-  TVIEWS_ASSIGN_OR_RETURN(const ChosenShape alone, shapes_.Choose(tview, keys, !is_careful_));
+  TVIEWS_ASSIGN_OR_RETURN(const ChosenShape alone,
+                          shapes_.Choose(tview, keys, mode_ == BatchMode::kTogether));
   TVIEWS_ASSIGN_OR_RETURN(const int helpers, ChooseHelpers(tview, keys.size()));
   if (helpers > 0) {
     const std::vector<std::string> slice = SliceOf(keys, 0, SlicesFor(keys.size(), helpers));
     // Combinations of several columns' values overlap those of other slices.
-    const bool may_return_others = !is_careful_ && tview.key.size() == 1;
+    const bool may_return_others = mode_ == BatchMode::kTogether && tview.key.size() == 1;
     TVIEWS_ASSIGN_OR_RETURN(const ChosenShape shared,
                             shapes_.Choose(tview, slice, may_return_others));
     if (IsWorthSharing(keys.size(), helpers, alone.cost_per_key, shared.cost_per_key)) {
@@ -207,7 +208,7 @@ absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
 }
 
 absl::StatusOr<int> RefreshExecutor::ChooseHelpers(const TviewDefinition& tview, std::size_t keys) {
-  const int helpers = is_careful_ ? 0 : HelpersFor(keys);
+  const int helpers = mode_ == BatchMode::kApart ? 0 : HelpersFor(keys);
   if (helpers == 0) return 0;
   for (const SourceLineage& source : tview.sources) {
     if (written_.contains(source.source)) return 0;
@@ -229,7 +230,7 @@ absl::Status RefreshExecutor::Probe(const TviewDefinition& tview, SnapshotData* 
   return pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      writer = OpenTviewWriter(tview.relation, key, snapshot, WriteMode::kInPlace, false,
+      writer = OpenTviewWriter(tview.relation, key, snapshot, WriteMode::kInPlace, Seen::kForgotten,
                                CallbacksOf(&notes, rows_done_));
     }));
     TVIEWS_RETURN_IF_ERROR(

@@ -26,6 +26,7 @@
 #include "shared/shared_counter.h"
 #include "shared/tview_definition.h"
 #include "worker/core/cascade.h"
+#include "worker/core/repetition.h"
 #include "worker/feed/change_feed.h"
 #include "worker/refresh/change_notes.h"
 #include "worker/refresh/key_queries.h"
@@ -70,8 +71,8 @@ class RefreshExecutor {
   // Fails where no key of the TVIEW can be computed, or its rows cannot be stored.
   absl::Status Probe(const TviewDefinition& tview, SnapshotData* snapshot);
 
-  // Careful: without helper processes (helpers.h), and computing the affected keys only.
-  void SetCareful(bool careful) { is_careful_ = careful; }
+  // Apart: without helper processes (helpers.h), and computing the affected keys only.
+  void SetMode(BatchMode mode) { mode_ = mode; }
 
   // Refreshes of another batch follow; its change feed tells of this frontier, which stays in
   // place.
@@ -114,7 +115,7 @@ class RefreshExecutor {
   StatementCache statements_;
   ShapeChooser shapes_;
   KeyQueries keys_{&statements_, &shapes_};
-  bool is_careful_ = true;
+  BatchMode mode_ = BatchMode::kApart;
   absl::flat_hash_set<RelationId> written_;              // TVIEWs that this batch has changed
   absl::flat_hash_map<RelationId, bool> parallel_safe_;  // TVIEWs that were asked about
 };

@@ -102,18 +102,20 @@ absl::StatusOr<ChosenShape> ShapeChooser::Choose(const TviewDefinition& tview,
   return best;
 }
 
-absl::StatusOr<bool> ShapeChooser::IsCheaperEach(const TviewDefinition& tview,
-                                                 const std::vector<std::size_t>& part,
-                                                 std::size_t rows) {
+absl::StatusOr<PartShape> ShapeChooser::ChoosePart(const TviewDefinition& tview,
+                                                   const std::vector<std::size_t>& part,
+                                                   std::size_t rows) {
   const auto slot = std::make_tuple(tview.relation, part, MagnitudeOf(rows));
   if (const auto found = parts_.find(slot); found != parts_.end()) return found->second;
   const std::size_t magnitude = MagnitudeOf(rows);
-  TVIEWS_ASSIGN_OR_RETURN(const double each, CostWithRows(tview, part, kPartName, magnitude,
-                                                          PartKeysStatement(tview, part, true)));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const double together,
-      CostWithRows(tview, part, kPartName, magnitude, PartKeysStatement(tview, part, false)));
-  return parts_.emplace(slot, each <= together).first->second;
+  TVIEWS_ASSIGN_OR_RETURN(const double each,
+                          CostWithRows(tview, part, kPartName, magnitude,
+                                       PartKeysStatement(tview, part, PartShape::kEach)));
+  TVIEWS_ASSIGN_OR_RETURN(const double together,
+                          CostWithRows(tview, part, kPartName, magnitude,
+                                       PartKeysStatement(tview, part, PartShape::kJoin)));
+  const PartShape cheaper = each <= together ? PartShape::kEach : PartShape::kJoin;
+  return parts_.emplace(slot, cheaper).first->second;
 }
 
 }  // namespace tviews::worker

@@ -38,10 +38,10 @@ class ShapeChooser {
   absl::StatusOr<ChosenShape> Choose(const TviewDefinition& tview,
                                      const std::vector<std::string>& keys, bool may_return_others);
 
-  // True if PartKeysStatement costs less where it evaluates the view for each of so many values of
-  // `part`. REQUIRES: as Choose.
-  absl::StatusOr<bool> IsCheaperEach(const TviewDefinition& tview,
-                                     const std::vector<std::size_t>& part, std::size_t rows);
+  // The shape of PartKeysStatement that costs less for so many values of `part`. REQUIRES: as
+  // Choose.
+  absl::StatusOr<PartShape> ChoosePart(const TviewDefinition& tview,
+                                       const std::vector<std::size_t>& part, std::size_t rows);
 
   void Forget() {
     shapes_.clear();
@@ -51,7 +51,7 @@ class ShapeChooser {
  private:
   // By TVIEW, magnitude, and whether kRange and kArray were among those to choose from.
   std::map<std::tuple<RelationId, std::size_t, bool, bool>, ChosenShape> shapes_;
-  std::map<std::tuple<RelationId, std::vector<std::size_t>, std::size_t>, bool> parts_;
+  std::map<std::tuple<RelationId, std::vector<std::size_t>, std::size_t>, PartShape> parts_;
 };
 
 }  // namespace tviews::worker

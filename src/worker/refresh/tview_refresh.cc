@@ -84,7 +84,7 @@ absl::StatusOr<bool> TviewRefresh::ConcernsDefinition(const absl::Status& error)
 }
 
 absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
-  if (!careful_) {
+  if (mode_ == BatchMode::kTogether) {
     return FindAffectedKeys(tview_, deltas, executor_->keys());
   }
   // A lookup that fails names no keys: the whole TVIEW is compared instead (LINEAGE H).
@@ -102,7 +102,7 @@ absl::StatusOr<AffectedKeys> TviewRefresh::FindKeys(const DeltaSet& deltas) {
 }
 
 absl::StatusOr<WriteCounts> TviewRefresh::Apply(const AffectedKeys& affected, DeltaSet* changes) {
-  if (careful_) return ApplyCarefully(affected, changes);
+  if (mode_ == BatchMode::kApart) return ApplyApart(affected, changes);
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys distinct, Distinct(affected));
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts,
                           executor_->Refresh(tview_, distinct, readers_, WriteMode::kInPlace,
@@ -139,8 +139,8 @@ absl::StatusOr<WriteCounts> TviewRefresh::Try(const AffectedKeys& affected, Writ
   return counts;
 }
 
-absl::StatusOr<WriteCounts> TviewRefresh::ApplyCarefully(const AffectedKeys& affected,
-                                                         DeltaSet* changes) {
+absl::StatusOr<WriteCounts> TviewRefresh::ApplyApart(const AffectedKeys& affected,
+                                                     DeltaSet* changes) {
   if (affected.everything) return ApplyWhole(affected, changes);
   // Keys are compared by functions of their type, which fail like any other.
   AffectedKeys distinct;

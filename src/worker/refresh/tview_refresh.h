@@ -4,10 +4,10 @@
 // Sharing: private to the applier
 // Errors:  transient failures are returned and end the batch; data failures end in quarantine
 //
-// A batch first runs in one piece. If anything in it raises, it is begun again "carefully": each
-// TVIEW in a subtransaction of its own, so that one that fails can be undone alone. The failing
-// keys are found by halving (halving.h), those of a comparison of the whole by going on without
-// them (ATTACKS A20).
+// A batch first runs in one piece. If anything in it raises, it is begun again apart (BatchMode):
+// each TVIEW in a subtransaction of its own, so that one that fails can be undone alone. The
+// failing keys are found by halving (halving.h), those of a comparison of the whole by going on
+// without them (ATTACKS A20).
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
 #define PG_TVIEWS_WORKER_REFRESH_TVIEW_REFRESH_H_
@@ -20,6 +20,7 @@
 #include "shared/tview_definition.h"
 #include "worker/core/cascade.h"
 #include "worker/core/ending.h"
+#include "worker/core/repetition.h"
 #include "worker/refresh/refresh_executor.h"
 
 struct SnapshotData;
@@ -29,7 +30,7 @@ namespace tviews::worker {
 class TviewRefresh {
  public:
   struct Options {
-    bool is_careful = false;    // in a subtransaction
+    BatchMode mode = BatchMode::kTogether;
     bool is_requested = false;  // a session is told of a failure, which then changes nothing
     Trust trust =
         Trust::kPatient;  // exhausted: every error ends in quarantine, also one that passes
@@ -38,7 +39,7 @@ class TviewRefresh {
                RefreshExecutor* executor)
       : tview_(tview),
         readers_(readers),
-        careful_(options.is_careful || options.trust == Trust::kExhausted),
+        mode_(options.trust == Trust::kExhausted ? BatchMode::kApart : options.mode),
         is_requested_(options.is_requested),
         trust_(options.trust),
         executor_(executor) {}
@@ -69,7 +70,7 @@ class TviewRefresh {
   absl::StatusOr<AffectedKeys> Distinct(const AffectedKeys& affected) const;
   absl::Status NullKey() const;
   absl::StatusOr<WriteCounts> Fail(const absl::Status& error);
-  absl::StatusOr<WriteCounts> ApplyCarefully(const AffectedKeys& affected, DeltaSet* changes);
+  absl::StatusOr<WriteCounts> ApplyApart(const AffectedKeys& affected, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyKeys(const AffectedKeys& affected, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyWhole(const AffectedKeys& everything, DeltaSet* changes);
   absl::StatusOr<WriteCounts> ApplyApart(const absl::Status& error, DeltaSet* changes);
@@ -81,7 +82,7 @@ class TviewRefresh {
 
   const TviewDefinition& tview_;
   const ReaderColumns& readers_;
-  bool careful_;
+  BatchMode mode_;
   bool is_requested_;
   Trust trust_;
   RefreshExecutor* executor_;

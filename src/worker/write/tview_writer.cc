@@ -250,7 +250,7 @@ void PrepareSeen(TviewWriter* writer) {
 }  // namespace
 
 TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, SnapshotData* snapshot,
-                             WriteMode mode, bool track_seen, const WriterCallbacks& callbacks) {
+                             WriteMode mode, Seen seen, const WriterCallbacks& callbacks) {
   auto* const writer = static_cast<TviewWriter*>(palloc0(sizeof(TviewWriter)));
   pg::InitializeReceiver(&writer->receiver, ReceiveRow, StartReceiving);
   writer->relation = table_open(tview, RowExclusiveLock);
@@ -258,7 +258,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, Snapsho
   writer->command = GetCurrentCommandId(true);
   writer->key = key;
   writer->mode = mode;
-  writer->track_seen = track_seen;
+  writer->track_seen = seen == Seen::kRemembered;
   writer->callbacks = callbacks;
   writer->estate = CreateExecutorState();
   writer->result = makeNode(ResultRelInfo);
@@ -274,7 +274,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, Snapsho
   writer->row_context =
       AllocSetContextCreate(CurrentMemoryContext, "pg_tviews row", ALLOCSET_DEFAULT_SIZES);
   writer->stored = OpenStoredRows(writer->relation, key, snapshot);
-  if (track_seen) PrepareSeen(writer);
+  if (writer->track_seen) PrepareSeen(writer);
   if (mode == WriteMode::kCollect) {
     writer->collected = tuplestore_begin_heap(false, false, work_mem);
     writer->collected_row =

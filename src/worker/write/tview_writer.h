@@ -40,6 +40,10 @@ enum class WriteMode : std::uint8_t {
              // that swap values of a unique column, which row-at-a-time writing trips over.
 };
 
+// Which stored rows the query returned: remembered, for DeleteUnseen and for keys that come twice,
+// or not.
+enum class Seen : std::uint8_t { kForgotten, kRemembered };
+
 struct WriteCounts {
   std::uint64_t inserted;
   std::uint64_t updated;
@@ -62,10 +66,9 @@ struct WriterCallbacks {
 
 struct TviewWriter;
 
-// Opens the TVIEW for writing. `track_seen`: remember which stored rows the query returned, for
-// DeleteUnseen.
+// Opens the TVIEW for writing.
 TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, SnapshotData* snapshot,
-                             WriteMode mode, bool track_seen, const WriterCallbacks& callbacks);
+                             WriteMode mode, Seen seen, const WriterCallbacks& callbacks);
 
 // kInPlace: true if the TVIEW had no rows when it was opened.
 bool IsEmpty(const TviewWriter* writer);
@@ -76,7 +79,7 @@ _DestReceiver* ReceiverOf(TviewWriter* writer);
 // Deletes the stored row of `key`, a datum for each column, unless the query returned it.
 void DeleteMissingKey(TviewWriter* writer, const std::uintptr_t* key);
 
-// REQUIRES: track_seen. Deletes every stored row that the query did not return.
+// REQUIRES: Seen::kRemembered. Deletes every stored row that the query did not return.
 void DeleteUnseen(TviewWriter* writer);
 
 // kCollect: inserts what was kept.
