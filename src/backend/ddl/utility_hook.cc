@@ -3,7 +3,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "absl/strings/numbers.h"
 #include "backend/capture/moved_rows.h"
 #include "backend/capture/transaction.h"
 #include "backend/ddl/aftermath.h"
@@ -29,6 +28,7 @@
 #include "backend/tview/restore_session.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/change_queue.h"
@@ -229,8 +229,10 @@ absl::StatusOr<FullXid> PreparedXid(const Node* statement) {
                            "= $1 AND p.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE "
                            "d.datname = pg_catalog.current_database())",
                            {std::string(AsTransaction(statement)->gid)}));
-  std::uint32_t xid = 0;
-  if (found.rows.empty() || !absl::SimpleAtoi(*found.rows[0][0], &xid)) return FullXid{0};
+  if (found.rows.empty()) return FullXid{0};
+  pg::RowReader column(found.rows[0]);
+  const auto xid = column.Number<std::uint32_t>();
+  TVIEWS_RETURN_IF_ERROR(column.End());
   return pg::WidenXid(xid);
 }
 

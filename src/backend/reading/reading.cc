@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/numbers.h"
 #include "backend/reading/command_reads.h"
 #include "backend/reading/complaints.h"
 #include "backend/reading/plan_reads.h"
@@ -14,6 +13,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/common/awaiting_adoption.h"
 #include "shared/pg/common/reader_bypass.h"
@@ -107,7 +107,9 @@ absl::StatusOr<std::vector<RelationId>> BehindUnder(SnapshotData* snapshot) {
                           {}));
   std::vector<RelationId> tviews;
   for (const pg::SqlRow& row : result.rows) {
-    if (RelationId id = 0; absl::SimpleAtoi(*row[0], &id)) tviews.push_back(id);
+    pg::RowReader column(row);
+    tviews.push_back(column.Oid());
+    TVIEWS_RETURN_IF_ERROR(column.End());
   }
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> waiting,
                           pg::WaitingForAdoption(snapshot));

@@ -4,13 +4,13 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "backend/reading/standby_wait.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/lag.h"
@@ -235,8 +235,12 @@ absl::StatusOr<std::vector<GivenUp>> GivenUpTviews() {
                           pg::ExecuteSqlLatest("SELECT tview::oid, tview::text, reason FROM " +
                                                table + " WHERE retry_at IS NOT NULL ORDER BY 1"));
   for (const pg::SqlRow& row : result.rows) {
-    GivenUp tview{.tview = 0, .name = *row[1], .reason = *row[2]};
-    if (absl::SimpleAtoi(*row[0], &tview.tview)) tviews.push_back(std::move(tview));
+    pg::RowReader column(row);
+    GivenUp& tview = tviews.emplace_back();
+    tview.tview = column.Oid();
+    tview.name = column.Text();
+    tview.reason = column.Text();
+    TVIEWS_RETURN_IF_ERROR(column.End());
   }
   return tviews;
 }

@@ -17,6 +17,7 @@
 #include "shared/no_destructor.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
@@ -135,9 +136,14 @@ absl::Status RecordDrop(const Note& note, const char* command, bool is_cascade) 
                                meta + " WHERE tview = $1::oid",
                            {std::to_string(note.tview), remains}));
   if (known.rows.empty()) return absl::OkStatus();
-  if (is_cascade) TVIEWS_RETURN_IF_ERROR(ReportCascade(*known.rows[0][0], *known.rows[0][2]));
-  return RecordAction("DROP", *known.rows[0][0],
-                      {{"definition", known.rows[0][1].value_or("")},
+  pg::RowReader column(known.rows[0]);
+  const std::string entity = column.Text();
+  const std::string definition = column.TextOrNothing();
+  const std::string name = column.Text();
+  TVIEWS_RETURN_IF_ERROR(column.End());
+  if (is_cascade) TVIEWS_RETURN_IF_ERROR(ReportCascade(entity, name));
+  return RecordAction("DROP", entity,
+                      {{"definition", definition},
                        {"command", command},
                        {"table", note.table},
                        {"cascade", is_cascade ? "true" : ""},

@@ -51,15 +51,35 @@ absl::Status DropMetadata(Rows* dropped) {
           " ORDER BY 1")));
   std::set<RelationId> former;
   for (const pg::SqlRow& row : found.rows) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources,
-                            DeleteMetadata(pg::RowReader(row).Oid()));
+    pg::RowReader column(row);
+    const RelationId tview = column.Oid();
+    const std::string entity = column.Text();
+    TVIEWS_RETURN_IF_ERROR(column.End());
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> sources, DeleteMetadata(tview));
     for (const RelationId source : sources) {
       TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(source));
       if (exists) former.insert(source);
     }
-    dropped->push_back({"metadata", row[1]});
+    dropped->push_back({"metadata", entity});
   }
   return RemoveUnneededCaptureTriggers(former);
+}
+
+// A capture trigger that nobody needs; names are quoted.
+struct Orphan {
+  std::string table_name;
+  std::string trigger;
+  RelationId table = 0;
+};
+
+absl::StatusOr<Orphan> ReadOrphan(const pg::SqlRow& row) {
+  pg::RowReader column(row);
+  Orphan orphan;
+  orphan.table_name = column.Text();
+  orphan.trigger = column.Text();
+  orphan.table = column.Oid();
+  TVIEWS_RETURN_IF_ERROR(column.End());
+  return orphan;
 }
 
 absl::Status DropTriggers(Rows* dropped) {
@@ -72,15 +92,18 @@ absl::Status DropTriggers(Rows* dropped) {
           orphans,
           " s JOIN pg_class c ON c.oid = s.relation JOIN pg_namespace n ON n.oid = c.relnamespace"
           " WHERE s.is_orphan ORDER BY 1, 2")));
+  std::vector<Orphan> orphaned;
   std::vector<RelationId> tables;
   for (const pg::SqlRow& row : found.rows) {
-    tables.push_back(static_cast<RelationId>(std::stoul(*row[2])));
+    TVIEWS_ASSIGN_OR_RETURN(orphaned.emplace_back(), ReadOrphan(row));
+    tables.push_back(orphaned.back().table);
   }
   TVIEWS_RETURN_IF_ERROR(LockTrees({}, tables));
-  for (const pg::SqlRow& row : found.rows) {
+  for (const Orphan& orphan : orphaned) {
     TVIEWS_RETURN_IF_ERROR(
-        pg::ExecuteSql(absl::StrCat("DROP TRIGGER ", *row[1], " ON ", *row[0])).status());
-    dropped->push_back({"trigger", absl::StrCat(*row[1], " on ", *row[0])});
+        pg::ExecuteSql(absl::StrCat("DROP TRIGGER ", orphan.trigger, " ON ", orphan.table_name))
+            .status());
+    dropped->push_back({"trigger", absl::StrCat(orphan.trigger, " on ", orphan.table_name)});
   }
   return absl::OkStatus();
 }
