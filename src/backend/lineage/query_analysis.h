@@ -4,11 +4,11 @@
 // Sharing: private to one process
 // Errors:  returns Status; a query that cannot be a TVIEW is refused with detail and hint
 //
-// In order: expand views, functions in SQL and CTEs (lineage_expand), refuse what cannot be tracked
-// (lineage_checks), drop what nobody reads (lineage_trim), number the occurrences of every level
-// (lineage_scope), reduce outer joins and see where conditions lead (lineage_joins), find how
-// levels are left (lineage_exits), give every occurrence one path towards the key (lineage_paths),
-// follow and shorten it (lineage_route), and write it as a query (lineage_sql).
+// In order: expand views, functions in SQL and CTEs (expand.h), refuse what cannot be tracked
+// (checks.h), drop what nobody reads (trim.h), number the occurrences of every level (scope.h),
+// reduce outer joins and see where conditions lead (joins.h), find how levels are left (exits.h),
+// give every occurrence one path towards the key (paths.h), follow and shorten it (route.h), and
+// write it as a query (path_sql.h).
 
 #ifndef PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
 #define PG_TVIEWS_BACKEND_LINEAGE_QUERY_ANALYSIS_H_
