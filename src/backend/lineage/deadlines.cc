@@ -64,23 +64,25 @@ bool IsFixed(Node* node) { return !FindUnfixed(node, nullptr) && !expression_ret
 
 // Functions whose result does not go back while their first argument of the clock goes on.
 bool KeepsOrder(Oid function) {
-  static constexpr const char* kNames[] = {"timestamptz_pl_interval",
-                                           "timestamptz_mi_interval",
-                                           "timestamp_pl_interval",
-                                           "timestamp_mi_interval",
-                                           "date_pl_interval",
-                                           "date_mi_interval",
-                                           "date_pli",
-                                           "date_mii",
-                                           "timestamptz",
-                                           "timestamp",
-                                           "date",
-                                           "timezone",
-                                           "date_trunc",
-                                           "integer_pl_date",
-                                           "interval_pl_timestamptz",
-                                           "interval_pl_timestamp",
-                                           "interval_pl_date"};
+  static constexpr const char* kNames[] = {
+      "timestamptz_pl_interval",
+      "timestamptz_mi_interval",
+      "timestamp_pl_interval",
+      "timestamp_mi_interval",
+      "date_pl_interval",
+      "date_mi_interval",
+      "date_pli",
+      "date_mii",
+      "timestamptz",
+      "timestamp",
+      "date",
+      "timezone",
+      "date_trunc",
+      "integer_pl_date",
+      "interval_pl_timestamptz",
+      "interval_pl_timestamp",
+      "interval_pl_date",
+  };
   if (function >= FirstNormalObjectId) return false;
   const char* const name = get_func_name(function);
   for (const char* known : kNames) {

@@ -15,8 +15,13 @@ namespace tviews::pg {
 namespace {
 
 // Of other groups than the planner's. Two names of one setting, by version.
-constexpr const char* kOthers[] = {"work_mem", "hash_mem_multiplier", "force_parallel_mode",
-                                   "debug_parallel_query", "max_parallel_workers_per_gather"};
+constexpr const char* kOthers[] = {
+    "work_mem",
+    "hash_mem_multiplier",
+    "force_parallel_mode",
+    "debug_parallel_query",
+    "max_parallel_workers_per_gather",
+};
 
 bool IsOfPlanner(const config_generic& setting) {
   switch (setting.group) {

@@ -113,12 +113,17 @@ const BoolSetting bool_settings[] = {
 };
 
 const config_enum_entry drop_cascades[] = {
-    {"warn", kWarn, false}, {"error", kError, false}, {nullptr, 0, false}};
+    {"warn", kWarn, false},
+    {"error", kError, false},
+    {nullptr, 0, false},
+};
 
-const config_enum_entry read_consistencies[] = {{"session", kSession, false},
-                                                {"strict", kStrict, false},
-                                                {"eventual", kEventual, false},
-                                                {nullptr, 0, false}};
+const config_enum_entry read_consistencies[] = {
+    {"session", kSession, false},
+    {"strict", kStrict, false},
+    {"eventual", kEventual, false},
+    {nullptr, 0, false},
+};
 
 // Names of TVIEWs have to leave room for an entity.
 constexpr std::size_t kLongestPrefix = 31;

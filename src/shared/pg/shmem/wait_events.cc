@@ -12,9 +12,17 @@ namespace tviews::pg {
 
 namespace {
 
-constexpr const char* kNames[] = {"PgTviewsLauncherMain",   "PgTviewsApplierMain",
-                                  "PgTviewsApplierBackOff", "PgTviewsFrontier",
-                                  "PgTviewsEndOfBatch",     "PgTviewsEndOfApplier"};
+// In the order of Wait.
+// clang-format off
+constexpr const char* kNames[] = {
+    "PgTviewsLauncherMain",
+    "PgTviewsApplierMain",
+    "PgTviewsApplierBackOff",
+    "PgTviewsFrontier",
+    "PgTviewsEndOfBatch",
+    "PgTviewsEndOfApplier",
+};
+// clang-format on
 std::uint32_t known[sizeof(kNames) / sizeof(kNames[0])];
 
 }  // namespace

@@ -47,18 +47,20 @@ struct TableName {
 };
 
 // In the order of CatalogTable.
-constexpr TableName kTableNames[] = {{"pg_tview_meta"},
-                                     {"pg_tview_lineage"},
-                                     {"pg_tview_outbox", true},
-                                     {"pg_tview_frontier"},
-                                     {"pg_tview_dead_letter", true},
-                                     {"pg_tview_performance_log"},
-                                     {"pg_tview_behind"},
-                                     {"pg_tview_owed", true},
-                                     {"pg_tview_feed", true},
-                                     {"pg_tview_feed_position", true},
-                                     {"pg_tview_feed_horizon"},
-                                     {"pg_tview_audit_log", true}};
+constexpr TableName kTableNames[] = {
+    {"pg_tview_meta"},
+    {"pg_tview_lineage"},
+    {"pg_tview_outbox", true},
+    {"pg_tview_frontier"},
+    {"pg_tview_dead_letter", true},
+    {"pg_tview_performance_log"},
+    {"pg_tview_behind"},
+    {"pg_tview_owed", true},
+    {"pg_tview_feed", true},
+    {"pg_tview_feed_position", true},
+    {"pg_tview_feed_horizon"},
+    {"pg_tview_audit_log", true},
+};
 constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
 static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kAuditLog) + 1);
 
