@@ -128,6 +128,7 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tviews_convert
 COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
 ALTER FUNCTION @extschema@.pg_tviews_drop(text, boolean) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_replace(text, text) STRICT;
+COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query with the same columns; the next batch brings its rows up to date';
 ALTER FUNCTION @extschema@.pg_tviews_table(text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_verify(text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_explain_lineage(text) STRICT;

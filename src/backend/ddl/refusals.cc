@@ -21,7 +21,9 @@ namespace tviews::backend {
 namespace {
 
 constexpr char kRedefineHint[] =
-    "Its columns follow from its query: drop the TVIEW and create it with another query.";
+    "Its columns follow from its query: pg_tviews_replace adds some at the end; for others drop "
+    "the "
+    "TVIEW and create it with another query.";
 constexpr char kForeignKeyHint[] =
     "Writers would wait for the applier, or it for them. Refer to the source tables instead.";
 

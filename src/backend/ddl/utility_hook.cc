@@ -9,6 +9,7 @@
 #include "backend/ddl/altered_types.h"
 #include "backend/ddl/audit_log.h"
 #include "backend/ddl/database_ddl.h"
+#include "backend/ddl/drop_column_hint.h"
 #include "backend/ddl/extension_ddl.h"
 #include "backend/ddl/internal_ddl.h"
 #include "backend/ddl/outbox_stays.h"
@@ -117,6 +118,7 @@ absl::StatusOr<Aftermath> BeforeCommand(const Node* statement) {
   TVIEWS_ASSIGN_OR_RETURN(Aftermath aftermath, PlanAftermath(statement));
   if (has_tviews) {
     TVIEWS_ASSIGN_OR_RETURN(aftermath.retyping, MakeRoomForRetyping(statement));
+    TVIEWS_ASSIGN_OR_RETURN(aftermath.drop_column_hint, HintForDropColumn(statement));
   }
   return aftermath;
 }
@@ -310,6 +312,9 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
   if (InternalDdlScope::IsBookkeeping()) context = PROCESS_UTILITY_SUBCOMMAND;
   SnapshotData* const running = RunningSnapshot();
   if (is_whole) RunAsReader(statement);
+  ErrorContextCallback hint = {error_context_stack, GiveDropColumnHint,
+                               const_cast<char*>(aftermath.drop_column_hint)};
+  if (aftermath.drop_column_hint != nullptr) error_context_stack = &hint;
   if (previous_hook != nullptr) {
     previous_hook(planned, source, read_only_tree, context, parameters, environment, destination,
                   completion);
@@ -317,6 +322,7 @@ void OnProcessUtility(PlannedStmt* planned, const char* source, bool read_only_t
     standard_ProcessUtility(planned, source, read_only_tree, context, parameters, environment,
                             destination, completion);
   }
+  error_context_stack = hint.previous;
   SetRunningSnapshot(running);
   if (IsCommitPrepared(statement)) pg::change_queue::WakeApplier(MyDatabaseId);
   if (AsTransaction(statement) != nullptr && IsTransactionState()) {

@@ -11,10 +11,10 @@
 #include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/change_cost.h"
+#include "backend/tview/column_upkeep.h"
 #include "backend/tview/defining_query.h"
 #include "backend/tview/fill.h"
 #include "backend/tview/function_reads.h"
-#include "backend/tview/key_type.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/report.h"
 #include "backend/tview/stored_lineage.h"
@@ -79,17 +79,6 @@ absl::Status CreateBackingView(const TviewRequest& request, const DefiningQuery&
   return Run("CREATE VIEW " + request.name.QualifiedView() + columns + " AS\n" + query.text + "\n");
 }
 
-#ifdef USE_LZ4
-constexpr bool kHasLz4 = true;
-#else
-constexpr bool kHasLz4 = false;
-#endif
-
-bool IsDocument(const OutputColumn& column) {
-  return column.name == "data" &&
-         (column.type == JSONBOID || column.type == JSONOID || column.type == TEXTOID);
-}
-
 std::string StorageClauses(const TableStorage& storage) {
   std::string options = storage.has_fillfactor ? "" : kDefaultFillfactor;
   for (const std::string& option : storage.options) {
@@ -109,12 +98,7 @@ absl::Status CreateEmptyTable(const TviewRequest& request, const DefiningQuery& 
   TVIEWS_RETURN_IF_ERROR(Run("CREATE TABLE " + table + StorageClauses(request.storage) +
                              " AS SELECT * FROM " + request.name.QualifiedView() +
                              " WITH NO DATA"));
-  for (const OutputColumn& column : query.columns) {
-    if (!kHasLz4 || !IsDocument(column)) continue;
-    TVIEWS_RETURN_IF_ERROR(Run("ALTER TABLE " + table + " ALTER COLUMN " +
-                               QuoteIdentifier(column.name) + " SET COMPRESSION lz4"));
-  }
-  return absl::OkStatus();
+  return CompressDocuments(table, query.columns);
 }
 
 std::string ColumnList(const std::vector<std::string>& columns) {
@@ -148,28 +132,6 @@ absl::Status CreatePrimaryKey(const TviewName& name, const std::vector<std::stri
                         .hint = "Each row needs a key of its own: group or filter the query, or "
                                 "choose another key column.",
                         .sqlstate = "23505"});
-}
-
-// On `id` and on every fk_*: how documents are looked up besides by key. Nobody has asked for these
-// indexes, so they must not reject a document: no btree where a value may not fit into it.
-absl::Status CreateIndexes(const TviewName& name, RelationId table, const DefiningQuery& query,
-                           const std::vector<AttributeNumber>& key) {
-  for (std::size_t i = 0; i < query.columns.size(); ++i) {
-    const OutputColumn& column = query.columns[i];
-    if (column.name != "id" && column.name.rfind("fk_", 0) != 0) continue;
-    if (static_cast<AttributeNumber>(i + 1) == key[0]) continue;  // leads the primary key
-    Oid type = InvalidOid;
-    Oid collation = InvalidOid;
-    std::int32_t modifier = -1;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      get_atttypetypmodcoll(table, static_cast<AttrNumber>(i + 1), &type, &modifier, &collation);
-    }));
-    TVIEWS_ASSIGN_OR_RETURN(const std::string method, LookupIndexMethod(type, modifier));
-    if (method.empty()) continue;
-    TVIEWS_RETURN_IF_ERROR(Run("CREATE INDEX ON " + name.QualifiedTable() + " USING " + method +
-                               " (" + QuoteIdentifier(column.name) + ")"));
-  }
-  return absl::OkStatus();
 }
 
 // True if the primary key, or an index that every TVIEW gets, finds rows by `part` of the key.
@@ -328,7 +290,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   }
   pg::session_notes::SetPhase(pg::CreationPhase::kIndexing);
   TVIEWS_RETURN_IF_ERROR(CreatePrimaryKey(name, key_columns));
-  TVIEWS_RETURN_IF_ERROR(CreateIndexes(name, table, query, key));
+  TVIEWS_RETURN_IF_ERROR(CreateLookupIndexes(table, query.columns, {key.front()}));
   TVIEWS_RETURN_IF_ERROR(CreatePartIndexes(name, key_columns, analysis));
   pg::session_notes::SetPhase(pg::CreationPhase::kAnalyzing);
   if (!request.with_no_data) TVIEWS_RETURN_IF_ERROR(Run("ANALYZE " + name.QualifiedTable()));

@@ -9,6 +9,7 @@
 #include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/pinned_names.h"
 #include "backend/ddl/source_locks.h"
+#include "backend/tview/column_upkeep.h"
 #include "backend/tview/comments.h"
 #include "backend/tview/create.h"
 #include "backend/tview/defining_query.h"
@@ -34,6 +35,7 @@
 #include <nodes/parsenodes.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
+#include <utils/syscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -63,6 +65,92 @@ absl::StatusOr<RelationId> FindInSchema(const TviewName& name, const std::string
                                 "query. To begin with any other relation, CREATE TABLE tv_x AS "
                                 "SELECT ... FROM it.",
                         .sqlstate = "42P01"});
+}
+
+// A column that the view has and the table has not.
+struct AddedColumn {
+  std::string name;
+  std::string type;  // as SQL, with its collation
+};
+
+// Those that come after the table's.
+absl::StatusOr<std::vector<AddedColumn>> ColumnsToAdd(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          "SELECT v.attname, format_type(v.atttypid, v.atttypmod) || coalesce(' COLLATE ' ||"
+          " quote_ident(n.nspname) || '.' || quote_ident(c.collname), '') FROM pg_attribute v"
+          " JOIN pg_type y ON y.oid = v.atttypid LEFT JOIN pg_collation c"
+          " ON c.oid = v.attcollation AND c.oid <> y.typcollation"
+          " LEFT JOIN pg_namespace n ON n.oid = c.collnamespace WHERE v.attrelid = $2::oid"
+          " AND v.attnum > (SELECT relnatts FROM pg_class WHERE oid = $1::oid) ORDER BY v.attnum",
+          {std::to_string(tview.relation), std::to_string(tview.backing_view)}));
+  std::vector<AddedColumn> columns;
+  for (const pg::SqlRow& row : found.rows) columns.push_back({*row[0], *row[1]});
+  return columns;
+}
+
+// Refused where a domain takes no NULL: the rows have their values only after the next batch.
+absl::Status AddColumn(const TviewFacts& tview, const AddedColumn& column) {
+  absl::Status status = Run("ALTER TABLE " + tview.table + " ADD COLUMN " +
+                            QuoteIdentifier(column.name) + " " + column.type);
+  if (!pg::HasSqlState(status, "23502") && !pg::HasSqlState(status, "23514")) return status;
+  // Still a failure that ends the work, in words that fit what the user asked for.
+  return pg::MakeError(absl::StatusCode::kUnimplemented,
+                       {.message = "cannot add column \"" + column.name + "\" to TVIEW " +
+                                   tview.table + " because its type does not allow NULL",
+                        .detail = "The rows that are there get their values with the next batch.",
+                        .hint = "Cast the column to the base type of " + column.type +
+                                " in the query, or create another TVIEW.",
+                        .sqlstate = "0A000"});
+}
+
+// Gives the table what the view has more. Until the next batch readers wait, as for a new TVIEW;
+// a snapshot that is older than this command cannot read the table any more, because it would find
+// nothing in the new columns.
+absl::Status AddColumns(const TviewFacts& tview, const DefiningQuery& query) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<AddedColumn> columns, ColumnsToAdd(tview));
+  if (columns.empty()) return absl::OkStatus();
+  for (const AddedColumn& column : columns) {
+    TVIEWS_RETURN_IF_ERROR(AddColumn(tview, column));
+  }
+  const std::vector<OutputColumn> added(query.columns.end() - static_cast<int>(columns.size()),
+                                        query.columns.end());
+  TVIEWS_RETURN_IF_ERROR(CompressDocuments(tview.table, added));
+  TVIEWS_RETURN_IF_ERROR(CreateLookupIndexes(tview.relation, added, {}));
+  TVIEWS_RETURN_IF_ERROR(NoteExchange(tview.relation, true));
+  // Their documents have one more field.
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers,
+                          ReadersOfWholeRows(tview.relation));
+  for (const RelationId reader : readers) TVIEWS_RETURN_IF_ERROR(NoteTview(reader));
+  return absl::OkStatus();
+}
+
+// The columns of the key of `tview` among those of `query`.
+absl::StatusOr<std::vector<AttributeNumber>> KeyIn(const DefiningQuery& query,
+                                                   const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string names, KeyAsText(tview.key_columns));
+  return ChooseKey(query, tview.entity, names);
+}
+
+absl::StatusOr<bool> HasMoreColumns(RelationId tview, const DefiningQuery& query) {
+  const auto last = static_cast<AttributeNumber>(query.columns.size());
+  return pg::CallFor(
+      [=] { return !SearchSysCacheExists2(ATTNUM, ObjectIdGetDatum(tview), Int16GetDatum(last)); });
+}
+
+// Everything that another set of columns needs, at once and before anything else is locked: a
+// reader of the TVIEW may be about to write a source.
+absl::Status LockForColumns(const TviewFacts& tview, const DefiningQuery& query) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> key, KeyIn(query, tview));
+  TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeFor(tview.relation, query.tree, key));
+  const std::vector<RelationId> sources = SourcesOf(analysis);
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<RelationId> exclusive,
+                          SourcesReleasedBy(tview.relation, sources));
+  exclusive.push_back(tview.relation);
+  exclusive.push_back(tview.backing_view);
+  return LockTrees(sources, exclusive);
 }
 
 // Adds the primary key on `columns`, or finds that it is there.
@@ -96,11 +184,14 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(CheckOwner(tview));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery parsed, ParseDefiningQuery(query, {}));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_more, HasMoreColumns(tview, parsed));
+  if (has_more) TVIEWS_RETURN_IF_ERROR(LockForColumns(facts, parsed));
   // Refused by the server where columns are missing or of another name or type.
   TVIEWS_RETURN_IF_ERROR(
       Run("CREATE OR REPLACE VIEW " + facts.view + " AS\n" + parsed.text + "\n"));
-  TVIEWS_RETURN_IF_ERROR(CheckSameColumns(tview, facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(facts.backing_view));
+  TVIEWS_RETURN_IF_ERROR(AddColumns(facts, parsed));
+  TVIEWS_RETURN_IF_ERROR(CheckSameColumns(tview, facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   TVIEWS_RETURN_IF_ERROR(ReplaceDefinition(tview, parsed.text));
   TVIEWS_RETURN_IF_ERROR(RenewComments(tview, facts.backing_view, parsed.text));

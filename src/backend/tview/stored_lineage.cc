@@ -154,6 +154,15 @@ absl::StatusOr<Analysis> AnalyzeTview(RelationId tview) {
   return DeriveAsOwner(facts);
 }
 
+absl::StatusOr<Analysis> AnalyzeFor(RelationId tview, const Query* tree,
+                                    const std::vector<AttributeNumber>& key) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const AnalysisOptions options, AnalysisOptionsOf(facts.options));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(facts.owner, facts.settings));
+  return DeriveLineage(tree, key, options, facts.dependencies);
+}
+
 absl::Status CheckForCycles() {
   TVIEWS_ASSIGN_OR_RETURN(std::vector<TviewDefinition> tviews, ReadDependencies());
   const absl::Status status = DependencyGraph::Build(std::move(tviews)).status();
@@ -202,7 +211,7 @@ absl::Status Rederive(
   const Sources sources = SourcesOf(analysis);
   const Sources former = Without(facts.dependencies, sources);
   if (!is_same) {
-    TVIEWS_ASSIGN_OR_RETURN(const Sources released, ReadByNobodyElse(former, tview));
+    TVIEWS_ASSIGN_OR_RETURN(const Sources released, SourcesReleasedBy(tview, sources));
     TVIEWS_RETURN_IF_ERROR(lock(sources, released));
   }
   TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
@@ -215,6 +224,12 @@ absl::Status Rederive(
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<RelationId>> SourcesReleasedBy(RelationId tview,
+                                                          const std::vector<RelationId>& sources) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  return ReadByNobodyElse(Without(facts.dependencies, sources), tview);
+}
 
 absl::Status RederiveLineage(RelationId tview) { return Rederive(tview, LockSources); }
 

@@ -50,8 +50,17 @@ absl::Status CaptureSources(const std::vector<SourceLineage>& sources);
 // The analysis of the query of `tview` as it is now, made as its owner. Changes nothing.
 absl::StatusOr<Analysis> AnalyzeTview(RelationId tview);
 
+// The same for another query, whose output columns `key` are the key.
+absl::StatusOr<Analysis> AnalyzeFor(RelationId tview, const Query* tree,
+                                    const std::vector<AttributeNumber>& key);
+
 // The batch that sees this transaction compares every row of `tview` with its query.
 absl::Status NoteTview(RelationId tview);
+
+// The sources of `tview` that no TVIEW reads any more once it reads `sources` instead, as far as is
+// known before they are locked.
+absl::StatusOr<std::vector<RelationId>> SourcesReleasedBy(RelationId tview,
+                                                          const std::vector<RelationId>& sources);
 
 // Derives the lineage of `tview` again and stores it. Fails if TVIEWs would read each other.
 absl::Status RederiveLineage(RelationId tview);

@@ -32,7 +32,7 @@ SELECT tgname FROM pg_trigger WHERE tgrelid = 'tb_kind'::regclass AND NOT tgisin
 SELECT pg_tviews_replace('item', 'SELECT 0 AS pk_item, ''constant''::text AS label');
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'tb_kind'::regclass AND NOT tgisinternal ORDER BY 1;
 SELECT pg_tviews_replace('item', 'SELECT pk_item, kind AS label FROM tb_item');
-SELECT pg_tviews_replace('item', 'SELECT pk_item, label, kind FROM tb_item');
+SELECT pg_tviews_replace('item', 'SELECT pk_item FROM tb_item');
 SELECT pg_tviews_replace('item', 'SELECT pk_over AS pk_item, label FROM tv_over');
 CREATE TABLE tv_last AS SELECT pk_item AS pk_last, label FROM tv_item;
 SELECT pg_tviews_replace('item', 'SELECT pk_last AS pk_item, label FROM tv_last');
@@ -47,7 +47,7 @@ CREATE OR REPLACE VIEW v_item AS SELECT pk_item, 'viewed ' || label AS label FRO
 SELECT pg_tviews_wait();
 TABLE tv_item ORDER BY 1;
 SELECT definition FROM pg_tview_meta WHERE tview = 'tv_item'::regclass;
-CREATE OR REPLACE VIEW v_item AS SELECT pk_item, label, kind FROM tb_item;
+CREATE OR REPLACE VIEW v_item AS SELECT pk_item FROM tb_item;
 CREATE ROLE redefine_stranger NOLOGIN;
 GRANT USAGE, CREATE ON SCHEMA ddl_redefine TO redefine_stranger;
 SET ROLE redefine_stranger;
