@@ -46,39 +46,16 @@ for kind in "${kinds[@]}"; do
   esac
 done
 
-# Runs apt with sources of our own: those of the machine, asked for source packages. The machine's
-# lists, and what it takes from where, stay as they are.
-private_apt() { # PROGRAM ARGUMENT...
-  local program=$1
-  shift
-  command "$program" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$dir/apt/sources" \
-    -o Dir::State::Lists="$dir/apt/lists" -o Dir::Cache="$dir/apt/cache" -o APT::Sandbox::User= "$@"
-}
-
-make_private_apt() {
-  local file
-  rm -rf "$dir/apt"
-  mkdir -p "$dir/apt/sources" "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial"
-  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-    case $file in
-    *.list) sed -nE 's/^deb(-src)?[[:space:]]/deb-src /p' "$file" ;;
-    *.sources) sed -E 's/^Types:.*/Types: deb-src/' "$file" ;;
-    esac 2>/dev/null >"$dir/apt/sources/${file##*/}"
-  done
-  # A repository that cannot be reached, or has no sources, does not matter if another one has ours.
-  private_apt apt-get update -q
-}
-
 # Fetches the newest source package that can be had: a mirror may list one that it does not hold.
 # Only its tarball is used. Debian's patches write the distribution's directories into the server,
 # which then looks for libraries there, and installs there, whatever its prefix.
 fetch_source() {
   local version
-  make_private_apt || return 1
-  for version in $(private_apt apt-cache showsrc "postgresql-$PG_MAJOR" | sed -n 's/^Version: //p' |
+  make_private_apt "$dir/apt" || return 1
+  for version in $(private_apt "$dir/apt" apt-cache showsrc "postgresql-$PG_MAJOR" | sed -n 's/^Version: //p' |
     sort -rVu); do
     say "  fetching the source package of PostgreSQL $version"
-    (cd "$dir/apt" && private_apt apt-get source -q --download-only "postgresql-$PG_MAJOR=$version") &&
+    (cd "$dir/apt" && private_apt "$dir/apt" apt-get source -q --download-only "postgresql-$PG_MAJOR=$version") &&
       tarball=$(ls -t "$dir/apt/postgresql-$PG_MAJOR"_*.orig.tar.* | grep -v '\.asc$' | head -n 1) && return 0
   done
   say "no source package of postgresql-$PG_MAJOR: give --source, or add a deb-src line to apt's sources"

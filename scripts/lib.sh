@@ -73,6 +73,29 @@ apt_install() { # LOG PACKAGE...
   }
 }
 
+# Runs a program of apt with sources of our own below DIR: those of the machine, asked for source
+# packages. The machine's lists, and what it takes from where, stay as they are.
+private_apt() { # DIR PROGRAM ARGUMENT...
+  local dir=$1 program=$2
+  shift 2
+  command "$program" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$dir/sources" \
+    -o Dir::State::Lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User= "$@"
+}
+
+make_private_apt() { # DIR
+  local file
+  rm -rf "$1"
+  mkdir -p "$1/sources" "$1/lists/partial" "$1/cache/archives/partial"
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+    case $file in
+    *.list) sed -nE 's/^deb(-src)?[[:space:]]/deb-src /p' "$file" ;;
+    *.sources) sed -E 's/^Types:.*/Types: deb-src/' "$file" ;;
+    esac 2>/dev/null >"$1/sources/${file##*/}"
+  done
+  # A repository that cannot be reached, or has no sources, does not matter if another one has ours.
+  private_apt "$1" apt-get update -q
+}
+
 # The server that the distribution has; PG_MAJOR=... chooses another one (from apt.postgresql.org, say).
 distribution_major() {
   local VERSION_ID=

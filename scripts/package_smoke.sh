@@ -15,7 +15,6 @@ bin=/usr/lib/postgresql/$major/bin
 data=$(mktemp -d)
 chown postgres: "$data"
 as_postgres() { (cd / && exec runuser -u postgres -- "$@"); }
-sql() { as_postgres psql -X -h "$data" -At -v ON_ERROR_STOP=1 -c "$1"; }
 as_postgres "$bin/initdb" -D "$data/cluster" -A trust >/dev/null
 cat >>"$data/cluster/postgresql.conf" <<CONF
 shared_preload_libraries = 'pg_tviews'
@@ -24,14 +23,7 @@ unix_socket_directories = '$data'
 CONF
 trap 'as_postgres "$bin/pg_ctl" -D "$data/cluster" -m immediate stop >/dev/null 2>&1 || true; cat "$data/log"' EXIT
 as_postgres "$bin/pg_ctl" -D "$data/cluster" -l "$data/log" -w start >/dev/null
-sql "CREATE EXTENSION pg_tviews"
-sql "CREATE TABLE tb_post (pk_post bigint PRIMARY KEY, title text)"
-sql "CREATE TABLE tv_post AS SELECT tb_post.pk_post, jsonb_build_object('title', tb_post.title) AS data FROM tb_post"
-sql "INSERT INTO tb_post VALUES (1, 'hello')"
-sql "SELECT pg_tviews_wait()"
-[ "$(sql "SELECT tv_post.data->>'title' FROM tv_post")" = hello ]
-[ "$(sql "SELECT count(*) FROM pg_tviews_verify('post')")" = 0 ]
-sql "DROP EXTENSION pg_tviews CASCADE"
+as_postgres psql -X -h "$data" -At -v ON_ERROR_STOP=1 <"$(dirname "$0")/smoke.sql"
 as_postgres "$bin/pg_ctl" -D "$data/cluster" -w stop >/dev/null
 apt-get remove -q -y "$(dpkg-deb -f "$package" Package)"
 [ ! -e "/usr/lib/postgresql/$major/lib/pg_tviews.so" ]
