@@ -1,5 +1,6 @@
-# `cpack` in the build directory makes a Debian package for the server that was built against. What
-# it depends on beyond that server is read from the module (dpkg-shlibdeps).
+# `cpack` in the build directory makes a Debian package for the server that was built against, `cpack -G
+# RPM` an RPM with the same files. What they depend on beyond that server is read from the module
+# (dpkg-shlibdeps, rpm's find-requires).
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME postgresql-${PostgreSQL_MAJOR}-pg-tviews)
 set(CPACK_PACKAGE_CONTACT "pg_tviews maintainers <maintainers@pg-tviews.invalid>")
@@ -12,6 +13,22 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION database)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS postgresql-${PostgreSQL_MAJOR})
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_RPM_FILE_NAME RPM-DEFAULT)
+set(CPACK_RPM_PACKAGE_NAME pg_tviews_${PostgreSQL_MAJOR})
+set(CPACK_RPM_PACKAGE_SUMMARY ${CPACK_PACKAGE_DESCRIPTION_SUMMARY})
+set(CPACK_RPM_PACKAGE_DESCRIPTION ${CPACK_DEBIAN_PACKAGE_DESCRIPTION})
+set(CPACK_RPM_PACKAGE_LICENSE PostgreSQL)
+set(CPACK_RPM_PACKAGE_GROUP Applications/Databases)
+set(CPACK_RPM_PACKAGE_REQUIRES postgresql${PostgreSQL_MAJOR}-server)
+set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none")
+# Directories of the server and of the system: the package must not own them.
+set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /usr/share/doc)
+foreach(directory ${PostgreSQL_PKGLIBDIR} ${PostgreSQL_SHAREDIR}/extension)
+  while(NOT directory STREQUAL "/")
+    list(APPEND CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION ${directory})
+    cmake_path(GET directory PARENT_PATH directory)
+  endwhile()
+endforeach()
 set(CPACK_STRIP_FILES ON)
 set(CPACK_SET_DESTDIR ON)  # pg_config's directories are absolute
 set(CPACK_INSTALL_PREFIX /usr)

@@ -1,0 +1,2 @@
+-- Run by the image in the database of a new cluster (POSTGRES_DB).
+CREATE EXTENSION pg_tviews;
