@@ -1,0 +1,76 @@
+#!/bin/bash
+# Usage: scripts/matrix.sh [--only KIND]... [SUITE...]     (root; needs debootstrap; an hour per suite)
+#        KIND: build, unit, regress, isolation, system, docs (all of them are the default)
+# Builds with warnings as errors, runs the tests on the PostgreSQL of each Debian suite in a chroot (bookworm,
+# trixie, sid: PostgreSQL 15, 17, 18), and writes what came out, with commit and date, into the table of
+# docs/operations/upgrades.md. `here` in place of a suite is the server of PG_CONFIG on this system: so
+#     PG_MAJOR=16 PG_CONFIG=/usr/lib/postgresql/16/bin/pg_config scripts/matrix.sh here
+# TESTS= does not choose: a cell stands for all tests of its kind. Logs are in build/matrix.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+unset TESTS
+ALL_KINDS=(build unit regress isolation system docs)
+kinds=()
+suites=()
+inside=
+while [ $# -gt 0 ]; do
+  case $1 in
+  --only)
+    [[ " ${ALL_KINDS[*]} " == *" ${2:-} "* ]] || fail "--only takes one of: ${ALL_KINDS[*]}"
+    kinds+=("$2")
+    shift
+    ;;
+  --inside) # what runs in the chroot
+    inside=$2
+    shift
+    ;;
+  here | [a-z]*) suites+=("$1") ;;
+  *) fail "usage: scripts/matrix.sh [--only KIND]... [SUITE...]" ;;
+  esac
+  shift
+done
+[ ${#kinds[@]} -gt 0 ] || kinds=("${ALL_KINDS[@]}")
+[ ${#suites[@]} -gt 0 ] || suites=(bookworm trixie sid)
+
+# Prints what a kind's runner prints, and a line `matrix: KIND STATUS` after it.
+run_kind() { # KIND BUILD
+  local status=0
+  case $1 in
+  build) configure_build "$2" -DTVIEWS_WERROR=ON && cmake --build "$2" || status=$? ;;
+  unit) "$2/test/unit/unit_tests" || status=$? ;;
+  *) "$ROOT/test/$1/run.sh" "$2" || status=$? ;;
+  esac
+  printf '\nmatrix: %s %s\n' "$1" $status
+}
+
+run_inside() { # BUILD
+  local kind
+  say "matrix: server $(pg_config --version | sed 's/PostgreSQL \([0-9.a-z]*\).*/\1/') $(. /etc/os-release && say "$PRETTY_NAME")"
+  apt_install /tmp/matrix-apt.log "${BUILD_PACKAGES[@]}" "${CHECK_PACKAGES[@]}"
+  # Everything else needs it.
+  [[ " ${kinds[*]} " == *" build "* ]] || run_kind build "$1" >/dev/null
+  for kind in "${kinds[@]}"; do run_kind "$kind" "$1" 2>&1; done
+}
+
+if [ -n "$inside" ]; then
+  run_inside "$inside"
+  exit
+fi
+
+logs=$ROOT/build/matrix
+mkdir -p "$logs"
+only=()
+for kind in "${kinds[@]}"; do only+=(--only "$kind"); done
+status=0
+for suite in "${suites[@]}"; do
+  log=$logs/$suite.log
+  say "$suite: ${kinds[*]}: $log"
+  if [ "$suite" = here ]; then
+    nice "$ROOT/scripts/matrix.sh" --inside "$logs/here" "${only[@]}" >"$log" 2>&1 </dev/null || status=1
+  else
+    nice "$ROOT/scripts/in_chroot.sh" "$suite" scripts/matrix.sh --inside /build/matrix "${only[@]}" >"$log" 2>&1 \
+      </dev/null || status=1
+  fi
+  python3 "$ROOT/scripts/matrix_table.py" "$log" "$ROOT/docs/operations/upgrades.md" || status=1
+done
+exit $status
