@@ -14,6 +14,10 @@ if [ "${1:-}" = --rpm ]; then
   shift
 fi
 
+# Of the commit, for packages and bills that come out the same again; the chroot may not reach the repository.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git -C "$ROOT" log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
+
 make_package() { # SUITE
   "$ROOT/scripts/in_chroot.sh" "$1" bash -ec '
     build=/build/package-'$format' options=

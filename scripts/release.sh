@@ -31,9 +31,8 @@ git -C "$tree" checkout -q "$commit"
 "$tree/scripts/package_test.sh" "$@"
 for suite in "$@"; do
   for file in "$tree/build/packages/$suite"/*.deb*; do
-    # The same name on two distributions is another file.
-    name=$(basename "$file")
-    cp "$file" "$out/${name/_$version/_$version~$suite}"
+    [ ! -e "$out/${file##*/}" ] || fail "two suites make ${file##*/}"
+    cp "$file" "$out"
   done
 done
 rpm_suite=${*: -1}
