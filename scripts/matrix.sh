@@ -36,20 +36,21 @@ done
 run_kind() { # KIND BUILD
   local status=0
   case $1 in
-  build) configure_build "$2" -DTVIEWS_WERROR=ON && cmake --build "$2" || status=$? ;;
+  build) configure_build "$2" -DTVIEWS_WERROR=ON && cmake --build "$2" -- -k 0 || status=$? ;;
   unit) "$2/test/unit/unit_tests" || status=$? ;;
   *) "$ROOT/test/$1/run.sh" "$2" || status=$? ;;
   esac
   printf '\nmatrix: %s %s\n' "$1" $status
+  return $status
 }
 
 run_inside() { # BUILD
   local kind
   say "matrix: server $(pg_config --version | sed 's/PostgreSQL \([0-9.a-z]*\).*/\1/') $(. /etc/os-release && say "$PRETTY_NAME")"
   apt_install /tmp/matrix-apt.log "${BUILD_PACKAGES[@]}" "${CHECK_PACKAGES[@]}"
-  # Everything else needs it.
-  [[ " ${kinds[*]} " == *" build "* ]] || run_kind build "$1" >/dev/null
-  for kind in "${kinds[@]}"; do run_kind "$kind" "$1" 2>&1; done
+  # Everything else needs the build; no test keeps the others from being run.
+  run_kind build "$1" 2>&1 || return 1
+  for kind in "${kinds[@]}"; do [ "$kind" = build ] || run_kind "$kind" "$1" 2>&1 || true; done
 }
 
 if [ -n "$inside" ]; then

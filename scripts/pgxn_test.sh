@@ -25,6 +25,8 @@ rm -f "$stage$(pg_config --pkglibdir)"/pg_tviews.so "$stage$(pg_config --sharedi
 [ "$("$stage$(pg_config --bindir)/pg_config" --pkglibdir)" = "$stage$(pg_config --pkglibdir)" ] ||
   fail "pg_config of $stage does not name its own directories"
 
+# The client looks whether it may write to the directory of libpq.
+mkdir -p "$("$stage$(pg_config --bindir)/pg_config" --libdir)"
 HOME=$dir pgxn --verbose install --nosudo --pg_config "$stage$(pg_config --bindir)/pg_config" "$zip" >"$dir/install.log" 2>&1 || {
   tail -n 30 "$dir/install.log" >&2
   fail "pgxn install failed: $dir/install.log"

@@ -33,7 +33,7 @@ compile() { # SOURCE OPTION...
 }
 
 make_all() {
-  rm -rf "$work" "$prefix/lib" "$prefix/include" "$prefix/sources.tsv.new"
+  rm -rf "$work" "${prefix:?}/lib" "${prefix:?}/include" "$prefix/sources.tsv.new"
   mkdir -p "$work"
   make_private_apt "$work/apt"
   fetch abseil libabsl-dev

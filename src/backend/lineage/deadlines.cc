@@ -22,6 +22,7 @@
 #include <utils/lsyscache.h>
 #include <utils/ruleutils.h>
 #include <utils/timestamp.h>
+#include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend::lineage {
@@ -364,9 +365,9 @@ class Finder {
     const Oid function = get_opcode(comparison->opno);
     if (function == F_RANGE_CONTAINS_ELEM) return IsInRange(left, right);
     if (function == F_ELEM_CONTAINED_BY_RANGE) return IsInRange(right, left);
-    const List* const meanings = get_op_btree_interpretation(comparison->opno);
+    const List* const meanings = pg::compat::MeaningsOf(comparison->opno);
     if (meanings == NIL) return false;
-    const int strategy = static_cast<OpBtreeInterpretation*>(linitial(meanings))->strategy;
+    const int strategy = pg::compat::StrategyOf(meanings);
     Compared compared = {is_swapped ? right : left, is_swapped ? left : right,
                          is_swapped ? Commute(strategy) : strategy};
     if (!IsMoment(exprType(compared.clock)) && !TakeDifference(&compared)) return false;

@@ -58,7 +58,7 @@ bool IsComparison(Oid operation, List* arguments) {
       return false;
     }
   }
-  List* const meanings = get_op_btree_interpretation(operation);
+  List* const meanings = pg::compat::MeaningsOf(operation);
   return meanings != NIL;
 }
 

@@ -20,6 +20,7 @@
 #include <nodes/makefuncs.h>
 #include <storage/lockdefs.h>
 #include <utils/regproc.h>
+#include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -48,7 +49,7 @@ absl::StatusOr<std::string> FunctionReadsAsJson(const std::string& text) {
   if (!absl::EqualsIgnoreCase(trimmed, "none")) {
     for (const std::string& name : Split(trimmed)) {
       TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([&]() -> RelationId {
-                                List* const names = stringToQualifiedNameList(name.c_str());
+                                List* const names = pg::compat::QualifiedNames(name.c_str());
                                 return RangeVarGetRelid(makeRangeVarFromNameList(names),
                                                         AccessShareLock, false);
                               }));

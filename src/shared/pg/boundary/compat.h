@@ -28,6 +28,8 @@
 #include <optimizer/optimizer.h>
 #include <storage/proc.h>
 #include <utils/acl.h>
+#include <utils/lsyscache.h>
+#include <utils/regproc.h>
 #include <utils/rel.h>
 #include <utils/relcache.h>
 #if PG_VERSION_NUM >= 160000
@@ -74,6 +76,32 @@ inline ServerMutator MutatorForServer(Node* (*mutator)(Node*, void*)) {
 #define TVIEWS_EXECUTE_ONCE_PARAMETER , bool execute_once
 #define TVIEWS_EXECUTE_ONCE , execute_once
 #endif
+
+// 16: malformed names can be told to the caller instead of raised.
+inline List* QualifiedNames(const char* text) {
+#if PG_VERSION_NUM >= 160000
+  return stringToQualifiedNameList(text, nullptr);
+#else
+  return stringToQualifiedNameList(text);
+#endif
+}
+
+// 18: asks every ordered access method. What an operator compares has the number that btree gives
+// it.
+inline List* MeaningsOf(Oid comparison) {
+#if PG_VERSION_NUM >= 180000
+  return get_op_index_interpretation(comparison);
+#else
+  return get_op_btree_interpretation(comparison);
+#endif
+}
+inline int StrategyOf(const List* meanings) {
+#if PG_VERSION_NUM >= 180000
+  return static_cast<OpIndexInterpretation*>(linitial(meanings))->cmptype;
+#else
+  return static_cast<OpBtreeInterpretation*>(linitial(meanings))->strategy;
+#endif
+}
 
 // 18: an executor may be run again.
 inline void RunToEnd(QueryDesc* query) {
