@@ -22,6 +22,7 @@
 #include "backend/tview/table_checks.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/server/definition_settings.h"
@@ -87,7 +88,14 @@ absl::StatusOr<std::vector<AddedColumn>> ColumnsToAdd(const TviewFacts& tview) {
           " AND v.attnum > (SELECT relnatts FROM pg_class WHERE oid = $1::oid) ORDER BY v.attnum",
           {std::to_string(tview.relation), std::to_string(tview.backing_view)}));
   std::vector<AddedColumn> columns;
-  for (const pg::SqlRow& row : found.rows) columns.push_back({*row[0], *row[1]});
+  for (const pg::SqlRow& row : found.rows) {
+    pg::RowReader column(row);
+    AddedColumn added;
+    added.name = column.Text();
+    added.type = column.Text();
+    TVIEWS_RETURN_IF_ERROR(column.End());
+    columns.push_back(std::move(added));
+  }
   return columns;
 }
 
