@@ -6,7 +6,8 @@
 #   --quick      an answer within two minutes: one build, and only a few isolation and system tests
 #   --only KIND  lints, unit, regress, isolation, system, docs, stress, clang or sanitize, with the build that it needs
 # TESTS='name pattern* !other*' chooses among the tests of a kind, JOBS= says how many of them run at once.
-# What takes hours is not here: scripts/soak.sh; SCALE=1 test/stress/run.sh build; scripts/cassert.sh, and
+# What takes hours, or packages of others, is not here: test/clients/run.sh build;
+# scripts/soak.sh; SCALE=1 test/stress/run.sh build; scripts/cassert.sh, and
 # its --only discard and --only valgrind; scripts/upgrade_test.sh build (docs/development/testing.md).
 set -uo pipefail
 . "$(dirname "$0")/lib.sh"

@@ -108,7 +108,7 @@ PG_MAJOR=${PG_MAJOR:-$(distribution_major)}
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev protobuf-compiler
   libgtest-dev "postgresql-$PG_MAJOR" "postgresql-client-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
 CHECK_PACKAGES=(clang clang-format libclang-rt-dev git pgbouncer prometheus prometheus-postgres-exporter python3 python3-alembic
-  python3-django python3-pglast python3-psycopg2 python3-yaml "postgresql-$PG_MAJOR-pglogical" "postgresql-$PG_MAJOR-repack")
+  python3-asyncpg python3-django python3-pglast python3-psycopg2 python3-yaml "postgresql-$PG_MAJOR-pglogical" "postgresql-$PG_MAJOR-repack")
 PACKAGE_PACKAGES=(dpkg-dev file rpm)
 
 # Describes the server to build for and test with; PG_CONFIG=... chooses another one.
