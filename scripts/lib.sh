@@ -32,6 +32,26 @@ is_chosen() { # NAME
   [ $chosen = yes ]
 }
 
+# Fails where TESTS chooses none of these tests, or names one that is none of them: a spelling mistake
+# would look like tests that pass.
+check_tests_chosen() { # KIND TEST...
+  local kind=$1 patterns pattern test found left=no
+  shift
+  read -r -d '' -a patterns <<<"${TESTS:-}" || true
+  for pattern in "${patterns[@]}"; do
+    found=no
+    for test in "$@"; do
+      # shellcheck disable=SC2254
+      case $test in $pattern) found=yes ;; esac
+    done
+    [ $found = yes ] || [[ $pattern = !* ]] || fail "TESTS: there is no $kind test $pattern"
+  done
+  for test in "$@"; do
+    if is_chosen "$test"; then left=yes; fi
+  done
+  [ $left = yes ] || fail "TESTS: '${TESTS:-}' leaves no $kind test"
+}
+
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }

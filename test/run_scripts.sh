@@ -6,6 +6,8 @@
 # `# Runs first: ` and the reason; those with `# Runs alone: ` come afterwards, one at a time.
 run_scripts() { # KIND BUILD_DIR
   local test first=() together=() alone=() build stage status=0
+  # shellcheck disable=SC2046
+  check_tests_chosen "$1" $(cd "$ROOT/test/$1" && printf '%s\n' *_test.py | sed 's/_test\.py$//')
   build=$(realpath "$2")
   stage=$(server_place "$build/stage")
   mkdir -p "$build/test-$1"

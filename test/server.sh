@@ -29,6 +29,8 @@ check_server_log() {
 # take the next line as soon as they are ready. Prints the differences of failed tests.
 run_schedule() { # KIND PROGRAM CONF
   local kind=$1 out lanes lane pid pids=() status=0
+  # shellcheck disable=SC2046
+  check_tests_chosen "$kind" $(sed -n 's/^test: *//p' "$ROOT/test/$kind/schedule")
   out=$(realpath "$BUILD")/test-$kind
   rm -rf "$out"
   mkdir -p "$out"

@@ -1,6 +1,7 @@
 """Runs the SQL of the documents, each document in a new database, and compares what they show.
 
-Usage: run_documents.py [--patterns 'README.md docs/con*'] [--verbose] [--update]
+Usage: run_documents.py --list
+       run_documents.py [--patterns 'README.md docs/con* !docs/r*'] [--verbose] [--update]
                         --first SOCKET_DIR --second SOCKET_DIR -- psql arguments...
 
 A ```sql block is executed by psql; a ```text block that follows it, with nothing but comments between
@@ -255,9 +256,24 @@ def run_document(path, command, options):
     return problems
 
 
+def documents():
+    return ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"] + sorted(glob.glob("docs/**/*.md", recursive=True))
+
+
+def is_chosen(path, patterns):
+    """As in scripts/lib.sh: without a pattern all, and one that a pattern with ! matches is left out."""
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    return (not wanted or any(fnmatch.fnmatchcase(path, pattern) for pattern in wanted)) and not any(
+        fnmatch.fnmatchcase(path, pattern) for pattern in unwanted)
+
+
 def main():
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(documents()))
+        return False
     parser = argparse.ArgumentParser()
-    parser.add_argument("--patterns", default="*")
+    parser.add_argument("--patterns", default="")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--first", required=True)
@@ -265,8 +281,8 @@ def main():
     parser.add_argument("psql", nargs="+")
     options = parser.parse_args()
     failed = False
-    for path in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"] + sorted(glob.glob("docs/**/*.md", recursive=True)):
-        if not any(fnmatch.fnmatch(path, pattern) for pattern in options.patterns.split()):
+    for path in documents():
+        if not is_chosen(path, options.patterns.split()):
             continue
         began = time.monotonic()
         try:
