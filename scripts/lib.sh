@@ -127,7 +127,7 @@ PG_MAJOR=${PG_MAJOR:-$(distribution_major)}
 # What building and running a server needs, what the tests need besides, and what packaging needs.
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libabsl-dev libprotobuf-dev protobuf-compiler
   libgtest-dev "postgresql-$PG_MAJOR" "postgresql-client-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR")
-CHECK_PACKAGES=(clang clang-format libclang-rt-dev git pgbouncer prometheus prometheus-postgres-exporter python3 python3-alembic
+CHECK_PACKAGES=(clang clang-format git graphviz libclang-rt-dev pgbouncer prometheus prometheus-postgres-exporter python3 python3-alembic
   python3-asyncpg python3-django python3-pglast python3-psycopg2 python3-yaml "postgresql-$PG_MAJOR-pglogical" "postgresql-$PG_MAJOR-repack")
 PACKAGE_PACKAGES=(dpkg-dev file rpm)
 

@@ -2,6 +2,7 @@
 import os
 import subprocess
 
+import trap
 from tviews_server import ROOT, Server, bash, run, value, wait_until
 
 SCRIPT = """
@@ -43,6 +44,7 @@ def screens(text):
 
 with Server("tviews_top") as server:
     connection = server.prepare("cups", SCRIPT)
+    trap.set_trap(connection)
     run(connection, "UPDATE tb_cup SET size = 20 WHERE pk_cup <= 3")
     run(connection, "SELECT pg_tviews_wait()")
     run(connection, "UPDATE tb_cup SET size = 0 WHERE pk_cup = 4")
@@ -76,5 +78,5 @@ with Server("tviews_top") as server:
     assert creation.wait() == 0
     writer.rollback()
 
-    failed = top(server, "postgres")
+    failed = top(server, "postgres")  # without the extension
     assert failed.returncode != 0 and "does not exist" in failed.stderr, failed
