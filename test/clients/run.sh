@@ -1,8 +1,12 @@
 #!/bin/bash
-# Usage: test/clients/run.sh [BUILD_DIR]    needs node and npm, which fetches the clients
+# Usage: test/clients/run.sh [BUILD_DIR]    TESTS='name pattern*' runs those only; VERBOSE=1 shows output
+# Programs of others, which npm and pip fetch: needs node and npm, and for dbt Python with venv.
 set -uo pipefail
 . "$(dirname "$0")/../run_scripts.sh"
-require() { command -v "$1" >/dev/null || { say "test/clients/run.sh needs $1: apt-get install nodejs npm"; exit 1; }; }
-require node
-require npm
+require() { command -v "$1" >/dev/null || { say "test/clients/run.sh needs $1: apt-get install $2"; exit 1; }; }
+if is_chosen node; then
+  require node nodejs
+  require npm npm
+fi
+if is_chosen dbt; then require python3 python3-venv; fi
 run_scripts clients "${1:-$ROOT/build}"
