@@ -27,7 +27,7 @@
 namespace tviews::backend {
 namespace {
 
-absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
+absl::Status Run(const std::string& sql) { return pg::ExecuteCommand(sql); }
 
 // `mode`: "ALWAYS ", "REPLICA " or "".
 absl::Status Enable(const SourceMember& member, const std::string& mode, const char* trigger) {

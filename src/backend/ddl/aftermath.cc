@@ -67,7 +67,7 @@ absl::StatusOr<Place> PlaceOf(RelationId relation) {
 absl::Status AlterView(RelationId view, const std::string& action) {
   const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(view));
-  return pg::ExecuteSql("ALTER VIEW " + name + " " + action).status();
+  return pg::ExecuteCommand("ALTER VIEW " + name + " " + action);
 }
 
 // Gives the backing view the schema, the owner and the name that go with the table's.

@@ -125,7 +125,7 @@ std::string AlterSql(const TviewFacts& tview, const std::vector<Column>& columns
 absl::Status AlterAsOwner(const TviewFacts& tview, const std::string& sql) {
   const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::ForDdlOf(tview.owner));
-  return pg::ExecuteSql(sql).status();
+  return pg::ExecuteCommand(sql);
 }
 
 // The casts of the values fail, not the command: invalid text, out of range, no such cast.

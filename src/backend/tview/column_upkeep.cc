@@ -38,9 +38,9 @@ bool IsForLookups(const OutputColumn& column) {
 absl::Status CompressDocuments(const std::string& table, const std::vector<OutputColumn>& columns) {
   for (const OutputColumn& column : columns) {
     if (!kHasLz4 || !IsDocument(column)) continue;
-    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql("ALTER TABLE " + table + " ALTER COLUMN " +
-                                          QuoteIdentifier(column.name) + " SET COMPRESSION lz4")
-                               .status());
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteCommand("ALTER TABLE " + table + " ALTER COLUMN " +
+                                              QuoteIdentifier(column.name) +
+                                              " SET COMPRESSION lz4"));
   }
   return absl::OkStatus();
 }
@@ -61,9 +61,8 @@ absl::Status CreateLookupIndexes(RelationId table, const std::vector<OutputColum
     if (std::find(without.begin(), without.end(), number) != without.end()) continue;
     TVIEWS_ASSIGN_OR_RETURN(const std::string method, LookupIndexMethod(type, modifier));
     if (method.empty()) continue;
-    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql("CREATE INDEX ON " + name + " USING " + method + " (" +
-                                          QuoteIdentifier(column.name) + ")")
-                               .status());
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteCommand("CREATE INDEX ON " + name + " USING " + method +
+                                              " (" + QuoteIdentifier(column.name) + ")"));
   }
   return absl::OkStatus();
 }

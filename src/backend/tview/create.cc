@@ -46,7 +46,7 @@ namespace {
 // Room on each page for a new version of every row: a batch that changes all of them stays HOT.
 constexpr char kDefaultFillfactor[] = "fillfactor = 50";
 
-absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
+absl::Status Run(const std::string& sql) { return pg::ExecuteCommand(sql); }
 
 absl::StatusOr<RelationId> FindRelation(const std::string& schema, const std::string& name) {
   return pg::CallFor([&]() -> RelationId {

@@ -249,7 +249,7 @@ absl::StatusOr<std::string> DropTview(const std::string& text, bool if_exists) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, QualifiedRelationName(*tview));
   TVIEWS_ASSIGN_OR_RETURN(const std::string display_name, RelationDisplayName(*tview));
   TVIEWS_RETURN_IF_ERROR(
-      pg::ExecuteSql((if_exists ? "DROP TABLE IF EXISTS " : "DROP TABLE ") + name).status());
+      pg::ExecuteCommand((if_exists ? "DROP TABLE IF EXISTS " : "DROP TABLE ") + name));
   return display_name;
 }
 

@@ -283,7 +283,7 @@ absl::StatusOr<std::string> RestoreDropped(const std::string& text, const std::s
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::ForDdlOf(owner));
   TVIEWS_ASSIGN_OR_RETURN(const CreatedTview created, CreateTview(std::move(dropped.request)));
   for (const std::string& statement : dropped.statements) {
-    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql(statement).status());
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteCommand(statement));
   }
   return created.name;
 }

@@ -100,9 +100,8 @@ absl::Status DropTriggers(Rows* dropped) {
   }
   TVIEWS_RETURN_IF_ERROR(LockTrees({}, tables));
   for (const Orphan& orphan : orphaned) {
-    TVIEWS_RETURN_IF_ERROR(
-        pg::ExecuteSql(absl::StrCat("DROP TRIGGER ", orphan.trigger, " ON ", orphan.table_name))
-            .status());
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteCommand(
+        absl::StrCat("DROP TRIGGER ", orphan.trigger, " ON ", orphan.table_name)));
     dropped->push_back({"trigger", absl::StrCat(orphan.trigger, " on ", orphan.table_name)});
   }
   return absl::OkStatus();

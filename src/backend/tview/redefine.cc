@@ -43,7 +43,7 @@
 namespace tviews::backend {
 namespace {
 
-absl::Status Run(const std::string& sql) { return pg::ExecuteSql(sql).status(); }
+absl::Status Run(const std::string& sql) { return pg::ExecuteCommand(sql); }
 
 absl::Status IsTviewAlready(RelationId table) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(table));

@@ -33,7 +33,8 @@ absl::StatusOr<std::optional<pg::SqlRow>> Evaluate(const TviewDefinition& tview,
   const pg::FrontierTimeScope frontier_time(time);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
-  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result, pg::ExecuteSql(sql, {}, pg::SqlSnapshot::kActive));
+  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
+                          pg::ExecuteDefinition(sql, {}, pg::SqlSnapshot::kActive));
   if (result.rows.empty()) return std::optional<pg::SqlRow>();
   return std::optional<pg::SqlRow>(std::move(result.rows.front()));
 }

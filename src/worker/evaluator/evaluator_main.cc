@@ -110,15 +110,16 @@ struct Outcome {
 
 // As the user that has been chosen.
 absl::StatusOr<Outcome> Execute(const Evaluation& evaluation) {
+  const pg::SqlParameters parameters(evaluation.parameters.begin(), evaluation.parameters.end());
   Outcome outcome;
   if (evaluation.is_planned_only) {
     TVIEWS_RETURN_IF_ERROR(pg::WithSpi(
         [&] { return pg::Call([&] { outcome.cost = pg::PlannedCost(evaluation.sql.c_str()); }); }));
     return outcome;
   }
-  TVIEWS_ASSIGN_OR_RETURN(
-      outcome.result,
-      pg::ExecuteSql(evaluation.sql, {evaluation.parameters.begin(), evaluation.parameters.end()}));
+  TVIEWS_ASSIGN_OR_RETURN(outcome.result, evaluation.owner == 0
+                                              ? pg::ExecuteSql(evaluation.sql, parameters)
+                                              : pg::ExecuteDefinition(evaluation.sql, parameters));
   return outcome;
 }
 

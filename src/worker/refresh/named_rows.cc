@@ -1,5 +1,6 @@
 #include "worker/refresh/named_rows.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
 #include "shared/pg/server/datum_image.h"
+#include "shared/pg/server/settings.h"
 #include "shared/refresh_plan.h"
 #include "shared/source_key.h"
 #include "shared/status_macros.h"
@@ -114,7 +116,8 @@ absl::Status RegisterRows(const char* name, TupleDescData* descriptor,
   Datum* values = nullptr;
   bool* nulls = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    store = tuplestore_begin_heap(false, false, work_mem);
+    // The batch's memory, in which the rows are already: they are no need of the definition.
+    store = tuplestore_begin_heap(false, false, std::max(work_mem, pg::settings::batch_memory));
     values = static_cast<Datum*>(palloc0(sizeof(Datum) * descriptor->natts));
     nulls = static_cast<bool*>(palloc0(sizeof(bool) * descriptor->natts));
   }));

@@ -1,13 +1,11 @@
 #include "shared/pg/boundary/spi.h"
 
 #include <cstring>
-#include <optional>
 #include <utility>
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/memory.h"
-#include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/reader_bypass.h"
 #include "shared/pg/planner/planner_defaults.h"
 #include "shared/status_macros.h"
@@ -125,12 +123,6 @@ void FillParameters(const SqlParameters& from, Parameters* parameters) {
 absl::StatusOr<SqlResult> Execute(const SqlParameters& from,
                                   absl::FunctionRef<int(Parameters*)> execute) {
   const ReaderBypass bypass;
-  // A process of ours is set up by the server's administrator, and runs definitions here, too.
-  std::optional<PlannerDefaults> planner;
-  if (!UserScope::IsOwnProcess()) {
-    TVIEWS_ASSIGN_OR_RETURN(PlannerDefaults defaults, PlannerDefaults::Make());
-    planner.emplace(std::move(defaults));
-  }
   SqlResult result;
   Parameters parameters(from);
   TVIEWS_RETURN_IF_ERROR(WithSpi([&]() -> absl::Status {
@@ -146,14 +138,33 @@ absl::StatusOr<SqlResult> Execute(const SqlParameters& from,
   return result;
 }
 
+absl::StatusOr<SqlResult> ExecuteOwn(const SqlParameters& from,
+                                     absl::FunctionRef<int(Parameters*)> execute) {
+  TVIEWS_ASSIGN_OR_RETURN(const PlannerDefaults defaults, PlannerDefaults::Make(FileLimit::kNone));
+  return Execute(from, execute);
+}
+
+// Called inside Call.
+int ExecuteNow(const std::string& sql, Parameters* p, SqlSnapshot snapshot) {
+  return SPI_execute_with_args(sql.c_str(), p->count(), p->types.data(), p->values.data(),
+                               p->nulls.data(), snapshot == SqlSnapshot::kActive, 0);
+}
+
 }  // namespace
 
 absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlParameters& parameters,
                                      SqlSnapshot snapshot) {
-  return Execute(parameters, [&](Parameters* p) {
-    return SPI_execute_with_args(sql.c_str(), p->count(), p->types.data(), p->values.data(),
-                                 p->nulls.data(), snapshot == SqlSnapshot::kActive, 0);
-  });
+  return ExecuteOwn(parameters, [&](Parameters* p) { return ExecuteNow(sql, p, snapshot); });
+}
+
+absl::StatusOr<SqlResult> ExecuteDefinition(const std::string& sql, const SqlParameters& parameters,
+                                            SqlSnapshot snapshot) {
+  return Execute(parameters, [&](Parameters* p) { return ExecuteNow(sql, p, snapshot); });
+}
+
+absl::Status ExecuteCommand(const std::string& sql) {
+  TVIEWS_ASSIGN_OR_RETURN(const PlannerDefaults defaults, PlannerDefaults::Make(FileLimit::kAsSet));
+  return Execute({}, [&](Parameters* p) { return ExecuteNow(sql, p, SqlSnapshot::kNew); }).status();
 }
 
 namespace {
@@ -172,7 +183,7 @@ int ExecuteUnder(const std::string& sql, Parameters* p, Snapshot snapshot, Write
 
 absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql,
                                            const SqlParameters& parameters) {
-  return Execute(parameters, [&](Parameters* p) {
+  return ExecuteOwn(parameters, [&](Parameters* p) {
     Snapshot const snapshot = RegisterSnapshot(GetLatestSnapshot());
     const int code = ExecuteUnder(sql, p, snapshot, Writes::kAllowed);
     UnregisterSnapshot(snapshot);
@@ -182,8 +193,8 @@ absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql,
 
 absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
                                           const SqlParameters& parameters) {
-  return Execute(parameters,
-                 [&](Parameters* p) { return ExecuteUnder(sql, p, snapshot, Writes::kRefused); });
+  return ExecuteOwn(
+      parameters, [&](Parameters* p) { return ExecuteUnder(sql, p, snapshot, Writes::kRefused); });
 }
 
 }  // namespace tviews::pg

@@ -55,8 +55,13 @@ struct SqlResult {
 // rollback of the surrounding (sub)transaction, which closes it.
 absl::Status WithSpi(absl::FunctionRef<absl::Status()> body);
 
-// Executes one statement; $1, $2, ... are values of type text ($1::bigint and the like in the
-// statement give them another one), or bytea. Opens its own SPI connection.
+// Three kinds of statements. The extension's own read and write catalogs and its tables: they are
+// planned with built-in settings, and have room for temporary files, whatever an administrator or a
+// role has set. Commands change tables of users: temp_file_limit holds for them. What a definition
+// executes runs with the settings that are there.
+
+// Executes one statement of the extension's own; $1, $2, ... are values of type text ($1::bigint
+// and the like in the statement give them another one), or bytea. Opens its own SPI connection.
 absl::StatusOr<SqlResult> ExecuteSql(const std::string& sql, const SqlParameters& parameters = {},
                                      SqlSnapshot snapshot = SqlSnapshot::kNew);
 
@@ -68,6 +73,14 @@ absl::StatusOr<SqlResult> ExecuteSqlLatest(const std::string& sql,
 // A query that changes nothing, under the given snapshot.
 absl::StatusOr<SqlResult> ExecuteSqlUnder(SnapshotData* snapshot, const std::string& sql,
                                           const SqlParameters& parameters = {});
+
+// A command over tables of users, under a new snapshot.
+absl::Status ExecuteCommand(const std::string& sql);
+
+// What a definition executes, in a scope of its owner.
+absl::StatusOr<SqlResult> ExecuteDefinition(const std::string& sql,
+                                            const SqlParameters& parameters = {},
+                                            SqlSnapshot snapshot = SqlSnapshot::kNew);
 
 }  // namespace tviews::pg
 

@@ -42,7 +42,6 @@ void BecomeSessionUser(Oid user) {
 }  // namespace
 
 void UserScope::OwnThisProcess() { is_process_of_ours = true; }
-bool UserScope::IsOwnProcess() { return is_process_of_ours; }
 
 absl::StatusOr<UserScope> UserScope::Make(RoleId user, int added_context) {
   Oid current = InvalidOid;

@@ -32,7 +32,6 @@ class UserScope {
   // evaluated is also the session user, so that functions which look at that (SECURITY DEFINER)
   // do not see the superuser as whom the process has connected.
   static void OwnThisProcess();
-  static bool IsOwnProcess();
 
   // For writes to the extension's tables and for triggers on sources, on which users need no
   // privileges: as the owner of the extension.

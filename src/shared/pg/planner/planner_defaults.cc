@@ -57,8 +57,14 @@ const char* BuiltInValue(config_generic* setting) {
   }
 }
 
+constexpr char kFileLimit[] = "temp_file_limit";
+
+void Set(const char* name, const char* value) {
+  set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
 // Raises. Those that EXPLAIN (SETTINGS) would name are those that differ.
-int SetDefaults() {
+int SetDefaults(FileLimit files) {
   int count = 0;
   int level = 0;
   config_generic** const changed = get_explain_guc_options(&count);
@@ -67,18 +73,21 @@ int SetDefaults() {
     const char* const value = BuiltInValue(changed[i]);
     if (value == nullptr) continue;
     if (level == 0) level = NewGUCNestLevel();
-    set_config_option(changed[i]->name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                      false);
+    Set(changed[i]->name, value);
   }
   pfree(changed);
+  if (files == FileLimit::kNone && temp_file_limit >= 0) {
+    if (level == 0) level = NewGUCNestLevel();
+    Set(kFileLimit, "-1");
+  }
   return level;
 }
 
 }  // namespace
 
-absl::StatusOr<PlannerDefaults> PlannerDefaults::Make() {
+absl::StatusOr<PlannerDefaults> PlannerDefaults::Make(FileLimit files) {
   PlannerDefaults defaults;
-  TVIEWS_RETURN_IF_ERROR(Call([&] { defaults.guc_level_ = SetDefaults(); }));
+  TVIEWS_RETURN_IF_ERROR(Call([&] { defaults.guc_level_ = SetDefaults(files); }));
   return defaults;
 }
 

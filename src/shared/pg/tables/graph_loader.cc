@@ -50,8 +50,7 @@ constexpr char kMetaSql[] =
     " WHERE m.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 // The columns of keys, in order.
-// By index for each column: a hash of pg_attribute needs a file where work_mem is small, and all
-// TVIEWs would wait where there may be none (temp_file_limit).
+// By index for each column: a hash would read all of pg_attribute.
 constexpr char kKeySql[] =
     "SELECT m.tview::oid, a.attname, a.attnum, a.atttypid, a.attcollation"
     " FROM $meta m CROSS JOIN unnest(m.key_columns) WITH ORDINALITY AS k (name, place)"
