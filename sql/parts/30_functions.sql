@@ -8,10 +8,10 @@ LANGUAGE c STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_version';
 COMMENT ON FUNCTION @extschema@.pg_tviews_version() IS 'version of the pg_tviews module that is loaded';
 
-CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_create(entity text, query text, key text DEFAULT NULL) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_create(entity text, query text, key text DEFAULT NULL, online boolean DEFAULT false) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_create';
-COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text, text) IS 'creates the TVIEW tv_<entity> of a query and returns its name';
+COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text, text, boolean) IS 'creates the TVIEW tv_<entity> of a query and returns its name; online: the applier fills it';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_drop(entity text, if_exists boolean DEFAULT false) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE

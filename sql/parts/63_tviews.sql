@@ -8,14 +8,17 @@ WITH here AS (
     SELECT meta.tview,
            CASE WHEN meta.database_oid <> here.oid THEN 'waits to be adopted'
                 WHEN meta.state = 'quarantined' THEN 'in quarantine'
+                WHEN fill.tview IS NOT NULL THEN 'not populated'
                 WHEN behind.retry_at IS NOT NULL THEN 'left behind'
                 WHEN behind.tview IS NOT NULL THEN 'behind'
                 ELSE 'active' END AS state,
-           CASE WHEN behind.tview IS NOT NULL THEN clock_timestamp() - behind.since
+           CASE WHEN fill.tview IS NOT NULL THEN NULL
+                WHEN behind.tview IS NOT NULL THEN clock_timestamp() - behind.since
                 WHEN meta.database_oid = here.oid AND meta.state = 'active' THEN here.age END AS lag
     FROM @extschema@.pg_tview_meta AS meta
     CROSS JOIN here
     LEFT JOIN @extschema@.pg_tview_behind AS behind ON behind.tview = meta.tview
+    LEFT JOIN tviews_internal.pg_tview_fill AS fill ON fill.tview = meta.tview AND fill.completed_by IS NULL
     UNION ALL
     SELECT pg_seclabel.objoid::regclass, 'waits to be adopted', NULL
     FROM pg_catalog.pg_seclabel

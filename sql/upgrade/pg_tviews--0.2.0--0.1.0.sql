@@ -76,6 +76,15 @@ BEGIN
 END
 $$;
 DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
+-- 0.1.0 would show what is half filled.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM tviews_internal.pg_tview_fill WHERE completed_by IS NULL) THEN
+        RAISE 'TVIEWs are not populated: %', (SELECT string_agg(tview::text, ', ') FROM tviews_internal.pg_tview_fill WHERE completed_by IS NULL)
+            USING HINT = 'Wait until they are filled, or drop them, and try again.';
+    END IF;
+END
+$$;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.pg_tview_meta WHERE cardinality(key_columns) > 1) THEN
@@ -107,6 +116,7 @@ DROP VIEW @extschema@.pg_tviews_feed;
 DROP TABLE @extschema@.pg_tview_feed_horizon, tviews_internal.pg_tview_feed;
 
 DROP VIEW @extschema@.pg_tviews_progress;
+DROP TABLE tviews_internal.pg_tview_fill;
 DROP FUNCTION @extschema@.pg_tviews_work_in_progress();
 DROP TABLE @extschema@.pg_tview_performance_log;
 DROP FUNCTION @extschema@.pg_tviews_stats_reset(text);
@@ -119,7 +129,7 @@ ALTER TABLE tviews_internal.pg_tview_dead_letter SET SCHEMA @extschema@;
 ALTER TABLE tviews_internal.pg_tview_outbox SET SCHEMA @extschema@;
 COMMENT ON TABLE @extschema@.pg_tview_dead_letter IS 'keys in quarantine with the error that put them there';
 DROP SCHEMA tviews_internal;
-DROP FUNCTION @extschema@.pg_tviews_create(text, text, text), @extschema@.pg_tviews_convert_table(text, text);
+DROP FUNCTION @extschema@.pg_tviews_create(text, text, text, boolean), @extschema@.pg_tviews_convert_table(text, text);
 CREATE FUNCTION @extschema@.pg_tviews_create(entity text, query text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tviews_create';
 COMMENT ON FUNCTION @extschema@.pg_tviews_create(text, text) IS 'creates the TVIEW tv_<entity> of a query and returns its name';

@@ -4,6 +4,8 @@ import decimal
 import pathlib
 import threading
 
+import psycopg2
+
 import pauses
 from tviews_server import Server, check_equal, run, value, wait_until
 
@@ -126,7 +128,7 @@ def check_creation(server, connection):
         assert "division by zero" in str(error), error
     assert run(connection, "SELECT * FROM pg_tviews_progress") == []
 
-    # One that the applier fills: rows done of the planner's estimate, while the TVIEW is empty to everybody.
+    # One that the applier fills: rows done of those of the slice, while nobody can read the TVIEW.
     run(holder, "SELECT pg_advisory_lock(77)")
     run(connection, "ANALYZE tb_box")
     run(creator, "CREATE TABLE tv_lazy AS SELECT tb_box.pk_box AS pk_lazy, gate(tb_box.pk_box) AS gate FROM tb_box WITH NO DATA")
@@ -135,9 +137,13 @@ def check_creation(server, connection):
                started_at BETWEEN now() - interval '1 minute' AND clock_timestamp()
         FROM pg_tviews_progress WHERE rows_done = 128""")
     found = wait_until(progress, "progress of the fill")
-    assert found == [(applier_of(connection), "parts", "lazy", "full refresh", "refreshing", 128, 300, decimal.Decimal("42.67"), True)], found
+    assert found == [(applier_of(connection), "parts", "lazy", "online fill", "filling", 128, 300, decimal.Decimal("42.67"), True)], found
     reader = server.connect("parts")
-    assert value(reader, "SET pg_tviews.read_consistency = eventual; SELECT count(*) FROM tv_lazy") == 0
+    try:
+        run(reader, "SET pg_tviews.read_consistency = eventual; SELECT count(*) FROM tv_lazy")
+        raise AssertionError("half a TVIEW was read")
+    except psycopg2.Error as error:
+        assert error.pgcode == "55000" and 'TVIEW "tv_lazy" has not been populated' in str(error), error
     reader.close()
     run(holder, "SELECT pg_advisory_unlock(77)")
     run(connection, "SELECT pg_tviews_wait()")

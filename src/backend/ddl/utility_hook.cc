@@ -20,6 +20,7 @@
 #include "backend/reading/exchanges.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/reading.h"
+#include "backend/reading/unpopulated.h"
 #include "backend/tview/create_table_as.h"
 #include "backend/tview/drop.h"
 #include "backend/tview/label.h"
@@ -264,6 +265,7 @@ void RunAsReader(const Node* statement) {
   }
   if (!copy->is_from && copy->relation != nullptr) {
     pg::Enter<bool>([copy]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckCopiesPopulated(copy));
       TVIEWS_RETURN_IF_ERROR(CheckExchangesBeforeCopy(copy));
       return true;
     });

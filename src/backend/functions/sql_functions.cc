@@ -64,6 +64,10 @@ TVIEWS_EXPORT Datum tviews_create(PG_FUNCTION_ARGS) {
     TVIEWS_ASSIGN_OR_RETURN(request.name, backend::ParseTviewName(entity));
     TVIEWS_ASSIGN_OR_RETURN(request.query, TextArgument(fcinfo, 1));
     TVIEWS_ASSIGN_OR_RETURN(request.key, OptionalText(fcinfo, 2));
+    if (PG_NARGS() > 3) {  // not in an older version
+      TVIEWS_RETURN_IF_ERROR(backend::CheckArgument(fcinfo, 3));
+      request.with_no_data = PG_GETARG_BOOL(3);
+    }
     TVIEWS_ASSIGN_OR_RETURN(const backend::CreatedTview created,
                             backend::CreateTview(std::move(request)));
     return TextResult(created.name);

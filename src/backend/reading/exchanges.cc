@@ -78,7 +78,7 @@ absl::Status CheckTview(RelationId tview, SnapshotData* snapshot) {
 
 }  // namespace
 
-absl::Status CheckExchanges(const QueryDesc* query) {
+absl::Status CheckExchanges(QueryDesc* query) {
   if (!IsToBeChecked(query->snapshot) || !MayReadTview(query->plannedstmt)) {
     return absl::OkStatus();
   }
@@ -86,6 +86,9 @@ absl::Status CheckExchanges(const QueryDesc* query) {
   if (are_settled) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const ReadTviews reads, TviewsReadBy(query->plannedstmt));
   for (const RelationId tview : reads.concerned.tviews) {
+    if (!IsolationUsesXactSnapshot() && IsReplaceable(query->snapshot)) {
+      return pg::Call([query] { ReplaceSnapshot(query); });
+    }
     TVIEWS_RETURN_IF_ERROR(CheckTview(tview, query->snapshot));
   }
   return absl::OkStatus();

@@ -19,7 +19,8 @@ struct QueryDesc;
 namespace tviews::backend {
 
 // Fails if `query`, whose relations are locked, reads a TVIEW that its snapshot is too old for.
-absl::Status CheckExchanges(const QueryDesc* query);
+// READ COMMITTED takes a newer snapshot instead, as a query does that has waited for a lock.
+absl::Status CheckExchanges(QueryDesc* query);
 
 // The same for COPY relation TO, which locks the relation here rather than after its snapshot has
 // been looked at.

@@ -11,6 +11,7 @@
 #include "backend/reading/plan_reads.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/reading.h"
+#include "backend/reading/unpopulated.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "backend/tview/restore_session.h"
@@ -131,6 +132,12 @@ void OnExecutorStart(QueryDesc* query, int flags) {
   if (MayHaveToWait() && (flags & kNotRun) == 0) {
     pg::Enter<bool>([query]() -> absl::StatusOr<bool> {
       TVIEWS_RETURN_IF_ERROR(PrepareToRead(query));
+      return true;
+    });
+  }
+  if (pg::MayHaveUnpopulatedTviews() && (flags & kNotRun) == 0) {
+    pg::Enter<bool>([query]() -> absl::StatusOr<bool> {
+      TVIEWS_RETURN_IF_ERROR(CheckReadsPopulated(query));
       return true;
     });
   }

@@ -16,6 +16,7 @@
 #include "backend/tview/fill.h"
 #include "backend/tview/function_reads.h"
 #include "backend/tview/metadata.h"
+#include "backend/tview/online_fill.h"
 #include "backend/tview/report.h"
 #include "backend/tview/stored_lineage.h"
 #include "backend/tview/table_checks.h"
@@ -312,7 +313,9 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .settings = settings,
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
-  if (request.with_no_data) TVIEWS_RETURN_IF_ERROR(NoteTview(table));
+  if (request.with_no_data) {
+    TVIEWS_RETURN_IF_ERROR(FillOnline(table, name.table, key_columns.size(), analysis));
+  }
   TVIEWS_ASSIGN_OR_RETURN(const std::string key_text, KeyAsText(key_columns));
   TVIEWS_RETURN_IF_ERROR(
       RecordActionOn("CREATE", table,

@@ -319,7 +319,11 @@ absl::Status ReplaceSettings(RelationId tview, const DefinitionSettings& setting
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   const pg::SqlParameters id = {std::to_string(tview)};
-  for (const pg::CatalogTable table : {pg::CatalogTable::kMeta, pg::CatalogTable::kDeadLetter}) {
+  for (const pg::CatalogTable table :
+       {pg::CatalogTable::kMeta, pg::CatalogTable::kDeadLetter, pg::CatalogTable::kFill}) {
+    // Of an older version.
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_here, pg::HasCatalogTable(table));
+    if (!is_here) continue;
     TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(table));
     TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(sql, id).status());
   }

@@ -16,6 +16,7 @@
 #include "backend/tview/facts.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
+#include "backend/tview/online_fill.h"
 #include "backend/tview/report.h"
 #include "backend/tview/restore_session.h"
 #include "backend/tview/stored_lineage.h"
@@ -255,6 +256,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::str
   TVIEWS_ASSIGN_OR_RETURN(const DefinitionSettings settings, pg::SettingsInForce());
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveLineage(query.tree, key, {}));
   TVIEWS_RETURN_IF_ERROR(LockSources(SourcesOf(analysis)));
+  TVIEWS_RETURN_IF_ERROR(CheckSourcesPopulated(table, analysis));
   const std::vector<std::string> key_columns = NamesOf(query, key);
   TVIEWS_RETURN_IF_ERROR(EnsurePrimaryKey(table, key_columns));
   TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, key_columns));

@@ -14,6 +14,7 @@
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
+#include "backend/tview/online_fill.h"
 #include "shared/dependency_graph.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -211,6 +212,7 @@ absl::Status Rederive(
   const Sources sources = SourcesOf(analysis);
   const Sources former = Without(facts.dependencies, sources);
   if (!is_same) {
+    TVIEWS_RETURN_IF_ERROR(CheckSourcesPopulated(tview, analysis));
     TVIEWS_ASSIGN_OR_RETURN(const Sources released, SourcesReleasedBy(tview, sources));
     TVIEWS_RETURN_IF_ERROR(lock(sources, released));
   }

@@ -7,6 +7,7 @@
 #include "backend/reading/waiting.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
+#include "backend/tview/online_fill.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/user_scope.h"
@@ -181,6 +182,7 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const RoleId owner, HoldOwner(relation));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts tview, ReadTviewFacts(relation));
   TVIEWS_RETURN_IF_ERROR(CheckMayRead(tview));
+  TVIEWS_RETURN_IF_ERROR(CheckPopulated(relation));
   TVIEWS_RETURN_IF_ERROR(CheckIsCommitted(RelationsOf(tview)));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<ComparedColumn> columns, ComparedColumns(tview));
   TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());

@@ -74,7 +74,8 @@ absl::StatusOr<Departure> Applier::Loop() {
       TVIEWS_RETURN_IF_ERROR(adopted);
     }
     const bool is_due = repetition_.is_due() || batch_.HasWork() || batch_.BehindDueMs() == 0 ||
-                        batch_.ClockDueMs() == 0 || batch_.AuditDueMs() == 0;
+                        batch_.ClockDueMs() == 0 || batch_.AuditDueMs() == 0 ||
+                        batch_.FillDueMs() == 0;
     if (versions_agree_ && is_due && MayBegin()) RunBatch();
     if (versions_agree_ && !repetition_.is_due()) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
@@ -170,7 +171,11 @@ absl::Status Applier::Wait() {
     if (batch_.ClockDueMs() >= 0) timeout = std::min(timeout, batch_.ClockDueMs());
     if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
   }
-  if (versions_agree_ && !repetition_.is_due()) timeout = std::min(timeout, chores_.NextDueMs());
+  if (versions_agree_ && !repetition_.is_due()) {
+    timeout = std::min(timeout, chores_.NextDueMs());
+    const bool may_fill = slot_->paused.Load() == 0 && batch_.FillDueMs() >= 0;
+    if (may_fill) timeout = std::min(timeout, batch_.FillDueMs());
+  }
   return pg::Call([&] {
     const int happened = WaitLatch(
         MyLatch, events, timeout,
@@ -185,11 +190,16 @@ absl::StatusOr<bool> Applier::ShouldEnd() const {
   const Timestamp now = GetCurrentTimestamp();
   const bool is_in_the_way = pg::Slots()->turned_away_at.Load() > began_at_;
   if (is_in_the_way && now - began_at_ >= kLongTurn) {
-    return pg::ReleaseSlot(slot_, batch_.PreparedUpTo());
+    const bool is_released = pg::ReleaseSlot(slot_, batch_.PreparedUpTo());
+    // Nothing in shared memory says that there is something left to fill.
+    if (is_released && batch_.has_fills()) pg::VisitEveryDatabase();
+    return is_released;
   }
   if (repetition_.is_due() || batch_.HasWork() || batch_.has_behind()) return false;
-  if (is_in_the_way && now - began_at_ >= kShortTurn) return LeaveIfIdle(slot_);
-  if (adoption_.is_pending() || batch_.ClockDueMs() >= 0) return false;
+  if (is_in_the_way && now - began_at_ >= kShortTurn && !batch_.has_fills()) {
+    return LeaveIfIdle(slot_);
+  }
+  if (adoption_.is_pending() || batch_.ClockDueMs() >= 0 || batch_.has_fills()) return false;
   if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
   return LeaveIfIdle(slot_);
 }

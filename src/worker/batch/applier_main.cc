@@ -16,6 +16,7 @@
 #include "worker/batch/batch_clock.h"
 #include "worker/batch/batch_watch.h"
 #include "worker/batch/behind.h"
+#include "worker/batch/online_fills.h"
 #include "worker/batch/pinned_settings.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -77,14 +78,16 @@ absl::StatusOr<bool> OutboxHasWork() {
   bool is_empty = true;
   bool is_behind = false;
   bool has_clock = false;
+  bool has_fill = false;
   TVIEWS_RETURN_IF_ERROR(pg::RunTransaction([&]() -> absl::Status {
     TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
     TVIEWS_ASSIGN_OR_RETURN(is_empty, pg::Outbox::IsEmpty(GetActiveSnapshot()));
     TVIEWS_ASSIGN_OR_RETURN(is_behind, AnythingBehind());
     TVIEWS_ASSIGN_OR_RETURN(has_clock, AnyClock());
+    TVIEWS_ASSIGN_OR_RETURN(has_fill, AnyFill());
     return pg::Call([] { PopActiveSnapshot(); });
   }));
-  if (!is_empty || is_behind || has_clock) return true;
+  if (!is_empty || is_behind || has_clock || has_fill) return true;
   return NeedsAdoption();
 }
 

@@ -5,12 +5,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "shared/key_slices.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/shmem/stats.h"
-#include "shared/refresh_plan.h"
-#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 #include "worker/batch/quarantine.h"
 
@@ -38,52 +37,6 @@ bool IsAudited(const TviewDefinition& tview) {
          !pg::stats::HasRepeatedDifferences(MyDatabaseId, tview.relation);
 }
 
-std::string IsNotNull(const TviewDefinition& tview) {
-  std::string condition;
-  for (const KeyColumn& column : tview.key) {
-    absl::StrAppend(&condition, condition.empty() ? "" : " AND ", QuoteIdentifier(column.name),
-                    " IS NOT NULL");
-  }
-  return condition;
-}
-
-// Of the key at $1, $2, ...
-std::string IsGreater(const TviewDefinition& tview) {
-  std::string parameters;
-  bool is_one_operator = true;
-  for (std::size_t i = 0; i < tview.key.size(); ++i) {
-    absl::StrAppend(&parameters, i == 0 ? "$" : ", $", i + 1);
-    is_one_operator &= tview.key[i].greater == tview.key[0].greater;
-  }
-  // An index finds this one.
-  if (is_one_operator) {
-    return absl::StrCat("(", KeyColumns(tview), ") ", tview.key[0].greater, " (", parameters, ")");
-  }
-  std::string condition;
-  for (std::size_t i = tview.key.size(); i-- > 0;) {
-    const std::string name = QuoteIdentifier(tview.key[i].name);
-    const std::string greater = absl::StrCat(name, " ", tview.key[i].greater, " $", i + 1);
-    condition = condition.empty()
-                    ? greater
-                    : absl::StrCat("(", greater, " OR (", name, " ", tview.key[i].equality, " $",
-                                   i + 1, " AND ", condition, "))");
-  }
-  return condition;
-}
-
-// The first keys after $1 (and $2, ...), or the very first, of the TVIEW and of its query together.
-std::string SampleSql(const TviewDefinition& tview, bool is_first) {
-  const std::string key = KeyColumns(tview);
-  const std::string from = is_first ? IsNotNull(tview) : IsGreater(tview);
-  const std::string end =
-      absl::StrCat(" WHERE ", from, " ORDER BY ", key, " LIMIT ", KeysPerStep(), ")");
-  std::string order = "1";
-  for (std::size_t i = 2; i <= tview.key.size(); ++i) absl::StrAppend(&order, ", ", i);
-  return absl::StrCat("(SELECT ", key, " FROM ONLY ", tview.qualified_name, end, " UNION (SELECT ",
-                      key, " FROM ", tview.qualified_view, end, " ORDER BY ", order, " LIMIT ",
-                      KeysPerStep());
-}
-
 void LogWarning(const std::string& text) {
   pg::Call([&] { ereport(WARNING, (errmsg_internal("%s", text.c_str()))); }).IgnoreError();
 }
@@ -99,12 +52,16 @@ long Audit::NextDueMs() const {
 }
 
 // The TVIEW whose turn it is, or the next one by number. An applier begins with any.
-absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph, const Standings& standings) {
+absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph, const Standings& standings,
+                                  const OnlineFills& fills) {
   began_at_ = GetCurrentTimestamp();
   step_ = Step{};
   std::vector<RelationId> audited;
   for (const TviewDefinition& tview : graph.order()) {
-    if (IsAudited(tview) && !standings.IsBehind(tview.relation)) audited.push_back(tview.relation);
+    if (!IsAudited(tview) || standings.IsBehind(tview.relation) || fills.Has(tview.relation)) {
+      continue;
+    }
+    audited.push_back(tview.relation);
   }
   if (audited.empty()) return false;
   std::sort(audited.begin(), audited.end());
@@ -122,12 +79,14 @@ absl::StatusOr<AffectedKeys> Audit::Sample(const TviewDefinition& tview,
                                            RefreshExecutor* executor) {
   AffectedKeys sampled;
   std::size_t count = 0;
-  TVIEWS_RETURN_IF_ERROR(executor->keys().SelectKeys(tview, SampleSql(tview, !after_.has_value()),
-                                                     after_, [&](std::string_view image) {
-                                                       ++count;
-                                                       step_.end = std::string(image);
-                                                       sampled.keys.emplace(image);
-                                                     }));
+  const std::string sql =
+      NextKeysStatement(tview, !after_.has_value(), static_cast<std::size_t>(KeysPerStep()));
+  TVIEWS_RETURN_IF_ERROR(
+      executor->keys().SelectKeys(tview, sql, after_, [&](std::string_view image) {
+        ++count;
+        step_.end = std::string(image);
+        sampled.keys.emplace(image);
+      }));
   step_.is_sampled = true;
   step_.name = tview.qualified_name;
   step_.is_last = count < static_cast<std::size_t>(KeysPerStep());

@@ -30,6 +30,7 @@
 #include "absl/status/statusor.h"
 #include "shared/dependency_graph.h"
 #include "shared/types.h"
+#include "worker/batch/online_fills.h"
 #include "worker/core/cascade.h"
 #include "worker/core/standings.h"
 #include "worker/refresh/refresh_executor.h"
@@ -44,8 +45,9 @@ class Audit {
   bool IsDue() const { return NextDueMs() == 0; }
 
   // Begins a step: chooses a TVIEW. False if there is none to audit.
-  // None of those that are behind, which do not stand at the frontier.
-  absl::StatusOr<bool> Begin(const DependencyGraph& graph, const Standings& standings);
+  // None of those that are behind or being filled, which do not stand at the frontier.
+  absl::StatusOr<bool> Begin(const DependencyGraph& graph, const Standings& standings,
+                             const OnlineFills& fills);
   // True between Begin and AfterCommit or AfterFailure.
   bool is_running() const { return step_.tview != 0; }
   bool Contains(RelationId tview) const { return is_running() && step_.tview == tview; }

@@ -87,6 +87,8 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
   TVIEWS_RETURN_IF_ERROR(state_.catalog.LoadIfStale());
   TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords(&reader_, &state_.catalog, snapshot));
   TVIEWS_RETURN_IF_ERROR(state_.clock.BeginBatch(snapshot, state_.catalog.loads()));
+  TVIEWS_RETURN_IF_ERROR(
+      state_.fills.BeginBatch(state_.catalog.graph(), state_.catalog.loads(), state_.standings));
   state_.slot->activity.walked.Store(reader_.walked());
   state_.totals.records = coalescer.records();
   if (state_.standings.MustBeApart()) mode = BatchMode::kApart;
@@ -120,11 +122,12 @@ absl::StatusOr<BatchRunner::Work> BatchRunner::FindWork(const Coalescer& coalesc
   Work work;
   work.has_news = coalescer.records() > 0 || state_.requests.has_new() ||
                   state_.catalog.has_fills() || state_.standings.AnyAccused() ||
-                  state_.standings.AnyToRetry(now) || state_.clock.AnyDue(state_.catalog.graph());
+                  state_.standings.AnyToRetry(now) || state_.clock.AnyDue(state_.catalog.graph()) ||
+                  state_.fills.is_due();
   work.tries_behind = state_.standings.TryDueMs(now) == 0;
   if (work.any() || !state_.audit.IsDue()) return work;
-  TVIEWS_ASSIGN_OR_RETURN(work.is_audit,
-                          state_.audit.Begin(state_.catalog.graph(), state_.standings));
+  TVIEWS_ASSIGN_OR_RETURN(
+      work.is_audit, state_.audit.Begin(state_.catalog.graph(), state_.standings, state_.fills));
   return work;
 }
 
@@ -147,6 +150,7 @@ BatchEnd BatchRunner::AfterCommit(const SnapshotBounds& frontier) {
   state_.log.Publish();
   state_.behind.AfterCommit();
   state_.standings.Commit();
+  state_.fills.AfterCommit();
   PublishFrontier(frontier);
   state_.requests.AfterCommit();
   return {};
@@ -157,6 +161,7 @@ BatchEnd BatchRunner::AfterFailure(BatchMode mode, absl::Status error) {
   const bool is_audit = state_.audit.is_running();
   const bool leaves_aside = state_.refreshing != 0 && !is_audit && Blame(ending, error);
   state_.requests.AfterFailure();
+  state_.fills.AfterFailure(state_.refreshing);
   state_.catalog.Forget();
   if (!is_audit) {
     return {.ending = ending, .error = std::move(error), .leaves_aside = leaves_aside};

@@ -63,6 +63,9 @@ class BatchRunner {
   long BehindDueMs() const;
   // Milliseconds until now() becomes another for a TVIEW; -1: never.
   long ClockDueMs() const;
+  // True while TVIEWs are to be filled; milliseconds until a batch should go on, -1: never.
+  bool has_fills() const { return state_.fills.any(); }
+  long FillDueMs() const { return state_.fills.DueMs(); }
   // After a batch that ended with kLockInTheWay: waits for the lock.
   absl::Status AwaitLock() { return state_.locks.AwaitContended(); }
 

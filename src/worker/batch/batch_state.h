@@ -15,6 +15,7 @@
 #include "worker/batch/batch_clock.h"
 #include "worker/batch/batch_locks.h"
 #include "worker/batch/behind.h"
+#include "worker/batch/online_fills.h"
 #include "worker/batch/refresh_log.h"
 #include "worker/batch/refresh_requests.h"
 #include "worker/core/standings.h"
@@ -38,6 +39,7 @@ struct BatchState {
   BatchCatalog catalog{&standings, &behind, &executor};
   Audit audit;
   BatchClock clock;
+  OnlineFills fills;
   RefreshLog log;
   DataSize data_in_use;
 

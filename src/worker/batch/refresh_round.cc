@@ -39,7 +39,7 @@ std::vector<bool> RefreshRound::FindReachable() const {
   for (std::size_t i = 0; i < graph_.order().size(); ++i) {
     const RelationId tview = graph_.order()[i].relation;
     const TviewDefinition& definition = graph_.order()[i];
-    if (!IsDue(tview, now) && !state_.clock.IsDue(definition) &&
+    if (!IsDue(tview, now) && !state_.fills.IsNext(tview) && !state_.clock.IsDue(definition) &&
         !state_.clock.HasPassed(definition)) {
       continue;
     }
@@ -84,7 +84,7 @@ absl::Status RefreshRound::LeaveAside(const TviewDefinition& tview, const std::s
   // What is only asked for is owed too: so it is tried again, and seen to wait.
   const bool is_to_compare =
       coalescer_.IsToCompare(tview.relation) || state_.clock.IsDue(tview) ||
-      state_.clock.HasPassed(tview) ||
+      state_.clock.HasPassed(tview) || state_.fills.IsToBegin(tview.relation) ||
       (state_.requests.IsRequested(tview.relation) && !state_.standings.IsBehind(tview.relation));
   return state_.behind.LeaveAside(tview, obstacle, Here(), coalescer_.DeltasFor(tview),
                                   is_to_compare);
@@ -132,7 +132,7 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
                        &state_.executor);
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, &refresh));
   // A row without a key names none, but it must not be there either.
-  if (affected.empty() && !affected.MayConcernNullKey(tview)) return absl::OkStatus();
+  if (affected.empty() && !affected.MayConcernNullKey(tview)) return state_.fills.Note(tview, 0);
   Show(tview, affected);
   DeltaSet changes;
   state_.executor.NoteWrittenKeys(audit == nullptr ? nullptr : audit->repaired());
@@ -141,6 +141,10 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, std::move(applied));
   TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
   state_.requests.Note(tview.relation, counts, refresh.told());
+  if (refresh.failure().ok()) {
+    TVIEWS_RETURN_IF_ERROR(
+        state_.fills.Note(tview, counts.inserted + counts.updated + counts.unchanged));
+  }
   if (!is_requested && !refresh.failure().ok()) {
     state_.standings.Quarantine(tview.relation, GetCurrentTimestamp());
   }
@@ -159,9 +163,21 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   });
 }
 
-// The keys of `tview` that a session asks for, that the batch's deltas affect, or that it owes.
+// What is refreshed of `tview`; of one that is being filled, its next slice too.
 absl::StatusOr<AffectedKeys> RefreshRound::KeysFor(const TviewDefinition& tview,
                                                    TviewRefresh* refresh) {
+  TVIEWS_ASSIGN_OR_RETURN(AffectedKeys affected, KeysToFollow(tview, refresh));
+  if (!state_.fills.Has(tview.relation)) return affected;
+  return state_.fills.Extend(
+      tview, std::move(affected),
+      {.is_requested = state_.requests.IsRequested(tview.relation) || tview.is_quarantined,
+       .mode = mode_},
+      &state_.executor);
+}
+
+// The keys of `tview` that a session asks for, that the batch's deltas affect, or that it owes.
+absl::StatusOr<AffectedKeys> RefreshRound::KeysToFollow(const TviewDefinition& tview,
+                                                        TviewRefresh* refresh) {
   DeltaSet owed;
   const bool is_behind = state_.standings.IsBehind(tview.relation);
   if (is_behind) {

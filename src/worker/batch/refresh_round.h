@@ -42,6 +42,7 @@ class RefreshRound {
   absl::Status RefreshWithinLimits(const TviewDefinition& tview);
   absl::Status Refresh(const TviewDefinition& tview);
   absl::StatusOr<AffectedKeys> KeysFor(const TviewDefinition& tview, TviewRefresh* refresh);
+  absl::StatusOr<AffectedKeys> KeysToFollow(const TviewDefinition& tview, TviewRefresh* refresh);
   absl::Status AddPassed(const TviewDefinition& tview, AffectedKeys* affected);
   void Show(const TviewDefinition& tview, const AffectedKeys& affected);
   void Count(const TviewDefinition& tview, const AffectedKeys& affected, const WriteCounts& counts,

@@ -242,6 +242,33 @@ absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, Affect
   return affected;
 }
 
+absl::StatusOr<AffectedKeys> KeysUpTo(const TviewDefinition& tview, AffectedKeys affected,
+                                      const std::string& mark) {
+  if (affected.keys.empty()) return affected;
+  TVIEWS_ASSIGN_OR_RETURN(const KeyCodec codec, KeyCodec::Make(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Datum> limit, codec.Values(mark));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Datum> values, ValuesOf(affected.keys, codec));
+  const std::vector<const Datum*> keys = PointersTo(values, tview.key.size());
+  std::vector<char> is_left(keys.size());
+  const KeyAttributes attributes = AttributesOf(tview);
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    KeyOrder order = OrderOf(tview.relation, attributes);
+    const Datum* const last = limit.data();
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      is_left[i] = CompareKeys(&keys[i], &last, &order) <= 0 ? 1 : 0;
+    }
+  }));
+  absl::flat_hash_set<std::string> left;
+  std::size_t place = 0;  // in the order in which `values` were made
+  for (const std::string& image : affected.keys) {
+    if (is_left[place++] != 0) left.insert(image);
+  }
+  affected.keys = std::move(left);
+  return affected;
+}
+
 absl::StatusOr<std::string> KeyText(const TviewDefinition& tview, const std::string& image) {
   TVIEWS_ASSIGN_OR_RETURN(const KeyCodec codec, KeyCodec::Make(tview));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Datum> values, codec.Values(image));

@@ -92,6 +92,11 @@ class KeySet {
 // batch writes once (LINEAGE 19). Compares as the TVIEW's owner.
 absl::StatusOr<AffectedKeys> MergeEqualKeys(const TviewDefinition& tview, AffectedKeys affected);
 
+// Leaves those that do not come after the key `mark`, in the order of ORDER BY. Compares as the
+// TVIEW's owner.
+absl::StatusOr<AffectedKeys> KeysUpTo(const TviewDefinition& tview, AffectedKeys affected,
+                                      const std::string& mark);
+
 // The key for people: as its type's output function writes it, or, of several columns, as a JSON
 // object. Called as the TVIEW's owner.
 absl::StatusOr<std::string> KeyText(const TviewDefinition& tview, const std::string& image);

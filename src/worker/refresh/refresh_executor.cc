@@ -8,6 +8,7 @@
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
+#include "shared/pg/planner/planned_cost.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
@@ -237,6 +238,22 @@ absl::Status RefreshExecutor::Probe(const TviewDefinition& tview, SnapshotData* 
         statements_.Execute(ProbeStatement(tview), Planning::kGeneric, 0, {}, ReceiverOf(writer)));
     return pg::Call([&] { CloseTviewWriter(writer); });
   });
+}
+
+absl::StatusOr<RefreshExecutor::FillEstimate> RefreshExecutor::EstimateFill(
+    const TviewDefinition& tview, const std::string& next_key) {
+  const std::string whole = RefreshStatement(tview, RefreshShape::kWhole);
+  FillEstimate estimate;
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
+  TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
+    TVIEWS_ASSIGN_OR_RETURN(estimate.rows, statements_.EstimateRows(whole));
+    return pg::Call([&] {
+      estimate.cost = pg::PlannedCost(whole.c_str());
+      estimate.cost_of_key = pg::PlannedCost(next_key.c_str());
+    });
+  }));
+  return estimate;
 }
 
 void RefreshExecutor::BeginBatch(const SnapshotBounds* frontier) {

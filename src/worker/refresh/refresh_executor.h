@@ -71,6 +71,15 @@ class RefreshExecutor {
   // Fails where no key of the TVIEW can be computed, or its rows cannot be stored.
   absl::Status Probe(const TviewDefinition& tview, SnapshotData* snapshot);
 
+  // What the planner expects of the whole, and of finding one key by `next_key`.
+  struct FillEstimate {
+    double rows = 0;
+    double cost = 0;
+    double cost_of_key = 0;
+  };
+  absl::StatusOr<FillEstimate> EstimateFill(const TviewDefinition& tview,
+                                            const std::string& next_key);
+
   // Apart: without helper processes (helpers.h), and computing the affected keys only.
   void SetMode(BatchMode mode) { mode_ = mode; }
 

@@ -16,6 +16,7 @@ int batch_memory = 256 * 1024;
 bool enabled = true;
 char* fail_at = nullptr;
 int feed_retention = 7 * 24 * 3600;
+double fill_budget = 0.5;
 int graph_cache_size = 1000;
 int lock_timeout = 1000;
 int max_databases = 8;
@@ -145,6 +146,10 @@ void RegisterSettings() {
     DefineCustomBoolVariable(s.name, s.description, nullptr, s.variable, *s.variable, s.context, 0,
                              nullptr, nullptr, nullptr);
   }
+  DefineCustomRealVariable(
+      "pg_tviews.fill_budget",
+      "Share of the applier's time in which it fills TVIEWs that were created without data.",
+      nullptr, &fill_budget, fill_budget, 0, 1, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomRealVariable("pg_tviews.performance_log_sample_rate",
                            "Share of the shorter refreshes that are written to "
                            "pg_tview_performance_log.",

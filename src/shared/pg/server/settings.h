@@ -25,6 +25,7 @@ extern int drop_cascade;                    // a DropCascade
 extern bool enabled;                        // launch workers at all
 extern char* fail_at;                       // debug: where a process fails, and how
 extern int feed_retention;                  // s; age of rows that leave the change feed; 0: never
+extern double fill_budget;                  // share of an applier's time for fills; 0: none
 extern int graph_cache_size;                // entries of a session's graph cache
 extern int lock_timeout;                    // ms; how long a batch waits for somebody's lock
 extern int max_databases;                   // slots in shared memory

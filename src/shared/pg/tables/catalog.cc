@@ -60,9 +60,10 @@ constexpr TableName kTableNames[] = {
     {"pg_tview_feed_position", true},
     {"pg_tview_feed_horizon"},
     {"pg_tview_audit_log", true},
+    {"pg_tview_fill", true},
 };
 constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
-static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kAuditLog) + 1);
+static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kFill) + 1);
 
 // Raised by the invalidation callback; each cache remembers the generation it was built at.
 std::uint64_t generation = 1;
@@ -86,6 +87,7 @@ struct Installation {
 struct Tviews {
   std::uint64_t generation = 0;
   bool has_unsettled = false;
+  bool has_unpopulated = false;
   FullXid last_exchange = 0;
   absl::flat_hash_map<RelationId, TviewState> state_of;
   absl::flat_hash_map<RelationId, RelationId> tview_of;
@@ -225,6 +227,45 @@ bool ReadMeta(Oid meta, TviewRow** rows, std::size_t* count) {
   return true;
 }
 
+struct FillRow {
+  Oid tview;
+  FullXid completed_by;  // 0: nobody yet
+};
+
+// The same for pg_tview_fill; no rows where there is no such table.
+void ReadFills(Oid fill, FillRow** rows, std::size_t* count) {
+  *count = 0;
+  Relation table = OidIsValid(fill) ? try_relation_open(fill, AccessShareLock) : nullptr;
+  if (table == nullptr) return;
+  std::size_t room = 16;
+  *rows = static_cast<FillRow*>(palloc(room * sizeof(FillRow)));
+  TupleDesc const columns = RelationGetDescr(table);
+  SysScanDesc scan = systable_beginscan(table, InvalidOid, false, nullptr, 0, nullptr);
+  for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
+       row = systable_getnext(scan)) {
+    if (*count == room) {
+      room *= 2;
+      *rows = static_cast<FillRow*>(repalloc(*rows, room * sizeof(FillRow)));
+    }
+    bool is_null = false;
+    FillRow& read = (*rows)[(*count)++];
+    read.tview = DatumGetObjectId(heap_getattr(row, FillColumn::kTview, columns, &is_null));
+    const Datum xid = heap_getattr(row, FillColumn::kCompletedBy, columns, &is_null);
+    read.completed_by = is_null ? 0 : U64FromFullTransactionId(DatumGetFullTransactionId(xid));
+  }
+  systable_endscan(scan);
+  table_close(table, AccessShareLock);
+}
+
+// Of one that has come from another database with its row, the fill begins again after adoption.
+void NoteFill(const FillRow& fill, TviewState* state) {
+  if (fill.completed_by == 0) {
+    state->is_unpopulated = true;
+  } else if (state->is_adopted) {
+    state->exchanged_by = std::max(state->exchanged_by, fill.completed_by);
+  }
+}
+
 absl::Status RefreshTviews() {
   Tviews& tviews = CachedTviews();
   if (tviews.generation == generation) {
@@ -236,16 +277,24 @@ absl::Status RefreshTviews() {
   Installation found;
   TviewRow* rows = nullptr;
   std::size_t count = 0;
+  FillRow* fills = nullptr;
+  std::size_t fill_count = 0;
   for (bool is_read = false; !is_read;) {
     // Taken first: an invalidation that arrives while reading makes the result stale.
     built_at = generation;
     TVIEWS_ASSIGN_OR_RETURN(found, FindInstallation());
     const Oid meta = found.tables[static_cast<std::size_t>(CatalogTable::kMeta)];
     if (meta == InvalidOid) break;
-    TVIEWS_ASSIGN_OR_RETURN(is_read, CallFor([&] { return ReadMeta(meta, &rows, &count); }));
+    const Oid fill = found.tables[static_cast<std::size_t>(CatalogTable::kFill)];
+    TVIEWS_ASSIGN_OR_RETURN(is_read, CallFor([&] {
+                              if (!ReadMeta(meta, &rows, &count)) return false;
+                              ReadFills(fill, &fills, &fill_count);
+                              return true;
+                            }));
     if (!is_read) ++generation;  // and look for the extension again
   }
   tviews.has_unsettled = false;
+  tviews.has_unpopulated = false;
   tviews.last_exchange = 0;
   tviews.state_of.clear();
   tviews.tview_of.clear();
@@ -254,9 +303,17 @@ absl::Status RefreshTviews() {
     tviews.tview_of[rows[i].state.backing_view] = rows[i].tview;
     const TviewState& state = rows[i].state;
     tviews.has_unsettled = tviews.has_unsettled || state.creator != 0 || !state.is_adopted;
+  }
+  for (std::size_t i = 0; i < fill_count; ++i) {
+    const auto filled = tviews.state_of.find(fills[i].tview);
+    if (filled != tviews.state_of.end()) NoteFill(fills[i], &filled->second);
+  }
+  for (const auto& [tview, state] : tviews.state_of) {
+    tviews.has_unpopulated = tviews.has_unpopulated || state.is_unpopulated;
     tviews.last_exchange = std::max(tviews.last_exchange, state.exchanged_by);
   }
   if (rows != nullptr) pfree(rows);
+  if (fills != nullptr) pfree(fills);
   const bool keep = found.schema == InvalidOid || found.is_complete();
   tviews.generation = keep ? built_at : 0;
   // Two maps of pairs, half full.
@@ -358,6 +415,11 @@ bool MayHaveUnsettledTviews() {
 bool MayHaveExchanges() {
   const Tviews& tviews = CachedTviews();
   return tviews.generation != generation || tviews.last_exchange != 0;
+}
+
+bool MayHaveUnpopulatedTviews() {
+  const Tviews& tviews = CachedTviews();
+  return tviews.generation != generation || tviews.has_unpopulated;
 }
 
 absl::StatusOr<FullXid> LastExchange() {

@@ -34,7 +34,8 @@ enum class CatalogTable {
   kFeed,
   kFeedPosition,  // a sequence
   kFeedHorizon,
-  kAuditLog
+  kAuditLog,
+  kFill
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.
@@ -89,6 +90,8 @@ struct TviewState {
   FullXid creator = 0;  // of a TVIEW that no batch has covered yet; 0 for any other
   // Who has written all rows anew: snapshots that do not see it would find the table empty.
   FullXid exchanged_by = 0;
+  // It was created without data, and is not filled yet.
+  bool is_unpopulated = false;
 };
 
 // The state of TVIEW `relation`, from a cache; nullopt for another relation.
@@ -101,6 +104,10 @@ bool MayHaveUnsettledTviews();
 // False if this session knows that every snapshot sees who has exchanged the rows of a TVIEW
 // (TviewState::exchanged_by). No more than two comparisons.
 bool MayHaveExchanges();
+
+// False if this session knows that every TVIEW is filled (TviewState::is_unpopulated). No more than
+// two comparisons.
+bool MayHaveUnpopulatedTviews();
 
 // The last of those that have; asked for where MayHaveExchanges. 0 if there are none.
 absl::StatusOr<FullXid> LastExchange();

@@ -134,6 +134,25 @@ struct FeedColumn {
   };
 };
 
+// pg_tview_fill
+struct FillColumn {
+  enum : AttributeNumber {
+    kTview = 1,
+    kInOneGo,
+    kMark,
+    kMarkTypes,
+    kRowsDone,
+    kRowsExpected,
+    kSlices,
+    kRestarts,
+    kCreatedAt,
+    kStartedAt,
+    kCompletedAt,
+    kCompletedBy,
+    kEnd
+  };
+};
+
 // The arrays of a row that is formed: [place(column)].
 constexpr std::size_t place(AttributeNumber column) { return static_cast<std::size_t>(column) - 1; }
 
