@@ -66,6 +66,19 @@ DROP FUNCTION @extschema@.pg_tviews_check_audit();
 DROP VIEW @extschema@.pg_tviews_audit_status;
 DROP FUNCTION @extschema@.pg_tviews_audit_counters();
 
+-- 0.1.0 would show what is half filled.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM tviews_internal.pg_tview_fill WHERE completed_by IS NULL) THEN
+        RAISE 'TVIEWs are not populated: %', (SELECT string_agg(tview::text, ', ') FROM tviews_internal.pg_tview_fill WHERE completed_by IS NULL)
+            USING HINT = 'Wait until they are filled, or drop them, and try again.';
+    END IF;
+END
+$$;
+DROP VIEW @extschema@.pg_tviews_progress;
+DROP TABLE tviews_internal.pg_tview_fill;
+DROP FUNCTION @extschema@.pg_tviews_work_in_progress();
+
 -- What TVIEWs owe would be forgotten.
 DO $$
 BEGIN
@@ -76,15 +89,6 @@ BEGIN
 END
 $$;
 DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
--- 0.1.0 would show what is half filled.
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM tviews_internal.pg_tview_fill WHERE completed_by IS NULL) THEN
-        RAISE 'TVIEWs are not populated: %', (SELECT string_agg(tview::text, ', ') FROM tviews_internal.pg_tview_fill WHERE completed_by IS NULL)
-            USING HINT = 'Wait until they are filled, or drop them, and try again.';
-    END IF;
-END
-$$;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.pg_tview_meta WHERE cardinality(key_columns) > 1) THEN
@@ -115,9 +119,6 @@ DROP TABLE tviews_internal.pg_tview_audit_log;
 DROP VIEW @extschema@.pg_tviews_feed;
 DROP TABLE @extschema@.pg_tview_feed_horizon, tviews_internal.pg_tview_feed;
 
-DROP VIEW @extschema@.pg_tviews_progress;
-DROP TABLE tviews_internal.pg_tview_fill;
-DROP FUNCTION @extschema@.pg_tviews_work_in_progress();
 DROP TABLE @extschema@.pg_tview_performance_log;
 DROP FUNCTION @extschema@.pg_tviews_stats_reset(text);
 DROP VIEW @extschema@.pg_tviews_performance_summary;
