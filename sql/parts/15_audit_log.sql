@@ -10,5 +10,6 @@ CREATE TABLE tviews_internal.pg_tview_audit_log (
     client_port  integer DEFAULT inet_client_port()
 );
 CREATE INDEX pg_tview_audit_log_entity ON tviews_internal.pg_tview_audit_log (entity, log_id);
+CREATE INDEX pg_tview_audit_log_time ON tviews_internal.pg_tview_audit_log (performed_at);
 COMMENT ON TABLE tviews_internal.pg_tview_audit_log IS 'what was done to TVIEWs; readers use the view of the same name';
 COMMENT ON SEQUENCE tviews_internal.pg_tview_audit_log_log_id_seq IS 'the order of pg_tview_audit_log';

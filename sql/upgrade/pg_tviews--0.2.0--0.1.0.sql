@@ -114,7 +114,14 @@ ALTER FUNCTION @extschema@.pg_tviews_show_cascade_path(text) PARALLEL RESTRICTED
 ALTER FUNCTION @extschema@.pg_tviews_suggest_indexes(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_explain_query(text, text) PARALLEL SAFE;
 DROP VIEW @extschema@.pg_tview_audit_log;
-DROP TABLE tviews_internal.pg_tview_audit_log;
+-- Version 0.1.0 knows no audit log. What was done stays readable, to superusers, and comes back with the update.
+ALTER EXTENSION pg_tviews DROP TABLE tviews_internal.pg_tview_audit_log;
+ALTER TABLE tviews_internal.pg_tview_audit_log SET SCHEMA @extschema@;
+ALTER TABLE @extschema@.pg_tview_audit_log RENAME TO pg_tviews_saved_audit_log;
+ALTER TABLE @extschema@.pg_tviews_saved_audit_log DROP CONSTRAINT pg_tview_audit_log_pkey;
+DROP INDEX @extschema@.pg_tview_audit_log_entity, @extschema@.pg_tview_audit_log_time;
+ALTER TABLE @extschema@.pg_tviews_saved_audit_log ALTER COLUMN log_id DROP IDENTITY;
+REVOKE ALL ON @extschema@.pg_tviews_saved_audit_log FROM PUBLIC;
 
 DROP VIEW @extschema@.pg_tviews_feed;
 DROP TABLE @extschema@.pg_tview_feed_horizon, tviews_internal.pg_tview_feed;

@@ -68,6 +68,25 @@ with Server("upgrade", conf="pg_tviews.queue_size = '256kB'\n") as server:
     writers.stop()
     check_equal(connection, "after downgrades and upgrades under load")
 
+    # What was done is still known, in order, after the way back and forth; while away it can be read.
+    log = "SELECT log_id, operation, entity, performed_at, details FROM {} ORDER BY log_id"
+    logged = run(connection, log.format("pg_tview_audit_log"))
+    assert {row[1] for row in logged} == {"CREATE"}, logged
+    update(connection, OLD, wanted[OLD], f"pg_tviews--{NEW}--{OLD}.sql")
+    assert run(connection, log.format("pg_tviews_saved_audit_log")) == logged
+    assert value(connection, "SELECT relacl FROM pg_class WHERE relname = 'pg_tviews_saved_audit_log'") in (None, "{postgres=arwdDxt/postgres}")
+    update(connection, NEW, wanted[NEW], f"pg_tviews--{OLD}--{NEW}.sql")
+    assert run(connection, log.format("pg_tview_audit_log")) == logged
+    assert value(connection, "SELECT to_regclass('pg_tviews_saved_audit_log') IS NULL")
+    run(connection, "SELECT pg_tviews_stats_reset()")
+    assert value(connection, "SELECT operation FROM pg_tview_audit_log ORDER BY log_id DESC LIMIT 1") == "RESET STATISTICS"
+    # A table of that name which is somebody else's is left alone.
+    run(connection, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
+    run(connection, "CREATE ROLE forger; ALTER TABLE pg_tviews_saved_audit_log OWNER TO forger")
+    update(connection, NEW, wanted[NEW], f"pg_tviews--{OLD}--{NEW}.sql")
+    assert value(connection, "SELECT count(*) FROM pg_tview_audit_log") == 0
+    run(connection, "DROP TABLE pg_tviews_saved_audit_log; DROP ROLE forger")
+
     # A downgrade that is rolled back changes nothing; one inside a transaction is complete in it.
     transaction = server.connect("shop", autocommit=False)
     update(transaction, OLD, wanted[OLD], f"pg_tviews--{NEW}--{OLD}.sql")

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_join.h"
 #include "backend/capture/note_row.h"
+#include "backend/ddl/audit_log.h"
 #include "backend/evaluation/evaluator.h"
 #include "backend/functions/cascade_analysis.h"
 #include "backend/functions/change_impact.h"
@@ -97,7 +98,11 @@ TVIEWS_EXPORT Datum tviews_cascade(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_RETURN_IF_ERROR(backend::CheckArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const std::string key, backend::TextArgument(fcinfo, 1));
-    TVIEWS_RETURN_IF_ERROR(backend::NoteRow(PG_GETARG_OID(0), key));
+    const tviews::RelationId table = PG_GETARG_OID(0);
+    TVIEWS_RETURN_IF_ERROR(backend::NoteRow(table, key));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string source, backend::QualifiedRelationName(table));
+    TVIEWS_RETURN_IF_ERROR(
+        backend::RecordAction("CASCADE", "", {{"source", source}, {"row", key}}));
     return Datum{0};
   });
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "backend/ddl/audit_log.h"
 #include "backend/functions/function_values.h"
 #include "backend/functions/row_output.h"
 #include "backend/tview/names.h"
@@ -18,6 +19,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/xlog.h>
 #include <fmgr.h>
 #include <miscadmin.h>
 #include <utils/timestamp.h>
@@ -123,6 +125,13 @@ Datum StatsRows(FunctionCallInfoBaseData* fcinfo, Fill fill) {
   });
 }
 
+// A standby has statistics of its own, and can write nothing down.
+absl::Status RecordReset(tviews::RelationId tview) {
+  if (RecoveryInProgress()) return absl::OkStatus();
+  if (tview == 0) return backend::RecordAction("RESET STATISTICS", "", {});
+  return backend::RecordActionOn("RESET STATISTICS", tview, {});
+}
+
 }  // namespace
 
 TVIEWS_EXPORT Datum tviews_stats(PG_FUNCTION_ARGS) { return StatsRows(fcinfo, FillRow); }
@@ -142,6 +151,7 @@ TVIEWS_EXPORT Datum tviews_stats_reset(PG_FUNCTION_ARGS) {
       TVIEWS_ASSIGN_OR_RETURN(const std::string entity, backend::TextArgument(fcinfo, 0));
       TVIEWS_ASSIGN_OR_RETURN(tview, backend::FindTview(entity));
     }
+    TVIEWS_RETURN_IF_ERROR(RecordReset(tview));
     pg::stats::Reset(MyDatabaseId, tview, GetCurrentTimestamp());
     return Datum{0};
   });

@@ -142,6 +142,7 @@ TVIEWS_EXPORT Datum tviews_reinstall_triggers(PG_FUNCTION_ARGS) {
 TVIEWS_EXPORT Datum tviews_install_statement_triggers(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(backend::RecordAction("INSTALL STATEMENT TRIGGERS", "", {}));
     TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::InstallStatementTriggers());
     return Int32GetDatum(tables);
   });
@@ -150,6 +151,7 @@ TVIEWS_EXPORT Datum tviews_install_statement_triggers(PG_FUNCTION_ARGS) {
 TVIEWS_EXPORT Datum tviews_uninstall_statement_triggers(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   return pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(backend::RecordAction("UNINSTALL STATEMENT TRIGGERS", "", {}));
     TVIEWS_ASSIGN_OR_RETURN(const int tables, backend::UninstallStatementTriggers());
     return Int32GetDatum(tables);
   });

@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "backend/capture/trigger_installation.h"
+#include "backend/ddl/audit_log.h"
 #include "backend/ddl/internal_ddl.h"
 #include "backend/ddl/source_locks.h"
 #include "backend/functions/function_values.h"
@@ -107,14 +109,31 @@ absl::Status DropTriggers(Rows* dropped) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<Rows> DropOrphans() {
+absl::StatusOr<Rows> DropAll() {
   const InternalDdlScope internal(InternalDdlScope::kBookkeeping);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   Rows dropped;
   TVIEWS_RETURN_IF_ERROR(DropMetadata(&dropped));
   TVIEWS_RETURN_IF_ERROR(DropTriggers(&dropped));
+  return dropped;
+}
+
+absl::Status RecordDrops(const Rows& dropped) {
+  std::vector<std::string> objects;
+  for (const pg::SqlRow& row : dropped) {
+    pg::RowReader column(row);
+    column.Text();  // its kind
+    objects.push_back(column.Text());
+    TVIEWS_RETURN_IF_ERROR(column.End());
+  }
+  return RecordAction("DROP ORPHANS", "", {{"dropped", absl::StrJoin(objects, ", ")}});
+}
+
+}  // namespace
+
+absl::StatusOr<Rows> DropOrphans() {
+  TVIEWS_ASSIGN_OR_RETURN(Rows dropped, DropAll());
+  TVIEWS_RETURN_IF_ERROR(RecordDrops(dropped));
   return dropped;
 }
 

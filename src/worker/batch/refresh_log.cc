@@ -70,6 +70,17 @@ void InsertRow(Relation table, CatalogIndexState indexes, const char* entity,
                              indexes);
 }
 
+// In slices, so that no batch is delayed for long.
+absl::Status DeleteOlder(pg::CatalogTable table, const char* time, int minutes) {
+  if (minutes < 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string log, pg::QualifiedTable(table));
+  return pg::ExecuteSql(absl::StrCat("DELETE FROM ", log,
+                                     " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", log, " WHERE ",
+                                     time, " < clock_timestamp() - make_interval(mins => ", minutes,
+                                     ") ORDER BY ", time, " LIMIT 10000))"))
+      .status();
+}
+
 }  // namespace
 
 void RefreshLog::Begin() {
@@ -112,20 +123,15 @@ absl::Status RefreshLog::InsertRows() {
 }
 
 absl::Status RefreshLog::DeleteOld() {
-  const int retention = pg::settings::performance_log_retention;
+  const std::pair retention = {pg::settings::performance_log_retention,
+                               pg::settings::audit_log_retention};
   const Timestamp now = GetCurrentTimestamp();
   if (retention == deleted_for_ && now - deleted_at_ < kDeleteInterval) return absl::OkStatus();
   deleted_at_ = now;
   deleted_for_ = retention;
-  if (retention < 0) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const std::string log,
-                          pg::QualifiedTable(pg::CatalogTable::kPerformanceLog));
-  // In slices, so that no batch is delayed for long.
-  return pg::ExecuteSql(
-             absl::StrCat("DELETE FROM ", log, " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ", log,
-                          " WHERE logged_at < clock_timestamp() - make_interval(mins => ",
-                          retention, ") ORDER BY logged_at LIMIT 10000))"))
-      .status();
+  TVIEWS_RETURN_IF_ERROR(
+      DeleteOlder(pg::CatalogTable::kPerformanceLog, "logged_at", retention.first));
+  return DeleteOlder(pg::CatalogTable::kAuditLog, "performed_at", retention.second);
 }
 
 void RefreshLog::Publish() const {

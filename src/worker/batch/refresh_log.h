@@ -7,13 +7,15 @@
 //
 // Rows of the table are written in the batch's own transaction: every refresh that took
 // pg_tviews.performance_log_min_duration, and a sample of the others. About once a minute, rows
-// older than pg_tviews.performance_log_retention are deleted. The statistics are counted after the
-// commit, when what was done can be seen.
+// older than pg_tviews.performance_log_retention are deleted, and those of pg_tview_audit_log that
+// are older than pg_tviews.audit_log_retention. The statistics are counted after the commit, when
+// what was done can be seen.
 
 #ifndef PG_TVIEWS_WORKER_BATCH_REFRESH_LOG_H_
 #define PG_TVIEWS_WORKER_BATCH_REFRESH_LOG_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -45,7 +47,7 @@ class RefreshLog {
   std::vector<std::size_t> logged_;    // positions in samples_
   std::vector<std::string> entities_;  // of logged_
   Timestamp deleted_at_ = 0;
-  int deleted_for_ = 0;  // the retention that was in force then
+  std::pair<int, int> deleted_for_ = {0, 0};  // the retentions that were in force then
 };
 
 }  // namespace tviews::worker

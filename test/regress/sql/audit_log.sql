@@ -74,6 +74,48 @@ BEGIN READ ONLY;
 SELECT pg_tviews_pause();
 ROLLBACK;
 SELECT pg_tviews_resume();
+-- What else an operator does.
+SELECT max(log_id) AS before FROM pg_tview_audit_log \gset
+CREATE TABLE tb_e (pk_e int PRIMARY KEY);
+CREATE TABLE tv_audit_e AS SELECT pk_e AS pk_audit_e FROM tb_e;
+INSERT INTO tb_e VALUES (5);
+SELECT pg_tviews_cascade('tb_e'::regclass, 5);
+SELECT pg_tviews_stats_reset('audit_e'), pg_tviews_stats_reset();
+SELECT pg_tviews_install_stmt_triggers() > 0 AS installed, pg_tviews_uninstall_stmt_triggers() > 0 AS uninstalled;
+CREATE TABLE tb_stray (pk_stray int PRIMARY KEY);
+SET session_replication_role = replica;
+CREATE TRIGGER pg_tviews_capture AFTER INSERT OR UPDATE OR DELETE ON tb_stray FOR EACH ROW EXECUTE FUNCTION pg_tviews_capture();
+RESET session_replication_role;
+SELECT count(*) FROM pg_tviews_drop_orphans();
+BEGIN;
+SELECT pg_tviews_cascade('tb_e'::regclass, 5);
+ROLLBACK;
+BEGIN READ ONLY;
+SELECT pg_tviews_stats_reset();
+ROLLBACK;
+SELECT operation, entity, details - 'version' - 'definition' - 'table' AS details
+FROM pg_tview_audit_log WHERE log_id > :before AND operation <> 'CREATE' ORDER BY log_id;
+-- By time there is an index, and by time they go.
+SET enable_seqscan = off;
+EXPLAIN (COSTS OFF) SELECT operation FROM tviews_internal.pg_tview_audit_log WHERE performed_at > now() - interval '1 hour';
+RESET enable_seqscan;
+INSERT INTO tviews_internal.pg_tview_audit_log (operation, performed_at, details)
+SELECT 'LONG AGO', now() - age, '{}' FROM unnest(ARRAY[interval '61 minutes', '30 minutes']) AS age;
+ALTER SYSTEM SET pg_tviews.audit_log_retention = '1h';
+SELECT pg_reload_conf();
+DO $$
+BEGIN
+    FOR i IN 1..1000 LOOP
+        UPDATE tb_e SET pk_e = pk_e + 1;
+        COMMIT;
+        PERFORM pg_tviews_wait();
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_tview_audit_log WHERE performed_at < now() - interval '1 hour');
+    END LOOP;
+END $$;
+SELECT count(*) FROM pg_tview_audit_log WHERE operation = 'LONG AGO';
+ALTER SYSTEM RESET pg_tviews.audit_log_retention;
+SELECT pg_reload_conf();
+DELETE FROM tviews_internal.pg_tview_audit_log WHERE operation = 'LONG AGO';
 DROP SCHEMA audit_log CASCADE;
 DROP OWNED BY audit_owner;
 DROP ROLE audit_owner;

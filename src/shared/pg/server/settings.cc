@@ -11,6 +11,7 @@
 namespace tviews::pg::settings {
 
 int applier_idle_timeout = 300;
+int audit_log_retention = -1;
 int audit_rate = 10;
 int batch_memory = 256 * 1024;
 bool enabled = true;
@@ -61,6 +62,8 @@ struct BoolSetting {
 const IntSetting int_settings[] = {
     {"pg_tviews.applier_idle_timeout", "Time without work after which an applier ends.",
      &applier_idle_timeout, 1, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
+    {"pg_tviews.audit_log_retention", "Time that rows of pg_tview_audit_log are kept.",
+     &audit_log_retention, -1, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN},
     {"pg_tviews.audit_rate", "Keys per second that are compared with the defining query; 0: none.",
      &audit_rate, 0, 10000, PGC_SIGHUP, 0},
     {"pg_tviews.batch_memory", "Memory for the deltas and keys of a batch.", &batch_memory, 64,
