@@ -1,5 +1,6 @@
 #!/bin/bash
 # Usage: tools/after_recovery.sh [PSQL_ARGUMENT...]        TIMEOUT='10 minutes' for each database's backlog
+#                                                      DATABASES=$'one\ntwo' checks these only
 # After a restore, a promotion or a crash: in every database that has pg_tviews, adopts what came with a dump, waits until
 # the outbox is applied, and compares every TVIEW with its query. One line per TVIEW; fails if one differs, is in quarantine
 # or cannot be adopted, or if a database cannot be asked.
@@ -15,6 +16,14 @@ check_database() { # DATABASE PSQL_ARGUMENT...
   ask "$@" -d "$database" -v timeout="${TIMEOUT:-10 minutes}" -F ' ' <<SQL
 SET client_min_messages = warning;
 SET search_path = pg_catalog, pg_temp; -- in others, functions of anybody might be found, and this may be a superuser
+DO \$\$
+BEGIN  -- the applier may be about it at this moment, and has the locks
+  FOR attempt IN 1 .. 50 LOOP
+    EXIT WHEN (SELECT pending = 0 FROM $schema.pg_tviews_adopt());
+    COMMIT;
+    PERFORM pg_sleep(0.1);
+  END LOOP;
+END \$\$;
 SELECT adopted, pending FROM $schema.pg_tviews_adopt() \\gset
 SELECT $schema.pg_tviews_wait(:'timeout') \\g /dev/null
 SELECT current_database(), format('%s tables wait to be adopted: see pg_tview_dead_letter', :pending), 'WRONG' WHERE :pending > 0;
@@ -33,7 +42,7 @@ ORDER BY meta.tview::text;
 SQL
 }
 
-databases=$(ask "$@" -d postgres -c "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname")
+databases=${DATABASES:-$(ask "$@" -d postgres -c "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname")}
 report=$(while read -r database; do check_database "$database" "$@" </dev/null || printf '%s could not be checked WRONG\n' "$database"; done <<<"$databases")
 printf '%s\n' "${report:-no TVIEWs}"
 ! grep -q ' WRONG$' <<<"$report"
