@@ -135,6 +135,12 @@ class Server:
         return connection
 
 
+def cpu_seconds(pids):
+    """What these processes have used of a processor."""
+    fields = [open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split() for pid in pids]
+    return sum(int(user) + int(system) for user, system in ((line[11], line[12]) for line in fields)) / os.sysconf("SC_CLK_TCK")
+
+
 def kill_process(server, database, pid):
     """kill -9 of one process: the postmaster ends every session and begins again. Returns a connection of the time after that.
 

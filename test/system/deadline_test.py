@@ -1,10 +1,9 @@
 """Deadlines: a row leaves, comes or changes at its moment, without a write. In every statement all TVIEWs show their
 queries at the frontier's time, and that is never long ago."""
 import datetime
-import os
 import statistics
 
-from tviews_server import Server, run, value, wait_until
+from tviews_server import Server, cpu_seconds, run, value, wait_until
 
 SCRIPT = """
 CREATE TABLE tb_shop (pk_shop int PRIMARY KEY, name text NOT NULL);
@@ -51,12 +50,6 @@ def look():
     (offers, shops, total, count, clock, late), = run(connection, LOOK)
     assert offers and shops and total, (offers, shops, total, count, clock)
     return count, clock, late or datetime.timedelta()
-
-
-def cpu_seconds(pids):
-    """What these processes have used of a processor."""
-    fields = [open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split() for pid in pids]
-    return sum(int(user) + int(system) for user, system in ((line[11], line[12]) for line in fields)) / os.sysconf("SC_CLK_TCK")
 
 
 with Server("deadline") as server:

@@ -5,14 +5,12 @@ stands still for as long as the lock is held. Right answer: the others follow wi
 cannot be refreshed is named in pg_tview_behind with the snapshot at which it stands, keeps exactly that
 state, and catches up by itself when the lock is gone, also after a crash."""
 # Runs alone: it measures how soon TVIEWs follow beside a lock.
-import os
-import pathlib
 import time
 
 import psycopg2.errors
 
 import shop
-from tviews_server import Server, check_equal, run, value, wait_until
+from tviews_server import Server, check_equal, cpu_seconds, run, value, wait_until
 
 EXTRA = """
 CREATE TABLE tb_note (pk_note int PRIMARY KEY, text text);
@@ -106,11 +104,6 @@ def refused(session, statement, error):
     return time.monotonic() - began
 
 
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def check_readers():
     """Who reads TVIEWs that are left aside waits for them, and others do not; who holds the lock is told at once."""
     holder = server.connect("shop", autocommit=False)
@@ -124,9 +117,9 @@ def check_readers():
     applier = value(reader, "SELECT pid FROM pg_tviews_workers WHERE kind = 'applier' AND database = 'shop'")
     for session in (writer, strict):
         run(session, "SET pg_tviews.read_timeout = '1 s'")
-        spent = cpu_seconds(applier)
+        spent = cpu_seconds([applier])
         refused(session, "SELECT count(*) FROM tv_customer", psycopg2.errors.QueryCanceled)
-        spent = cpu_seconds(applier) - spent
+        spent = cpu_seconds([applier]) - spent
         assert spent < 0.3, f"waiting for what is left aside for a second cost the applier {spent} s"
         assert value(session, "SELECT text FROM tv_note") == "mine"
     run(holder, "SET pg_tviews.read_consistency = strict")

@@ -125,7 +125,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     TviewWriter* writer = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, Seen::kRemembered,
+      writer = OpenTviewWriter(tview.relation, key, snapshot, mode, Seen::kAll,
                                CallbacksOf(&notes, rows_done_));
     }));
     const std::string query = RefreshStatement(tview, RefreshShape::kWhole);

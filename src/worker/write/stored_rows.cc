@@ -1,4 +1,5 @@
 #include "worker/write/stored_rows.h"
+#include "worker/write/stored_places.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/genam.h>
@@ -11,6 +12,7 @@
 #include <fmgr.h>
 #include <storage/bufmgr.h>
 #include <storage/bufpage.h>
+#include <utils/datum.h>
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/rel.h>
@@ -40,6 +42,11 @@ struct StoredRows {
   Datum last[kMostKeyColumns];  // the key that was looked for last, as the index orders columns
   int ascending;                // how many keys have come in order
   int jumps;                    // how often the wanted entry was not near
+
+  KeyAttributes key;
+  bool expects_whole;  // and the places of all rows may be worth reading
+  int descents;
+  StoredPlaces* places;  // once they are read
 };
 
 namespace {
@@ -51,9 +58,15 @@ constexpr int kMaxSteps = 6;
 // After so many descents stepping is given up for the next kPause keys.
 constexpr int kMaxJumps = 4;
 constexpr int kPause = 1000;
+// After so many descents in a comparison of all rows the places of all of them are read.
+constexpr int kMaxDescents = 1000;
 
 // So much room in a page is enough for one more version of any row that is not toasted.
 constexpr Size kRoom = BLCKSZ / 4;
+
+void PruneIfFull(StoredRows* rows, Buffer page) {
+  if (PageGetHeapFreeSpace(BufferGetPage(page)) < kRoom) heap_page_prune_opt(rows->tview, page);
+}
 
 // Makes the page of the scan's entry its current one. The scan by itself prunes a page that it
 // comes to as soon as the page has less room than the fill factor leaves for updates, which after
@@ -62,9 +75,7 @@ void GoToPage(StoredRows* rows, IndexScanDesc scan) {
   auto* const fetch = reinterpret_cast<IndexFetchHeapData*>(scan->xs_heapfetch);
   fetch->xs_cbuf = ReleaseAndReadBuffer(fetch->xs_cbuf, rows->tview,
                                         ItemPointerGetBlockNumber(&scan->xs_heaptid));
-  if (PageGetHeapFreeSpace(BufferGetPage(fetch->xs_cbuf)) < kRoom) {
-    heap_page_prune_opt(rows->tview, fetch->xs_cbuf);
-  }
+  PruneIfFull(rows, fetch->xs_cbuf);
 }
 
 // The version that the snapshot sees of the scan's entry, if there is one.
@@ -75,12 +86,47 @@ bool Fetch(StoredRows* rows, IndexScanDesc scan, TupleTableSlot* row) {
 }
 
 bool Lookup(StoredRows* rows, const Datum* key, TupleTableSlot* row) {
+  ++rows->descents;
   for (int i = 0; i < rows->columns; ++i) rows->equal[i].sk_argument = key[i];
   index_rescan(rows->lookup, rows->equal, rows->columns, nullptr, 0);
   while (index_getnext_tid(rows->lookup, ForwardScanDirection) != nullptr) {
     if (Fetch(rows, rows->lookup, row)) return true;
   }
   return false;
+}
+
+// True if the row has the key `key`, a datum for each of the key's columns.
+bool HasKey(const StoredRows* rows, TupleTableSlot* row, const Datum* key) {
+  for (int i = 0; i < rows->key.count; ++i) {
+    const AttributeNumber number = rows->key.numbers[i];
+    const Form_pg_attribute attribute = TupleDescAttr(row->tts_tupleDescriptor, number - 1);
+    bool is_null = false;
+    const Datum value = slot_getattr(row, number, &is_null);
+    if (!datum_image_eq(value, key[i], attribute->attbyval, attribute->attlen)) return false;
+  }
+  return true;
+}
+
+bool FindByPlace(StoredRows* rows, const Datum* key, TupleTableSlot* row) {
+  PlaceSearch search = BeginSearch(rows->places, key);
+  RowPointer place;
+  while (NextPlace(rows->places, &search, &place)) {
+    ItemPointerData pointer;
+    ItemPointerSet(&pointer, place.block, place.offset);
+    if (table_tuple_fetch_row_version(rows->tview, &pointer, rows->snapshot, row) &&
+        HasKey(rows, row, key)) {
+      return true;
+    }
+  }
+  ExecClearTuple(row);
+  return false;
+}
+
+// Where there is no room for the places, every row is found by a descent.
+void ReadPlaces(StoredRows* rows, TupleTableSlot* row) {
+  rows->expects_whole = false;
+  rows->places = ReadStoredPlaces(
+      rows->tview, {.columns = rows->key.count, .numbers = rows->key.numbers}, rows->snapshot, row);
 }
 
 int CompareColumn(StoredRows* rows, int column, Datum a, Datum b) {
@@ -220,6 +266,7 @@ void FindPositions(StoredRows* rows, const KeyAttributes& key) {
 
 KeyAttributes AttributesOf(const TviewDefinition& tview) {
   KeyAttributes key{};
+  key.is_image_equal = tview.key_is_image_equal();
   for (const KeyColumn& column : tview.key) {
     if (key.count < kMostKeyColumns) key.numbers[key.count++] = column.attribute;
   }
@@ -232,6 +279,7 @@ StoredRows* OpenStoredRows(RelationData* tview, const KeyAttributes& key, Snapsh
   auto* const rows = static_cast<StoredRows*>(palloc0(sizeof(StoredRows)));
   rows->tview = tview;
   rows->snapshot = snapshot;
+  rows->key = key;
   rows->is_heap = tview->rd_tableam == GetHeapamTableAmRoutine();
   rows->index = index_open(index, AccessShareLock);
   FindPositions(rows, key);
@@ -249,15 +297,31 @@ StoredRows* OpenStoredRows(RelationData* tview, const KeyAttributes& key, Snapsh
 // What a scan allocates on the way (the list of dead entries) lives as long as the scan, not as
 // long as the row.
 bool FindStoredRow(StoredRows* rows, const std::uintptr_t* key, TupleTableSlot* row) {
+  if (rows->places != nullptr) return FindByPlace(rows, key, row);
   Datum ordered[kMostKeyColumns];
   for (int i = 0; i < rows->columns; ++i) ordered[i] = key[rows->position[i]];
   MemoryContext const previous = MemoryContextSwitchTo(GetMemoryChunkContext(rows));
-  const bool found = Find(rows, ordered, row);
+  if (rows->expects_whole && rows->descents >= kMaxDescents) ReadPlaces(rows, row);
+  const bool found =
+      rows->places != nullptr ? FindByPlace(rows, key, row) : Find(rows, ordered, row);
   MemoryContextSwitchTo(previous);
   return found;
 }
 
+void ExpectWhole(StoredRows* rows) { rows->expects_whole = rows->key.is_image_equal; }
+
+// A page that is reached through the index has been pruned on the way.
+void MakeRoom(StoredRows* rows, TupleTableSlot* row) {
+  const BlockNumber block = ItemPointerGetBlockNumber(&row->tts_tid);
+  ExecClearTuple(row);
+  if (rows->places == nullptr || !rows->is_heap) return;
+  const Buffer page = ReadBuffer(rows->tview, block);
+  PruneIfFull(rows, page);
+  ReleaseBuffer(page);
+}
+
 void CloseStoredRows(StoredRows* rows) {
+  if (rows->places != nullptr) FreeStoredPlaces(rows->places);
   index_endscan(rows->lookup);
   if (rows->steps != nullptr) index_endscan(rows->steps);
   index_close(rows->index, NoLock);

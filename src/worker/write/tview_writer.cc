@@ -111,6 +111,7 @@ void Update(TviewWriter* writer) {
   LockTupleMode lock_mode;
   pg::compat::UpdatedIndexes indexes{};
   ItemPointerData place = writer->old_row->tts_tid;
+  MakeRoom(writer->stored, writer->old_row);
   const TM_Result result =
       table_tuple_update(writer->relation, &place, writer->new_row, writer->command,
                          writer->snapshot, InvalidSnapshot, true, &failure, &lock_mode, &indexes);
@@ -258,7 +259,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, Snapsho
   writer->command = GetCurrentCommandId(true);
   writer->key = key;
   writer->mode = mode;
-  writer->track_seen = seen == Seen::kRemembered;
+  writer->track_seen = seen != Seen::kForgotten;
   writer->callbacks = callbacks;
   writer->estate = CreateExecutorState();
   writer->result = makeNode(ResultRelInfo);
@@ -275,6 +276,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, Snapsho
       AllocSetContextCreate(CurrentMemoryContext, "pg_tviews row", ALLOCSET_DEFAULT_SIZES);
   writer->stored = OpenStoredRows(writer->relation, key, snapshot);
   if (writer->track_seen) PrepareSeen(writer);
+  if (seen == Seen::kAll) ExpectWhole(writer->stored);
   if (mode == WriteMode::kCollect) {
     writer->collected = tuplestore_begin_heap(false, false, work_mem);
     writer->collected_row =

@@ -40,9 +40,9 @@ enum class WriteMode : std::uint8_t {
              // that swap values of a unique column, which row-at-a-time writing trips over.
 };
 
-// Which stored rows the query returned: remembered, for DeleteUnseen and for keys that come twice,
-// or not.
-enum class Seen : std::uint8_t { kForgotten, kRemembered };
+// Which stored rows the query returned: remembered, for keys that come twice, or not; kAll, for
+// DeleteUnseen too: the query is to return about all of them.
+enum class Seen : std::uint8_t { kForgotten, kRemembered, kAll };
 
 struct WriteCounts {
   std::uint64_t inserted;
@@ -79,7 +79,7 @@ _DestReceiver* ReceiverOf(TviewWriter* writer);
 // Deletes the stored row of `key`, a datum for each column, unless the query returned it.
 void DeleteMissingKey(TviewWriter* writer, const std::uintptr_t* key);
 
-// REQUIRES: Seen::kRemembered. Deletes every stored row that the query did not return.
+// REQUIRES: Seen::kAll. Deletes every stored row that the query did not return.
 void DeleteUnseen(TviewWriter* writer);
 
 // kCollect: inserts what was kept.
