@@ -1,7 +1,7 @@
 #!/bin/bash
-# Usage: [FUZZ_SECONDS=60] [FUZZ_SEED=N] scripts/fuzz.sh [TARGET]...      (clang++ with its runtime, libclang-rt-dev)
+# Usage: [FUZZ_SECONDS=30] [FUZZ_SEED=N] scripts/fuzz.sh [TARGET]...      (clang++ with its runtime, libclang-rt-dev)
 # Runs our parsers over bytes that libFuzzer makes up, with AddressSanitizer and UBSan: labels, options, change records,
-# source keys, messages, settings, and what writes names and values (test/fuzz/targets.h). FUZZ_SECONDS for each, 60 if
+# source keys, messages, settings, and what writes names and values (test/fuzz/targets.h). FUZZ_SECONDS for each, 30 if
 # nothing is said, all of them side by side. What breaks a target is left in build/check-fuzz/found/; `fuzz_targets FILE`
 # with TVIEWS_FUZZ_TARGET repeats it.
 set -euo pipefail
@@ -22,7 +22,7 @@ fuzz() { # TARGET
   corpus=$(mktemp -d)
   log=$build/found/$target.log
   TVIEWS_FUZZ_TARGET=$target TVIEWS_FUZZ_SEEDS=$corpus UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-    "$program" -seed="$seed" -max_total_time="${FUZZ_SECONDS:-60}" -max_len=4096 -timeout=60 -rss_limit_mb=1024 \
+    "$program" -seed="$seed" -max_total_time="${FUZZ_SECONDS:-30}" -max_len=4096 -timeout=60 -rss_limit_mb=1024 \
     -artifact_prefix="$build/found/$target-" -print_final_stats=1 "$corpus" >"$log" 2>&1 || word=FAILED
   rm -rf "$corpus"
   runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")

@@ -11,5 +11,5 @@ if [ "${2:-}" = --replay ]; then
   set -- "$1" 3600
 fi
 [ -z "${3:-}" ] || export SEED=$3
-SECONDS_=${2:-180}
+SECONDS_=${2:-120}
 VERBOSE=1 TESTS=chaos TEST_TIMEOUT=$((SECONDS_ + 600)) exec env SECONDS="$SECONDS_" "$here/run.sh" "${1:-$here/../../build}"

@@ -4,7 +4,7 @@ that is there and back; after each change the TVIEWs are compared with their que
 pg_tviews_verify. Variants that must not matter (a condition twice, conditions in another order, a CTE or a view for a
 table) have to recompute as many keys as what they vary. What fails is made small by `shrink.py`.
 
-SHARE (0.1: of the changes that there are of every source), SECONDS (0: until every pair has been there once; else as
+SHARE (0.06: of the changes that there are of every source), SECONDS (0: until every pair has been there once; else as
 long) and SEED may be set in the environment.
 """
 # Runs first: it takes long.
@@ -25,7 +25,7 @@ from lineage_kinds import INT, KINDS, tables
 from shrink import Case, Shrinker
 from tviews_server import Server, run, value
 
-SHARE = float(os.environ.get("SHARE", 0.1))
+SHARE = float(os.environ.get("SHARE", 0.06))
 SECONDS = float(os.environ.get("SECONDS", 0))
 SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
 GROUP = 25  # TVIEWs at a time

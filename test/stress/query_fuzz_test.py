@@ -5,7 +5,7 @@ diamonds; tables have partitions and children, which come and go; half of the gr
 int, half are planned as if the tables were large. They call functions in SQL, scalar ones and such that return rows. Those over columns of type int also compare these with the
 clock: time passes meanwhile, and the TVIEWs are compared with their queries as of the frontier's time. Also holds lineage to its word: TVIEWs that are reported as refreshed by key may not have been refreshed as a whole.
 
-DEFINITIONS (default 500), STATEMENTS (default 20000), MINUTES (0: until both are reached), KIND and SEED may be
+DEFINITIONS (default 500), STATEMENTS (default 14000), MINUTES (0: until both are reached), KIND and SEED may be
 set in the environment. Definitions whose key turns out NULL or twice go into quarantine, as they should: that the query
 really has such a key is checked, then the TVIEW is dropped.
 """
@@ -24,7 +24,7 @@ from lineage_queries import TABLES, Generator
 from tviews_server import Server, run, value
 
 DEFINITIONS = int(os.environ.get("DEFINITIONS", 500))
-STATEMENTS = int(os.environ.get("STATEMENTS", 20000))
+STATEMENTS = int(os.environ.get("STATEMENTS", 14000))
 MINUTES = float(os.environ.get("MINUTES", 0))
 SEED = int(os.environ.get("SEED", time.time_ns() % 1000000))
 GROUP = 25  # TVIEWs at a time
