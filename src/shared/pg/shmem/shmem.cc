@@ -30,6 +30,7 @@ SessionNote* session_note_table = nullptr;
 CacheTable* cache_table = nullptr;
 shmem_request_hook_type previous_request_hook = nullptr;
 shmem_startup_hook_type previous_startup_hook = nullptr;
+bool is_requested = false;
 
 std::size_t RingCapacity() { return static_cast<std::size_t>(settings::queue_size) * 1024; }
 
@@ -64,6 +65,17 @@ void RequestSharedMemory() {
   RequestAddinShmemSpace(session_notes::MemorySize());
   RequestAddinShmemSpace(sizeof(CacheTable));
   RequestNamedLWLockTranche(kName, LockCount());
+  is_requested = true;
+}
+
+// A library that takes the hook and forgets whom it had before keeps those from asking for memory.
+void CheckRequested() {
+  if (is_requested) return;
+  ereport(FATAL,
+          (errcode(ERRCODE_CONFIG_FILE_ERROR), errmsg("pg_tviews could not ask for shared memory"),
+           errdetail("A library after it in shared_preload_libraries does not call the "
+                     "shmem_request_hook that it found."),
+           errhint("Name that library first in shared_preload_libraries.")));
 }
 
 // No other process is there yet.
@@ -97,6 +109,7 @@ StatsTable* FormatStats(void* memory) {
 
 void StartUpSharedMemory() {
   if (previous_startup_hook != nullptr) previous_startup_hook();
+  CheckRequested();
   bool found = false;
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
   slot_table = static_cast<SlotTable*>(ShmemInitStruct(kName, ComputeLayout().total, &found));
