@@ -32,6 +32,8 @@ COPY (SELECT 'tview', tviews.name::oid, tviews.state, tviews.rows, tviews.size, 
              summary.full_refreshes
       FROM $schema.tviews LEFT JOIN $schema.pg_tviews_performance_summary AS summary ON summary.tview = tviews.name
       ORDER BY tviews.name::text) TO STDOUT;
+COPY (SELECT 'progress', entity, operation, phase, rows_done, rows_total, percent, started_at::timestamptz(0) FROM $schema.pg_tviews_progress
+      WHERE database = current_database() ORDER BY started_at) TO STDOUT;
 COPY (SELECT 'cost', tview::oid, batch_ms, batch_share, waits, p99_wait_ms, held_up, held_up_ms FROM $schema.pg_tviews_waits
       WHERE batch_ms > 0 ORDER BY batch_ms DESC LIMIT 10) TO STDOUT;
 COPY (SELECT 'slow', tview::oid, logged_at::timestamptz(0), refresh_duration_ms, keys, rows_inserted + rows_updated + rows_deleted, full_refresh
@@ -106,6 +108,7 @@ $1 == "path" {
   paths[++all_paths] = $3 "\t" $2 "\t" $4 "\t" text($5)
 }
 $1 == "tview" { rows[++tviews] = $0 }
+$1 == "progress" { progress[++all_progress] = $0 }
 $1 == "cost" { costs[++all_costs] = $0 }
 $1 == "slow" { slow[++all_slow] = $0 }
 $1 == "graph" { is_laid_out = 1; across = $3 * 72; down = $4 * 72 }
@@ -206,6 +209,16 @@ function show_tviews(   i, f) {
   end_table()
   print "<p class=\"note\">Lag is the time from a commit until its documents show it. Mean and p99 are of refreshes, each one TVIEW&#8217;s part of a batch.</p>"
 }
+function show_progress(   i, f) {
+  if (!all_progress) return
+  print "<h2>Under way</h2>"
+  begin_table("entity|what|phase|rows done|of about|percent|since", "what|phase|since")
+  for (i = 1; i <= all_progress; i++) {
+    split(progress[i], f, "\t")
+    row("", text(f[2]) "\t" text(f[3]) "\t" text(f[4]) "\t" number(f[5]) "\t" number(f[6]) "\t" number(f[7]) "\t" text(f[8]))
+  }
+  end_table()
+}
 function show_costs(   i, f) {
   if (all_costs) {
     print "<h2>What costs most</h2>"
@@ -249,6 +262,7 @@ END {
   tile("last batch", duration(last_ms), is_known(last_at) ? text(last_at) : "none yet")
   print "</section>"
   show_findings()
+  show_progress()
   if (!tviews) print "<h2>TVIEWs</h2><p class=\"note\">There are none yet: <code>CREATE TABLE tv_example AS SELECT &#8230;</code> makes one.</p>"
   else { print "<h2>From source to document</h2>"; draw(); show_paths(); show_tviews(); show_costs() }
   print "</body></html>"

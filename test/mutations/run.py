@@ -83,6 +83,9 @@ class Workshop:
 
 def main() -> int:
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build").resolve()
+    unknown = set(sys.argv[2:]) - {mutation.name for mutation in ALL}
+    if unknown:
+        raise SystemExit(f"error: there is no mutation {', '.join(sorted(unknown))}")
     chosen = [mutation for mutation in ALL if not sys.argv[2:] or mutation.name in sys.argv[2:]]
     workshop = Workshop(build / "mutations")
     survivors, trusted = [], set()

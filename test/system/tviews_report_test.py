@@ -6,7 +6,7 @@ import subprocess
 import xml.etree.ElementTree
 
 import trap
-from tviews_server import ROOT, Server, bash, run, value
+from tviews_server import ROOT, Server, bash, run, value, wait_until
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 SCRIPT = """
@@ -126,6 +126,20 @@ with Server("tviews_report", "pg_tviews.performance_log_min_duration = 0\n") as 
         findings = [words(element) for element in tree.iter(HTML + "p") if "finding" in element.get("class", "")]
         assert [text for text in findings if text.startswith("warning quarantine") and "pg_tviews_retry('cup')" in text], findings
     assert "dot" in layouts or not os.environ.get("CI"), "Graphviz is in CHECK_PACKAGES"
+
+    # A creation that cannot go on: the page shows it, and does not wait for it.
+    holder = server.connect("cups")
+    run(holder, "SELECT pg_advisory_lock(77)")
+    run(connection, """CREATE FUNCTION public.gate(pk int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(77); RETURN pk; END $$""")
+    creation = subprocess.Popen([bash('server_bin "$1"', server.directory) + "/psql", "-X", "-q", "-h", server.socket, "-U", "postgres", "-d", "cups", "-c",
+                                 "SET client_min_messages = warning; CREATE TABLE tv_gate AS SELECT public.gate(pk_cup) AS pk_gate FROM tb_cup"])
+    wait_until(lambda: value(connection, 'SELECT count(*) FROM "tv & views".pg_tviews_progress'), "the creation")
+    under_way = table(read(program(server, "tviews_report.sh", "cups", "watcher", DOT="none")), "Under way")
+    assert [(row["entity"], row["what"]) for row in under_way] == [("gate", "creation")], under_way
+    run(holder, "SELECT pg_advisory_unlock(77)")
+    assert creation.wait() == 0
+    run(connection, "DROP TABLE tv_gate")
 
     # A row of the page is as long as its TVIEW is there.
     run(connection, 'DROP TABLE "</title>"."' + NAMES[3].split('"."')[1].replace("  ", "\t\n").replace("\N{REPLACEMENT CHARACTER}", "\x01"))
