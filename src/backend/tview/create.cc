@@ -274,6 +274,9 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   if (!request.with_no_data) {
     TVIEWS_ASSIGN_OR_RETURN(request.with_no_data, IsLeftToApplier(name.table, view));
   }
+  if (!request.with_no_data) {
+    TVIEWS_ASSIGN_OR_RETURN(request.with_no_data, ReadsUnpopulated(name.table, analysis));
+  }
   std::vector<double> rows_read;
   if (!request.with_no_data) {
     TVIEWS_ASSIGN_OR_RETURN(rows_read, CostOfChanges(name, query, key, analysis, settings));

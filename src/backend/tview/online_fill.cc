@@ -89,6 +89,21 @@ absl::Status FillOnline(RelationId tview, const std::string& table, std::size_t 
   });
 }
 
+absl::StatusOr<bool> ReadsUnpopulated(const std::string& table, const Analysis& analysis) {
+  for (const SourceLineage& source : analysis.sources) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_unpopulated, IsUnpopulated(source.source));
+    if (!is_unpopulated) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(source.source));
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      ereport(NOTICE,
+              (errmsg("TVIEW \"%s\" is filled when the transaction has committed", table.c_str()),
+               errdetail("It reads TVIEW \"%s\", which has not been populated.", name.c_str())));
+    }));
+    return true;
+  }
+  return false;
+}
+
 absl::Status CheckPopulated(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(bool is_unpopulated, IsUnpopulated(tview));
   if (!is_unpopulated) return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "backend/lineage/query_analysis.h"
 #include "shared/types.h"
 
@@ -23,6 +24,10 @@ namespace tviews::backend {
 // in one go.
 absl::Status FillOnline(RelationId tview, const std::string& table, std::size_t key_columns,
                         const Analysis& analysis);
+
+// True, with a NOTICE, if a TVIEW whose table is called `table` reads one that is not filled yet:
+// it has to be filled after that.
+absl::StatusOr<bool> ReadsUnpopulated(const std::string& table, const Analysis& analysis);
 
 // Fails with 55000 if `tview` is a TVIEW that is not filled yet.
 absl::Status CheckPopulated(RelationId tview);

@@ -44,11 +44,13 @@ RESET row_security;
 SELECT database = current_database() AS here, entity, operation, phase, rows_done, percent, remaining FROM pg_tviews_progress WHERE entity = 'item';
 SELECT name, state FROM tviews WHERE name = 'tv_item'::regclass;
 
--- TVIEWs over it: one that would count as filled is refused, one that is filled after it is not.
+-- TVIEWs over it are filled after it; one that counts as filled must not come to read it.
+\set VERBOSITY default
 CREATE TABLE tv_over AS SELECT pk_item AS pk_over, label FROM tv_item;
+\set VERBOSITY terse
 CREATE TABLE tv_kind AS SELECT DISTINCT kind AS pk_kind FROM tb_item;
 SELECT pg_tviews_replace('kind', 'SELECT DISTINCT kind AS pk_kind FROM tv_item');
-CREATE TABLE tv_over AS SELECT pk_item AS pk_over, label FROM tv_item WITH NO DATA;
+CREATE TABLE tv_over_over AS SELECT pk_over AS pk_over_over, label FROM tv_over WITH NO DATA;
 SELECT entity, phase FROM pg_tviews_progress WHERE operation = 'online fill' ORDER BY 1;
 -- What changes meanwhile.
 SET pg_tviews.read_consistency = session;
@@ -58,6 +60,7 @@ SELECT pg_tviews_resume();
 CALL fill_all();
 SELECT * FROM pg_tviews_verify('item');
 SELECT * FROM pg_tviews_verify('over');
+SELECT * FROM pg_tviews_verify('over_over');
 SELECT count(*) FROM tv_item;
 SELECT count(*) FROM tv_over;
 EXECUTE p;
@@ -80,7 +83,7 @@ SELECT entity, count(v.key) FROM pg_tview_meta, pg_tviews_verify(tview::text) AS
 SELECT tview, in_one_go, rows_done FROM tviews_internal.pg_tview_fill ORDER BY tview::text;
 
 -- Another definition before it is filled; a whole relation changed; a refresh completes it at once.
-DROP TABLE tv_over, tv_ranked, tv_total, tv_top;
+DROP TABLE tv_over_over, tv_over, tv_ranked, tv_total, tv_top;
 SELECT pg_tviews_pause();
 CREATE TABLE tv_other AS SELECT pk_item AS pk_other, label FROM tb_item WITH NO DATA;
 SELECT pg_tviews_replace('other', 'SELECT pk_item AS pk_other, upper(label) AS label, kind FROM tb_item');
