@@ -61,7 +61,8 @@ absl::Status RefuseChange(RelationId tview) {
   std::string detail = "Its rows follow from its query; only background workers write them.";
   if (HasTviewPrefix(table)) {
     absl::StrAppend(&detail, " What CREATE TABLE AS creates with the prefix \"",
-                    pg::settings::table_prefix, "\" is a TVIEW.");
+                    pg::settings::table_prefix,
+                    "\" is a TVIEW; CREATE TABLE with a list of columns makes an ordinary table.");
   }
   return pg::MakeError(
       absl::StatusCode::kFailedPrecondition,
