@@ -32,6 +32,7 @@ class Project:
         shutil.rmtree(directory, ignore_errors=True)
         self.write("dbt_project.yml", """
             {name: shop, version: 1.0.0, config-version: 2, profile: shop, flags: {send_anonymous_usage_stats: false},
+             query-comment: {comment: "who's; $model$ {{ node.name }}", append: true},
              models: {shop: {+materialized: tview}}}""")
         self.write("packages.yml", json.dumps({"packages": [{"local": str(ROOT / "integrations/dbt")}]}))
         self.write("profiles.yml", json.dumps({"shop": {"target": "dev", "outputs": {"dev": {

@@ -84,6 +84,7 @@
   {{ return(tview['entity'] == pg_tviews.entity() and (not key or tview['key_columns'] == key | join(', '))) }}
 {% endmacro %}
 
+{#- The last statement is for the comment that dbt may append: it would be a part of the query otherwise. -#}
 {% macro create(relation, sql) %}
   {%- set options = ['pg_tviews.entity = ' ~ pg_tviews.literal(pg_tviews.entity())] -%}
   {%- if pg_tviews.key() -%}
@@ -92,7 +93,7 @@
   {%- for name, value in (config.get('pg_tviews') or {}).items() -%}
     {%- do options.append('pg_tviews.' ~ name ~ ' = ' ~ pg_tviews.literal(value)) -%}
   {%- endfor -%}
-  {{ return((config.get('sql_header') or '') ~ '\ncreate table ' ~ relation ~ ' with (' ~ options | join(', ') ~ ') as\n' ~ sql ~ '\n;') }}
+  {{ return((config.get('sql_header') or '') ~ '\ncreate table ' ~ relation ~ ' with (' ~ options | join(', ') ~ ') as\n' ~ sql ~ '\n;\nselect 1;') }}
 {% endmacro %}
 
 {#- What stands under the model's name and is no TVIEW goes; who reads it keeps it, and the run fails. -#}
