@@ -1,13 +1,15 @@
 # Runs the Python tests of one folder: sourced by test/system/run.sh and test/stress/run.sh.
 . "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 
+python_tests() { (cd "$ROOT/test/$1" && printf '%s\n' *_test.py | sed 's/_test\.py$//'); } # KIND
+
 # Prints one line per test, like pg_regress; a test that fails shows its output, others theirs only
 # if VERBOSE is set. TESTS= patterns choose. JOBS tests run at once, beginning with those that have a line
 # `# Runs first: ` and the reason; those with `# Runs alone: ` come afterwards, one at a time.
 run_scripts() { # KIND BUILD_DIR
   local test first=() together=() alone=() build stage status=0
   # shellcheck disable=SC2046
-  check_tests_chosen "$1" $(cd "$ROOT/test/$1" && printf '%s\n' *_test.py | sed 's/_test\.py$//')
+  check_tests_chosen "$1" $(python_tests "$1")
   build=$(realpath "$2")
   stage=$(server_place "$build/stage")
   mkdir -p "$build/test-$1"

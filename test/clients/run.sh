@@ -4,6 +4,8 @@
 set -uo pipefail
 . "$(dirname "$0")/../run_scripts.sh"
 require() { command -v "$1" >/dev/null || { say "test/clients/run.sh needs $1: apt-get install $2"; exit 1; }; }
+# shellcheck disable=SC2046
+check_tests_chosen clients $(python_tests clients)
 if is_chosen node; then
   require node nodejs
   require npm npm

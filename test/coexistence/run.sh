@@ -22,9 +22,9 @@ while read -r library package settings; do
 done < <(sed '/^#/d' "$ROOT/test/coexistence/libraries")
 TYPES_PACKAGES=(postgis-3 pgvector)
 
-python_tests=$(cd "$ROOT/test/coexistence" && printf '%s\n' *_test.py | sed 's/_test\.py$//')
+tests=$(python_tests coexistence)
 # shellcheck disable=SC2086
-check_tests_chosen coexistence "${LIBRARIES[@]}" all $python_tests
+check_tests_chosen coexistence "${LIBRARIES[@]}" all $tests
 
 install() {
   local package wanted=()
@@ -102,7 +102,7 @@ if is_chosen all; then
 fi
 export COEXISTENCE_LIBRARIES="${present[*]}"
 chosen=
-for test in $python_tests; do if is_chosen "$test"; then chosen+=" $test"; fi; done
+for test in $tests; do if is_chosen "$test"; then chosen+=" $test"; fi; done
 [ -z "$chosen" ] || TESTS=$chosen run_scripts coexistence "$BUILD" || status=1
 cat "$out/table"
 exit $status
