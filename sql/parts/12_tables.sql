@@ -34,6 +34,7 @@ CREATE TABLE @extschema@.pg_tview_lineage (
     lookup      text,                         -- over the relation pg_tviews_delta; lookup paths only
     description text NOT NULL,
     part        smallint[],                   -- which of the key's columns it leads to, from 0; NULL: all
+    filters     text[],                       -- versions of a row that meet none of these count for nobody; NULL: all count
     PRIMARY KEY (tview, source, path)
 );
 CREATE INDEX pg_tview_lineage_source ON @extschema@.pg_tview_lineage (source);

@@ -99,6 +99,7 @@ END
 $$;
 ALTER TABLE @extschema@.pg_tview_meta DROP COLUMN view_rules, DROP COLUMN exchanged_by, DROP COLUMN key_columns;
 ALTER TABLE @extschema@.pg_tview_lineage DROP COLUMN part;
+ALTER TABLE @extschema@.pg_tview_lineage DROP COLUMN filters;
 
 DROP FUNCTION @extschema@.pg_tviews_adopt();
 DROP FUNCTION @extschema@.pg_tviews_restore_dropped(text, text);

@@ -11,6 +11,7 @@
 #define PG_TVIEWS_SHARED_LINEAGE_H_
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,10 @@ struct LineagePath {
   // the relation "pg_tviews_delta". Rows with a NULL in its result are ignored; duplicates are
   // allowed.
   std::string lookup;
+  // What versions of a row have to meet, one of these, to count for the path
+  // (pg/tables/row_filter.h); empty: nothing. The capture trigger asks, where every path of a
+  // source has some.
+  std::set<std::string> filters = {};
   // For people: "tb_comment.fk_post = tb_post.pk_post", or why the path is full.
   std::string description;
 

@@ -61,7 +61,8 @@ absl::StatusOr<bool> NoteFoundRow(const FoundRow& found) {
                             return Open(found.relation, found.place.c_str(),
                                         config->highest_attribute);
                           }));
-  TVIEWS_RETURN_IF_ERROR(CaptureTrigger::ReadVersion(*config, *row.slot));
+  // Of the version that was before, which may have counted, nothing is known.
+  TVIEWS_RETURN_IF_ERROR(CaptureTrigger::ReadVersion(*config, *row.slot, Versions::kAll));
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] { Close(row); }));
   return true;
 }

@@ -63,7 +63,12 @@ absl::Status ReadKey(const pg::CaptureTarget& target, const TupleTableSlot& vers
   return absl::OkStatus();
 }
 
-absl::Status AddVersion(const pg::CaptureTarget& target, const TupleTableSlot& version) {
+absl::Status AddVersion(const pg::CaptureTarget& target, const TupleTableSlot& version,
+                        Versions versions) {
+  if (versions == Versions::kThatCount) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool counts, target.filter.Passes(version));
+    if (!counts) return absl::OkStatus();
+  }
   std::string& key = TheScratch().key;
   TVIEWS_RETURN_IF_ERROR(ReadKey(target, version, &key));
   return TransactionBuffer::Instance().Add(target.source, target.layout, key);
@@ -91,10 +96,16 @@ absl::Status AddUpdate(const pg::CaptureTarget& target, const TupleTableSlot& be
   }
   if (layout.changed.empty()) return absl::OkStatus();
   layout.columns = target.layout.columns;
-  TVIEWS_RETURN_IF_ERROR(ReadKey(target, before, &scratch.key));
-  TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().Add(target.source, layout, scratch.key));
+  // Each version counts by itself.
+  TVIEWS_ASSIGN_OR_RETURN(const bool before_counts, target.filter.Passes(before));
+  TVIEWS_ASSIGN_OR_RETURN(const bool after_counts, target.filter.Passes(after));
+  if (before_counts) {
+    TVIEWS_RETURN_IF_ERROR(ReadKey(target, before, &scratch.key));
+    TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().Add(target.source, layout, scratch.key));
+  }
+  if (!after_counts) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(ReadKey(target, after, &scratch.key_after));
-  if (scratch.key_after == scratch.key) return absl::OkStatus();
+  if (before_counts && scratch.key_after == scratch.key) return absl::OkStatus();
   return TransactionBuffer::Instance().Add(target.source, layout, scratch.key_after);
 }
 
@@ -197,12 +208,12 @@ bool HasTransitionTables(const TriggerData& trigger) {
 }  // namespace
 
 absl::Status CaptureTrigger::ReadVersion(const pg::CaptureConfig& config,
-                                         const TupleTableSlot& version) {
+                                         const TupleTableSlot& version, Versions versions) {
   for (const pg::CaptureTarget& target : config.targets) {
     if (target.is_unmapped) {
       TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
     } else {
-      TVIEWS_RETURN_IF_ERROR(AddVersion(target, version));
+      TVIEWS_RETURN_IF_ERROR(AddVersion(target, version, versions));
     }
   }
   return absl::OkStatus();

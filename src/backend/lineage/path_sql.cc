@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "backend/lineage/capture_filter.h"
 #include "backend/lineage/filters.h"
 #include "backend/lineage/route.h"
 
@@ -327,6 +328,7 @@ PlainPath* WritePath(const PathStart& start) {
   path->source = start.occurrence->rte->relid;
   path->strategy = Strategy::kFull;
   path->relevant = start.occurrence->columns;
+  path->filter = CaptureFilterOf(start.occurrence);
   Route route;
   FollowPath(start, &route);
   if (route.why_not != nullptr) {

@@ -31,6 +31,7 @@ struct PlainPath {
   const char* lookup;                // null unless kLookup
   const char* description;
   PlainArray<Probe> probes;
+  const char* filter;  // which versions count (lineage/capture_filter.h); null: all
 };
 
 PlainPath* WritePath(const PathStart& start);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -265,6 +266,7 @@ LineagePath CopyPath(const PlainPath& plain) {
   path.part.assign(plain.part.begin(), plain.part.end());
   if (plain.lookup != nullptr) path.lookup = plain.lookup;
   path.description = plain.description;
+  if (plain.filter != nullptr) path.filters.insert(plain.filter);
   return path;
 }
 
@@ -275,18 +277,30 @@ std::vector<AttributeNumber> Union(const std::vector<AttributeNumber>& left,
   return united;
 }
 
+// Every version counts where it does for one of two paths.
+std::set<std::string> UnitedFilters(const std::set<std::string>& left,
+                                    const std::set<std::string>& right) {
+  if (left.empty() || right.empty()) return {};
+  std::set<std::string> united = left;
+  united.insert(right.begin(), right.end());
+  return united;
+}
+
 // Adds a path, or unites it with the same one that the source has already. A full path makes the
 // others pointless: it stands for all that is read of the source.
 void AddPath(LineagePath path, SourceLineage* source) {
   for (LineagePath& known : source->paths) {
-    if (known.strategy == Strategy::kFull) return;
-    if (known.strategy == path.strategy && known.captured == path.captured &&
-        known.part == path.part && known.lookup == path.lookup) {
-      known.relevant = Union(known.relevant, path.relevant);
-      return;
-    }
+    const bool is_same = known.strategy == path.strategy && known.captured == path.captured &&
+                         known.part == path.part && known.lookup == path.lookup;
+    if (!is_same && known.strategy != Strategy::kFull) continue;
+    if (is_same) known.relevant = Union(known.relevant, path.relevant);
+    known.filters = UnitedFilters(known.filters, path.filters);
+    return;
   }
   if (path.strategy == Strategy::kFull) {
+    for (const LineagePath& known : source->paths) {
+      path.filters = UnitedFilters(path.filters, known.filters);
+    }
     source->paths.clear();
     path.relevant = source->relevant;
   }

@@ -85,9 +85,10 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
   const std::string sql =
       "INSERT INTO " + table +
-      " (tview, source, path, strategy, captured, relevant, lookup, description, part) VALUES"
+      " (tview, source, path, strategy, captured, relevant, lookup, description, part, filters)"
+      " VALUES"
       " ($1::oid, $2::oid, $3::integer, $4, $5::smallint[], $6::smallint[], $7, $8,"
-      " $9::smallint[])";
+      " $9::smallint[], $10::text[])";
   for (const SourceLineage& source : analysis.sources) {
     for (std::size_t i = 0; i < source.paths.size(); ++i) {
       const LineagePath& path = source.paths[i];
@@ -98,7 +99,10 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
                StrategyName(path.strategy), NumberArray(CapturedAttributes(path)),
                NumberArray(path.relevant),
                path.lookup.empty() ? pg::SqlValue() : pg::SqlValue(path.lookup), path.description,
-               path.part.empty() ? pg::SqlValue() : pg::SqlValue(NumberArray(path.part))})
+               path.part.empty() ? pg::SqlValue() : pg::SqlValue(NumberArray(path.part)),
+               path.filters.empty()
+                   ? pg::SqlValue()
+                   : pg::SqlValue(TextArray({path.filters.begin(), path.filters.end()}))})
               .status());
     }
   }
@@ -213,8 +217,9 @@ std::string CaptureShape(const std::vector<SourceLineage>& sources) {
   std::vector<std::string> shapes;
   for (const SourceLineage& source : sources) {
     for (const LineagePath& path : source.paths) {
-      shapes.push_back(std::to_string(source.source) + NumberArray(CapturedAttributes(path)) +
-                       NumberArray(path.relevant));
+      shapes.push_back(absl::StrCat(source.source, NumberArray(CapturedAttributes(path)),
+                                    NumberArray(path.relevant), " ",
+                                    absl::StrJoin(path.filters, " ")));
     }
   }
   std::sort(shapes.begin(), shapes.end());
@@ -226,7 +231,8 @@ absl::StatusOr<std::string> StoredCaptureShape(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT source::oid::text || captured::text || relevant::text FROM " +
+      pg::ExecuteSqlLatest("SELECT source::oid::text || captured::text || relevant::text || ' '"
+                           " || coalesce(array_to_string(filters, ' '), '') FROM " +
                                table + " WHERE tview = $1::oid",
                            {std::to_string(tview)}));
   std::vector<std::string> shapes;

@@ -142,4 +142,56 @@ CALL change('UPDATE tb_comment SET fk_post = 302 WHERE pk_comment = 1');
 CALL change('DO $d$ BEGIN UPDATE tb_post SET published = true WHERE pk_post = 5; UPDATE tb_comment SET body = ''y'' WHERE fk_post = 5; END $d$');
 CALL change('DO $d$ BEGIN UPDATE tb_comment SET body = ''z'' WHERE fk_post = 5; UPDATE tb_post SET published = false WHERE pk_post = 5; DELETE FROM tb_comment WHERE fk_post = 5; END $d$');
 CALL change('DO $d$ BEGIN DELETE FROM tb_comment WHERE fk_post = 302; DELETE FROM tb_post WHERE pk_post = 302; END $d$');
+DROP TABLE tv_talk, tv_talk_outer;
+-- 7. What is only its own document, and what has no path, is asked for where it is written.
+CREATE TABLE tb_job (note text, pk_job int PRIMARY KEY, state state, size int, done bool, kind varchar(9)) PARTITION BY LIST (pk_job);
+CREATE TABLE tb_job_even PARTITION OF tb_job FOR VALUES IN (0, 2, 4, 6, 8);
+CREATE TABLE tb_job_odd (gone int, kind varchar(9), done bool, pk_job int NOT NULL, size int, state state, note text);
+ALTER TABLE tb_job_odd DROP COLUMN gone;
+ALTER TABLE tb_job ATTACH PARTITION tb_job_odd DEFAULT;
+INSERT INTO tb_job SELECT 'n', i, 'draft', i, i > 5, 'k' || i % 2 FROM generate_series(0, 9) AS i;
+CREATE TABLE tv_job AS SELECT pk_job, note FROM tb_job WHERE state = 'paid';
+CREATE TABLE tv_jobs AS SELECT 1 AS pk_jobs, count(*) AS n, sum(size) AS size FROM tb_job WHERE state = 'paid' AND done;
+SELECT tview, strategy FROM pg_tview_lineage WHERE source = 'tb_job'::regclass ORDER BY 1::text;
+CALL change('UPDATE tb_job SET note = ''m'', size = size + 1');
+CALL change('INSERT INTO tb_job VALUES (''x'', 11, ''draft'', 1, true), (''x'', 13, NULL, 1, true)');
+CALL change('DELETE FROM tb_job WHERE pk_job > 9');
+CALL change('UPDATE tb_job SET state = ''paid'' WHERE pk_job IN (2, 3)');
+CALL change('UPDATE tb_job SET note = ''o'' WHERE pk_job < 6');
+CALL change('UPDATE tb_job SET done = true WHERE pk_job = 3');
+CALL change('UPDATE tb_job SET state = ''draft'' WHERE pk_job IN (3, 4)');
+CALL change('UPDATE tb_job SET pk_job = pk_job + 15 WHERE pk_job = 2');
+CALL change('MERGE INTO tb_job USING (VALUES (1), (6)) AS v (k) ON pk_job = k WHEN MATCHED THEN UPDATE SET note = ''p'', done = false');
+CALL change('DO $d$ BEGIN UPDATE tb_job SET state = ''paid'' WHERE pk_job = 8; BEGIN UPDATE tb_job SET state = ''draft''; RAISE division_by_zero; EXCEPTION WHEN OTHERS THEN NULL; END; END $d$');
+CALL change('DELETE FROM tb_job_even');
+-- A TVIEW that counts others is asked for as well, and nothing is where one counts every row.
+CREATE TABLE tv_drafts AS SELECT pk_job AS pk_drafts, note FROM tb_job WHERE state = 'draft' AND kind IN ('k0', 'k1');
+CALL change('UPDATE tb_job SET note = ''q'', size = 0');
+CREATE TABLE tv_every AS SELECT pk_job AS pk_every, size FROM tb_job;
+CALL change('UPDATE tb_job SET size = 7');
+DROP TABLE tv_every;
+-- Other definitions, names and types of what is asked.
+SELECT pg_tviews_replace('drafts', 'SELECT pk_job AS pk_drafts, note FROM tb_job WHERE state <> ''paid''');
+CALL change('INSERT INTO tb_job VALUES (''x'', 13, ''void'', 1, true, ''k5'')');
+ALTER TYPE state RENAME VALUE 'void' TO 'lost';
+ALTER TABLE tb_job RENAME COLUMN state TO stands;
+CALL change('UPDATE tb_job SET note = ''r''');
+ALTER TABLE tb_job DETACH PARTITION tb_job_odd;
+CALL change('UPDATE tb_job_odd SET note = ''s''');
+ALTER TABLE tb_job ATTACH PARTITION tb_job_odd DEFAULT;
+CALL change('UPDATE tb_job SET note = ''t'' WHERE pk_job = 13');
+DROP TABLE tv_drafts;
+CREATE TABLE tv_kind AS SELECT pk_job AS pk_kind, note FROM tb_job WHERE kind = 'k1' AND size > 5;
+ALTER TABLE tb_job ALTER COLUMN kind TYPE text, ALTER COLUMN size TYPE bigint;
+CALL change('UPDATE tb_job SET size = 6, note = ''u'' WHERE pk_job IN (1, 13)');
+-- What is not the same at every moment, or for every reader, is not asked: nor what a row of NULLs meets.
+CREATE TABLE tb_stamp (pk_stamp int PRIMARY KEY, at timestamptz, n int, word text, doc jsonb);
+CREATE TABLE tv_stamp AS SELECT pk_stamp, n FROM tb_stamp WHERE at > date '2020-01-01' AND word LIKE 'a%' AND doc ->> 'k' = '1';
+SELECT filters IS NULL AS is_not_asked FROM pg_tview_lineage WHERE tview = 'tv_stamp'::regclass;
+CREATE TABLE tv_outer AS SELECT u.pk_user AS pk_outer, s.n FROM tb_user u LEFT JOIN tb_stamp s ON s.pk_stamp = u.pk_user WHERE s.n IS NULL;
+SELECT filters IS NULL AS is_not_asked FROM pg_tview_lineage WHERE tview = 'tv_outer'::regclass AND source = 'tb_stamp'::regclass;
+CALL change('INSERT INTO tb_stamp VALUES (1, now(), 5, ''b'', ''{}''), (2, now(), NULL, ''ab'', ''{"k": 1}'')');
+-- A row that is asked for by hand is recomputed, whatever it looks like now.
+SELECT pk_job, stands FROM tb_job WHERE pk_job IN (SELECT pk_job FROM tv_job) OR pk_job = 3 ORDER BY 1;
+CALL change('SELECT pg_tviews_cascade(''tb_job''::regclass::oid, ''3'')');
 DROP SCHEMA lineage_filters CASCADE;

@@ -28,6 +28,7 @@
 #include <catalog/pg_inherits.h>
 #include <catalog/pg_type.h>
 #include <utils/array.h>
+#include <utils/builtins.h>
 #include <utils/fmgroids.h>
 #include <utils/inval.h>
 #include <utils/lsyscache.h>
@@ -73,6 +74,8 @@ struct Needs {
   bool has_reader = false;
   std::set<AttributeNumber> captured;
   std::set<AttributeNumber> relevant;
+  std::set<std::string> filters;
+  bool counts_always = false;  // for some path, every version of a row counts
 };
 
 // A plain array of attribute numbers, in server memory.
@@ -92,6 +95,30 @@ Numbers NumbersOf(HeapTuple tuple, AttrNumber column, TupleDesc description) {
   }
   return {.values = reinterpret_cast<const std::int16_t*>(ARR_DATA_PTR(array)),
           .count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array))};
+}
+
+// Strings in server memory.
+struct Texts {
+  const Datum* values = nullptr;
+  int count = 0;  // 0: NULL
+};
+
+// Inside a Call.
+Texts TextsOf(HeapTuple tuple, AttrNumber column, TupleDesc description) {
+  if (column > description->natts) return {};  // the extension in this database is of before
+  bool is_null = false;
+  const Datum value = heap_getattr(tuple, column, description, &is_null);
+  if (is_null) return {};
+  Datum* values = nullptr;
+  bool* nulls = nullptr;
+  int count = 0;
+  deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &values, &nulls,
+                    &count);
+  for (int i = 0; i < count; ++i) {
+    if (nulls[i]) elog(ERROR, "pg_tview_lineage holds a malformed array");
+    values[i] = PointerGetDatum(TextDatumGetCString(values[i]));
+  }
+  return {.values = values, .count = count};
 }
 
 // A scan of a table by an index on an OID column, under the latest snapshot.
@@ -132,17 +159,23 @@ absl::StatusOr<Needs> ReadNeeds(RelationId source) {
     bool found = false;
     Numbers captured;
     Numbers relevant;
+    Texts filters;
     TVIEWS_RETURN_IF_ERROR(Call([&] {
       HeapTuple const tuple = systable_getnext(scan.scan);
       if (tuple == nullptr) return;
       found = true;
       captured = NumbersOf(tuple, LineageColumn::kCaptured, RelationGetDescr(scan.table));
       relevant = NumbersOf(tuple, LineageColumn::kRelevant, RelationGetDescr(scan.table));
+      filters = TextsOf(tuple, LineageColumn::kFilters, RelationGetDescr(scan.table));
     }));
     if (!found) break;
     needs.has_reader = true;
     needs.captured.insert(captured.values, captured.values + captured.count);
     needs.relevant.insert(relevant.values, relevant.values + relevant.count);
+    needs.counts_always = needs.counts_always || filters.count == 0;
+    for (int i = 0; i < filters.count; ++i) {
+      needs.filters.insert(reinterpret_cast<const char*>(DatumGetPointer(filters.values[i])));
+    }
   }
   TVIEWS_RETURN_IF_ERROR(Call([&] { EndScan(scan); }));
   return needs;
@@ -238,6 +271,9 @@ absl::StatusOr<CaptureTarget> MakeTarget(RelationId source, RelationId changed, 
   for (const MappedColumn& column : target.captured) {
     target.layout.columns.push_back({.attribute = column.in_source, .type = column.type});
   }
+  if (!needs.counts_always) {
+    TVIEWS_ASSIGN_OR_RETURN(target.filter, RowFilter::Make(needs.filters, source, changed));
+  }
   return target;
 }
 
@@ -253,6 +289,8 @@ absl::StatusOr<CaptureConfig> ReadConfig(RelationId relation) {
         config.highest_attribute = std::max(config.highest_attribute, column.in_changed);
       }
     }
+    config.highest_attribute =
+        std::max(config.highest_attribute, target.filter.highest_attribute());
     config.targets.push_back(std::move(target));
   }
   return config;

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "shared/delta.h"
 #include "shared/pg/server/datum_image.h"
+#include "shared/pg/tables/row_filter.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -36,6 +37,8 @@ struct CaptureTarget {
   bool is_unmapped = false;
   // `captured` as a layout.
   Layout layout;
+  // Versions that do not pass concern nobody.
+  RowFilter filter;
 };
 
 struct CaptureConfig {

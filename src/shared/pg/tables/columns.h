@@ -54,6 +54,7 @@ struct LineageColumn {
     kLookup,
     kDescription,
     kPart,
+    kFilters,
     kEnd
   };
 };
