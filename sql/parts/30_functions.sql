@@ -26,7 +26,7 @@ COMMENT ON FUNCTION @extschema@.pg_tviews_restore_dropped(text, text) IS 'create
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_replace';
-COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query with the same columns, and more after them; the next batch brings its rows up to date';
+COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query, also with other columns; the next batch brings its rows up to date';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_convert_table(table_name text, key text DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE

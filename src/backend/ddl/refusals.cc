@@ -21,9 +21,8 @@ namespace tviews::backend {
 namespace {
 
 constexpr char kRedefineHint[] =
-    "Its columns follow from its query: pg_tviews_replace adds some at the end; for others drop "
-    "the "
-    "TVIEW and create it with another query.";
+    "Its columns follow from its query: pg_tviews_replace gives it another one, with other "
+    "columns.";
 constexpr char kForeignKeyHint[] =
     "Writers would wait for the applier, or it for them. Refer to the source tables instead.";
 

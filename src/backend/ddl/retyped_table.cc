@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<Column>> ReadColumns(const TviewFacts& tview,
                        " coalesce(' COLLATE ' || quote_ident(n.nspname) || '.' || "
                        "quote_ident(c.collname), ''), v.attname,"
                        " t.atttypid, v.atttypid FROM pg_attribute v JOIN pg_attribute t"
-                       " ON t.attrelid = $1::oid AND t.attnum = v.attnum"
+                       " ON t.attrelid = $1::oid AND t.attname = v.attname AND NOT t.attisdropped"
                        " JOIN pg_type y ON y.oid = v.atttypid LEFT JOIN pg_collation c"
                        " ON c.oid = v.attcollation AND c.oid <> y.typcollation"
                        " LEFT JOIN pg_namespace n ON n.oid = c.collnamespace"

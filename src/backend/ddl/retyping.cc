@@ -115,6 +115,18 @@ absl::Status CompareColumn(const AlteredColumn& before, Changes* changes, bool* 
   return absl::OkStatus();
 }
 
+// A table that has lost columns counts them in another way than its view.
+absl::StatusOr<std::vector<AttributeNumber>> NumbersInTable(
+    RelationId view, RelationId table, const std::vector<AttributeNumber>& numbers) {
+  std::vector<AttributeNumber> of_table = numbers;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    for (AttributeNumber& number : of_table) {
+      number = get_attnum(table, get_attname(view, number, false));
+    }
+  }));
+  return of_table;
+}
+
 class Finish {
  public:
   Finish(Retyping* retyping, Changes changes)
@@ -180,7 +192,9 @@ class Finish {
   // The views that read the table are out of the way meanwhile; their turn comes later.
   absl::Status RetypeTview(const SavedView& view, const std::vector<AttributeNumber>& numbers) {
     Columns retyped;
-    AddAll(view.tview, numbers, &retyped);
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> of_table,
+                            NumbersInTable(view.view, view.tview, numbers));
+    AddAll(view.tview, of_table, &retyped);
     for (std::size_t i = 0; i < retyping_.view_count; ++i) {
       TVIEWS_ASSIGN_OR_RETURN(const bool is_reader, ReadsAny(retyping_.views[i].view, retyped));
       if (!is_reader) continue;
@@ -198,7 +212,9 @@ class Finish {
     TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> all, AllColumns(view.view));
     AddAll(view.view, all, &changes_.rewritten);
     if (view.tview == 0) return absl::OkStatus();
-    AddAll(view.tview, all, &changes_.rewritten);
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> of_table,
+                            NumbersInTable(view.view, view.tview, all));
+    AddAll(view.tview, of_table, &changes_.rewritten);
     return NoteTview(view.tview);
   }
 

@@ -13,6 +13,7 @@
 #include "backend/functions/request_refresh.h"
 #include "backend/reading/waiting.h"
 #include "backend/tview/names.h"
+#include "backend/tview/online_fill.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
@@ -99,6 +100,7 @@ TVIEWS_EXPORT Datum tviews_refresh(PG_FUNCTION_ARGS) {
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { name = get_func_name(fcinfo->flinfo->fn_oid); }));
     const bool is_retry = std::string_view(name) == "pg_tviews_retry";
     TVIEWS_RETURN_IF_ERROR(backend::RecordActionOn(is_retry ? "RETRY" : "REFRESH", tview, {}));
+    TVIEWS_RETURN_IF_ERROR(backend::CheckReadsPopulatedOnly(tview));
     TVIEWS_ASSIGN_OR_RETURN(const backend::RefreshOutcome outcome, backend::RequestRefresh(tview));
     return pg::CallFor([&] {
       TupleDesc descriptor = nullptr;

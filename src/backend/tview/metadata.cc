@@ -134,12 +134,15 @@ absl::StatusOr<std::string> DeleteFrom(pg::CatalogTable table) {
   return "DELETE FROM " + name + " WHERE tview = $1::oid";
 }
 
-// What the views say, so that the health check notices one that is replaced behind our back. Not in
-// version 0.1.0.
-absl::Status StoreViewRules(RelationId tview) {
+// False of some in version 0.1.0.
+absl::StatusOr<bool> MetaHasColumn(const char* name) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
-  TVIEWS_ASSIGN_OR_RETURN(const bool has_column,
-                          pg::CallFor([meta] { return get_attnum(meta, "view_rules") != 0; }));
+  return pg::CallFor([=] { return get_attnum(meta, name) != 0; });
+}
+
+// What the views say, so that the health check notices one that is replaced behind our back.
+absl::Status StoreViewRules(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_column, MetaHasColumn("view_rules"));
   if (!has_column) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
   return pg::ExecuteSqlLatest(
@@ -268,9 +271,11 @@ absl::Status Disown(RelationId tview) {
 absl::Status NoteExchange(RelationId tview, bool until_filled) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_column, MetaHasColumn("exchanged_by"));
+  const std::string exchange = has_column ? "exchanged_by = pg_current_xact_id(), " : "";
   TVIEWS_RETURN_IF_ERROR(
-      pg::ExecuteSqlLatest("UPDATE " + table +
-                               " SET exchanged_by = pg_current_xact_id(), fill_snapshot = CASE WHEN"
+      pg::ExecuteSqlLatest("UPDATE " + table + " SET " + exchange +
+                               "fill_snapshot = CASE WHEN"
                                " $2::boolean THEN pg_current_snapshot() ELSE fill_snapshot END,"
                                " fill_creator = CASE WHEN $2::boolean THEN pg_current_xact_id()"
                                " ELSE fill_creator END WHERE tview = $1::oid",

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "backend/tview/facts.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
@@ -119,6 +120,14 @@ absl::Status CheckPopulated(RelationId tview) {
                         .hint = "pg_tviews_progress shows how far its fill is; pg_tviews_refresh() "
                                 "completes it at once.",
                         .sqlstate = "55000"});
+}
+
+absl::Status CheckReadsPopulatedOnly(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  for (const RelationId source : facts.dependencies) {
+    TVIEWS_RETURN_IF_ERROR(CheckPopulated(source));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckSourcesPopulated(RelationId tview, const Analysis& analysis) {

@@ -32,6 +32,9 @@ absl::StatusOr<bool> ReadsUnpopulated(const std::string& table, const Analysis& 
 // Fails with 55000 if `tview` is a TVIEW that is not filled yet.
 absl::Status CheckPopulated(RelationId tview);
 
+// The same for what `tview` reads: before that it cannot be filled either.
+absl::Status CheckReadsPopulatedOnly(RelationId tview);
+
 // The same for every TVIEW among the sources of `tview`, unless that is not filled itself. Where
 // they are read by one that counts as filled, half of their rows would pass for all.
 absl::Status CheckSourcesPopulated(RelationId tview, const Analysis& analysis);

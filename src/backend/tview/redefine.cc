@@ -9,6 +9,7 @@
 #include "backend/ddl/meaning_locks.h"
 #include "backend/ddl/pinned_names.h"
 #include "backend/ddl/source_locks.h"
+#include "backend/tview/column_exchange.h"
 #include "backend/tview/column_upkeep.h"
 #include "backend/tview/comments.h"
 #include "backend/tview/create.h"
@@ -86,7 +87,8 @@ absl::StatusOr<std::vector<AddedColumn>> ColumnsToAdd(const TviewFacts& tview) {
           " JOIN pg_type y ON y.oid = v.atttypid LEFT JOIN pg_collation c"
           " ON c.oid = v.attcollation AND c.oid <> y.typcollation"
           " LEFT JOIN pg_namespace n ON n.oid = c.collnamespace WHERE v.attrelid = $2::oid"
-          " AND v.attnum > (SELECT relnatts FROM pg_class WHERE oid = $1::oid) ORDER BY v.attnum",
+          " AND v.attnum > (SELECT count(*) FROM pg_attribute WHERE attrelid = $1::oid"
+          " AND attnum > 0 AND NOT attisdropped) ORDER BY v.attnum",
           {std::to_string(tview.relation), std::to_string(tview.backing_view)}));
   std::vector<AddedColumn> columns;
   for (const pg::SqlRow& row : found.rows) {
@@ -115,12 +117,13 @@ absl::Status AddColumn(const TviewFacts& tview, const AddedColumn& column) {
                         .sqlstate = "0A000"});
 }
 
-// Gives the table what the view has more. Until the next batch readers wait, as for a new TVIEW;
+// Gives the table what the view has more; `are_others`: columns have gone, or are of another type.
+// Until the next batch readers wait, as for a new TVIEW;
 // a snapshot that is older than this command cannot read the table any more, because it would find
 // nothing in the new columns.
-absl::Status AddColumns(const TviewFacts& tview, const DefiningQuery& query) {
+absl::Status AddColumns(const TviewFacts& tview, const DefiningQuery& query, bool are_others) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<AddedColumn> columns, ColumnsToAdd(tview));
-  if (columns.empty()) return absl::OkStatus();
+  if (columns.empty() && !are_others) return absl::OkStatus();
   for (const AddedColumn& column : columns) {
     TVIEWS_RETURN_IF_ERROR(AddColumn(tview, column));
   }
@@ -141,12 +144,6 @@ absl::StatusOr<std::vector<AttributeNumber>> KeyIn(const DefiningQuery& query,
                                                    const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string names, KeyAsText(tview.key_columns));
   return ChooseKey(query, tview.entity, names);
-}
-
-absl::StatusOr<bool> HasMoreColumns(RelationId tview, const DefiningQuery& query) {
-  const auto last = static_cast<AttributeNumber>(query.columns.size());
-  return pg::CallFor(
-      [=] { return !SearchSysCacheExists2(ATTNUM, ObjectIdGetDatum(tview), Int16GetDatum(last)); });
 }
 
 // Everything that another set of columns needs, at once and before anything else is locked: a
@@ -193,13 +190,19 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(CheckOwner(tview));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery parsed, ParseDefiningQuery(query, {}));
-  TVIEWS_ASSIGN_OR_RETURN(const bool has_more, HasMoreColumns(tview, parsed));
-  if (has_more) TVIEWS_RETURN_IF_ERROR(LockForColumns(facts, parsed));
-  // Refused by the server where columns are missing or of another name or type.
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<ColumnShape> wanted, ShapeOfQuery(parsed.tree));
+  TVIEWS_ASSIGN_OR_RETURN(ColumnExchange exchange, PlanExchange(facts, wanted));
+  if (exchange.changes_any()) {
+    TVIEWS_RETURN_IF_ERROR(LockForColumns(facts, parsed));
+    TVIEWS_ASSIGN_OR_RETURN(exchange, PlanExchange(facts, wanted));
+    TVIEWS_RETURN_IF_ERROR(CheckExchange(facts, exchange));
+    TVIEWS_RETURN_IF_ERROR(PrepareView(facts, exchange));
+  }
   TVIEWS_RETURN_IF_ERROR(
       Run("CREATE OR REPLACE VIEW " + facts.view + " AS\n" + parsed.text + "\n"));
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(facts.backing_view));
-  TVIEWS_RETURN_IF_ERROR(AddColumns(facts, parsed));
+  TVIEWS_RETURN_IF_ERROR(DropAndRetype(facts, exchange));
+  TVIEWS_RETURN_IF_ERROR(AddColumns(facts, parsed, exchange.changes_present()));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(tview, facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   TVIEWS_RETURN_IF_ERROR(ReplaceDefinition(tview, parsed.text));

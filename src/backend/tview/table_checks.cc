@@ -50,16 +50,17 @@ absl::Status CheckSameColumns(RelationId table, RelationId view) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          "WITH columns AS (SELECT attrelid, attnum, CASE WHEN attisdropped THEN 'a dropped column'"
-          " ELSE format('%I %s%s', attname, format_type(atttypid, atttypmod),"
+          "WITH columns AS (SELECT attrelid, row_number() OVER (PARTITION BY attrelid ORDER BY"
+          " attnum) AS place, format('%I %s%s', attname, format_type(atttypid, atttypmod),"
           " CASE WHEN attcollation NOT IN (0, 100) THEN ' COLLATE ' ||"
-          " attcollation::regcollation::text ELSE '' END) END AS is"
-          " FROM pg_attribute WHERE attrelid IN ($1::oid, $2::oid) AND attnum > 0)"
-          " SELECT format('Column %s is %s in the table and %s in the query.', attnum,"
+          " attcollation::regcollation::text ELSE '' END) AS is"
+          " FROM pg_attribute WHERE attrelid IN ($1::oid, $2::oid) AND attnum > 0"
+          " AND NOT attisdropped)"
+          " SELECT format('Column %s is %s in the table and %s in the query.', place,"
           " coalesce(t.is, 'missing'), coalesce(v.is, 'missing'))"
           " FROM (SELECT * FROM columns WHERE attrelid = $1::oid) AS t"
-          " FULL JOIN (SELECT * FROM columns WHERE attrelid = $2::oid) AS v USING (attnum)"
-          " WHERE t.is IS DISTINCT FROM v.is ORDER BY attnum",
+          " FULL JOIN (SELECT * FROM columns WHERE attrelid = $2::oid) AS v USING (place)"
+          " WHERE t.is IS DISTINCT FROM v.is ORDER BY place",
           {std::to_string(table), std::to_string(view)}));
   if (found.rows.empty()) return absl::OkStatus();
   std::vector<std::string> differences;

@@ -80,7 +80,9 @@ absl::Status OnlineFills::BeginBatch(const DependencyGraph& graph, std::uint64_t
   bool has_new = false;
   loads_ = loads;
   for (const auto& [tview, fill] : fills_) {
-    const bool stands = graph.Find(tview)->is_quarantined || standings.IsBehind(tview);
+    const TviewDefinition& definition = *graph.Find(tview);
+    const bool stands = definition.is_quarantined || standings.IsBehind(tview) ||
+                        !standings.ObstacleTo(definition, graph, GetCurrentTimestamp()).empty();
     if (!stands) ++candidates_;
     has_new = has_new || (may_be_new && !stands && IsToBegin(tview));
   }

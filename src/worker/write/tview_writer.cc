@@ -35,6 +35,8 @@ struct TviewWriter {
   SnapshotData* snapshot;
   CommandId command;
   KeyAttributes key;
+  int* places;  // of the query's columns in a row of the TVIEW, which may have dropped ones between
+  int columns;
   WriteMode mode;
   bool track_seen;
 
@@ -65,9 +67,10 @@ bool SameRow(TviewWriter* writer) {
   TupleTableSlot* const new_row = writer->new_row;
   slot_getallattrs(old_row);
   for (int i = 0; i < descriptor->natts; ++i) {
+    const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+    if (attribute->attisdropped) continue;
     if (old_row->tts_isnull[i] != new_row->tts_isnull[i]) return false;
     if (old_row->tts_isnull[i]) continue;
-    const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
     if (!datum_image_eq(old_row->tts_values[i], new_row->tts_values[i], attribute->attbyval,
                         attribute->attlen)) {
       return false;
@@ -120,14 +123,18 @@ void Update(TviewWriter* writer) {
   ++writer->counts.updated;
 }
 
-// The query's row, as a row of the TVIEW: same columns, same order.
+// The query's row, as a row of the TVIEW: same columns, same order, without those dropped.
 void LoadNewRow(TviewWriter* writer, TupleTableSlot* row) {
   slot_getallattrs(row);
   ExecClearTuple(writer->new_row);
   const int columns = RelationGetDescr(writer->relation)->natts;
-  for (int i = 0; i < columns; ++i) {
-    writer->new_row->tts_values[i] = row->tts_values[i];
-    writer->new_row->tts_isnull[i] = row->tts_isnull[i];
+  if (columns != writer->columns) {
+    for (int i = 0; i < columns; ++i) writer->new_row->tts_isnull[i] = true;
+  }
+  for (int i = 0; i < writer->columns; ++i) {
+    const int place = writer->places[i];
+    writer->new_row->tts_values[place] = row->tts_values[i];
+    writer->new_row->tts_isnull[place] = row->tts_isnull[i];
   }
   ExecStoreVirtualTuple(writer->new_row);
   writer->new_row->tts_tableOid = RelationGetRelid(writer->relation);
@@ -224,10 +231,10 @@ bool ReceiveRow(TupleTableSlot* row, DestReceiver* self) {
 // The stored columns must be the query's, one for one.
 void CheckColumns(TviewWriter* writer, TupleDesc query) {
   const TupleDesc stored = RelationGetDescr(writer->relation);
-  bool same = stored->natts == query->natts;
-  for (int i = 0; same && i < stored->natts; ++i) {
-    const Form_pg_attribute a = TupleDescAttr(stored, i);
-    same = !a->attisdropped && a->atttypid == TupleDescAttr(query, i)->atttypid;
+  bool same = writer->columns == query->natts;
+  for (int i = 0; same && i < query->natts; ++i) {
+    const Form_pg_attribute a = TupleDescAttr(stored, writer->places[i]);
+    same = a->atttypid == TupleDescAttr(query, i)->atttypid;
   }
   if (same) return;
   ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -238,6 +245,14 @@ void CheckColumns(TviewWriter* writer, TupleDesc query) {
 
 void StartReceiving(DestReceiver* self, int, TupleDesc descriptor) {
   CheckColumns(reinterpret_cast<TviewWriter*>(self), descriptor);
+}
+
+void FindPlaces(TviewWriter* writer) {
+  const TupleDesc stored = RelationGetDescr(writer->relation);
+  writer->places = static_cast<int*>(palloc(sizeof(int) * (stored->natts + 1)));
+  for (int i = 0; i < stored->natts; ++i) {
+    if (!TupleDescAttr(stored, i)->attisdropped) writer->places[writer->columns++] = i;
+  }
 }
 
 void PrepareSeen(TviewWriter* writer) {
@@ -255,6 +270,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, Snapsho
   auto* const writer = static_cast<TviewWriter*>(palloc0(sizeof(TviewWriter)));
   pg::InitializeReceiver(&writer->receiver, ReceiveRow, StartReceiving);
   writer->relation = table_open(tview, RowExclusiveLock);
+  FindPlaces(writer);
   writer->snapshot = snapshot;
   writer->command = GetCurrentCommandId(true);
   writer->key = key;
@@ -319,7 +335,9 @@ void DeleteUnseen(TviewWriter* writer) {
 bool NextCollected(TviewWriter* writer) {
   CHECK_FOR_INTERRUPTS();
   if (!tuplestore_gettupleslot(writer->collected, true, false, writer->collected_row)) return false;
-  LoadNewRow(writer, writer->collected_row);
+  // It is a row of the TVIEW already.
+  ExecCopySlot(writer->new_row, writer->collected_row);
+  writer->new_row->tts_tableOid = RelationGetRelid(writer->relation);
   return true;
 }
 
