@@ -27,8 +27,8 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'audit', 'warning',
-           format('The auditor repaired %s rows of TVIEW %s that differed from its query, the last at %s. Find who wrote them with pg_tviews.protect off, or what capture missed; SELECT * FROM pg_tviews_refresh(%L), then SELECT pg_tviews_stats_reset(%L).',
-                  status.differences, status.entity, status.last_difference::timestamptz(0), quote_ident(status.entity), quote_ident(status.entity))
+           format('The auditor repaired %s of TVIEW %s that differed from its query, the last at %s. Find who wrote them with pg_tviews.protect off, or what capture missed; SELECT * FROM pg_tviews_refresh(%L), then SELECT pg_tviews_stats_reset(%L).',
+                  CASE status.differences WHEN 1 THEN '1 row' ELSE status.differences || ' rows' END, status.entity, status.last_difference::timestamptz(0), quote_ident(status.entity), quote_ident(status.entity))
     FROM @extschema@.pg_tviews_audit_status AS status
     WHERE status.differences > 0 AND NOT status.differs_again
     UNION ALL

@@ -52,7 +52,7 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'queue and lag', 'warning',
-           format('TVIEW %s takes %s %% of the time that batches spend on TVIEWs, and readers of others waited %s times for it, %s s in all, the last at %s. See pg_tviews_waits, and "A TVIEW that holds up the others" in the runbooks; then SELECT pg_tviews_stats_reset().',
+           format('TVIEW %s takes %s %% of the time that batches spend on TVIEWs, and readers of others waited for it (waits so far: %s), %s s in all, the last at %s. See pg_tviews_waits, and "A TVIEW that holds up the others" in the runbooks; then SELECT pg_tviews_stats_reset().',
                   waits.entity, round((waits.batch_share * 100)::numeric), waits.held_up, round((waits.held_up_ms / 1000)::numeric, 1),
                   waits.last_held_up::timestamptz(0))
     FROM @extschema@.pg_tviews_waits AS waits

@@ -15,8 +15,8 @@ BEGIN ATOMIC
          format('max_worker_processes (%s) has no room for the launcher and pg_tviews.max_workers (%s). ALTER SYSTEM SET max_worker_processes = %s, then restart.',
                 current_setting('max_worker_processes'), current_setting('pg_tviews.max_workers'), current_setting('pg_tviews.max_workers')::int + 9)),
         (server.launches_failed > 0, 'warning',
-         format('%s times no background worker was free for an applier since the server started. Raise max_worker_processes (%s), then restart.',
-                server.launches_failed, current_setting('max_worker_processes'))),
+         format('%s no background worker was free for an applier since the server started. Raise max_worker_processes (%s), then restart.',
+                CASE server.launches_failed WHEN 1 THEN 'Once' ELSE server.launches_failed || ' times' END, current_setting('max_worker_processes'))),
         (coalesce(server.last_turned_away > now() - interval '1 hour', false), 'warning',
          format('Databases took turns within the last hour: %s of %s queues and at most %s workers were in use. Raise pg_tviews.max_workers, and pg_tviews.max_databases if more than %s databases are written to, then restart.',
                 server.slots_used, server.slots, current_setting('pg_tviews.max_workers'), server.slots)),
@@ -28,11 +28,11 @@ BEGIN ATOMIC
         (EXISTS (SELECT FROM pg_settings WHERE pg_settings.name = 'pg_tviews.pause_at' AND pg_settings.reset_val <> ''), 'warning',
          'pg_tviews.pause_at is set: processes may stop for tests. Reset it, then SELECT pg_reload_conf().'),
         (server.stats_evicted > 0, 'warning',
-         format('%s times a TVIEW lost its statistics to another one. Raise pg_tviews.stats_tviews (%s), then restart.',
-                server.stats_evicted, current_setting('pg_tviews.stats_tviews'))),
+         format('%s a TVIEW lost its statistics to another one. Raise pg_tviews.stats_tviews (%s), then restart.',
+                CASE server.stats_evicted WHEN 1 THEN 'Once' ELSE server.stats_evicted || ' times' END, current_setting('pg_tviews.stats_tviews'))),
         (server.quiet_failures > 0, 'warning',
-         format('%s times a process was out of memory while it committed, aborted or heard of DDL, since the server started. Give it memory, restart, then SELECT * FROM pg_tviews_verify(entity) of each TVIEW.',
-                server.quiet_failures))
+         format('%s a process was out of memory while it committed, aborted or heard of DDL, since the server started. Give it memory, restart, then SELECT * FROM pg_tviews_verify(entity) of each TVIEW.',
+                CASE server.quiet_failures WHEN 1 THEN 'Once' ELSE server.quiet_failures || ' times' END))
     ) AS finding (is_found, severity, message)
     WHERE finding.is_found;
 END;
@@ -92,7 +92,7 @@ BEGIN ATOMIC
     GROUP BY blocker.pid, activity.application_name, activity.backend_type, activity.state, activity.xact_start
     UNION ALL
     SELECT 'workers', 'warning',
-           format('Batches fail and are repeated (%s times since the queue exists). See the server log, and below for who blocks.', slot.retries)
+           format('Batches fail and are repeated (repetitions since the queue exists: %s). See the server log, and below for who blocks.', slot.retries)
     FROM slot CROSS JOIN waiting WHERE slot.state = 'backing off' AND waiting.since < now() - coalesce(patience, '0');
 END;
 COMMENT ON FUNCTION @extschema@.pg_tviews_check_workers(interval) IS 'part of the health check: workers that are missing, and who is in their way';
@@ -111,8 +111,8 @@ BEGIN ATOMIC
     SELECT 'queue and lag',
            CASE WHEN queue.since < now() - 10 * coalesce(patience, '0') THEN 'error' WHEN queue.since < now() - coalesce(patience, '0') THEN 'warning' ELSE 'info' END,
            CASE WHEN queue.since < now() - coalesce(patience, '0')
-                THEN format('TVIEWs are behind since %s: %s records wait, %s more are in the outbox only. See pg_tviews_workers and pg_tviews_progress for what the applier does; pg_tview_performance_log for what is slow.',
-                            queue.since::timestamptz(0), queue.waiting, queue.spilled)
+                THEN format('TVIEWs are behind since %s: %s in the queue, %s in the outbox only. See pg_tviews_workers and pg_tviews_progress for what the applier does; pg_tview_performance_log for what is slow.',
+                            queue.since::timestamptz(0), CASE queue.waiting WHEN 1 THEN '1 record waits' ELSE queue.waiting || ' records wait' END, queue.spilled)
                 ELSE format('%s wait%s, the oldest for %s ms.',
                             CASE queue.waiting + queue.spilled WHEN 1 THEN '1 record' ELSE queue.waiting + queue.spilled || ' records' END,
                             CASE queue.waiting + queue.spilled WHEN 1 THEN 's' ELSE '' END,
@@ -128,8 +128,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'spill', CASE WHEN queue.spilled > 0 THEN 'warning' ELSE 'info' END,
            CASE WHEN queue.spilled > 0
-                THEN format('%s records found no room in the queue and are read from the outbox. Nothing is lost; if it happens often, raise pg_tviews.queue_size (%s) and restart.',
-                            queue.spilled, current_setting('pg_tviews.queue_size'))
+                THEN format('%s no room in the queue and will be read from the outbox. Nothing is lost; if it happens often, raise pg_tviews.queue_size (%s) and restart.',
+                            CASE queue.spilled WHEN 1 THEN '1 record found' ELSE queue.spilled || ' records found' END, current_setting('pg_tviews.queue_size'))
                 ELSE 'Nothing is in the outbox only.' END
     FROM queue;
 END;

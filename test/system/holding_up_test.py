@@ -119,7 +119,7 @@ with Server("holding_up") as server:
     assert abs(sum(row[2] - row[3] for row in counted.values())) < 1, counted
     assert value(connection, "SELECT sum(batch_share) FROM pg_tviews_waits") > 0.999
     found = [message for message, in run(connection, "SELECT message FROM pg_tviews_health_check() WHERE severity = 'warning' AND component = 'queue and lag'")]
-    assert len(found) == 1 and found[0].startswith("TVIEW heavy takes ") and "waited 2 times" in found[0], found
+    assert len(found) == 1 and found[0].startswith("TVIEW heavy takes ") and "waits so far: 2" in found[0], found
     run(connection, "SELECT pg_tviews_stats_reset()")
     assert run(connection, "SELECT count(*) FROM pg_tviews_health_check() WHERE severity = 'warning' AND component = 'queue and lag'") == [(0,)]
     assert run(connection, "SELECT waits, held_up, last_held_up FROM pg_tviews_waits WHERE entity = 'heavy'") == [(0, 0, None)]

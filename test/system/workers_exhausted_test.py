@@ -6,7 +6,7 @@ import psycopg2.errors
 from tviews_server import Server, check_equal, run, value, wait_until
 
 FINDING = """SELECT count(*) FROM pg_tviews_health_check('0') WHERE component = 'settings' AND severity = 'warning' AND message ~
-    '^[1-9][0-9]* times no background worker was free for an applier since the server started. Raise max_worker_processes .[0-9]+., then restart.$'"""
+    '^(Once|[1-9][0-9]* times) no background worker was free for an applier since the server started. Raise max_worker_processes .[0-9]+., then restart.$'"""
 
 # The launcher and the server's launcher of logical replication take both.
 with Server("workers_exhausted", "max_worker_processes = 2\nmax_parallel_workers = 0\n") as server:

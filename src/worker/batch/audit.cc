@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "shared/counted.h"
 #include "shared/key_slices.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -113,7 +114,8 @@ bool Audit::HasRepeated() {
 }
 
 void Audit::Report(bool is_repeated) const {
-  const std::string rows = absl::StrCat(step_.differences, " rows of TVIEW ", step_.name);
+  const std::string rows =
+      absl::StrCat(Counted(step_.differences, "row"), " of TVIEW ", step_.name);
   if (is_repeated) {
     LogWarning(absl::StrCat("the audit found ", rows,
                             " that differ from its query again after they were repaired: its "

@@ -32,8 +32,8 @@ void ShowRefresh(const TviewDefinition& tview, const AffectedKeys& affected) noe
   if (affected.everything) {
     pg_snprintf(text, sizeof(text), "refresh %s: everything", tview.qualified_name.c_str());
   } else {
-    pg_snprintf(text, sizeof(text), "refresh %s: %zu keys", tview.qualified_name.c_str(),
-                affected.keys.size());
+    pg_snprintf(text, sizeof(text), "refresh %s: %zu key%s", tview.qualified_name.c_str(),
+                affected.keys.size(), affected.keys.size() == 1 ? "" : "s");
   }
   Show(text);
 }

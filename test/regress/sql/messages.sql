@@ -89,6 +89,23 @@ SELECT pg_tviews_pause();
 SELECT pg_tviews_wait('10 ms');
 SELECT pg_tviews_resume();
 
+-- one of a thing is not several
+SELECT pg_tviews_wait();
+SELECT pg_tviews_pause();
+INSERT INTO tb_show VALUES (101, 'one more', 1);
+DO $$
+DECLARE
+    detail text;
+BEGIN
+    PERFORM pg_tviews_wait('10 ms');
+EXCEPTION WHEN query_canceled THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RAISE INFO '%', regexp_replace(detail, '[0-9.]+ s[.]', 'N s.');
+END $$;
+SELECT regexp_replace(finding.message, '[0-9.]+ ms', 'N ms') AS message FROM pg_tviews_health_check() AS finding WHERE finding.component = 'queue and lag';
+SELECT regexp_replace(finding.message, 'since [^:]*:[^:]*:[^:]*:', 'since T:') AS message FROM pg_tviews_health_check('0') AS finding WHERE finding.component = 'queue and lag';
+SELECT pg_tviews_resume();
+
 -- a function that is not found: another schema or database, seconds instead of an interval; others keep their own hint
 SELECT pg_tviews_wait(5);
 BEGIN;

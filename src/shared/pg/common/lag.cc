@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "shared/counted.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/pending_walk.h"
 #include "shared/record_ring.h"
@@ -42,12 +43,13 @@ std::string DescribeLag(const Lag& lag) {
   std::string text;
   if (lag.records > 0) {
     const double seconds = static_cast<double>(GetCurrentTimestamp() - lag.oldest_at) / 1e6;
-    text = absl::StrFormat("%d change records with %d keys wait, the oldest for %.3f s.",
-                           lag.records, lag.keys, seconds);
+    text = absl::StrFormat("%s with %s wait%s, the oldest for %.3f s.",
+                           Counted(lag.records, "change record"), Counted(lag.keys, "key"),
+                           lag.records == 1 ? "s" : "", seconds);
   }
   if (lag.spilled > 0) {
     absl::StrAppend(&text, text.empty() ? "" : " ", lag.spilled,
-                    " more are in pg_tview_outbox only.");
+                    lag.spilled == 1 ? " more is" : " more are", " in pg_tview_outbox only.");
   }
   return text;
 }
