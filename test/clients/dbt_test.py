@@ -191,6 +191,14 @@ with Server("dbt") as server:
     assert project("run", "-s", "total")["total"] == "CREATE VIEW"
     project.model("total", "select fk_user, count(*) as posts from {{ ref('posts') }} group by fk_user", unique_key="fk_user")
     assert project("run", "-s", "total") == {"total": "created"}
+    # Filled in slices, and complete when the run ends.
+    project.model("sliced", "select number from {{ source('big', 'numbers') }} -- all", unique_key="number", online=True)
+    project.write("models/big.yml", json.dumps({"sources": [{"name": "big", "schema": "public", "tables": [{"name": "numbers"}]}]}))
+    run(connection, "SET client_min_messages = warning; CREATE TABLE numbers AS SELECT number FROM generate_series(1, 30000) AS number")
+    run(connection, "ALTER TABLE numbers ADD PRIMARY KEY (number); ALTER TABLE numbers OWNER TO builder")
+    assert project("run", "-s", "sliced") == {"sliced": "created"} and value(connection, 'SELECT count(*) FROM "Mart 1".sliced') == 30000
+    assert value(connection, "SELECT count(*) FROM tviews_internal.pg_tview_fill WHERE completed_by IS NOT NULL") == 1
+    assert project("run", "-s", "sliced") == {"sliced": "unchanged"}
     # Over what dbt makes anew in each run, the TVIEW is made anew too.
     project.model("base", "select * from {{ ref('posts') }}", materialized="table")
     project.model("over_base", "select pk_post, title from {{ ref('base') }}", unique_key="pk_post")

@@ -31,6 +31,9 @@
 
   {#- Tests come next, in other sessions: they shall see what seeds and models before this one have written. -#}
   {%- if config.get('wait', '10 minutes') -%}
+    {%- if config.get('online') -%}
+      {%- call statement('fill', auto_begin=False) %}{{ pg_tviews.wait_for_fill(extension) }}{% endcall -%}
+    {%- endif -%}
     {%- call statement('wait', auto_begin=False) %}select {{ extension }}.pg_tviews_wait('{{ config.get('wait', '10 minutes') }}'){% endcall -%}
   {%- endif -%}
   {{ run_hooks(post_hooks, inside_transaction=False) }}
@@ -93,7 +96,7 @@
   {%- for name, value in (config.get('pg_tviews') or {}).items() -%}
     {%- do options.append('pg_tviews.' ~ name ~ ' = ' ~ pg_tviews.literal(value)) -%}
   {%- endfor -%}
-  {{ return((config.get('sql_header') or '') ~ '\ncreate table ' ~ relation ~ ' with (' ~ options | join(', ') ~ ') as\n' ~ sql ~ '\n;\nselect 1;') }}
+  {{ return((config.get('sql_header') or '') ~ '\ncreate table ' ~ relation ~ ' with (' ~ options | join(', ') ~ ') as\n' ~ sql ~ '\n' ~ ('with no data' if config.get('online') else '') ~ ';\nselect 1;') }}
 {% endmacro %}
 
 {#- What stands under the model's name and is no TVIEW goes; who reads it keeps it, and the run fails. -#}
@@ -134,6 +137,22 @@ end
   {%- endset -%}
   {%- do run_query('do ' ~ pg_tviews.quoted(block)) -%}
   {{ return(run_query("select pg_catalog.current_setting('dbt.tview')").rows[0][0] == 'replaced') }}
+{% endmacro %}
+
+{#- Until the applier has filled the TVIEW: nobody can read it before. -#}
+{% macro wait_for_fill(extension) %}
+  {%- set block -%}
+begin
+  while exists (select from {{ extension }}.pg_tviews_progress where operation = 'online fill' and database = pg_catalog.current_database()
+                and entity = {{ pg_tviews.literal(pg_tviews.entity()) }}) loop
+    if pg_catalog.clock_timestamp() > pg_catalog.now() + {{ pg_tviews.literal(config.get('wait', '10 minutes')) }}::interval then
+      raise 'the TVIEW is not filled after {{ config.get('wait', '10 minutes') }}' using errcode = '55000', hint = 'The applier goes on. wait in the model''s configuration says how long a run waits.';
+    end if;
+    perform pg_catalog.pg_sleep(0.2);
+  end loop;
+end
+  {%- endset -%}
+  {{ return('do ' ~ pg_tviews.quoted(block)) }}
 {% endmacro %}
 
 {#- Those of the configuration that are not there: each run gives an index another name. -#}
