@@ -39,8 +39,8 @@ SELECT pg_tview_meta.entity,
        coalesce(stats.rows_unchanged, 0) AS rows_unchanged,
        coalesce(stats.full_refreshes, 0) AS full_refreshes,
        coalesce(stats.errors, 0) AS errors,
-       pg_stat_get_tuples_hot_updated(pg_tview_meta.tview)::double precision
-           / nullif(pg_stat_get_tuples_updated(pg_tview_meta.tview), 0) AS hot_share,
+       round(pg_stat_get_tuples_hot_updated(pg_tview_meta.tview)::numeric
+             / nullif(pg_stat_get_tuples_updated(pg_tview_meta.tview), 0), 4)::double precision AS hot_share,
        stats.stats_since
 FROM @extschema@.pg_tview_meta
 LEFT JOIN @extschema@.pg_tviews_stats() AS stats ON stats.tview = pg_tview_meta.tview;

@@ -13,7 +13,7 @@ CREATE OR REPLACE VIEW @extschema@.pg_tviews_waits AS
 SELECT pg_tview_meta.entity,
        pg_tview_meta.tview,
        coalesce(counters.batch_ms, 0) AS batch_ms,
-       coalesce(counters.batch_ms, 0) / nullif(sum(counters.batch_ms) OVER (), 0) AS batch_share,
+       round((coalesce(counters.batch_ms, 0) / nullif(sum(counters.batch_ms) OVER (), 0))::numeric, 4)::double precision AS batch_share,
        coalesce(counters.waits, 0) AS waits,
        counters.avg_wait_ms,
        counters.max_wait_ms,

@@ -115,11 +115,15 @@ ROLLBACK;
 DO $$ BEGIN PERFORM pg_tviews_wait(5); EXCEPTION WHEN undefined_function THEN RAISE INFO 'caught'; END $$;
 SELECT no_such_function(5);
 
--- figures have three digits behind the point
+-- figures have three digits behind the point, shares four, in every view
 SELECT pg_tviews_wait();
-SELECT count(*) FROM (
-    SELECT unnest(ARRAY[avg_refresh_ms, p50_refresh_ms, p95_refresh_ms, p99_refresh_ms, avg_lag_ms, p50_lag_ms, p95_lag_ms, p99_lag_ms]) AS ms
-    FROM pg_tviews_performance_summary) AS figure
-WHERE figure.ms::text !~ '^[0-9]+([.][0-9]{1,3})?$';
+SELECT figure.name, figure.value FROM (
+    SELECT member.key AS name, member.value FROM pg_tviews_performance_summary AS line, jsonb_each_text(to_jsonb(line)) AS member
+    UNION ALL SELECT member.key, member.value FROM pg_tviews_waits AS line, jsonb_each_text(to_jsonb(line)) AS member
+    UNION ALL SELECT member.key, member.value FROM pg_tviews_workers AS line, jsonb_each_text(to_jsonb(line)) AS member
+    UNION ALL SELECT member.key, member.value FROM pg_tviews_lag AS line, jsonb_each_text(to_jsonb(line)) AS member
+    UNION ALL SELECT member.key, member.value FROM pg_tviews_progress AS line, jsonb_each_text(to_jsonb(line)) AS member
+    UNION ALL SELECT member.key, member.value FROM pg_tview_performance_log AS line, jsonb_each_text(to_jsonb(line)) AS member
+) AS figure WHERE figure.value ~ '^[0-9.e-]+$' AND figure.value !~ '^[0-9]+([.][0-9]{1,3}|[.][0-9]{4})?$' AND figure.value ~ '[.]';
 
 DROP SCHEMA messages, messages_other, "Messages more" CASCADE;
