@@ -159,6 +159,8 @@ void CheckBlocks(const Scope* scope, const ExitRequest& request,
   }
 }
 
+constexpr char kSeveralTables[] = "the column is computed from several tables";
+
 const char* WhyImpure(Node* expr) {
   if (contain_agg_clause(expr)) return "the column is an aggregate";
   if (contain_window_function(expr)) return "the column is a window function";
@@ -166,8 +168,10 @@ const char* WhyImpure(Node* expr) {
   if (contain_subplans(expr)) return "the column is a subquery";
   if (HasSpecialVars(expr)) return "the column is a whole row or a system column";
   if (NamesForeignOperator(expr)) return "the column compares by an operator that has no name";
-  if (DependsOnSettings(expr)) return "the column depends on settings";
-  return nullptr;
+  if (!DependsOnSettings(expr)) return nullptr;
+  // What is no path under any settings is not the settings' fault.
+  return bms_num_members(OccurrencesIn(expr)) > 1 ? kSeveralTables
+                                                  : "the column depends on settings";
 }
 
 // LINEAGE C4: the leaves of a merged column.
@@ -340,8 +344,8 @@ Exit* FindSelectExit(const Scope* scope, const ExitRequest& request, bool allows
     }
     if (AddMergedTargets(scope, expressions, exit)) return exit;
     if (AddCommonTarget(scope, request, expressions, exit)) return exit;
-    exit->why_not = expressions.size() == 1 ? "the column is computed from several tables"
-                                            : "the columns come from several tables";
+    exit->why_not =
+        expressions.size() == 1 ? kSeveralTables : "the columns come from several tables";
   }
   if (!allows_parts) return exit;
   *exit = Exit();

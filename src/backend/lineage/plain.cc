@@ -38,15 +38,38 @@ bool CollectOccurrences(Node* node, void* context) {
   return WalkChildren(node, CollectOccurrences, context);
 }
 
-// text || anything and anything || text are STABLE for the sake of types like timestamptz, whose
-// text depends on settings. Keys made from numbers that way are common.
+// These are STABLE for the sake of types like timestamptz, whose text depends on settings. Keys
+// made from numbers by them are common.
+bool MakesTextOrDocument(Oid function) {
+  switch (function) {
+    case F_ANYTEXTCAT:
+    case F_TEXTANYCAT:
+    case F_CONCAT:
+    case F_CONCAT_WS:
+    case F_JSON_BUILD_ARRAY_ANY:
+    case F_JSON_BUILD_OBJECT_ANY:
+    case F_JSONB_BUILD_ARRAY_ANY:
+    case F_JSONB_BUILD_OBJECT_ANY:
+    case F_TO_JSON:
+    case F_TO_JSONB:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Types of users may have a cast to json, which is called then.
 bool IsSafeConcatenation(Oid function, List* arguments) {
-  if (function != F_ANYTEXTCAT && function != F_TEXTANYCAT) return false;
+  if (!MakesTextOrDocument(function)) return false;
   ListCell* cell;
   foreach (cell, arguments) {
+    const Oid type = getBaseType(exprType(static_cast<Node*>(lfirst(cell))));
     Oid output = InvalidOid;
     bool is_variable_length = false;
-    getTypeOutputInfo(exprType(static_cast<Node*>(lfirst(cell))), &output, &is_variable_length);
+    getTypeOutputInfo(type, &output, &is_variable_length);
+    if (type >= FirstNormalObjectId && function != F_ANYTEXTCAT && function != F_TEXTANYCAT) {
+      return false;
+    }
     if (func_volatile(output) != PROVOLATILE_IMMUTABLE) return false;
   }
   return true;

@@ -15,6 +15,7 @@
 #include "backend/lineage/deadlines.h"
 #include "backend/lineage/exits.h"
 #include "backend/lineage/expand.h"
+#include "backend/lineage/key_advice.h"
 #include "backend/lineage/never_null.h"
 #include "backend/lineage/path_sql.h"
 #include "backend/lineage/paths.h"
@@ -60,6 +61,7 @@ struct PlainAnalysis {
   PlainArray<lineage::PlainDeadline*> deadlines;
   bool key_is_not_null = false;
   bool tells_null_keys = false;
+  lineage::KeyAdvice key_advice;
 };
 
 // Paths of a long chain of joins find rows by the same columns over and over.
@@ -232,6 +234,12 @@ void AnalyzePlain(const Query* query, const PlainArray<AttributeNumber>& key_att
     analysis->paths.Add(lineage::WritePath(start));
   }
   FindUnserved(tree->top, key, analysis);
+  for (const PlainPath* path : analysis->paths) {
+    if (path->strategy == Strategy::kFull) {
+      analysis->key_advice = lineage::AdviseOnKey(tree->top, key);
+      break;
+    }
+  }
   if (has_clock && rule == lineage::ClockRule::kRefused) {
     // Deadlines are kept for keys of one column.
     const auto* const entry =
@@ -370,6 +378,10 @@ absl::StatusOr<Analysis> CopyAnalysis(
   analysis.functions.assign(plain.functions.begin(), plain.functions.end());
   analysis.functions_read = plain.functions_read;
   analysis.tells_null_keys = plain.tells_null_keys;
+  if (plain.key_advice.columns != nullptr) {
+    analysis.columns_of_key = plain.key_advice.columns;
+    analysis.names_for_key = plain.key_advice.names;
+  }
   return analysis;
 }
 

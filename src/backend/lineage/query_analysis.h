@@ -57,6 +57,10 @@ struct Analysis {
   std::int64_t clock_period_ms = 0;   // if the query uses the clock: the declared one, or 1; or 0
   std::string deadlines;              // as a JSON array (lineage/deadlines.h); or empty
   bool functions_read = false;        // some of the sources are read by functions
+  // Where an expression over several tables is the key, and no path leads to it: its columns, and
+  // names for them as a key of several (lineage/key_advice.h).
+  std::string columns_of_key;
+  std::string names_for_key;
 };
 
 // `query` is the view's query as parse analysis leaves it (or as pg_rewrite holds it), and `key`

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/algorithm/container.h"
@@ -72,7 +73,17 @@ absl::Status WarnOfForeignTables(const TviewName& name, const std::vector<Source
   return absl::OkStatus();
 }
 
-absl::Status ReportSource(const TviewName& name, const SourceLineage& source, double rows_read) {
+// Of a source that has no path because an expression over several tables is the key.
+std::string KeyHint(const Analysis& analysis) {
+  if (analysis.columns_of_key.empty()) return "";
+  return "Each change compares all rows. Make " + analysis.columns_of_key +
+         " columns of the TVIEW, for instance " + analysis.names_for_key +
+         ", and these its key: WITH (pg_tviews.key = " + QuoteLiteral(analysis.names_for_key) +
+         ").";
+}
+
+absl::Status ReportSource(const TviewName& name, const SourceLineage& source, double rows_read,
+                          const std::string& hint) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string relation, RelationDisplayName(source.source));
   std::vector<std::string> paths;
   for (const LineagePath& path : source.paths) {
@@ -81,7 +92,7 @@ absl::Status ReportSource(const TviewName& name, const SourceLineage& source, do
   return Notice("TVIEW \"" + name.table + "\" follows " + relation + " by " +
                     StrategyName(source.strategy()) + (paths.empty() ? "" : ": ") +
                     absl::StrJoin(paths, "; "),
-                {},
+                hint,
                 rows_read < kWorthSaying ? ""
                                          : "A change of one row makes a refresh read about " +
                                                RoughNumber(rows_read) + " rows.");
@@ -119,9 +130,12 @@ absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis,
                             const std::vector<double>& rows_read) {
   TVIEWS_RETURN_IF_ERROR(WarnOfForeignTables(name, analysis.sources));
   if (!pg::settings::notice_lineage) return absl::OkStatus();
+  std::string hint = KeyHint(analysis);
   for (std::size_t i = 0; i < analysis.sources.size(); ++i) {
-    TVIEWS_RETURN_IF_ERROR(
-        ReportSource(name, analysis.sources[i], i < rows_read.size() ? rows_read[i] : 0));
+    const bool is_full = analysis.sources[i].strategy() == Strategy::kFull;
+    TVIEWS_RETURN_IF_ERROR(ReportSource(name, analysis.sources[i],
+                                        i < rows_read.size() ? rows_read[i] : 0,
+                                        is_full ? std::exchange(hint, "") : ""));
   }
   for (const std::string& reason : analysis.undetermined) {
     TVIEWS_RETURN_IF_ERROR(Notice("the rows of TVIEW \"" + name.table +
