@@ -1,7 +1,7 @@
 """A TVIEW is filled online beside writers: their rate against that without a fill, and how long a change of another TVIEW takes
 until it is visible, before and meanwhile. Prints the figures; fails where the fill does not end, or its rows differ.
 
-SCALE (default 0.03) is the share of 1,000,000 rows; 1 is the full size.
+SCALE (default 0.01) is the share of 1,000,000 rows; 1 is the full size.
 """
 import os
 import random
@@ -10,9 +10,9 @@ import time
 
 from tviews_server import Server, check_equal, run, value
 
-SCALE = float(os.environ.get("SCALE", 0.03))
+SCALE = float(os.environ.get("SCALE", 0.01))
 ROWS = int(1000000 * SCALE)
-SECONDS = max(2.0, 10 * SCALE)
+SECONDS = max(1.0, 10 * SCALE)
 SCRIPT = f"""
 CREATE TABLE tb_shop (pk_shop int PRIMARY KEY, name text NOT NULL);
 CREATE TABLE tb_item (pk_item int PRIMARY KEY, fk_shop int NOT NULL, price int NOT NULL);

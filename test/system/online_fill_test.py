@@ -11,8 +11,8 @@ import psycopg2
 
 from tviews_server import Server, bash, check_equal, kill_process, run, value, wait_until
 
-ROWS = 30000
-CONF = "pg_tviews.fill_budget = 0.03\npg_tviews.transaction_memory = '64kB'\n"
+ROWS = 12000
+CONF = "pg_tviews.fill_budget = 0.05\npg_tviews.transaction_memory = '64kB'\n"
 SCRIPT = f"""
 CREATE TABLE tb_shop (pk_shop int PRIMARY KEY, name text NOT NULL);
 CREATE TABLE tb_item (pk_item int PRIMARY KEY, fk_shop int NOT NULL, price int NOT NULL);
@@ -130,7 +130,7 @@ def check_end(session):
 
 def check_emptied(session):
     """What changes everything begins the fill anew, whether a source is emptied or its changes are too many to be told."""
-    budget(session, 0.03)
+    budget(session, 0.05)
     run(session, CREATE.format("tv_again", "again"))
     await_slices(session, "tv_again", 1)
     run(session, "UPDATE tb_item SET price = price + 1")  # more than transaction_memory
@@ -144,7 +144,7 @@ def check_emptied(session):
 
 def check_dump(session):
     """A dump is taken in the middle; what is restored of it is compared with its query."""
-    budget(session, 0.01)
+    budget(session, 0.005)
     run(session, CREATE.format("tv_dumped", "dumped"))
     await_slices(session, "tv_dumped", 1)
     tools = bash("pg_config --bindir")

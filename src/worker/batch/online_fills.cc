@@ -226,6 +226,7 @@ absl::Status OnlineFills::AddSlice(const TviewDefinition& tview, RefreshExecutor
   Progress& next = step->next;
   const std::string sql = NextKeysStatement(tview, !next.mark.has_value(), most);
   std::optional<std::string> last = next.mark;
+  step->followed = affected->keys.size();
   TVIEWS_RETURN_IF_ERROR(
       executor->keys().SelectKeys(tview, sql, next.mark, [&](std::string_view image) {
         ++step->keys;
@@ -282,13 +283,17 @@ std::size_t OnlineFills::SliceOf(RelationId tview) const {
   return std::max(kSmallestSlice, kFirstSlice / std::max<std::size_t>(candidates_, 1));
 }
 
-// Where finding the keys takes most of the time, shorter slices would help nobody.
+// What follows changes takes its time whatever the slice is. Where finding the keys takes most of
+// it, shorter slices would help nobody.
 void OnlineFills::Adapt(RelationId tview, const Step& step) {
   if (!step.is_slice || step.ended_at == 0) return;
   const Timestamp share =
       kSlicesOfBatch / static_cast<Timestamp>(std::max<std::size_t>(candidates_, 1));
   const Timestamp finding = step.found_at - step.began_at;
-  const Timestamp total = step.ended_at - step.began_at;
+  const auto keys = static_cast<Timestamp>(std::max<std::size_t>(step.keys, 1));
+  const Timestamp refreshing =
+      (step.ended_at - step.found_at) * keys / (keys + static_cast<Timestamp>(step.followed));
+  const Timestamp total = finding + refreshing;
   std::size_t size = SliceOf(tview);
   const bool is_long = total > share;
   if (is_long && finding < total / 2) {

@@ -89,6 +89,7 @@ class OnlineFills {
     bool is_slice = false;
     bool is_last = false;
     std::size_t keys = 0;
+    std::size_t followed = 0;  // keys up to the mark, which changes have led to
     Timestamp began_at = 0;
     Timestamp found_at = 0;  // the keys
     Timestamp ended_at = 0;
