@@ -1,16 +1,16 @@
-"""limits.py and disasters.py at a fiftieth of the size: everything they try works, and no document is wrong."""
+"""limits.py, disasters.py and sizing.py at a fraction of the size: everything they try works, and no document is wrong."""
 import os
 import pathlib
 import subprocess
 import sys
 
 SCALE = os.environ.get("SCALE", "0.02")
-programs = ["limits.py", "disasters.py"]
+programs = {"limits.py": ["--scale", SCALE], "disasters.py": ["--scale", SCALE], "sizing.py": ["--sizes", "1000"]}
 if os.geteuid() != 0:
     print("note: skipped: disasters.py mounts a file system, which only root can")
-    programs.remove("disasters.py")
-for program in programs:
-    done = subprocess.run([sys.executable, pathlib.Path(__file__).with_name(program), sys.argv[1], "--scale", SCALE],
+    del programs["disasters.py"]
+for program, size in programs.items():
+    done = subprocess.run([sys.executable, pathlib.Path(__file__).with_name(program), sys.argv[1], *size],
                           capture_output=True, text=True)
     print(done.stdout, done.stderr)
     assert done.returncode == 0, program
