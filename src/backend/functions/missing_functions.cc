@@ -13,7 +13,8 @@ emit_log_hook_type previous = nullptr;
 
 char hint[] =
     "pg_tviews is installed in each database by itself: CREATE EXTENSION pg_tviews, or add its "
-    "schema to search_path. Times are intervals, as in pg_tviews_wait('5 s').";
+    "schema to search_path. \\df *.pg_tviews_* lists what it has here, with arguments. Times are "
+    "intervals, as in pg_tviews_wait('5 s').";
 
 // No catalogs, no memory: the transaction is failing already. An error that ends a statement is
 // forgotten with its memory context, so nobody frees the hint.

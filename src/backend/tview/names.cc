@@ -1,10 +1,13 @@
 #include "backend/tview/names.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "backend/tview/facts.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
@@ -173,6 +176,29 @@ absl::Status ResolveCreationSchema(TviewName* name) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// Where a TVIEW was meant: the one whose view or source was named, if there is one.
+absl::StatusOr<std::string> HintForOrdinary(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId own, pg::TviewOfBackingView(relation));
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<RelationId> meant, ReadersOf(relation));
+  if (own != 0) meant = {own};
+  if (meant.empty()) {
+    return std::string(
+        "pg_tviews_convert_table() makes a TVIEW of a table that was created before "
+        "the extension, or without it.");
+  }
+  std::vector<std::string> names;
+  for (const RelationId tview : meant) {
+    TVIEWS_ASSIGN_OR_RETURN(names.emplace_back(), RelationDisplayName(tview));
+  }
+  std::sort(names.begin(), names.end());
+  return absl::StrCat(own != 0 ? "It is the backing view of " : "It is a source of ",
+                      absl::StrJoin(names, ", "), ".");
+}
+
+}  // namespace
+
 absl::StatusOr<RelationId> FindTview(const std::string& text) {
   TVIEWS_RETURN_IF_ERROR(pg::CheckVersion());
   TVIEWS_ASSIGN_OR_RETURN(const WrittenName written, SplitName(text));
@@ -193,9 +219,7 @@ absl::StatusOr<RelationId> FindTview(const std::string& text) {
   if (ordinary != 0) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(ordinary));
     error.detail = "Relation " + name + " is no TVIEW.";
-    error.hint =
-        "pg_tviews_convert_table() makes a TVIEW of a table that was created before the "
-        "extension, or without it.";
+    TVIEWS_ASSIGN_OR_RETURN(error.hint, HintForOrdinary(ordinary));
   }
   return pg::MakeError(absl::StatusCode::kNotFound, error);
 }

@@ -23,6 +23,13 @@ SELECT * FROM pg_tviews_retry('far');
 SELECT pg_tviews_refresh('"Messages more".far');
 SELECT pg_tviews_refresh('nowhere');
 
+-- its source, or its view, where the TVIEW was meant
+SELECT pg_tviews_refresh('tb_show');
+SELECT * FROM pg_tviews_verify('messages.tb_show');
+SELECT pg_tviews_drop('v_show');
+CREATE TABLE tb_unread (pk_unread int PRIMARY KEY);
+SELECT pg_tviews_refresh('tb_unread');
+
 -- an application that does not know of TVIEWs: the name made one
 CREATE TABLE tv_shows AS SELECT pk_show, title FROM tb_show;
 INSERT INTO tv_shows VALUES (100, 'mine');
