@@ -51,9 +51,9 @@ CREATE TABLE tviews_internal.pg_tview_outbox (
 ALTER TABLE tviews_internal.pg_tview_outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 COMMENT ON TABLE tviews_internal.pg_tview_outbox IS 'change records of committed transactions that no batch has applied yet';
 
--- The snapshot as of which every TVIEW of the database stands, and cumulative counters.
+-- The snapshot as of which every TVIEW of a lane stands, and cumulative counters.
 CREATE TABLE @extschema@.pg_tview_frontier (
-    id             integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
+    id             integer NOT NULL DEFAULT 1,
     snapshot       pg_snapshot,
     applied_at     timestamptz,
     batches        bigint NOT NULL DEFAULT 0,
@@ -63,10 +63,11 @@ CREATE TABLE @extschema@.pg_tview_frontier (
     rows_deleted   bigint NOT NULL DEFAULT 0,
     rows_unchanged bigint NOT NULL DEFAULT 0,
     full_refreshes bigint NOT NULL DEFAULT 0,
-    clock          timestamptz                -- what now() is in definitions, up to their period
+    clock          timestamptz,               -- what now() is in definitions, up to their period
+    lane           text PRIMARY KEY DEFAULT 'main'
 ) WITH (fillfactor = 10);
 INSERT INTO @extschema@.pg_tview_frontier (id) VALUES (1);
-COMMENT ON TABLE @extschema@.pg_tview_frontier IS 'the snapshot as of which all TVIEWs stand; a reader may join it in its own statement';
+COMMENT ON TABLE @extschema@.pg_tview_frontier IS 'the snapshot as of which all TVIEWs of a lane stand; a reader may join it in its own statement';
 
 -- Keys whose documents could not be computed. A key is known by its value's bytes, which any type has
 -- and no renaming changes; its text is for people.

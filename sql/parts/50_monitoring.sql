@@ -1,13 +1,13 @@
 -- Waiting for the applier. VOLATILE: what they wait for happens in other processes.
-CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait(timeout interval DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait(timeout interval DEFAULT NULL, lane text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_wait';
-COMMENT ON FUNCTION @extschema@.pg_tviews_wait(interval) IS 'returns when everything committed before the call is in the TVIEWs';
+COMMENT ON FUNCTION @extschema@.pg_tviews_wait(interval, text) IS 'returns when everything committed before the call is in the TVIEWs, or in those of a lane';
 
-CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait_for(transaction_id xid8, timeout interval DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_wait_for(transaction_id xid8, timeout interval DEFAULT NULL, lane text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_wait_for';
-COMMENT ON FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) IS 'returns when the TVIEWs contain the transaction';
+COMMENT ON FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval, text) IS 'returns when the TVIEWs, or those of a lane, contain the transaction';
 
 -- No SET search_path: the entity is looked up in the caller's.
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_refresh(entity text,

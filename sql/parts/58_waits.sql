@@ -42,9 +42,17 @@ SELECT session.pid,
        work.tview::regclass AS batch_at,
        work.started_at AS batch_at_since
 FROM @extschema@.pg_tviews_sessions_waiting() AS session
-LEFT JOIN @extschema@.pg_tviews_work_in_progress() AS work
-       ON work.operation <> 'creation'
-      AND work.database_oid = (SELECT pg_database.oid FROM pg_catalog.pg_database WHERE pg_database.datname = current_database());
+LEFT JOIN LATERAL (
+    SELECT work.tview, work.started_at
+    FROM @extschema@.pg_tviews_work_in_progress() AS work
+    JOIN @extschema@.pg_tview_meta AS refreshed ON refreshed.tview = work.tview
+    WHERE work.operation <> 'creation'
+      AND work.database_oid = (SELECT pg_database.oid FROM pg_catalog.pg_database WHERE pg_database.datname = current_database())
+      AND (session.tviews IS NULL
+           OR EXISTS (SELECT FROM @extschema@.pg_tview_meta AS waited
+                      WHERE waited.tview::oid = ANY (session.tviews)
+                        AND coalesce(waited.options ->> 'lane', 'main') = coalesce(refreshed.options ->> 'lane', 'main')))
+    ORDER BY work.started_at LIMIT 1) AS work ON true;
 COMMENT ON VIEW @extschema@.pg_tviews_waiting IS 'sessions that wait for TVIEWs now, and the TVIEW that the batch is at';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_waits(OUT component text, OUT severity text, OUT message text)
@@ -52,9 +60,9 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'queue and lag', 'warning',
-           format('TVIEW %s takes %s %% of the time that batches spend on TVIEWs, and readers of others waited for it (waits so far: %s), %s s in all, the last at %s. See pg_tviews_waits, and "A TVIEW that holds up the others" in the runbooks; then SELECT pg_tviews_stats_reset().',
+           format('TVIEW %s takes %s %% of the time that batches spend on TVIEWs, and readers of others waited for it (waits so far: %s), %s s in all, the last at %s. ALTER TABLE %s SET (pg_tviews.lane = ''slow'') lets the others go on without it. See pg_tviews_waits, and "A TVIEW that holds up the others" in the runbooks; then SELECT pg_tviews_stats_reset().',
                   waits.entity, round((waits.batch_share * 100)::numeric), waits.held_up, round((waits.held_up_ms / 1000)::numeric, 1),
-                  waits.last_held_up::timestamptz(0))
+                  waits.last_held_up::timestamptz(0), waits.tview)
     FROM @extschema@.pg_tviews_waits AS waits
     WHERE waits.batch_share > 0.5 AND waits.held_up_ms > 1000 AND waits.last_held_up > now() - interval '1 hour';
 END;

@@ -157,7 +157,7 @@ BEGIN ATOMIC
     ) AS problem (text)
     UNION ALL
     SELECT 'metadata', 'error', 'The row of pg_tview_frontier is missing: no batch can be applied. INSERT INTO pg_tview_frontier (id) VALUES (1).'
-    WHERE NOT EXISTS (SELECT FROM @extschema@.pg_tview_frontier)
+    WHERE NOT EXISTS (SELECT FROM @extschema@.pg_tview_frontier WHERE pg_tview_frontier.lane = 'main')
     UNION ALL
     SELECT 'metadata', 'warning', format('The clock of the server has been set back: TVIEWs that use it show %s until it is that late again.', pg_tview_frontier.clock)
     FROM @extschema@.pg_tview_frontier

@@ -132,6 +132,7 @@ BEGIN
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_workers(patience) WHERE NOT pg_is_in_recovery()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_queue(patience) WHERE NOT pg_is_in_recovery()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_waits()
+        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_lanes()
     ), fine (place, component, message) AS (VALUES
         (1, 'version', format('Library and extension are of version %s.', library_version)),
         (2, 'library', 'Loaded at server start.'),

@@ -59,6 +59,19 @@ DROP FUNCTION @extschema@.pg_tviews_check_triggers();
 DROP VIEW @extschema@.pg_tviews_capture_trigger_state;
 DROP FUNCTION @extschema@.pg_tviews_explain_ddl(text);
 DROP FUNCTION @extschema@.pg_tviews_server_state();
+DROP FUNCTION @extschema@.pg_tviews_check_lanes();
+DROP VIEW @extschema@.pg_tviews_lanes;
+DROP FUNCTION @extschema@.pg_tviews_lane_state(), @extschema@.pg_tviews_lane_debts();
+DROP FUNCTION @extschema@.pg_tviews_pause(text), @extschema@.pg_tviews_resume(text);
+DROP FUNCTION @extschema@.pg_tviews_wait(interval, text), @extschema@.pg_tviews_wait_for(xid8, interval, text);
+CREATE FUNCTION @extschema@.pg_tviews_wait(timeout interval DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tviews_wait';
+COMMENT ON FUNCTION @extschema@.pg_tviews_wait(interval) IS 'returns when everything committed before the call is in the TVIEWs';
+CREATE FUNCTION @extschema@.pg_tviews_wait_for(transaction_id xid8, timeout interval DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tviews_wait_for';
+COMMENT ON FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) IS 'returns when the TVIEWs contain the transaction';
 DROP FUNCTION @extschema@.pg_tviews_check_waits();
 DROP VIEW @extschema@.pg_tviews_waits, @extschema@.pg_tviews_waiting;
 DROP FUNCTION @extschema@.pg_tviews_wait_counters(), @extschema@.pg_tviews_sessions_waiting();
@@ -88,7 +101,16 @@ BEGIN
     END IF;
 END
 $$;
-DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM @extschema@.pg_tview_meta WHERE options ->> 'lane' <> 'main')
+       OR EXISTS (SELECT FROM tviews_internal.pg_tview_lane_owed) THEN
+        RAISE 'TVIEWs are in other lanes than main: %', (SELECT string_agg(tview::text, ', ') FROM @extschema@.pg_tview_meta WHERE options ->> 'lane' <> 'main')
+            USING HINT = 'ALTER TABLE ... RESET (pg_tviews.lane), SELECT pg_tviews_wait(), and try again.';
+    END IF;
+END
+$$;
+DROP TABLE tviews_internal.pg_tview_owed, @extschema@.pg_tview_behind, tviews_internal.pg_tview_lane_owed;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.pg_tview_meta WHERE cardinality(key_columns) > 1) THEN
@@ -107,8 +129,6 @@ ALTER FUNCTION @extschema@.pg_tviews_refresh(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_retry(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_pause() PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_resume() PARALLEL RESTRICTED;
-ALTER FUNCTION @extschema@.pg_tviews_wait(interval) PARALLEL RESTRICTED;
-ALTER FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_queue_entries() PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_graph(text) PARALLEL RESTRICTED;
 ALTER FUNCTION @extschema@.pg_tviews_show_cascade_path(text) PARALLEL RESTRICTED;
@@ -167,7 +187,6 @@ ALTER FUNCTION @extschema@.pg_tviews_retry(text) STRICT;
 -- 0.1.0 writes rows of exactly its columns: a dropped one would still be there.
 ALTER TABLE @extschema@.pg_tview_frontier RENAME TO pg_tview_frontier_new;
 ALTER TABLE @extschema@.pg_tview_frontier_new RENAME CONSTRAINT pg_tview_frontier_pkey TO pg_tview_frontier_new_pkey;
-ALTER TABLE @extschema@.pg_tview_frontier_new RENAME CONSTRAINT pg_tview_frontier_id_check TO pg_tview_frontier_new_id_check;
 CREATE TABLE @extschema@.pg_tview_frontier (
     id             integer PRIMARY KEY DEFAULT 1 CHECK (id = 1),
     snapshot       pg_snapshot,
@@ -182,7 +201,7 @@ CREATE TABLE @extschema@.pg_tview_frontier (
 ) WITH (fillfactor = 10);
 INSERT INTO @extschema@.pg_tview_frontier
 SELECT id, snapshot, applied_at, batches, records, rows_inserted, rows_updated, rows_deleted, rows_unchanged, full_refreshes
-FROM @extschema@.pg_tview_frontier_new;
+FROM @extschema@.pg_tview_frontier_new WHERE lane = 'main';
 DROP TABLE @extschema@.pg_tview_frontier_new;
 COMMENT ON TABLE @extschema@.pg_tview_frontier IS 'the snapshot as of which all TVIEWs stand; a reader may join it in its own statement';
 GRANT SELECT ON @extschema@.pg_tview_frontier TO PUBLIC;

@@ -37,7 +37,7 @@ std::optional<std::string> Copy(const std::optional<std::string_view>& field) {
   return field.has_value() ? std::optional<std::string>(*field) : std::nullopt;
 }
 
-constexpr std::size_t kHeadFields = 6;
+constexpr std::size_t kHeadFields = 7;
 
 }  // namespace
 
@@ -49,6 +49,7 @@ std::string EncodeEvaluation(const Evaluation& evaluation) {
   AppendField(evaluation.is_planned_only ? "1" : "0", &bytes);
   AppendField(std::to_string(evaluation.settings.size()), &bytes);
   AppendField(evaluation.sql, &bytes);
+  AppendField(evaluation.lane, &bytes);
   for (const DefinitionSetting& setting : evaluation.settings) {
     AppendField(setting.name, &bytes);
     AppendField(setting.value, &bytes);
@@ -70,6 +71,7 @@ std::optional<Evaluation> DecodeEvaluation(std::string_view bytes) {
   std::size_t settings = 0;
   if (!ReadNumber(*fields[4], &settings)) return std::nullopt;
   evaluation.sql = *fields[5];
+  evaluation.lane = *fields[6];
   std::size_t next = kHeadFields;
   for (; settings > 0; --settings, next += 2) {
     if (!AreAllThere(fields, next + 2)) return std::nullopt;

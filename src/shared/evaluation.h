@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "shared/definition_settings.h"
+#include "shared/lane.h"
 #include "shared/types.h"
 
 namespace tviews {
@@ -28,6 +29,7 @@ struct Evaluation {
   bool with_batch_costs = false;   // planned with the page costs of a batch
   bool with_key_planning = false;  // planned as the recomputation of keys is
   bool is_planned_only = false;    // without parameters; the answer is its cost
+  std::string lane = kMainLane;    // whose time it is evaluated at
 };
 
 std::string EncodeEvaluation(const Evaluation& evaluation);

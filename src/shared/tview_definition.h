@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "shared/definition_settings.h"
+#include "shared/lane.h"
 #include "shared/lineage.h"
 #include "shared/types.h"
 
@@ -69,6 +70,8 @@ struct TviewDefinition {
   // Instead of the settings of these names, in their units.
   std::optional<std::uint64_t> refresh_timeout;
   std::optional<std::uint64_t> refresh_memory;
+  std::string lane = kMainLane;             // pg_tviews.lane
+  std::optional<std::uint64_t> lag_target;  // pg_tviews.lag_target, in ms
 
   // Equal keys have equal images (key_image.h).
   bool key_is_image_equal() const {

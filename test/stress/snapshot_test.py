@@ -1,7 +1,8 @@
 """Exact snapshots: money moves between accounts spread over several tables and TVIEWs while readers
 check, in every single statement and in REPEATABLE READ transactions of several statements, that the
 totals shown by the TVIEWs never change. Some move money between all accounts of a table, which helper
-processes recompute while others change the same accounts. Prints how many reads and writes it made.
+processes recompute while others change the same accounts. The TVIEWs are in two lanes, each of which shows the totals of one
+snapshot; some move between lanes meanwhile. Prints how many reads and writes it made.
 
 SECONDS (default 20) and SEED may be set in the environment.
 """
@@ -39,25 +40,30 @@ ANALYZE tb_bank, tb_{table};
 CREATE TABLE tv_{table} AS
 SELECT a.pk_{table}, a.balance, jsonb_build_object('balance', a.balance, 'bank', b.name,
   'smaller', (SELECT count(*) FROM tb_bank o WHERE o.pk_bank < b.pk_bank)) AS data
-FROM tb_{table} a JOIN tb_bank b ON b.pk_bank = a.fk_bank;"""
+FROM tb_{table} a JOIN tb_bank b ON b.pk_bank = a.fk_bank;
+CREATE TABLE tv_{table}_too WITH (pg_tviews.lane = 'slow') AS
+SELECT a.pk_{table} AS pk_{table}_too, a.balance, b.name FROM tb_{table} a JOIN tb_bank b ON b.pk_bank = a.fk_bank;"""
 # Aggregates over all tables, once by key and once (a set operation) by full refresh.
 SCRIPT += """
 CREATE TABLE tv_bank AS
 SELECT b.pk_bank, """ + " + ".join(f"(SELECT coalesce(sum(balance), 0) FROM tb_{table} a WHERE a.fk_bank = b.pk_bank)"
                                    for table in TABLES) + """ AS balance
 FROM tb_bank b;
-CREATE TABLE tv_everything AS
+CREATE TABLE tv_everything WITH (pg_tviews.lane = 'slow') AS
 SELECT 1 AS pk_everything, sum(balance) AS balance
 FROM (""" + " UNION ALL ".join(f"SELECT balance FROM tb_{table}" for table in TABLES) + """) a;
 """
 
 SUMS = [f"(SELECT sum(balance) FROM tv_{table})" for table in TABLES]
 DOCUMENTS = [f"(SELECT sum((data->>'balance')::bigint) FROM tv_{table})" for table in TABLES]
+LANE = [f"(SELECT sum(balance) FROM tv_{table}_too)" for table in TABLES]
 OTHERS = ["(SELECT sum(balance) FROM tv_bank)", "(SELECT balance FROM tv_everything)"]
+
+FRONTIERS = "SELECT lane, snapshot::text FROM pg_tview_frontier ORDER BY 1"
 
 stop = threading.Event()
 lock = threading.Lock()
-counts = dict.fromkeys(("transfers", "between all", "rolled back", "statements", "transactions", "batches seen"), 0)
+counts = dict.fromkeys(("transfers", "between all", "rolled back", "statements", "transactions", "moves", "refused", "batches seen"), 0)
 wrong = []
 
 
@@ -141,27 +147,43 @@ def check(sums, where):
         raise AssertionError(f"{where}: totals {sums}, expected {TOTAL} each")
 
 
+def move(connection, r):
+    """TVIEWs that show the total by themselves change their lane."""
+    tview, lane = r.choice(("tv_bank", "tv_everything")), r.choice(("main", "slow", "third"))
+    run(connection, f"ALTER TABLE {tview} SET (pg_tviews.lane = '{lane}')")
+    count("moves")
+    stop.wait(1)
+
+
 def read_statement(connection, r):
-    row = run(connection, f"SELECT {' + '.join(SUMS)}, {' + '.join(DOCUMENTS)}, {', '.join(OTHERS)}")[0]
+    row = run(connection, f"SELECT {' + '.join(SUMS)}, {' + '.join(DOCUMENTS)}, {' + '.join(LANE)}, {', '.join(OTHERS)}")[0]
     check(row, "one statement")
     count("statements")
 
 
 def read_transaction(connection, r):
-    """Several statements, in any order, under one snapshot; the frontier stands still in it too."""
+    """Several statements, in any order, under one snapshot; the frontiers stand still in it too. A snapshot that is older than
+    the move of a TVIEW is refused."""
     connection.set_session(isolation_level="REPEATABLE READ", autocommit=False)
-    frontier = value(connection, "SELECT snapshot::text FROM pg_tview_frontier")
-    parts = list(enumerate(SUMS + DOCUMENTS + OTHERS))
+    try:
+        read_in_transaction(connection, r)
+    except psycopg2.errors.SerializationFailure:
+        connection.rollback()
+        count("refused")
+
+
+def read_in_transaction(connection, r):
+    frontiers = run(connection, FRONTIERS)
+    parts = list(enumerate(SUMS + DOCUMENTS + LANE + OTHERS))
     r.shuffle(parts)
     found = {}
     for index, part in parts:
         found[index] = value(connection, f"SELECT {part}")
-    again = value(connection, "SELECT snapshot::text FROM pg_tview_frontier")
+    again = run(connection, FRONTIERS)
     connection.rollback()
     n = len(TABLES)
-    check([sum(found[i] for i in range(n)), sum(found[i] for i in range(n, 2 * n)), found[2 * n], found[2 * n + 1]],
-          "one transaction")
-    if frontier != again:
+    check([sum(found[i] for i in range(k, k + n)) for k in (0, n, 2 * n)] + [found[3 * n], found[3 * n + 1]], "one transaction")
+    if frontiers != again:
         raise AssertionError("the frontier moved inside a REPEATABLE READ transaction")
     count("transactions")
 
@@ -170,7 +192,7 @@ print(f"seed {SEED}, {SECONDS:g} s")
 with Server("snapshot", CONF) as server:
     connection = server.prepare("bank", SCRIPT)
     read_statement(connection, random.Random(SEED))
-    workers = [transfer] * 4 + [transfer_between_all] + [read_statement] * 2 + [read_transaction] * 2
+    workers = [transfer] * 4 + [transfer_between_all] + [read_statement] * 2 + [read_transaction] * 2 + [move]
     threads = [threading.Thread(target=session(work), args=(i,)) for i, work in enumerate(workers)]
     for thread in threads:
         thread.start()
@@ -182,7 +204,7 @@ with Server("snapshot", CONF) as server:
         raise AssertionError("; ".join(wrong))
     check_equal(connection, "at the end")
     read_statement(connection, random.Random(SEED))
-    counts["batches seen"] = value(connection, "SELECT batches FROM pg_tview_frontier")
+    counts["batches seen"] = value(connection, "SELECT min(batches) FROM pg_tview_frontier WHERE lane IN ('main', 'slow')")
     helped = server.log().count("helpers recompute")
     print("note: " + ", ".join(f"{number:,} {name}" for name, number in counts.items())
           + f", {helped} batches with helpers; seed {SEED}")

@@ -13,7 +13,8 @@ TEST(Evaluation, AStatementArrivesAsItWasSent) {
       .parameters = {"a", std::nullopt, ""},
       .with_batch_costs = false,
       .with_key_planning = true,
-      .is_planned_only = true};
+      .is_planned_only = true,
+      .lane = "slow"};
   const std::optional<Evaluation> got = DecodeEvaluation(EncodeEvaluation(sent));
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->owner, sent.owner);
@@ -25,6 +26,7 @@ TEST(Evaluation, AStatementArrivesAsItWasSent) {
   EXPECT_FALSE(got->with_batch_costs);
   EXPECT_TRUE(got->with_key_planning);
   EXPECT_TRUE(got->is_planned_only);
+  EXPECT_EQ(got->lane, "slow");
 }
 
 TEST(Evaluation, ARowKeepsNullApartFromEmptyText) {

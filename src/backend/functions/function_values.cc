@@ -65,6 +65,11 @@ absl::StatusOr<std::string> OptionalText(FunctionCallInfo fcinfo, int number) {
   return TextArgument(fcinfo, number);
 }
 
+absl::StatusOr<std::optional<std::string>> LaneArgument(FunctionCallInfo fcinfo, int number) {
+  TVIEWS_ASSIGN_OR_RETURN(std::string lane, OptionalText(fcinfo, number));
+  return lane.empty() ? std::nullopt : std::optional(std::move(lane));
+}
+
 absl::StatusOr<std::uintptr_t> TextResult(const std::string& text) {
   return pg::CallFor([&] { return CStringGetTextDatum(text.c_str()); });
 }

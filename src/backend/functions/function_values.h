@@ -8,6 +8,7 @@
 #define PG_TVIEWS_BACKEND_FUNCTIONS_FUNCTION_VALUES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,10 @@ absl::StatusOr<std::string> TextArgument(FunctionCallInfoBaseData* fcinfo, int n
 
 // The same, empty where it is NULL, or where the SQL function of an older version has no such one.
 absl::StatusOr<std::string> OptionalText(FunctionCallInfoBaseData* fcinfo, int number);
+
+// The name of a lane; none where it is NULL or empty, or is no argument.
+absl::StatusOr<std::optional<std::string>> LaneArgument(FunctionCallInfoBaseData* fcinfo,
+                                                        int number);
 
 // A Datum of type text.
 absl::StatusOr<std::uintptr_t> TextResult(const std::string& text);

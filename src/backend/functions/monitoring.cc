@@ -4,18 +4,23 @@
 // Sharing: reads shared memory, atomics
 // Errors:  raise through pg::Enter
 
+#include <vector>
+
 #include "backend/functions/row_output.h"
+#include "backend/reading/slot_wait.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/shmem/session_notes.h"
 #include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/worker_slots.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <fmgr.h>
 #include <miscadmin.h>
 
+PG_FUNCTION_INFO_V1(tviews_lanes);
 PG_FUNCTION_INFO_V1(tviews_progress);
 PG_FUNCTION_INFO_V1(tviews_server_state);
 PG_FUNCTION_INFO_V1(tviews_slots);
@@ -32,7 +37,7 @@ using backend::RowOutput;
 
 const char* StateName(const pg::DatabaseSlot& slot) {
   const auto state = static_cast<pg::ApplierState>(slot.activity.state.Load());
-  if (slot.paused.Load() != 0 && state != pg::ApplierState::kApplying) return "paused";
+  if (backend::IsPaused(slot) && state != pg::ApplierState::kApplying) return "paused";
   switch (state) {
     case pg::ApplierState::kNone:
       return "none";
@@ -64,6 +69,20 @@ void PutSlot(const RowOutput& output, const pg::DatabaseSlot& slot) {
   row.PutTime(activity.last_batch_at.Load());
   row.PutMilliseconds(static_cast<double>(activity.last_batch_us.Load()));
   row.PutInt(pg::Slots()->launcher_pid.Load());
+  row.Store(output);
+}
+
+void PutLane(const RowOutput& output, const pg::DatabaseSlot& slot) {
+  const pg::ApplierActivity& activity = slot.activity;
+  Row row;
+  row.PutText(slot.lane);
+  row.PutIntUnlessZero(slot.applier_pid.Load());
+  row.PutText(StateName(slot));
+  row.PutOidUnlessZero(activity.tview.Load());
+  row.PutTime(activity.tview.Load() == 0 ? 0 : activity.tview_started.Load());
+  row.PutNumber(activity.retries);
+  row.PutTime(activity.last_batch_at.Load());
+  row.PutMilliseconds(static_cast<double>(activity.last_batch_us.Load()));
   row.Store(output);
 }
 
@@ -159,6 +178,18 @@ TVIEWS_EXPORT Datum tviews_sessions_waiting(PG_FUNCTION_ARGS) {
   });
 }
 
+TVIEWS_EXPORT Datum tviews_lanes(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
+    std::vector<const pg::DatabaseSlot*> slots;
+    pg::ForEachSlotOf(MyDatabaseId, [&](pg::DatabaseSlot* slot) { slots.push_back(slot); });
+    for (const pg::DatabaseSlot* const slot : slots) {
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutLane(output, *slot); }));
+    }
+    return Datum{0};
+  });
+}
+
 TVIEWS_EXPORT Datum tviews_slots(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
@@ -183,7 +214,7 @@ TVIEWS_EXPORT Datum tviews_progress(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
     pg::SlotTable* const table = pg::Slots();
-    for (int i = 0; i < table->slot_count; ++i) {
+    for (int i = 0; i < table->all(); ++i) {
       TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutRefresh(output, table->slots[i]); }));
     }
     pg::CreationNote note;

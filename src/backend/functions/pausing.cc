@@ -1,11 +1,15 @@
 #include "backend/functions/pausing.h"
 
 #include <cstdint>
+#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "backend/ddl/audit_log.h"
+#include "backend/functions/function_values.h"
 #include "backend/reading/slot_wait.h"
 #include "backend/reading/waiting.h"
+#include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
@@ -64,14 +68,13 @@ absl::Status IsStillApplying(const DatabaseSlot& slot) {
        .sqlstate = "57014"});
 }
 
-absl::Status AwaitEndOfBatch(DatabaseSlot* slot) {
-  const Deadline deadline(ReadTimeout());
+absl::Status AwaitEndOfBatch(DatabaseSlot* slot, const Deadline& deadline,
+                             absl::FunctionRef<bool()> is_paused) {
   bool is_applying = true;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     auto* const progress = reinterpret_cast<ConditionVariable*>(slot->progress);
     ConditionVariablePrepareToSleep(progress);
-    while ((is_applying = slot->paused.Load() != 0 && IsApplying(*slot)) &&
-           !deadline.has_passed()) {
+    while ((is_applying = is_paused() && IsApplying(*slot)) && !deadline.has_passed()) {
       ConditionVariableTimedSleep(progress, deadline.NapMs(kRecheckMs),
                                   pg::WaitEvent(pg::Wait::kEndOfBatch));
     }
@@ -80,42 +83,63 @@ absl::Status AwaitEndOfBatch(DatabaseSlot* slot) {
   return is_applying ? IsStillApplying(*slot) : absl::OkStatus();
 }
 
+// Of the lane of `slot`; of all of them where it is the main one and none was named.
+absl::Status AwaitEndOfBatches(DatabaseSlot* slot, bool is_for_all) {
+  const Deadline deadline(ReadTimeout());
+  const auto is_paused = [slot] { return slot->paused.Load() != 0; };
+  std::vector<DatabaseSlot*> slots = {slot};
+  if (is_for_all) {
+    slots.clear();
+    pg::ForEachSlotOf(MyDatabaseId, [&slots](DatabaseSlot* each) { slots.push_back(each); });
+  }
+  for (DatabaseSlot* const each : slots) {
+    TVIEWS_RETURN_IF_ERROR(AwaitEndOfBatch(each, deadline, is_paused));
+  }
+  return absl::OkStatus();
+}
+
+void WakeAll(DatabaseSlot* slot, bool is_for_all) {
+  if (!is_for_all) return pg::WakeApplierOf(slot);
+  pg::ForEachSlotOf(MyDatabaseId, [](DatabaseSlot* each) { pg::WakeApplierOf(each); });
+}
+
 }  // namespace
 
-absl::StatusOr<bool> PauseApplying() {
+absl::StatusOr<bool> PauseApplying(const std::optional<std::string>& lane) {
   TVIEWS_RETURN_IF_ERROR(CheckMayPause());
-  TVIEWS_RETURN_IF_ERROR(RecordAction("PAUSE", "", {}));
+  TVIEWS_RETURN_IF_ERROR(CheckLaneExists(lane));
+  TVIEWS_RETURN_IF_ERROR(RecordAction("PAUSE", "", {{"lane", lane.value_or("")}}));
   DatabaseSlot* slot = nullptr;
   std::uint32_t before = 0;
   do {
-    slot = pg::ClaimSlot(MyDatabaseId);
+    slot = pg::ClaimLaneSlot(MyDatabaseId, lane.value_or(kMainLane));
     if (slot == nullptr) {
       return pg::MakeError(absl::StatusCode::kResourceExhausted,
                            {.message = "every slot serves another database",
                             .hint = "Raise pg_tviews.max_databases."});
     }
   } while (!SetPaused(slot, 1, &before));
-  const absl::Status ended = AwaitEndOfBatch(slot);
+  const absl::Status ended = AwaitEndOfBatches(slot, !lane.has_value());
   if (!ended.ok() && before == 0) {
     // A call that fails changes nothing.
-    if (SetPaused(slot, 0, &before)) pg::WakeApplierOf(slot);
+    if (SetPaused(slot, 0, &before)) WakeAll(slot, !lane.has_value());
   }
   TVIEWS_RETURN_IF_ERROR(ended);
   return before == 0;
 }
 
-absl::StatusOr<bool> ResumeApplying() {
+absl::StatusOr<bool> ResumeApplying(const std::optional<std::string>& lane) {
   TVIEWS_RETURN_IF_ERROR(CheckMayPause());
-  TVIEWS_RETURN_IF_ERROR(RecordAction("RESUME", "", {}));
-  DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
+  TVIEWS_RETURN_IF_ERROR(RecordAction("RESUME", "", {{"lane", lane.value_or("")}}));
+  DatabaseSlot* const slot = pg::FindLaneSlot(MyDatabaseId, lane.value_or(kMainLane));
   std::uint32_t before = 0;
   if (slot == nullptr || !SetPaused(slot, 0, &before)) return false;
-  pg::WakeApplierOf(slot);
+  WakeAll(slot, !lane.has_value());
   return before != 0;
 }
 
 void WarnIfPaused(const DatabaseSlot& slot) {
-  if (slot.paused.Load() == 0) return;
+  if (!IsPaused(slot)) return;
   ereport(WARNING, (errmsg("the applier of this database is paused"),
                     errdetail("This session waits until it goes on."),
                     errhint("Call pg_tviews_resume() in another session.")));
@@ -124,17 +148,19 @@ void WarnIfPaused(const DatabaseSlot& slot) {
 }  // namespace tviews::backend
 
 TVIEWS_EXPORT Datum tviews_pause(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return tviews::pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_new, tviews::backend::PauseApplying());
+  return tviews::pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> lane,
+                            tviews::backend::LaneArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_new, tviews::backend::PauseApplying(lane));
     return BoolGetDatum(is_new);
   });
 }
 
 TVIEWS_EXPORT Datum tviews_resume(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  return tviews::pg::Enter<Datum>([]() -> absl::StatusOr<Datum> {
-    TVIEWS_ASSIGN_OR_RETURN(const bool was_paused, tviews::backend::ResumeApplying());
+  return tviews::pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> lane,
+                            tviews::backend::LaneArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const bool was_paused, tviews::backend::ResumeApplying(lane));
     return BoolGetDatum(was_paused);
   });
 }

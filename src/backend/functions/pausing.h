@@ -11,17 +11,21 @@
 #ifndef PG_TVIEWS_BACKEND_FUNCTIONS_PAUSING_H_
 #define PG_TVIEWS_BACKEND_FUNCTIONS_PAUSING_H_
 
+#include <optional>
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/pg/shmem/database_slot.h"
 
 namespace tviews::backend {
 
-// Returns when no batch is running and none will begin. False if it was paused already.
-absl::StatusOr<bool> PauseApplying();
+// Returns when no batch is running and none will begin, of any lane or of the one that is named.
+// False if it was paused already.
+absl::StatusOr<bool> PauseApplying(const std::optional<std::string>& lane);
 
 // False if it was not paused.
-absl::StatusOr<bool> ResumeApplying();
+absl::StatusOr<bool> ResumeApplying(const std::optional<std::string>& lane);
 
 // A WARNING to a session that is about to wait for `slot`, if it is paused. Raises where the client
 // is gone.

@@ -1,16 +1,22 @@
 #include "backend/functions/request_refresh.h"
 
+#include <optional>
+#include <string>
+
 #include "backend/reading/slot_wait.h"
 #include "backend/reading/waiting.h"
+#include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/shmem/shmem.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <miscadmin.h>
 #include <storage/ipc.h>
+#include <utils/inval.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -113,11 +119,18 @@ absl::StatusOr<bool> AwaitAnswer(DatabaseSlot* slot, std::uint32_t generation,
   return is_answered;
 }
 
+absl::StatusOr<std::string> LaneOf(RelationId tview) {
+  TVIEWS_RETURN_IF_ERROR(pg::Call([] { AcceptInvalidationMessages(); }));
+  TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
+  return std::string(state.has_value() ? state->lane : kMainLane);
+}
+
 absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
   const Deadline deadline(ReadTimeout());
   const Concerned concerned{.tviews = {tview}, .all = false};
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string lane, LaneOf(tview));
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(deadline, lane));
     if (slot == nullptr) return TimedOut(kItsTurn);
     const std::uint32_t generation = slot->generation.Load();
     const SleepPlan plan = {.deadline = deadline,
@@ -130,7 +143,9 @@ absl::StatusOr<RefreshOutcome> PlaceAndAwait(RelationId tview) {
     if (placed) {
       TVIEWS_ASSIGN_OR_RETURN(const bool answered,
                               AwaitAnswer(slot, generation, deadline, concerned));
-      if (answered) return TakeAnswer();
+      TVIEWS_ASSIGN_OR_RETURN(const std::string present_lane, LaneOf(tview));
+      // Where the TVIEW has moved meanwhile, its former lane does not know it.
+      if (answered && present_lane == lane) return TakeAnswer();
     }
     AbandonRequest();  // in a slot that has been freed since, or for the time that has passed
     if (deadline.has_passed()) return TimedOut(kItsTurn);

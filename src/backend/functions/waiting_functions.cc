@@ -4,6 +4,7 @@
 // Sharing: shared memory (waiting.h)
 // Errors:  raise through pg::Enter
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -69,7 +70,9 @@ TVIEWS_EXPORT Datum tviews_wait(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const backend::Timeout timeout, TimeoutArgument(fcinfo, 0));
     TVIEWS_RETURN_IF_ERROR(backend::CheckHasNoChanges("wait for the TVIEWs"));
-    TVIEWS_RETURN_IF_ERROR(backend::WaitForEverything(timeout));
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> lane,
+                            backend::LaneArgument(fcinfo, 1));
+    TVIEWS_RETURN_IF_ERROR(backend::WaitForEverything(lane, timeout));
     return Datum{0};
   });
 }
@@ -84,7 +87,9 @@ TVIEWS_EXPORT Datum tviews_wait_for(PG_FUNCTION_ARGS) {
     }
     const FullTransactionId xid = PG_GETARG_FULLTRANSACTIONID(0);
     TVIEWS_ASSIGN_OR_RETURN(const backend::Timeout timeout, TimeoutArgument(fcinfo, 1));
-    TVIEWS_RETURN_IF_ERROR(backend::WaitForTransaction(U64FromFullTransactionId(xid),
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> lane,
+                            backend::LaneArgument(fcinfo, 2));
+    TVIEWS_RETURN_IF_ERROR(backend::WaitForTransaction(U64FromFullTransactionId(xid), lane,
                                                        fcinfo->flinfo->fn_oid, timeout));
     return Datum{0};
   });

@@ -11,6 +11,7 @@
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/waiting.h"
 #include "backend/tview/names.h"
+#include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
@@ -21,6 +22,7 @@
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/extension_version.h"
 #include "shared/pg/tables/frontier.h"
+#include "shared/pg/tables/lane_owed.h"
 #include "shared/pg/tables/outbox.h"
 #include "shared/status_macros.h"
 
@@ -70,16 +72,26 @@ bool HasToWait(const ReadTviews& reads) {
 
 bool IsDone(Waited waited) { return waited == Waited::kDone || waited == Waited::kDoneForThese; }
 
+// What has been waited for in some lanes only, the others need not contain.
+absl::StatusOr<Waited> UnlessOtherLanes(Waited end, const Concerned& concerned) {
+  if (end != Waited::kDone) return end;
+  TVIEWS_ASSIGN_OR_RETURN(const bool are_all, AreAllLanes(concerned));
+  return are_all ? end : Waited::kDoneForThese;
+}
+
 absl::StatusOr<Waited> Await(const Awaited& awaited, const ReadTviews& reads) {
   const Concerned& concerned = reads.concerned;
-  if (IsStrict() || reads.any_unadopted) return AwaitEverything(concerned, ReadTimeout());
   Waited end = Waited::kDone;
+  if (IsStrict() || reads.any_unadopted) {
+    TVIEWS_ASSIGN_OR_RETURN(end, AwaitEverything(concerned, ReadTimeout()));
+    return UnlessOtherLanes(end, concerned);
+  }
   for (const FullXid xid : {awaited.own, awaited.creator}) {
     if (xid == 0) continue;
     TVIEWS_ASSIGN_OR_RETURN(end, AwaitCommitted(xid, concerned, ReadTimeout()));
     if (!IsDone(end)) return end;
   }
-  return end;
+  return UnlessOtherLanes(end, concerned);
 }
 
 // After a wait that succeeded and with a snapshot that is newer.
@@ -125,20 +137,41 @@ struct Freshness {
 
 // What is committed under the snapshot, and not applied, is in the outbox under it. In SERIALIZABLE
 // that question would make writers fail, so there the wait at BEGIN is all.
-absl::StatusOr<bool> FrontierIsFresh(SnapshotData* snapshot, const Awaited& awaited) {
-  if (IsStrict() && IsolationIsSerializable()) return true;
+absl::StatusOr<bool> MainIsFresh(SnapshotData* snapshot, const Awaited& awaited) {
   if (IsStrict()) return pg::Outbox::IsEmpty(snapshot);
-  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot));
+  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot, kMainLane));
   return Includes(frontier, awaited);
+}
+
+// Another lane contains what the main one has taken and does not owe it any more.
+absl::StatusOr<bool> FrontiersAreFresh(SnapshotData* snapshot, const Awaited& awaited,
+                                       const Concerned& concerned) {
+  if (IsStrict() && IsolationIsSerializable()) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes, LanesOf(concerned));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_main_fresh, MainIsFresh(snapshot, awaited));
+  for (const std::string& lane : lanes) {
+    if (lane == kMainLane) {
+      if (!is_main_fresh) return false;
+      continue;
+    }
+    if (!IsStrict()) {
+      TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot, lane));
+      if (Includes(frontier, awaited)) continue;
+    }
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_owed, pg::LaneIsOwed(snapshot, lane));
+    if (!is_main_fresh || is_owed) return false;
+  }
+  return true;
 }
 
 absl::StatusOr<Freshness> FreshnessUnder(SnapshotData* snapshot, const Awaited& awaited,
                                          const Concerned& concerned) {
   Freshness freshness;
-  TVIEWS_ASSIGN_OR_RETURN(const bool frontier, FrontierIsFresh(snapshot, awaited));
-  if (!frontier) return freshness;
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_fresh, FrontiersAreFresh(snapshot, awaited, concerned));
+  if (!is_fresh) return freshness;
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> behind, BehindUnder(snapshot));
-  freshness.all = behind.empty();
+  TVIEWS_ASSIGN_OR_RETURN(const bool are_all, AreAllLanes(concerned));
+  freshness.all = behind.empty() && are_all;
   freshness.concerned =
       behind.empty() ||
       (!concerned.all && std::none_of(behind.begin(), behind.end(), [&](RelationId tview) {
@@ -195,16 +228,38 @@ absl::Status WaitFor(const ReadTviews& reads, Look look, QueryDesc* query) {
   return CheckSnapshot(reads, look, query->snapshot);
 }
 
-// As long as BEGIN waits. What comes then may read TVIEWs or not.
+std::int64_t BeginPatience() {
+  return std::min(ReadTimeout().value_or(kBeginPatience), kBeginPatience);
+}
+
+Concerned OnlyLane(const std::string& lane) { return {.tviews = {}, .all = true, .lane = lane}; }
+
+// What comes then may read TVIEWs or not, and of any lane: the main one is waited for to the limit,
+// the others for as long as BEGIN waits. kDone: whatever snapshot comes now, it shows `own`.
 absl::StatusOr<Waited> AwaitOwn(FullXid own, Timeout limit) {
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, AwaitCommitted(own, {}, limit));
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, AwaitCommitted(own, OnlyLane(kMainLane), limit));
+  if (waited != Waited::kDone) return waited;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> others, pg::OtherLanes());
+  bool is_everywhere = true;
+  for (const std::string& lane : others) {
+    TVIEWS_ASSIGN_OR_RETURN(const Waited end,
+                            AwaitCommitted(own, OnlyLane(lane), Timeout(BeginPatience())));
+    is_everywhere = is_everywhere && end == Waited::kDone;
+  }
   // Whatever snapshot comes now is newer.
-  if (waited == Waited::kDone) SetLastRecordedXid(0);
+  if (is_everywhere) SetLastRecordedXid(0);
   return waited;
 }
 
-std::int64_t BeginPatience() {
-  return std::min(ReadTimeout().value_or(kBeginPatience), kBeginPatience);
+// The same for every commit so far.
+absl::StatusOr<Waited> AwaitAnything(Timeout limit) {
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, AwaitEverything(OnlyLane(kMainLane), limit));
+  if (waited != Waited::kDone) return waited;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> others, pg::OtherLanes());
+  for (const std::string& lane : others) {
+    TVIEWS_RETURN_IF_ERROR(AwaitEverything(OnlyLane(lane), Timeout(BeginPatience())).status());
+  }
+  return waited;
 }
 
 // In a transaction that keeps its snapshot, what its functions read is decided by its first query:
@@ -236,7 +291,7 @@ absl::Status PrepareToRun(const Node* statement) {
   if (!has_tviews) return absl::OkStatus();
   const Timeout limit = reading == Reading::kYes ? ReadTimeout() : Timeout(BeginPatience());
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
-                          IsStrict() ? AwaitEverything({}, limit) : AwaitOwn(own, limit));
+                          IsStrict() ? AwaitAnything(limit) : AwaitOwn(own, limit));
   if (waited != Waited::kDone) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool is_new,
                           pg::CallFor([] { return ReplaceTransactionSnapshot(nullptr); }));
@@ -285,7 +340,7 @@ absl::Status AfterBegin() {
   if (!MayWaitHere() || !pg::CheckVersion().ok()) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews) return absl::OkStatus();
-  if (IsStrict()) return AwaitEverything({}, ReadTimeout()).status();
+  if (IsStrict()) return AwaitEverything(OnlyLane(kMainLane), ReadTimeout()).status();
   const FullXid own = LastRecordedXid();
   if (own == 0) return absl::OkStatus();
   return AwaitOwn(own, BeginPatience()).status();

@@ -1,7 +1,10 @@
 #include "backend/reading/slot_wait.h"
 
 #include <algorithm>
+#include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "backend/functions/pausing.h"
@@ -13,6 +16,7 @@
 #include "shared/pg/shmem/shmem.h"
 #include "shared/pg/shmem/wait_events.h"
 #include "shared/pg/shmem/worker_slots.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/extension_version.h"
 #include "shared/status_macros.h"
 
@@ -144,15 +148,23 @@ long Deadline::NapMs(long longest) const {
   return static_cast<long>(std::clamp<std::int64_t>(left, 1, longest));
 }
 
+bool IsPaused(const DatabaseSlot& slot) {
+  if (slot.paused.Load() != 0) return true;
+  const DatabaseSlot* const main =
+      pg::IsOfLane(&slot) ? pg::FindSlot(slot.database.Load()) : nullptr;
+  return main != nullptr && main->paused.Load() != 0;
+}
+
 Standstill StandstillOf(const DatabaseSlot& slot) {
-  if (slot.paused.Load() != 0) return Standstill::kPaused;
+  if (IsPaused(slot)) return Standstill::kPaused;
   if (!pg::settings::enabled && slot.applier.Load() < 0) return Standstill::kDisabled;
   return Standstill::kNone;
 }
 
-absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline) {
+absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline, const std::string& lane) {
   for (;;) {
-    if (DatabaseSlot* slot = pg::ClaimSlot(MyDatabaseId); slot != nullptr) return slot;
+    DatabaseSlot* const slot = pg::ClaimLaneSlot(MyDatabaseId, lane);
+    if (slot != nullptr) return slot;
     if (deadline.has_passed()) return nullptr;
     pg::AskForRoom();
     pg::VisitEveryDatabase();
@@ -207,6 +219,35 @@ bool IsBehind(DatabaseSlot* slot, const Concerned& concerned) {
                      [&](RelationId tview) { return std::find(begin, end, tview) != end; });
 }
 
+absl::StatusOr<std::vector<std::string>> LanesOf(const Concerned& concerned) {
+  if (concerned.lane.has_value()) return std::vector<std::string>{*concerned.lane};
+  TVIEWS_ASSIGN_OR_RETURN(std::vector<std::string> others, pg::OtherLanes());
+  if (concerned.all || others.empty()) {
+    others.insert(others.begin(), kMainLane);
+    return others;
+  }
+  bool has_main = false;
+  std::set<std::string> lanes;
+  for (const RelationId tview : concerned.tviews) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(tview));
+    // The main lane's applier adopts TVIEWs of every lane.
+    const bool is_main = !state.has_value() || state->lane == std::string_view(kMainLane);
+    has_main = has_main || is_main || !state->is_adopted;
+    if (!is_main) lanes.insert(state->lane);
+  }
+  std::vector<std::string> result;
+  if (has_main || lanes.empty()) result.emplace_back(kMainLane);
+  result.insert(result.end(), lanes.begin(), lanes.end());
+  return result;
+}
+
+absl::StatusOr<bool> AreAllLanes(const Concerned& concerned) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> others, pg::OtherLanes());
+  if (others.empty()) return true;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes, LanesOf(concerned));
+  return lanes.size() == others.size() + 1;
+}
+
 std::uint64_t TakeTicket(DatabaseSlot* slot) {
   pg::ExclusiveHolder holder(slot->queue_lock);
   return slot->database.Load() == MyDatabaseId ? slot->counters.requested.Add(1) : 0;
@@ -232,7 +273,7 @@ absl::StatusOr<bool> SleepUntil(DatabaseSlot* slot, std::uint32_t generation, co
       // Else the two would wake each other: while TVIEWs are behind, it looks by itself.
       const bool is_behind = IsBehind(slot, plan.concerned);
       if (!is_behind) pg::WakeApplierOf(slot);
-      if (!has_warned && slot->paused.Load() != 0) {
+      if (!has_warned && IsPaused(*slot)) {
         WarnIfPaused(*slot);
         has_warned = true;
       }

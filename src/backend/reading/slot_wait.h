@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -37,13 +38,16 @@ class Deadline {
   std::optional<Timestamp> at_;
 };
 
+// True if the lane is paused, or the whole database.
+bool IsPaused(const pg::DatabaseSlot& slot);
+
 // What keeps the applier from working, whatever time one gives it.
 enum class Standstill { kNone, kPaused, kDisabled };
 Standstill StandstillOf(const pg::DatabaseSlot& slot);
 
 // The database's slot; while every slot serves another database, the launcher is told to look for
-// one. Null after the deadline.
-absl::StatusOr<pg::DatabaseSlot*> SlotHere(const Deadline& deadline);
+// one. Null after the deadline. Or the slot of a lane.
+absl::StatusOr<pg::DatabaseSlot*> SlotHere(const Deadline& deadline, const std::string& lane);
 
 // pg_tviews_wait() and the like cannot be called on a standby.
 absl::Status CheckApplierCanServe();
@@ -54,10 +58,16 @@ std::uint64_t TakeTicket(pg::DatabaseSlot* slot);
 // The TVIEWs that a wait is for.
 struct Concerned {
   std::vector<RelationId> tviews;
-  bool all = true;  // that the current user may read
+  bool all = true;                                 // that the current user may read
+  std::optional<std::string> lane = std::nullopt;  // only those of this one
 
   bool any() const { return all || !tviews.empty(); }
 };
+
+// The lanes of these TVIEWs, the main one first.
+absl::StatusOr<std::vector<std::string>> LanesOf(const Concerned& concerned);
+// True if there are no others.
+absl::StatusOr<bool> AreAllLanes(const Concerned& concerned);
 
 // Within pg::Call: it may read the catalogs. True if a batch has left one of them aside for a lock
 // that it could not get (pg_tview_behind), or if one waits to be adopted.

@@ -1,11 +1,13 @@
 #include "backend/reading/standby_wait.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/reading/reader_snapshot.h"
 #include "backend/tview/names.h"
+#include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
@@ -13,6 +15,7 @@
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/wait_events.h"
 #include "shared/pg/tables/frontier.h"
+#include "shared/pg/tables/lane_owed.h"
 #include "shared/pg/tables/outbox.h"
 #include "shared/status_macros.h"
 
@@ -42,15 +45,27 @@ constexpr long kRecheckMs = 20;
 constexpr Timestamp kRest = 10;  // times as long as a look took
 constexpr Timestamp kLongestPause = 1000000;
 
+// In the main lane it has, if `is_in_main`: what it has for another was handed over in the same
+// batch.
+absl::StatusOr<bool> HasArrivedIn(const std::string& lane, FullXid xid, bool is_in_main,
+                                  SnapshotData* snapshot) {
+  if (lane == kMainLane) return is_in_main;
+  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot, lane));
+  if (frontier.Includes(xid) || !is_in_main) return frontier.Includes(xid);
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_owed, pg::LaneIsOwed(snapshot, lane));
+  return !is_owed;
+}
+
 // REQUIRES: `snapshot` is registered.
-absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
+absl::StatusOr<bool> HasArrived(FullXid xid, const std::optional<std::string>& lane,
+                                SnapshotData* snapshot) {
   // Not yet known here: the primary is ahead.
   if (xid >= U64FromFullTransactionId(ReadNextFullTransactionId())) return false;
   bool forgotten = false;
   TVIEWS_ASSIGN_OR_RETURN(const Outcome outcome, pg::OutcomeUnder(snapshot, xid, &forgotten));
   if (outcome == Outcome::kInProgress) return false;
   if (outcome == Outcome::kAborted && !forgotten) return true;
-  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot));
+  TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot, kMainLane));
   TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult any,
@@ -59,9 +74,18 @@ absl::StatusOr<bool> HasArrived(FullXid xid, SnapshotData* snapshot) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> unadopted,
                           pg::WaitingForAdoption(snapshot));
   if (!unadopted.empty()) return false;
-  if (frontier.Includes(xid)) return true;
-  TVIEWS_ASSIGN_OR_RETURN(const bool waits, pg::Outbox::HasRowOf(snapshot, xid));
-  return !waits;
+  bool is_in_main = frontier.Includes(xid);
+  if (!is_in_main) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool waits, pg::Outbox::HasRowOf(snapshot, xid));
+    is_in_main = !waits;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes,
+                          LanesOf({.tviews = {}, .all = true, .lane = lane}));
+  for (const std::string& each : lanes) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrivedIn(each, xid, is_in_main, snapshot));
+    if (!has_arrived) return false;
+  }
+  return true;
 }
 
 absl::Status TimedOutHere() {
@@ -128,14 +152,15 @@ absl::StatusOr<bool> AwaitReplay(XLogRecPtr replayed, Timestamp look_cost,
   return false;
 }
 
-absl::Status AwaitArrival(FullXid xid, const Deadline& deadline) {
+absl::Status AwaitArrival(FullXid xid, const std::optional<std::string>& lane,
+                          const Deadline& deadline) {
   for (;;) {
     // Before the look: what is replayed meanwhile is news.
     const XLogRecPtr replayed = GetXLogReplayRecPtr(nullptr);
     const Timestamp began = GetCurrentTimestamp();
     SnapshotData* snapshot = nullptr;
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { snapshot = RegisterSnapshot(GetLatestSnapshot()); }));
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrived(xid, snapshot));
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrived(xid, lane, snapshot));
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { UnregisterSnapshot(snapshot); }));
     if (has_arrived) return absl::OkStatus();
     TVIEWS_ASSIGN_OR_RETURN(const bool has_news,
@@ -146,13 +171,14 @@ absl::Status AwaitArrival(FullXid xid, const Deadline& deadline) {
 
 }  // namespace
 
-absl::Status WaitOnStandby(FullXid xid, RelationId function, const Deadline& deadline) {
+absl::Status WaitOnStandby(FullXid xid, const std::optional<std::string>& lane, RelationId function,
+                           const Deadline& deadline) {
   TVIEWS_ASSIGN_OR_RETURN(const bool is_only_call,
                           pg::CallFor([function] { return IsOnlyCall(function); }));
-  if (!is_only_call) return AwaitArrival(xid, deadline);
+  if (!is_only_call) return AwaitArrival(xid, lane, deadline);
   QueryDesc* const query = ActivePortal->queryDesc;
   TVIEWS_RETURN_IF_ERROR(pg::Call([query] { GiveSnapshotBack(query); }));
-  TVIEWS_RETURN_IF_ERROR(AwaitArrival(xid, deadline));
+  TVIEWS_RETURN_IF_ERROR(AwaitArrival(xid, lane, deadline));
   return pg::Call([query] { TakeNewSnapshot(query); });
 }
 

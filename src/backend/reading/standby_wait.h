@@ -7,6 +7,9 @@
 #ifndef PG_TVIEWS_BACKEND_READING_STANDBY_WAIT_H_
 #define PG_TVIEWS_BACKEND_READING_STANDBY_WAIT_H_
 
+#include <optional>
+#include <string>
+
 #include "absl/status/status.h"
 #include "backend/reading/slot_wait.h"
 #include "shared/types.h"
@@ -18,7 +21,9 @@ namespace tviews::backend {
 // had one). `function` is the OID of the SQL function that was called. Called as
 // `SELECT function(...)` and nothing else, the wait holds no snapshot. Called otherwise, replay may
 // have to wait for it, and it for replay; max_standby_streaming_delay ends that with an error.
-absl::Status WaitOnStandby(FullXid xid, RelationId function, const Deadline& deadline);
+// `lane`: only the TVIEWs of that one count.
+absl::Status WaitOnStandby(FullXid xid, const std::optional<std::string>& lane, RelationId function,
+                           const Deadline& deadline);
 
 }  // namespace tviews::backend
 

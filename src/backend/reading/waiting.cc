@@ -1,13 +1,18 @@
 #include "backend/reading/waiting.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "backend/reading/standby_wait.h"
 #include "backend/tview/names.h"
+#include "shared/lane.h"
+#include "shared/no_destructor.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
@@ -20,6 +25,7 @@
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/shmem/shmem.h"
 #include "shared/pg/shmem/worker_slots.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/record_ring.h"
 #include "shared/status_macros.h"
 
@@ -68,8 +74,11 @@ absl::Status CheckXid(FullXid xid) {
   return absl::OkStatus();
 }
 
-Concerned Everything() { return {.tviews = {}, .all = true}; }
-Concerned Nothing() { return {.tviews = {}, .all = false}; }
+// Whose frontier the last wait of this process was for.
+std::string& LaneOfLastWait() {
+  static NoDestructor<std::string> lane(kMainLane);
+  return *lane;
+}
 
 Waited Done(const DatabaseSlot& slot) {
   return slot.behind_count.Load() == 0 ? Waited::kDone : Waited::kDoneForThese;
@@ -96,16 +105,31 @@ Waited HowItEnded(const DatabaseSlot& slot) {
   return Waited::kTimedOut;
 }
 
+// For one lane.
 struct Wait {
   Concerned concerned;
+  std::string lane;
   Deadline deadline;
   bool leave_at_standstill = false;
   bool is_announced = false;  // the commit that is waited for has woken the applier
 };
 
+// Nothing is on its way to a lane of which the main one could know, and `xid` is no news any more:
+// so the lane's TVIEWs contain it, though its own frontier is older.
+bool IsNoNewsFor(DatabaseSlot* lane, FullXid xid) {
+  if (!pg::IsOfLane(lane)) return false;
+  DatabaseSlot* const main = pg::FindSlot(MyDatabaseId);
+  if (main == nullptr || !FrontierIncludes(main, xid) || main->database.Load() != MyDatabaseId) {
+    return false;
+  }
+  pg::ReadHolder holder(lane->queue_lock);
+  return lane->database.Load() == MyDatabaseId && pg::QueueOf(lane).IsIdle();
+}
+
 absl::StatusOr<Waited> TicketServed(const Wait& wait) {
+  LaneOfLastWait() = wait.lane;
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(wait.deadline));
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(wait.deadline, wait.lane));
     if (slot == nullptr) return Waited::kTimedOut;
     const std::uint32_t generation = slot->generation.Load();
     const std::uint64_t ticket = TakeTicket(slot);
@@ -131,14 +155,17 @@ absl::StatusOr<Waited> TicketServed(const Wait& wait) {
 // whether it has ended, and only then asks for a batch, whose frontier then includes it. For one
 // whose commit has woken the applier, asking would only cost a batch: it waits a little before.
 absl::StatusOr<Waited> Included(FullXid xid, const Wait& wait) {
+  LaneOfLastWait() = wait.lane;
   int looks = wait.is_announced ? 0 : 1;
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(wait.deadline));
+    TVIEWS_ASSIGN_OR_RETURN(DatabaseSlot * slot, SlotHere(wait.deadline, wait.lane));
     if (slot == nullptr) return Waited::kTimedOut;
     const std::uint32_t generation = slot->generation.Load();
     bool has_ticket = false;
     const auto is_included = [&] {
-      if (FrontierIncludes(slot, xid)) return !IsBehind(slot, wait.concerned);
+      if (FrontierIncludes(slot, xid) || IsNoNewsFor(slot, xid)) {
+        return !IsBehind(slot, wait.concerned);
+      }
       if (looks++ > 0 && !has_ticket && !pg::IsInProgress(xid)) has_ticket = TakeTicket(slot) != 0;
       return false;
     };
@@ -156,7 +183,63 @@ absl::StatusOr<Waited> Included(FullXid xid, const Wait& wait) {
   }
 }
 
+// Each lane of the TVIEWs, one after the other: `await` waits for one.
+absl::StatusOr<Waited> ForEachLane(Wait wait,
+                                   absl::FunctionRef<absl::StatusOr<Waited>(const Wait&)> await) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes, LanesOf(wait.concerned));
+  Waited end = Waited::kDone;
+  for (const std::string& lane : lanes) {
+    wait.lane = lane;
+    TVIEWS_ASSIGN_OR_RETURN(const Waited waited, await(wait));
+    if (waited != Waited::kDone) end = waited;
+    if (end != Waited::kDone && end != Waited::kDoneForThese) break;
+  }
+  return end;
+}
+
+absl::StatusOr<Waited> EveryTicketServed(const Wait& wait) {
+  return ForEachLane(wait, [](const Wait& of_lane) { return TicketServed(of_lane); });
+}
+
+// A commit wakes the main lane's applier, and no other.
+absl::StatusOr<Waited> IncludedEverywhere(FullXid xid, const Wait& wait) {
+  return ForEachLane(wait, [xid](const Wait& of_lane) {
+    Wait announced = of_lane;
+    announced.is_announced = of_lane.is_announced && of_lane.lane == kMainLane;
+    return Included(xid, announced);
+  });
+}
+
+// A lane is idle where the main one has nothing that could be news for it.
+absl::StatusOr<bool> NothingWaits(const Concerned& concerned) {
+  DatabaseSlot* const main = pg::FindSlot(MyDatabaseId);
+  if (main == nullptr || !IsIdle(main)) return false;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes, LanesOf(concerned));
+  for (const std::string& lane : lanes) {
+    DatabaseSlot* const slot = pg::FindLaneSlot(MyDatabaseId, lane);
+    if (slot == nullptr || !IsIdle(slot)) return false;
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_behind,
+                            pg::CallFor([&] { return IsBehind(slot, concerned); }));
+    if (is_behind) return false;
+  }
+  return true;
+}
+
+Concerned AllOf(const std::optional<std::string>& lane) {
+  return {.tviews = {}, .all = true, .lane = lane};
+}
+
 }  // namespace
+
+absl::Status CheckLaneExists(const std::optional<std::string>& lane) {
+  if (!lane.has_value() || *lane == kMainLane) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> others, pg::OtherLanes());
+  if (absl::c_linear_search(others, *lane)) return absl::OkStatus();
+  return pg::MakeError(absl::StatusCode::kNotFound,
+                       {.message = absl::StrCat("lane \"", *lane, "\" does not exist"),
+                        .hint = "A lane exists while TVIEWs are in it: see pg_tviews_lanes.",
+                        .sqlstate = "42704"});
+}
 
 Timeout ReadTimeout() {
   if (pg::settings::read_timeout == 0) return std::nullopt;
@@ -204,7 +287,8 @@ const char* HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
   }
   if (is_at_tview) {
     return "See pg_tviews_progress for how far it is, and pg_tviews_waits for which TVIEW holds up "
-           "readers of others. One that takes longer than its pg_tviews.refresh_timeout is left "
+           "readers of others. ALTER TABLE ... SET (pg_tviews.lane = 'slow') lets the others go on "
+           "without it. One that takes longer than its pg_tviews.refresh_timeout is left "
            "behind, and the others go on. To read TVIEWs as they stand, set "
            "pg_tviews.read_consistency to eventual.";
   }
@@ -215,7 +299,7 @@ const char* HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
 }  // namespace
 
 absl::Status TimedOut(const std::string& waiting_for) {
-  DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
+  DatabaseSlot* const slot = pg::FindLaneSlot(MyDatabaseId, LaneOfLastWait());
   TVIEWS_ASSIGN_OR_RETURN(const std::string work, DescribeWork(slot));
   return pg::MakeError(
       absl::StatusCode::kDeadlineExceeded,
@@ -227,8 +311,10 @@ absl::Status TimedOut(const std::string& waiting_for) {
 
 absl::StatusOr<std::vector<GivenUp>> GivenUpTviews() {
   std::vector<GivenUp> tviews;
-  const DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
-  if (slot == nullptr || slot->given_up.Load() == 0) return tviews;
+  bool any = false;
+  pg::ForEachSlotOf(MyDatabaseId,
+                    [&any](DatabaseSlot* slot) { any = any || slot->given_up.Load() != 0; });
+  if (!any) return tviews;
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_behind"));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
@@ -261,46 +347,56 @@ absl::Status WarnOfGivenUp() {
 
 }  // namespace
 
-absl::Status WaitForBatch(Timeout timeout) {
+absl::Status WaitForBatch(RelationId tview, Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes,
+                          LanesOf({.tviews = {tview}, .all = false}));
+  // Where it waits to be adopted, for both.
   TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
-                          TicketServed({.concerned = Nothing(), .deadline = Deadline(timeout)}));
+                          TicketServed({.concerned = {.tviews = {}, .all = false},
+                                        .lane = lanes.back(),
+                                        .deadline = Deadline(timeout)}));
   return waited == Waited::kTimedOut ? TimedOut() : absl::OkStatus();
 }
 
-absl::Status WaitForEverything(Timeout timeout) {
+absl::Status WaitForEverything(const std::optional<std::string>& lane, Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited,
-                          TicketServed({.concerned = Everything(), .deadline = Deadline(timeout)}));
+  TVIEWS_RETURN_IF_ERROR(CheckLaneExists(lane));
+  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, EveryTicketServed({.concerned = AllOf(lane),
+                                                                  .lane = kMainLane,
+                                                                  .deadline = Deadline(timeout)}));
   return waited == Waited::kTimedOut ? TimedOut() : WarnOfGivenUp();
 }
 
-absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeout) {
+absl::Status WaitForTransaction(FullXid xid, const std::optional<std::string>& lane,
+                                RelationId function, Timeout timeout) {
   TVIEWS_RETURN_IF_ERROR(pg::CheckMayWait());
-  if (RecoveryInProgress()) return WaitOnStandby(xid, function, Deadline(timeout));
+  TVIEWS_RETURN_IF_ERROR(CheckLaneExists(lane));
+  if (RecoveryInProgress()) return WaitOnStandby(xid, lane, function, Deadline(timeout));
   TVIEWS_RETURN_IF_ERROR(CheckApplierCanServe());
   TVIEWS_RETURN_IF_ERROR(CheckXid(xid));
-  TVIEWS_ASSIGN_OR_RETURN(const Waited waited, Included(xid, {.concerned = Everything(),
-                                                              .deadline = Deadline(timeout)}));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const Waited waited,
+      IncludedEverywhere(
+          xid, {.concerned = AllOf(lane), .lane = kMainLane, .deadline = Deadline(timeout)}));
   return waited == Waited::kTimedOut ? TimedOut() : WarnOfGivenUp();
 }
 
 absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, Timeout timeout) {
-  return Included(xid, {.concerned = concerned,
-                        .deadline = Deadline(timeout),
-                        .leave_at_standstill = true,
-                        .is_announced = true});
+  return IncludedEverywhere(xid, {.concerned = concerned,
+                                  .lane = kMainLane,
+                                  .deadline = Deadline(timeout),
+                                  .leave_at_standstill = true,
+                                  .is_announced = true});
 }
 
 absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout) {
-  DatabaseSlot* const slot = pg::FindSlot(MyDatabaseId);
-  if (slot != nullptr && IsIdle(slot)) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool is_behind,
-                            pg::CallFor([&] { return IsBehind(slot, concerned); }));
-    if (!is_behind) return Waited::kDone;
-  }
-  return TicketServed(
-      {.concerned = concerned, .deadline = Deadline(timeout), .leave_at_standstill = true});
+  TVIEWS_ASSIGN_OR_RETURN(const bool nothing_waits, NothingWaits(concerned));
+  if (nothing_waits) return Waited::kDone;
+  return EveryTicketServed({.concerned = concerned,
+                            .lane = kMainLane,
+                            .deadline = Deadline(timeout),
+                            .leave_at_standstill = true});
 }
 
 }  // namespace tviews::backend

@@ -11,6 +11,7 @@
 #ifndef PG_TVIEWS_BACKEND_READING_WAITING_H_
 #define PG_TVIEWS_BACKEND_READING_WAITING_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,18 +22,24 @@
 
 namespace tviews::backend {
 
+// 42704 if TVIEWs of no such lane exist.
+absl::Status CheckLaneExists(const std::optional<std::string>& lane);
+
 // Returns when everything committed before the call is applied, except to TVIEWs that a batch has
 // left aside for a lock (pg_tview_behind).
-absl::Status WaitForBatch(Timeout timeout);
+// Of the lane of `tview`.
+absl::Status WaitForBatch(RelationId tview, Timeout timeout);
 
 // The same, TVIEWs that were left aside included. While the applier is paused it
 // waits on, after a WARNING.
-absl::Status WaitForEverything(Timeout timeout);
+// `lane`: the TVIEWs of that one only.
+absl::Status WaitForEverything(const std::optional<std::string>& lane, Timeout timeout);
 
 // Returns when the TVIEWs contain transaction `xid`, or when it has aborted. A transaction that is
 // still in progress is waited for. On a standby: when the replicated TVIEWs contain it; `function`
 // is then the SQL function that was called (standby_wait.h).
-absl::Status WaitForTransaction(FullXid xid, RelationId function, Timeout timeout);
+absl::Status WaitForTransaction(FullXid xid, const std::optional<std::string>& lane,
+                                RelationId function, Timeout timeout);
 
 // The same for statements that read: how it ended, instead of an error.
 enum class Waited {

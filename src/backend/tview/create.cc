@@ -15,6 +15,7 @@
 #include "backend/tview/defining_query.h"
 #include "backend/tview/fill.h"
 #include "backend/tview/function_reads.h"
+#include "backend/tview/lanes.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/online_fill.h"
 #include "backend/tview/report.h"
@@ -270,6 +271,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis,
                           AnalyzeAsOwner(view, key_columns, options, settings));
   TVIEWS_RETURN_IF_ERROR(CheckReadsTheSame(name, expected, analysis));
+  TVIEWS_RETURN_IF_ERROR(InheritLane(SourcesOf(analysis), &request.options));
 
   if (!request.with_no_data) {
     TVIEWS_ASSIGN_OR_RETURN(request.with_no_data, IsLeftToApplier(name.table, view));

@@ -59,7 +59,8 @@ absl::Status ReadOurOption(const DefElem* option, const std::string& value, Opti
           {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
            .hint = "The parameters are pg_tviews.entity, pg_tviews.key, "
                    "pg_tviews.notify, pg_tviews.feed, "
-                   "pg_tviews.function_reads, pg_tviews.clock_period, and the settings "
+                   "pg_tviews.function_reads, pg_tviews.clock_period, pg_tviews.lane, "
+                   "pg_tviews.lag_target, and the settings "
                    "that a TVIEW keeps, such as pg_tviews.timezone."});
     }
     options->others += (options->others.empty() ? "" : ", ") + member;

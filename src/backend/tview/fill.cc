@@ -174,7 +174,7 @@ absl::StatusOr<Timestamp> TimeOfFill() {
     PushActiveSnapshot(GetLatestSnapshot());
     snapshot = GetActiveSnapshot();
   }));
-  TVIEWS_ASSIGN_OR_RETURN(const Timestamp time, pg::ReadFrontierTime(snapshot));
+  TVIEWS_ASSIGN_OR_RETURN(const Timestamp time, pg::ReadLatestFrontierTime(snapshot));
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { PopActiveSnapshot(); }));
   return std::max<Timestamp>(time, GetCurrentTimestamp());
 }

@@ -10,6 +10,7 @@
 #include "backend/tview/comments.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/label.h"
+#include "backend/tview/lanes.h"
 #include "backend/tview/names.h"
 #include "shared/definition_clock.h"
 #include "shared/pg/boundary/guard.h"
@@ -106,7 +107,7 @@ absl::Status InsertLineage(RelationId tview, const Analysis& analysis) {
               .status());
     }
   }
-  return absl::OkStatus();
+  return CheckLane(tview);
 }
 
 // What the analysis says, beside what the user has chosen, and the fill, as a JSON object. The

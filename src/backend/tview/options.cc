@@ -1,6 +1,8 @@
 #include "backend/tview/options.h"
 
 #include <cstring>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -8,8 +10,10 @@
 #include "backend/ddl/audit_log.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/function_reads.h"
+#include "backend/tview/lanes.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/stored_lineage.h"
+#include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/definition_settings.h"
@@ -55,7 +59,8 @@ absl::Status Unrecognized(const std::string& name) {
       {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
        .hint = "The parameters that can be changed are pg_tviews.notify, pg_tviews.feed, "
                "pg_tviews.refresh_timeout, pg_tviews.refresh_memory, pg_tviews.function_reads, "
-               "pg_tviews.clock_period, and the settings that a TVIEW keeps, such as "
+               "pg_tviews.clock_period, pg_tviews.lane, pg_tviews.lag_target, and the settings "
+               "that a TVIEW keeps, such as "
                "pg_tviews.timezone."});
 }
 
@@ -124,6 +129,7 @@ struct Changes {
   std::string reset;
   DefinitionSettings settings;  // of the server
   bool changes_lineage = false;
+  std::optional<std::string> lane;  // to move to
 };
 
 // Reset is what a new TVIEW would get: the session's value.
@@ -145,8 +151,17 @@ absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
   if (const char* const setting = pg::DefinitionSettingNamed(name)) {
     return ReadSetting(setting, option, is_set, changes);
   }
+  if (name == "lane") {
+    changes->lane = kMainLane;
+    if (is_set) {
+      TVIEWS_ASSIGN_OR_RETURN(changes->lane, Text(option));
+      return LaneAsJson(*changes->lane).status();
+    }
+    return absl::OkStatus();
+  }
   const bool is_of_lineage = name == "function_reads" || name == "clock_period";
-  if (name != "notify" && name != "feed" && !IsLimit(name) && !is_of_lineage) {
+  if (name != "notify" && name != "feed" && name != "lag_target" && !IsLimit(name) &&
+      !is_of_lineage) {
     return Unrecognized(name);
   }
   changes->changes_lineage |= is_of_lineage;
@@ -240,6 +255,10 @@ absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option) {
     return FunctionReadsAsJson(value);
   }
   if (name == "clock_period") return ClockPeriodAsJson(option);
+  if (name == "lane" || name == "lag_target") {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string value, Text(option));
+    return name == "lane" ? LaneAsJson(value) : LagTargetAsJson(value);
+  }
   return std::string();
 }
 
@@ -268,6 +287,8 @@ absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
     return true;
   }
   TVIEWS_RETURN_IF_ERROR(ChangeOptions(tview, "{" + changes.set + "}", "{" + changes.reset + "}"));
+  TVIEWS_RETURN_IF_ERROR(changes.lane.has_value() ? MoveToLane(tview, *changes.lane)
+                                                  : CheckLane(tview));
   TVIEWS_RETURN_IF_ERROR(ChangeSettings(tview, changes.settings));
   if (changes.changes_lineage) {
     TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
@@ -277,6 +298,7 @@ absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
                                         {{"command", "ALTER TABLE"},
                                          {"set", "{" + changes.set + "}", AuditDetail::kJson},
                                          {"reset", changes.reset},
+                                         {"lane", changes.lane.value_or("")},
                                          {"settings", SettingsText(changes.settings)}}));
   return true;
 }

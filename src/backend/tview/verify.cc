@@ -1,5 +1,6 @@
 #include "backend/tview/verify.h"
 
+#include <optional>
 #include <utility>
 
 #include "backend/capture/transaction.h"
@@ -8,6 +9,7 @@
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "backend/tview/online_fill.h"
+#include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/user_scope.h"
@@ -61,10 +63,16 @@ absl::Status TooFarBehind() {
 absl::StatusOr<bool> IsExact(RelationId tview, Evaluator* evaluator) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string outbox, pg::QualifiedTable(pg::CatalogTable::kOutbox));
   TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string owed, pg::QualifiedTable(pg::CatalogTable::kLaneOwed));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       evaluator->Run({.sql = "SELECT WHERE NOT EXISTS (SELECT FROM " + outbox +
-                             ") AND NOT EXISTS (SELECT FROM " + behind + " WHERE tview = $1::oid)",
+                             ") AND NOT EXISTS (SELECT FROM " + behind +
+                             " WHERE tview = $1::oid) AND NOT EXISTS (SELECT FROM " + owed +
+                             " AS o JOIN " + meta +
+                             " AS m ON m.options ->> 'lane' = o.lane"
+                             " WHERE m.tview = $1::oid)",
                       .parameters = {std::to_string(tview)}}));
   return found.processed == 1;
 }
@@ -79,7 +87,7 @@ absl::Status AwaitExactSnapshot(RelationId tview, Evaluator* evaluator) {
     if (TimestampDifferenceExceeds(start, GetCurrentTimestamp(), kPatienceMs)) {
       return TooFarBehind();
     }
-    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForBatch(ReadTimeout()));
+    TVIEWS_RETURN_IF_ERROR(has_waited ? Pause() : WaitForBatch(tview, ReadTimeout()));
     has_waited = true;
   }
 }
@@ -187,9 +195,12 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<ComparedColumn> columns, ComparedColumns(tview));
   TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
   TVIEWS_RETURN_IF_ERROR(AwaitExactSnapshot(relation, &evaluator));
-  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result, evaluator.Run({.owner = owner,
-                                                               .settings = tview.settings,
-                                                               .sql = Comparison(tview, columns)}));
+  TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(relation));
+  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
+                          evaluator.Run({.owner = owner,
+                                         .settings = tview.settings,
+                                         .sql = Comparison(tview, columns),
+                                         .lane = state.has_value() ? state->lane : kMainLane}));
   TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return std::move(result.rows);
 }

@@ -64,22 +64,26 @@ absl::StatusOr<bool> ExtensionIsHere() {
 absl::StatusOr<Departure> Applier::Loop() {
   idle_since_ = began_at_ = GetCurrentTimestamp();
   for (;;) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool should_end, ShouldEnd());
-    if (should_end) return Departure::kSlotReleased;
+    TVIEWS_ASSIGN_OR_RETURN(const std::optional<Departure> end, ShouldEnd());
+    if (end.has_value()) return *end;
     TVIEWS_ASSIGN_OR_RETURN(const std::optional<Departure> departure, Housekeeping());
     if (departure.has_value()) return *departure;
-    if (versions_agree_ && adoption_.IsDue() && MayBegin()) {
+    if (versions_agree_ && is_main() && adoption_.IsDue() && MayBegin()) {
       const absl::Status adopted = adoption_.Run();
       ShowState(repetition_.is_due() ? pg::ApplierState::kBackingOff : pg::ApplierState::kIdle);
       TVIEWS_RETURN_IF_ERROR(adopted);
     }
-    const bool is_due = repetition_.is_due() || batch_.HasWork() || batch_.BehindDueMs() == 0 ||
-                        batch_.ClockDueMs() == 0 || batch_.AuditDueMs() == 0 ||
-                        batch_.FillDueMs() == 0;
-    if (versions_agree_ && is_due && MayBegin()) RunBatch();
-    if (versions_agree_ && !repetition_.is_due()) chores_.RunDue();
+    if (versions_agree_ && IsDue() && MayBegin()) RunBatch();
+    if (batch_.has_untold_lanes()) batch_.TellLanes();
+    if (versions_agree_ && is_main() && !repetition_.is_due()) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
   }
+}
+
+bool Applier::IsDue() {
+  return repetition_.is_due() || (batch_.HasWork() && !batch_.IsHeldBack()) ||
+         batch_.BehindDueMs() == 0 || batch_.ClockDueMs() == 0 || batch_.AuditDueMs() == 0 ||
+         batch_.FillDueMs() == 0;
 }
 
 absl::StatusOr<std::optional<Departure>> Applier::Housekeeping() {
@@ -121,11 +125,22 @@ absl::Status Applier::CheckVersions() {
 
 // Under the lock under which sessions pause: after that no batch begins, and no adoption; what has
 // begun is seen as applying.
-bool Applier::MayBegin() {
+bool Applier::MayBeginHere() {
   pg::ExclusiveHolder holder(slot_->queue_lock);
   if (slot_->paused.Load() != 0) return false;
   ShowState(pg::ApplierState::kApplying);
   return true;
+}
+
+// A lane is paused by itself, or with the whole database: what has begun is seen under both locks.
+bool Applier::MayBegin() {
+  if (!MayBeginHere()) return false;
+  pg::DatabaseSlot* const main = is_main() ? nullptr : pg::FindSlot(slot_->database.Load());
+  if (main == nullptr) return true;
+  pg::ExclusiveHolder holder(main->queue_lock);
+  if (main->paused.Load() == 0 || main->database.Load() != slot_->database.Load()) return true;
+  ShowState(pg::ApplierState::kIdle);
+  return false;
 }
 
 void Applier::ShowState(pg::ApplierState state) {
@@ -166,13 +181,15 @@ absl::Status Applier::Wait() {
     timeout = kPollMs;
   } else {
     timeout = std::min(timeout, pg::settings::applier_idle_timeout * 1000L);
-    if (adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
+    if (is_main() && adoption_.is_pending()) timeout = std::min(timeout, adoption_.NapMs());
     if (batch_.BehindDueMs() > 0) timeout = std::min(timeout, batch_.BehindDueMs());
     if (batch_.ClockDueMs() >= 0) timeout = std::min(timeout, batch_.ClockDueMs());
     if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
   }
+  if (batch_.HasWork() && batch_.IsHeldBack()) timeout = std::min(timeout, batch_.HeldBackMs());
+  if (batch_.has_untold_lanes()) timeout = std::min<long>(timeout, kPollMs);
   if (versions_agree_ && !repetition_.is_due()) {
-    timeout = std::min(timeout, chores_.NextDueMs());
+    if (is_main()) timeout = std::min(timeout, chores_.NextDueMs());
     const bool may_fill = slot_->paused.Load() == 0 && batch_.FillDueMs() >= 0;
     if (may_fill) timeout = std::min(timeout, batch_.FillDueMs());
   }
@@ -186,22 +203,32 @@ absl::Status Applier::Wait() {
   });
 }
 
-absl::StatusOr<bool> Applier::ShouldEnd() const {
+// The slot of a lane that has work stays its own: nobody else would find that there is any.
+absl::StatusOr<std::optional<Departure>> Applier::ShouldEnd() const {
+  const auto released = [](bool is_released) {
+    return is_released ? std::optional(Departure::kSlotReleased) : std::nullopt;
+  };
   const Timestamp now = GetCurrentTimestamp();
   const bool is_in_the_way = pg::Slots()->turned_away_at.Load() > began_at_;
   if (is_in_the_way && now - began_at_ >= kLongTurn) {
+    if (!is_main()) return Departure::kWithSlot;
     const bool is_released = pg::ReleaseSlot(slot_, batch_.PreparedUpTo());
     // Nothing in shared memory says that there is something left to fill.
     if (is_released && batch_.has_fills()) pg::VisitEveryDatabase();
-    return is_released;
+    return released(is_released);
   }
-  if (repetition_.is_due() || batch_.HasWork() || batch_.has_behind()) return false;
-  if (is_in_the_way && now - began_at_ >= kShortTurn && !batch_.has_fills()) {
-    return LeaveIfIdle(slot_);
+  if (repetition_.is_due() || batch_.HasWork() || batch_.has_behind()) return std::nullopt;
+  if (batch_.has_untold_lanes() || batch_.has_fills()) return std::nullopt;
+  if (is_in_the_way && now - began_at_ >= kShortTurn) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_released, LeaveIfIdle(slot_));
+    return released(is_released);
   }
-  if (adoption_.is_pending() || batch_.ClockDueMs() >= 0 || batch_.has_fills()) return false;
-  if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) return false;
-  return LeaveIfIdle(slot_);
+  if ((is_main() && adoption_.is_pending()) || batch_.ClockDueMs() >= 0) return std::nullopt;
+  if (now - idle_since_ < pg::settings::applier_idle_timeout * Timestamp{1000000}) {
+    return std::nullopt;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_released, LeaveIfIdle(slot_));
+  return released(is_released);
 }
 
 }  // namespace tviews::worker

@@ -1,4 +1,4 @@
-// The applier: one background worker per database with TVIEWs.
+// The applier: one background worker per database with TVIEWs, and one per lane of it.
 //
 // Layer:   worker
 // Sharing: holds the database's slot while it lives
@@ -10,7 +10,8 @@
 //                                |                 v
 //                                '--wait over-- backing off
 //   paused (pg_tviews_pause()): stays idle, or backing off, whatever waits
-//   others wait for a slot or a worker: ends after a short turn if idle, after a longer one anyway
+//   others wait for a slot or a worker: ends after a short turn if idle, after a longer one anyway;
+//     a lane's leaves its slot to the next
 //   idle --nothing for applier_idle_timeout, nothing in flight--> ends with exit code 0
 //
 // Exit codes: 0 = not wanted (no extension here, slot busy, idle), 1 = try again.
@@ -24,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/shmem/worker_slots.h"
 #include "worker/batch/adoption.h"
 #include "worker/batch/batch.h"
 #include "worker/batch/chores.h"
@@ -45,13 +47,16 @@ class Applier {
   absl::StatusOr<Departure> Loop();
 
  private:
+  bool is_main() const { return !pg::IsOfLane(slot_); }
+  bool IsDue();
   bool MayBegin();
+  bool MayBeginHere();
   void ShowState(pg::ApplierState state);
   void RunBatch();
   absl::Status Wait();
   absl::StatusOr<std::optional<Departure>> Housekeeping();
   absl::Status CheckVersions();
-  absl::StatusOr<bool> ShouldEnd() const;
+  absl::StatusOr<std::optional<Departure>> ShouldEnd() const;
 
   pg::DatabaseSlot* slot_;
   BatchRunner batch_;

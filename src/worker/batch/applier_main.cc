@@ -1,3 +1,4 @@
+#include <cstring>
 #include <optional>
 
 #include "shared/pg/boundary/export.h"
@@ -7,6 +8,7 @@
 #include "shared/pg/boundary/user_code.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/shmem/cache_stats.h"
+#include "shared/pg/shmem/shmem.h"
 #include "shared/pg/shmem/worker_slots.h"
 #include "shared/pg/tables/outbox.h"
 #include "shared/pg/tables/relation_watch.h"
@@ -92,8 +94,7 @@ absl::StatusOr<bool> OutboxHasWork() {
 }
 
 // The database has no extension: a slot that it has from before goes back.
-void GiveSlotBack(Oid database) {
-  pg::DatabaseSlot* const slot = pg::FindSlot(database);
+void GiveSlotBack(pg::DatabaseSlot* slot) {
   if (slot == nullptr || !pg::AttachApplier(slot)) return;
   if (!pg::ReleaseSlot(slot, std::nullopt)) pg::DetachApplier(slot);
 }
@@ -113,34 +114,52 @@ absl::Status Connect(Oid database) {
   return absl::OkStatus();
 }
 
+// The slot of a lane is there when its applier is started; the launcher names its place.
+pg::DatabaseSlot* SlotOfLane() {
+  int place = 0;
+  memcpy(&place, MyBgworkerEntry->bgw_extra, sizeof(place));
+  return place == 0 ? nullptr : &pg::Slots()->slots[place];
+}
+
+// The slot of the database's main lane; null where there is none, or nothing to do.
+absl::StatusOr<pg::DatabaseSlot*> SlotOfDatabase(Oid database) {
+  if (pg::FindSlot(database) == nullptr && pg::IsCrowded()) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+    if (!has_work) return nullptr;
+  }
+  pg::DatabaseSlot* const slot = pg::ClaimSlot(database);
+  if (slot != nullptr) return slot;
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
+  if (has_work) {
+    pg::AskForRoom();
+    pg::VisitEveryDatabase();
+  }
+  return nullptr;
+}
+
 // Exit code.
 absl::StatusOr<int> Main(Oid database) {
   pg::BecomeWorker();
   pg::cache_stats::SetProcess(pg::Process::kApplier);
   TVIEWS_RETURN_IF_ERROR(Connect(database));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_here, ExtensionIsHere());
+  pg::DatabaseSlot* slot = SlotOfLane();
   if (!is_here) {
-    GiveSlotBack(database);
+    GiveSlotBack(slot != nullptr ? slot : pg::FindSlot(database));
     return 0;
   }
-  if (pg::FindSlot(database) == nullptr && pg::IsCrowded()) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
-    if (!has_work) return 0;
-  }
-  pg::DatabaseSlot* const slot = pg::ClaimSlot(database);
   if (slot == nullptr) {
-    TVIEWS_ASSIGN_OR_RETURN(const bool has_work, OutboxHasWork());
-    if (has_work) {
-      pg::AskForRoom();
-      pg::VisitEveryDatabase();
-    }
-    return 0;
+    TVIEWS_ASSIGN_OR_RETURN(slot, SlotOfDatabase(database));
   }
-  if (!pg::AttachApplier(slot)) return 0;
+  if (slot == nullptr || !pg::AttachApplier(slot)) return 0;
   my_slot = slot;
   TVIEWS_RETURN_IF_ERROR(pg::Call([database, slot] {
     InstallBatchWatch(slot);
-    elog(LOG, "pg_tviews applier started for database %u", database);
+    if (pg::IsOfLane(slot)) {
+      elog(LOG, "pg_tviews applier of lane %s started for database %u", slot->lane, database);
+    } else {
+      elog(LOG, "pg_tviews applier started for database %u", database);
+    }
   }));
   Applier applier(slot);
   TVIEWS_ASSIGN_OR_RETURN(const Departure departure, applier.Loop());

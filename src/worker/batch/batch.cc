@@ -65,6 +65,7 @@ BatchEnd BatchRunner::Run(BatchMode mode) {
 
 void BatchRunner::Begin() {
   began_at_ = GetCurrentTimestamp();
+  held_back_since_ = 0;
   state_.slot->activity.batch_started.Store(began_at_);
   state_.totals = {};
   state_.refreshing = 0;
@@ -81,12 +82,14 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
   state_.catalog.BeforeSnapshot();
   TVIEWS_ASSIGN_OR_RETURN(SnapshotData* const snapshot, TakeSnapshot());
   *bounds = pg::BoundsOf(snapshot);
-  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_snapshot"));
+  TVIEWS_RETURN_IF_ERROR(PausePoint("after_snapshot", "lane_after_snapshot"));
   state_.behind.BeginBatch();
   state_.standings.BeginBatch();
   TVIEWS_RETURN_IF_ERROR(state_.catalog.LoadIfStale());
-  TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords(&reader_, &state_.catalog, snapshot));
-  TVIEWS_RETURN_IF_ERROR(state_.clock.BeginBatch(snapshot, state_.catalog.loads()));
+  TVIEWS_ASSIGN_OR_RETURN(BatchOutbox* const outbox, OutboxUnder(snapshot));
+  TVIEWS_ASSIGN_OR_RETURN(Coalescer coalescer, CollectRecords(&reader_, outbox, &state_.catalog));
+  TVIEWS_RETURN_IF_ERROR(
+      state_.clock.BeginBatch(snapshot, state_.catalog.graph(), state_.catalog.loads()));
   TVIEWS_RETURN_IF_ERROR(
       state_.fills.BeginBatch(state_.catalog.graph(), state_.catalog.loads(), state_.standings));
   state_.slot->activity.walked.Store(reader_.walked());
@@ -94,7 +97,7 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
   if (state_.standings.MustBeApart()) mode = BatchMode::kApart;
   // What fails because of a helper, or of a row of another key, is repeated without.
   state_.executor.SetMode(mode);
-  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("after_take"));
+  TVIEWS_RETURN_IF_ERROR(PausePoint("after_take", "lane_after_take"));
   TVIEWS_ASSIGN_OR_RETURN(const Work work, FindWork(coalescer));
   if (!work.has_news) state_.clock.Hold();
   if (work.any()) {
@@ -108,19 +111,33 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
     if (work.has_news) TVIEWS_RETURN_IF_ERROR(state_.clock.FindNext(state_.catalog.graph()));
     // Where only TVIEWs that are behind were tried, in vain, there is nothing to write.
     if (work.has_news || state_.behind.has_changed() || state_.audit.has_differences()) {
-      TVIEWS_RETURN_IF_ERROR(Consume(*bounds));
+      TVIEWS_RETURN_IF_ERROR(Consume(coalescer, *bounds));
       TVIEWS_RETURN_IF_ERROR(CheckInheritance(state_.catalog.graph(), round.reachable()));
       if (mode == BatchMode::kApart) TVIEWS_RETURN_IF_ERROR(NoteQuarantine(&state_.standings));
     }
   }
-  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_commit"));
+  TVIEWS_RETURN_IF_ERROR(PausePoint("before_commit", "lane_before_commit"));
   return pg::Call([] { PopActiveSnapshot(); });
+}
+
+// So that tests stop one of them.
+absl::Status BatchRunner::PausePoint(const char* of_main, const char* of_other) const {
+  return pg::PausePoint(state_.catalog.is_main() ? of_main : of_other);
+}
+
+absl::StatusOr<BatchOutbox*> BatchRunner::OutboxUnder(SnapshotData* snapshot) {
+  server_outbox_.reset();
+  lane_outbox_.reset();
+  if (state_.catalog.is_main()) return &server_outbox_.emplace(snapshot);
+  TVIEWS_ASSIGN_OR_RETURN(SnapshotBounds frontier, pg::ReadFrontier(snapshot, state_.lane));
+  return &lane_outbox_.emplace(snapshot, state_.lane, std::move(frontier));
 }
 
 absl::StatusOr<BatchRunner::Work> BatchRunner::FindWork(const Coalescer& coalescer) {
   const Timestamp now = GetCurrentTimestamp();
   Work work;
   work.has_news = coalescer.records() > 0 || state_.requests.has_new() ||
+                  (lane_outbox_.has_value() && lane_outbox_->has_owed()) ||
                   state_.catalog.has_fills() || state_.standings.AnyAccused() ||
                   state_.standings.AnyToRetry(now) || state_.clock.AnyDue(state_.catalog.graph()) ||
                   state_.fills.is_due();
@@ -131,19 +148,27 @@ absl::StatusOr<BatchRunner::Work> BatchRunner::FindWork(const Coalescer& coalesc
   return work;
 }
 
-absl::Status BatchRunner::Consume(const SnapshotBounds& bounds) {
-  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("before_consume"));
+absl::Status BatchRunner::Consume(const Coalescer& coalescer, const SnapshotBounds& bounds) {
+  TVIEWS_RETURN_IF_ERROR(PausePoint("before_consume", "lane_before_consume"));
   SnapshotData* const snapshot = GetActiveSnapshot();
-  ServerOutbox outbox(snapshot);
-  TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(&outbox));
-  TVIEWS_RETURN_IF_ERROR(state_.log.Write());
-  TVIEWS_RETURN_IF_ERROR(pg::StoreFrontier(snapshot, bounds, state_.clock.time(), state_.totals));
+  if (lane_outbox_.has_value()) {
+    TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(&*lane_outbox_));
+    // A lane that its last TVIEW has left has no frontier.
+    if (state_.catalog.graph().order().empty()) return absl::OkStatus();
+  } else {
+    TVIEWS_RETURN_IF_ERROR(handover_.Write(state_.catalog, coalescer, bounds));
+    ServerOutbox outbox(snapshot);
+    TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(&outbox));
+  }
+  TVIEWS_RETURN_IF_ERROR(state_.log.Write(state_.catalog.is_main()));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::StoreFrontier(snapshot, state_.lane, bounds, state_.clock.time(), state_.totals));
   return state_.catalog.has_fills() ? state_.catalog.ClearFills() : absl::OkStatus();
 }
 
 BatchEnd BatchRunner::AfterCommit(const SnapshotBounds& frontier) {
   if (state_.audit.is_running()) state_.audit.AfterCommit();
-  absl::Status status = pg::PausePoint("after_apply");
+  absl::Status status = PausePoint("after_apply", "lane_after_apply");
   if (!status.ok()) return {.ending = EndingOf(status), .error = std::move(status)};
   // Before the waiters are woken: they may look.
   Report();
@@ -151,6 +176,8 @@ BatchEnd BatchRunner::AfterCommit(const SnapshotBounds& frontier) {
   state_.behind.AfterCommit();
   state_.standings.Commit();
   state_.fills.AfterCommit();
+  // Before the frontier is shown: who waits for both this lane and another finds its news there.
+  if (state_.catalog.is_main()) handover_.AfterCommit(state_.catalog);
   PublishFrontier(frontier);
   state_.requests.AfterCommit();
   return {};
@@ -162,6 +189,7 @@ BatchEnd BatchRunner::AfterFailure(BatchMode mode, absl::Status error) {
   const bool leaves_aside = state_.refreshing != 0 && !is_audit && Blame(ending, error);
   state_.requests.AfterFailure();
   state_.fills.AfterFailure(state_.refreshing);
+  handover_.AfterFailure();
   state_.catalog.Forget();
   if (!is_audit) {
     return {.ending = ending, .error = std::move(error), .leaves_aside = leaves_aside};
@@ -218,6 +246,7 @@ void BatchRunner::Report() {
   const Timestamp now = GetCurrentTimestamp();
   activity.last_batch_at.Store(now);
   activity.last_batch_us.Store(static_cast<std::uint64_t>(now - began_at_));
+  last_took_ = now - began_at_;
   activity.last_batch_records.Store(totals.records);
   activity.last_batch_rows.Store(rows);
   activity.batches.Add(1);
@@ -243,6 +272,27 @@ void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
 bool BatchRunner::HasWork() const {
   return reader_.HasWork() || state_.requests.AnyWaiting() ||
          state_.standings.AnyToRetry(GetCurrentTimestamp());
+}
+
+// A ticket or a request comes from somebody who waits: that is no time to wait for more.
+bool BatchRunner::IsHeldBack() {
+  const auto target = static_cast<Timestamp>(state_.catalog.lag_target()) * 1000;
+  const QueueCounters& counters = state_.slot->counters;
+  const bool is_asked_for =
+      counters.requested.Load() > counters.served.Load() || state_.requests.AnyWaiting();
+  if (target == 0 || is_asked_for || !reader_.HasWork()) {
+    held_back_since_ = 0;
+    return false;
+  }
+  if (held_back_since_ == 0) held_back_since_ = GetCurrentTimestamp();
+  return HeldBackMs() > 0;
+}
+
+// The batch has to be over when the target is.
+long BatchRunner::HeldBackMs() const {
+  const auto target = static_cast<Timestamp>(state_.catalog.lag_target()) * 1000;
+  const Timestamp due = held_back_since_ + std::max<Timestamp>(target - last_took_, 0);
+  return static_cast<long>(std::max<Timestamp>((due - GetCurrentTimestamp() + 999) / 1000, 0));
 }
 
 long BatchRunner::ClockDueMs() const {

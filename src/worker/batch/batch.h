@@ -22,8 +22,11 @@
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/shmem/shmem.h"
+#include "shared/pg/shmem/worker_slots.h"
 #include "shared/types.h"
 #include "worker/batch/batch_state.h"
+#include "worker/batch/lane_handover.h"
+#include "worker/batch/lane_outbox.h"
 #include "worker/batch/server_queue.h"
 #include "worker/core/coalescer.h"
 #include "worker/core/ending.h"
@@ -43,7 +46,10 @@ struct BatchEnd {
 class BatchRunner {
  public:
   explicit BatchRunner(pg::DatabaseSlot* slot)
-      : queue_lock_(slot), reader_(pg::QueueOf(slot), &queue_lock_), state_(slot) {}
+      : queue_lock_(slot),
+        reader_(pg::QueueOf(slot), &queue_lock_,
+                pg::IsOfLane(slot) ? QueueReader::Finds::kByScan : QueueReader::Finds::kInQueue),
+        state_(slot) {}
 
   // Runs one batch, in `mode` unless the TVIEWs ask for kApart.
   BatchEnd Run(BatchMode mode);
@@ -66,6 +72,12 @@ class BatchRunner {
   // True while TVIEWs are to be filled; milliseconds until a batch should go on, -1: never.
   bool has_fills() const { return state_.fills.any(); }
   long FillDueMs() const { return state_.fills.DueMs(); }
+  // True while work that is there waits for more (pg_tviews.lag_target), and how long it may.
+  bool IsHeldBack();
+  long HeldBackMs() const;
+  // True if another lane could not be told of its news.
+  bool has_untold_lanes() const { return handover_.has_untold(); }
+  void TellLanes() { handover_.TellAgain(); }
   // After a batch that ended with kLockInTheWay: waits for the lock.
   absl::Status AwaitLock() { return state_.locks.AwaitContended(); }
 
@@ -81,8 +93,10 @@ class BatchRunner {
 
   void Begin();
   absl::Status InTransaction(BatchMode mode, SnapshotBounds* bounds);
+  absl::Status PausePoint(const char* of_main, const char* of_other) const;
+  absl::StatusOr<BatchOutbox*> OutboxUnder(SnapshotData* snapshot);
   absl::StatusOr<Work> FindWork(const Coalescer& coalescer);
-  absl::Status Consume(const SnapshotBounds& bounds);
+  absl::Status Consume(const Coalescer& coalescer, const SnapshotBounds& bounds);
   BatchEnd AfterCommit(const SnapshotBounds& frontier);
   BatchEnd AfterFailure(BatchMode mode, absl::Status error);
   Ending EndingOf(const absl::Status& status) const;
@@ -94,7 +108,13 @@ class BatchRunner {
   ServerQueueLock queue_lock_;
   QueueReader reader_;
   BatchState state_;
+  LaneHandover handover_;
+  // Of this batch: one of them, as the slot is the main lane's or another's.
+  std::optional<ServerOutbox> server_outbox_;
+  std::optional<LaneOutbox> lane_outbox_;
   Timestamp began_at_ = 0;
+  Timestamp held_back_since_ = 0;  // 0: nothing is
+  Timestamp last_took_ = 0;        // the last batch with news
 };
 
 }  // namespace tviews::worker

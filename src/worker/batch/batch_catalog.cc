@@ -34,20 +34,40 @@ absl::Status BatchCatalog::LoadIfStale() {
 }
 
 absl::Status BatchCatalog::Load() {
-  TVIEWS_ASSIGN_OR_RETURN(graph_, pg::LoadGraph());
+  TVIEWS_ASSIGN_OR_RETURN(const DependencyGraph all, pg::LoadGraph());
+  TVIEWS_RETURN_IF_ERROR(Divide(all));
   loaded_at_ = generation_;
   ++loads_;
   ForgetStatements();
   TVIEWS_RETURN_IF_ERROR(Watch());
-  RefreshLog::Keep(graph_);
+  if (is_main()) RefreshLog::Keep(all);
   TVIEWS_RETURN_IF_ERROR(NoteQuarantine(standings_));
   TVIEWS_RETURN_IF_ERROR(LoadUnadopted());
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Standings::Behind> behind, behind_->Read(graph_));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Standings::Behind> behind, behind_->Read(graph_, all));
   standings_->Load(graph_, behind, GetCurrentTimestamp());
   return absl::OkStatus();
 }
 
+absl::Status BatchCatalog::Divide(const DependencyGraph& all) {
+  std::vector<TviewDefinition> own;
+  other_lanes_.clear();
+  lag_target_ = 0;
+  for (const TviewDefinition& tview : all.order()) {
+    if (tview.lane == lane_) {
+      own.push_back(tview);
+      const std::uint64_t target = tview.lag_target.value_or(0);
+      if (target != 0 && (lag_target_ == 0 || target < lag_target_)) lag_target_ = target;
+    } else if (is_main()) {
+      other_lanes_[tview.lane].push_back(tview);
+    }
+  }
+  TVIEWS_ASSIGN_OR_RETURN(graph_, DependencyGraph::Build(std::move(own)));
+  return absl::OkStatus();
+}
+
+// The main lane's applier adopts.
 absl::Status BatchCatalog::LoadUnadopted() {
+  if (!is_main()) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(unadopted_, ReadUnadopted());
   standings_->AwaitAdoption(unadopted_.tviews);
   return absl::OkStatus();
@@ -98,7 +118,11 @@ absl::Status BatchCatalog::ClearFills() {
       pg::ExecuteSql(absl::StrCat("UPDATE ", meta,
                                   " SET fill_snapshot = NULL, fill_creator = NULL WHERE tview IN"
                                   " (SELECT tview FROM ",
-                                  meta, " WHERE fill_snapshot IS NOT NULL FOR UPDATE SKIP LOCKED)"))
+                                  meta,
+                                  " WHERE fill_snapshot IS NOT NULL AND"
+                                  " coalesce(options ->> 'lane', 'main') = $1"
+                                  " FOR UPDATE SKIP LOCKED)"),
+                     {lane_})
           .status());
   // Sessions no longer wait for these TVIEWs' first batch.
   return pg::InvalidateCatalog();

@@ -12,10 +12,14 @@
 #define PG_TVIEWS_WORKER_BATCH_BATCH_CATALOG_H_
 
 #include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "shared/dependency_graph.h"
+#include "shared/lane.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "worker/batch/behind.h"
 #include "worker/batch/unadopted.h"
@@ -24,11 +28,14 @@
 
 namespace tviews::worker {
 
+using Lanes = std::map<std::string, std::vector<TviewDefinition>>;
+
 class BatchCatalog {
  public:
   // These are told of what is read again.
-  BatchCatalog(Standings* standings, BehindTviews* behind, RefreshExecutor* executor)
-      : standings_(standings), behind_(behind), executor_(executor) {}
+  BatchCatalog(std::string lane, Standings* standings, BehindTviews* behind,
+               RefreshExecutor* executor)
+      : lane_(std::move(lane)), standings_(standings), behind_(behind), executor_(executor) {}
 
   void BeginBatch() { has_moved_ = false; }
   void BeforeSnapshot();
@@ -41,7 +48,14 @@ class BatchCatalog {
   // True if the catalogs have moved since S.
   bool has_moved() const { return has_moved_; }
 
+  const std::string& lane() const { return lane_; }
+  bool is_main() const { return lane_ == kMainLane; }
+  // The TVIEWs of the lane.
   const DependencyGraph& graph() const { return graph_; }
+  // The TVIEWs of the others; for the main lane only.
+  const Lanes& other_lanes() const { return other_lanes_; }
+  // How long after a change a batch may come; 0: at once. In ms.
+  std::uint64_t lag_target() const { return lag_target_; }
   // How often it has been read.
   std::uint64_t loads() const { return loads_; }
   // True if a TVIEW was filled since the last batch.
@@ -61,10 +75,16 @@ class BatchCatalog {
   absl::Status Moved();
   void ForgetStatements();
 
+  // Takes over the TVIEWs of this lane, and of the others.
+  absl::Status Divide(const DependencyGraph& all);
+
+  std::string lane_;
   Standings* standings_;
   BehindTviews* behind_;
   RefreshExecutor* executor_;
   DependencyGraph graph_;
+  Lanes other_lanes_;
+  std::uint64_t lag_target_ = 0;
   UnadoptedTviews unadopted_;
   std::uint64_t loads_ = 0;
   std::uint64_t loaded_at_ = 0;   // generation_ when the graph was read; 0: not at all

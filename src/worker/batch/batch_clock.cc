@@ -35,13 +35,15 @@ absl::StatusOr<bool> AnyClock() {
   return result.processed > 0;
 }
 
-absl::Status BatchClock::BeginBatch(SnapshotData* snapshot, std::uint64_t loads) {
-  TVIEWS_ASSIGN_OR_RETURN(before_, pg::ReadFrontierTime(snapshot));
-  time_ = std::max<Timestamp>(before_, GetCurrentTimestamp());
+absl::Status BatchClock::BeginBatch(SnapshotData* snapshot, const DependencyGraph& graph,
+                                    std::uint64_t loads) {
+  TVIEWS_ASSIGN_OR_RETURN(before_, pg::ReadFrontierTime(snapshot, lane_));
+  TVIEWS_ASSIGN_OR_RETURN(const Timestamp latest, pg::ReadLatestFrontierTime(snapshot));
+  time_ = std::max<Timestamp>(latest, GetCurrentTimestamp());
   pg::SetFrontierTime(time_);
   if (loads == loads_) return absl::OkStatus();
   loads_ = 0;
-  TVIEWS_RETURN_IF_ERROR(deadlines_.Load());
+  TVIEWS_RETURN_IF_ERROR(deadlines_.Load(graph));
   loads_ = loads;
   return absl::OkStatus();
 }

@@ -13,6 +13,8 @@
 #define PG_TVIEWS_WORKER_BATCH_BATCH_CLOCK_H_
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,9 +34,13 @@ absl::StatusOr<bool> AnyClock();
 
 class BatchClock {
  public:
-  // Reads T as the last batch left it, and sets what it is for this one. `loads` says whether the
-  // graph is another one.
-  absl::Status BeginBatch(SnapshotData* snapshot, std::uint64_t loads);
+  // The clock of a lane.
+  explicit BatchClock(std::string lane) : lane_(std::move(lane)) {}
+
+  // Reads T as the last batch left it, and sets what it is for this one. `loads` says whether
+  // `graph` is another one.
+  absl::Status BeginBatch(SnapshotData* snapshot, const DependencyGraph& graph,
+                          std::uint64_t loads);
   // The batch brings no news: T stays where it was.
   void Hold();
 
@@ -58,6 +64,7 @@ class BatchClock {
  private:
   Timestamp ShownBy(const TviewDefinition& tview) const;
 
+  std::string lane_;
   Deadlines deadlines_;
   std::uint64_t loads_ = 0;  // of the graph whose deadlines are known
   Timestamp before_ = 0;

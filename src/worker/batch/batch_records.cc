@@ -2,13 +2,13 @@
 
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
-#include "worker/batch/server_queue.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/xlog.h>
@@ -19,12 +19,16 @@ namespace tviews::worker {
 namespace {
 
 // What is assumed where a record is unreadable.
-ChangeRecord EverythingChanged(const DependencyGraph& graph) {
+ChangeRecord EverythingChanged(const BatchCatalog& catalog) {
   ChangeRecord record;
   record.origin = Here();
-  for (const TviewDefinition& tview : graph.order()) {
-    for (const SourceLineage& source : tview.sources) record.deltas.MarkWhole(source.source);
-  }
+  const auto mark = [&record](const std::vector<TviewDefinition>& tviews) {
+    for (const TviewDefinition& tview : tviews) {
+      for (const SourceLineage& source : tview.sources) record.deltas.MarkWhole(source.source);
+    }
+  };
+  mark(catalog.graph().order());
+  for (const auto& [lane, tviews] : catalog.other_lanes()) mark(tviews);
   return record;
 }
 
@@ -32,10 +36,9 @@ ChangeRecord EverythingChanged(const DependencyGraph& graph) {
 
 Origin Here() { return {.system_identifier = GetSystemIdentifier(), .database = MyDatabaseId}; }
 
-absl::StatusOr<Coalescer> CollectRecords(QueueReader* reader, BatchCatalog* catalog,
-                                         SnapshotData* snapshot) {
+absl::StatusOr<Coalescer> CollectRecords(QueueReader* reader, BatchOutbox* outbox,
+                                         BatchCatalog* catalog) {
   const Origin here = Here();
-  ServerOutbox outbox(snapshot);
   TVIEWS_ASSIGN_OR_RETURN(const RelationId meta, pg::CatalogTableId(pg::CatalogTable::kMeta));
   const std::size_t memory = static_cast<std::size_t>(pg::settings::batch_memory) * 1024;
   for (bool is_reloaded = false;; is_reloaded = true) {
@@ -47,14 +50,14 @@ absl::StatusOr<Coalescer> CollectRecords(QueueReader* reader, BatchCatalog* cata
       if (!record.ok()) {
         pg::LogFailure(record.status(),
                        "a change record cannot be read: every TVIEW is compared with its query");
-        record = EverythingChanged(catalog->graph());
+        record = EverythingChanged(*catalog);
       }
       if (record->origin != here) return absl::OkStatus();
       if (record->deltas.Find(meta) != nullptr) metadata_changed = true;
       coalescer.Fold(xid, *std::move(record));
       return absl::OkStatus();
     };
-    TVIEWS_RETURN_IF_ERROR(reader->Collect(&outbox, fold));
+    TVIEWS_RETURN_IF_ERROR(reader->Collect(outbox, fold));
     if (!metadata_changed || is_reloaded) return coalescer;
     TVIEWS_RETURN_IF_ERROR(catalog->Load());
   }

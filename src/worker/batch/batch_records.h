@@ -13,17 +13,15 @@
 #include "worker/core/coalescer.h"
 #include "worker/core/queue_reader.h"
 
-struct SnapshotData;
-
 namespace tviews::worker {
 
 // Which database of which server this process works for.
 Origin Here();
 
-// Those that `snapshot` sees. A record that says that metadata changed makes `catalog` be read
+// Those of `outbox`. A record that says that metadata changed makes `catalog` be read
 // again, and the records be coalesced for its new graph.
-absl::StatusOr<Coalescer> CollectRecords(QueueReader* reader, BatchCatalog* catalog,
-                                         SnapshotData* snapshot);
+absl::StatusOr<Coalescer> CollectRecords(QueueReader* reader, BatchOutbox* outbox,
+                                         BatchCatalog* catalog);
 
 }  // namespace tviews::worker
 

@@ -7,6 +7,8 @@
 #ifndef PG_TVIEWS_WORKER_BATCH_BATCH_STATE_H_
 #define PG_TVIEWS_WORKER_BATCH_BATCH_STATE_H_
 
+#include <string>
+
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/tables/frontier.h"
 #include "shared/types.h"
@@ -27,18 +29,20 @@ namespace tviews::worker {
 struct BatchState {
   explicit BatchState(pg::DatabaseSlot* database_slot)
       : slot(database_slot),
+        lane(database_slot->lane),
         requests(database_slot),
         executor(&database_slot->activity.keys_done, &database_slot->activity.keys_total) {}
 
   pg::DatabaseSlot* slot;
+  std::string lane;
   RefreshRequests requests;
   RefreshExecutor executor;
   BatchLocks locks;
   Standings standings;
-  BehindTviews behind{&standings};
-  BatchCatalog catalog{&standings, &behind, &executor};
+  BehindTviews behind{lane, &standings};
+  BatchCatalog catalog{lane, &standings, &behind, &executor};
   Audit audit;
-  BatchClock clock;
+  BatchClock clock{lane};
   OnlineFills fills;
   RefreshLog log;
   DataSize data_in_use;

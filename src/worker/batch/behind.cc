@@ -46,7 +46,8 @@ absl::StatusOr<bool> AnythingBehind() {
   return result.processed > 0;
 }
 
-absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const DependencyGraph& graph) {
+absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const DependencyGraph& graph,
+                                                                  const DependencyGraph& all) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kBehind));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
                           pg::ExecuteSql(absl::StrCat("SELECT tview::oid, reason,"
@@ -64,7 +65,7 @@ absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const Dependen
     TVIEWS_RETURN_IF_ERROR(column.End());
     if (graph.Find(tview.tview) != nullptr) {
       behind.push_back(std::move(tview));
-    } else {
+    } else if (lane_ == kMainLane && all.Find(tview.tview) == nullptr) {
       TVIEWS_RETURN_IF_ERROR(TakeOwed(tview.tview).status());
       TVIEWS_RETURN_IF_ERROR(Forget(tview.tview));
     }
@@ -104,19 +105,20 @@ absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::s
                           pg::QualifiedTable(pg::CatalogTable::kFrontier));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult stored,
-      pg::ExecuteSql(absl::StrCat("INSERT INTO ", table,
-                                  " AS b (tview, snapshot, reason, since, retry_at)"
-                                  " SELECT m.tview, coalesce(m.fill_snapshot, f.snapshot), $2,"
-                                  " clock_timestamp(), '2000-01-01Z'::timestamptz +"
-                                  " $3::bigint * interval '1 microsecond'"
-                                  " FROM ",
-                                  meta, " AS m, ", frontier,
-                                  " AS f WHERE m.tview = $1::oid ON CONFLICT (tview)"
-                                  " DO UPDATE SET batches = b.batches + 1, reason = $2,"
-                                  " retry_at = excluded.retry_at RETURNING batches"),
-                     {absl::StrCat(tview.relation), reason,
-                      leaving->retry_at == 0 ? pg::SqlValue()
-                                             : pg::SqlValue(absl::StrCat(leaving->retry_at))}));
+      pg::ExecuteSql(
+          absl::StrCat("INSERT INTO ", table,
+                       " AS b (tview, snapshot, reason, since, retry_at)"
+                       " SELECT m.tview, coalesce(m.fill_snapshot, f.snapshot), $2,"
+                       " clock_timestamp(), '2000-01-01Z'::timestamptz +"
+                       " $3::bigint * interval '1 microsecond'"
+                       " FROM ",
+                       meta, " AS m LEFT JOIN ", frontier,
+                       " AS f ON f.lane = $4 WHERE m.tview = $1::oid ON CONFLICT (tview)"
+                       " DO UPDATE SET batches = b.batches + 1, reason = $2,"
+                       " retry_at = excluded.retry_at RETURNING batches"),
+          {absl::StrCat(tview.relation), reason,
+           leaving->retry_at == 0 ? pg::SqlValue() : pg::SqlValue(absl::StrCat(leaving->retry_at)),
+           lane_}));
   has_changed_ = true;
   if (leaving->is_first) {
     moves_.push_back(absl::StrCat("TVIEW ", tview.qualified_name,

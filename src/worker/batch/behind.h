@@ -20,6 +20,7 @@
 #define PG_TVIEWS_WORKER_BATCH_BEHIND_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,11 +39,13 @@ absl::StatusOr<bool> AnythingBehind();
 
 class BehindTviews {
  public:
-  explicit BehindTviews(Standings* standings) : standings_(standings) {}
+  BehindTviews(std::string lane, Standings* standings)
+      : lane_(std::move(lane)), standings_(standings) {}
 
   // Those of `graph` that are behind, as the active snapshot sees it. What is kept for TVIEWs that
-  // it does not know any more is deleted.
-  absl::StatusOr<std::vector<Standings::Behind>> Read(const DependencyGraph& graph);
+  // `all` of the database do not have any more is deleted, by the main lane.
+  absl::StatusOr<std::vector<Standings::Behind>> Read(const DependencyGraph& graph,
+                                                      const DependencyGraph& all);
 
   // A batch begins.
   void BeginBatch();
@@ -66,6 +69,7 @@ class BehindTviews {
   absl::Status Forget(RelationId tview);
   absl::Status Owe(RelationId tview, const Origin& here, DeltaSet deltas);
 
+  std::string lane_;
   Standings* standings_;
   std::vector<std::string> moves_;  // of this batch, for the log
   bool has_changed_ = false;

@@ -57,7 +57,7 @@ absl::StatusOr<std::string> ClockText(const TviewDefinition& tview, const std::s
 
 }  // namespace
 
-absl::Status Deadlines::Load() {
+absl::Status Deadlines::Load(const DependencyGraph& graph) {
   deadlines_.clear();
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
   TVIEWS_ASSIGN_OR_RETURN(
@@ -95,6 +95,9 @@ absl::Status Deadlines::Load() {
     if (is_first) deadlines_.push_back(std::move(deadline));
     deadlines_.back().queries.push_back(std::move(query));
   }
+  std::erase_if(deadlines_, [&graph](const Deadline& deadline) {
+    return graph.Find(deadline.tview) == nullptr;
+  });
   return absl::OkStatus();
 }
 

@@ -29,7 +29,7 @@ namespace tviews::worker {
 class Deadlines {
  public:
   // Reads those of all TVIEWs. When the next ones are due is not known then.
-  absl::Status Load();
+  absl::Status Load(const DependencyGraph& graph);
 
   bool Has(RelationId tview) const;
   // True if the time of one has come, or it is not known when it will.

@@ -97,9 +97,9 @@ void RefreshLog::Add(const std::string& entity, const pg::RefreshSample& sample)
   samples_.push_back(sample);
 }
 
-absl::Status RefreshLog::Write() {
+absl::Status RefreshLog::Write(bool deletes_old) {
   if (!logged_.empty()) TVIEWS_RETURN_IF_ERROR(InsertRows());
-  return DeleteOld();
+  return deletes_old ? DeleteOld() : absl::OkStatus();
 }
 
 absl::Status RefreshLog::InsertRows() {

@@ -31,8 +31,8 @@ class RefreshLog {
   void Begin();
   // A TVIEW is refreshed.
   void Add(const std::string& entity, const pg::RefreshSample& sample);
-  // Before the commit: the rows of the table.
-  absl::Status Write();
+  // Before the commit: the rows of the table. One lane of several deletes old ones.
+  absl::Status Write(bool deletes_old);
   // After the commit: the statistics.
   void Publish() const;
 

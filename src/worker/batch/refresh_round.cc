@@ -139,7 +139,8 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   absl::StatusOr<WriteCounts> applied = refresh.Apply(affected, &changes);
   state_.executor.NoteWrittenKeys(nullptr);
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, std::move(applied));
-  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("mid_refresh"));
+  TVIEWS_RETURN_IF_ERROR(
+      pg::PausePoint(state_.catalog.is_main() ? "mid_refresh" : "lane_mid_refresh"));
   state_.requests.Note(tview.relation, counts, refresh.told());
   if (refresh.failure().ok()) {
     TVIEWS_RETURN_IF_ERROR(

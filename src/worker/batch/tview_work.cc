@@ -50,6 +50,11 @@ TviewWork::~TviewWork() {
 
 void TviewWork::CountHeldUp(Timestamp end) const {
   const std::vector<std::size_t> readers = graph_.Reachable(tview_);
+  const auto waits_for_lane = [this](const pg::WaitNote& note) {
+    return std::any_of(graph_.order().begin(), graph_.order().end(), [&](const auto& tview) {
+      return pg::session_notes::Names(note, tview.relation);
+    });
+  };
   std::uint64_t count = 0;
   std::uint64_t total = 0;
   pg::WaitNote note;
@@ -58,7 +63,7 @@ void TviewWork::CountHeldUp(Timestamp end) const {
     if (note.database.Load() != MyDatabaseId || note.tview_count.Load() == 0) continue;
     const Timestamp waited = end - std::max(begin_, note.since.Load());
     if (waited < static_cast<Timestamp>(pg::kLeastHeldUpUs) ||
-        pg::session_notes::Names(note, tview_))
+        pg::session_notes::Names(note, tview_) || !waits_for_lane(note))
       continue;
     if (std::any_of(readers.begin(), readers.end(), [&](std::size_t reader) {
           return pg::session_notes::Names(note, graph_.order()[reader].relation);

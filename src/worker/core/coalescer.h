@@ -38,6 +38,8 @@ class Coalescer {
   // OldestChangeFor that TVIEW.
   void FoldRefreshed(DeltaSet deltas, Timestamp changed_at);
 
+  // Of all records, and of what was refreshed.
+  const DeltaSet& common() const { return common_; }
   // The deltas that concern `tview`.
   const DeltaSet& DeltasFor(const TviewDefinition& tview) const;
 

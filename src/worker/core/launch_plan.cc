@@ -15,32 +15,32 @@ constexpr Timestamp kShortestNap = kSecond / 10;
 
 }  // namespace
 
-LaunchPlan::Launch* LaunchPlan::Find(DatabaseId database) {
+LaunchPlan::Launch* LaunchPlan::Find(Launchee launchee) {
   const auto found = std::find_if(launches_.begin(), launches_.end(), [&](const Launch& launch) {
-    return launch.database == database;
+    return launch.launchee == launchee;
   });
   return found == launches_.end() ? nullptr : &*found;
 }
 
-void LaunchPlan::Want(DatabaseId database) {
-  if (Launch* const launch = Find(database); launch != nullptr) {
+void LaunchPlan::Want(Launchee launchee) {
+  if (Launch* const launch = Find(launchee); launch != nullptr) {
     launch->is_wanted = true;
   } else {
-    launches_.push_back({.database = database, .back_off = kBackOff});
+    launches_.push_back({.launchee = launchee, .back_off = kBackOff});
   }
 }
 
-std::optional<DatabaseId> LaunchPlan::Next(Timestamp now) const {
+std::optional<Launchee> LaunchPlan::Next(Timestamp now) const {
   for (const Launch& launch : launches_) {
     if (launch.is_wanted && !launch.is_running && launch.back_off.IsOver(now)) {
-      return launch.database;
+      return launch.launchee;
     }
   }
   return std::nullopt;
 }
 
-void LaunchPlan::NoteStarted(DatabaseId database, Timestamp now) {
-  Launch* const launch = Find(database);
+void LaunchPlan::NoteStarted(Launchee launchee, Timestamp now) {
+  Launch* const launch = Find(launchee);
   if (launch == nullptr) return;
   launch->is_wanted = false;
   launch->is_running = true;
@@ -49,16 +49,16 @@ void LaunchPlan::NoteStarted(DatabaseId database, Timestamp now) {
               launches_.begin() + (launch - launches_.data()) + 1, launches_.end());
 }
 
-void LaunchPlan::NoteNoWorker(DatabaseId database, Timestamp now) {
-  Launch* const launch = Find(database);
+void LaunchPlan::NoteNoWorker(Launchee launchee, Timestamp now) {
+  Launch* const launch = Find(launchee);
   if (launch == nullptr) return;
   launch->back_off.WaitUntil(now + kNoWorkerPause);
   std::rotate(launches_.begin() + (launch - launches_.data()),
               launches_.begin() + (launch - launches_.data()) + 1, launches_.end());
 }
 
-void LaunchPlan::NoteEnded(DatabaseId database, Timestamp worked_at, Timestamp now) {
-  Launch* const launch = Find(database);
+void LaunchPlan::NoteEnded(Launchee launchee, Timestamp worked_at, Timestamp now) {
+  Launch* const launch = Find(launchee);
   if (launch == nullptr || !launch->is_running) return;
   launch->is_running = false;
   if (now - launch->started_at > kShortLife || worked_at > launch->started_at) {
@@ -77,9 +77,9 @@ void LaunchPlan::Forget(Timestamp now) {
   });
 }
 
-bool LaunchPlan::IsRunning(DatabaseId database) const {
+bool LaunchPlan::IsRunning(Launchee launchee) const {
   return std::any_of(launches_.begin(), launches_.end(), [&](const Launch& launch) {
-    return launch.database == database && launch.is_running;
+    return launch.launchee == launchee && launch.is_running;
   });
 }
 
@@ -88,10 +88,10 @@ int LaunchPlan::running() const {
                                         [](const Launch& launch) { return launch.is_running; }));
 }
 
-bool LaunchPlan::IsVisiting(Timestamp now, absl::FunctionRef<bool(DatabaseId)> is_settled) const {
+bool LaunchPlan::IsVisiting(Timestamp now, absl::FunctionRef<bool(Launchee)> is_settled) const {
   return std::any_of(launches_.begin(), launches_.end(), [&](const Launch& launch) {
     return launch.is_running && now - launch.started_at <= kVisitTime &&
-           !is_settled(launch.database);
+           !is_settled(launch.launchee);
   });
 }
 

@@ -26,7 +26,7 @@ absl::Status QueueReader::Collect(BatchOutbox* outbox, BatchOutbox::Visit visit)
   finished_.clear();
   consumed_.clear();
   next_kept_.clear();
-  scanned_ = queue_.NeedsScan();
+  scanned_ = only_scans_ || queue_.NeedsScan();
   if (!scanned_) {
     TVIEWS_RETURN_IF_ERROR(CollectRing(outbox, visit));
     TVIEWS_RETURN_IF_ERROR(CollectKept(outbox, visit));

@@ -64,7 +64,10 @@ class QueueLock {
 
 class QueueReader {
  public:
-  QueueReader(QueueState queue, QueueLock* lock) : queue_(queue), lock_(lock) {}
+  // A lane's reader finds nothing in the queue: every batch scans.
+  enum class Finds : std::uint8_t { kInQueue, kByScan };
+  QueueReader(QueueState queue, QueueLock* lock, Finds finds = Finds::kInQueue)
+      : queue_(queue), lock_(lock), only_scans_(finds == Finds::kByScan) {}
 
   // `next_xid` returns what no transaction that has begun is called yet. It is called once the
   // counters are read: whoever begins later publishes, or is counted, later.
@@ -109,6 +112,7 @@ class QueueReader {
 
   QueueState queue_;
   QueueLock* lock_;
+  bool only_scans_;
 
   // Counters as they were before S.
   std::uint64_t overflow_started_ = 0;

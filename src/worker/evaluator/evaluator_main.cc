@@ -142,6 +142,9 @@ absl::Status Answer(const Session& session, const std::string& message) {
   if (!evaluation.has_value()) {
     return absl::InternalError("an evaluator was given an unreadable statement");
   }
+  TVIEWS_ASSIGN_OR_RETURN(const Timestamp time,
+                          pg::ReadFrontierTime(GetActiveSnapshot(), evaluation->lane));
+  const pg::FrontierTimeScope frontier_time(time);
   TVIEWS_ASSIGN_OR_RETURN(const Outcome outcome, Run(*evaluation));
   for (const pg::SqlRow& row : outcome.result.rows) {
     TVIEWS_RETURN_IF_ERROR(Send(session, EncodeRow(row), Flush::kLater));
@@ -153,8 +156,6 @@ absl::Status Answer(const Session& session, const std::string& message) {
 // Everything up to the next end of a snapshot. Nothing: the session has gone.
 absl::Status AnswerAll(const Session& session, std::optional<std::string>* message) {
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { PushActiveSnapshot(GetTransactionSnapshot()); }));
-  TVIEWS_ASSIGN_OR_RETURN(const Timestamp time, pg::ReadFrontierTime(GetActiveSnapshot()));
-  const pg::FrontierTimeScope frontier_time(time);
   while (message->has_value() && **message != kEndSnapshot) {
     TVIEWS_RETURN_IF_ERROR(Answer(session, **message));
     TVIEWS_ASSIGN_OR_RETURN(*message, Receive(session));

@@ -48,6 +48,25 @@ TVIEWS_EXPORT void tviews_launcher_main(Datum argument);
 namespace tviews::worker {
 namespace {
 
+constexpr int kPlaceShift = 32;
+
+Launchee LauncheeOf(const pg::DatabaseSlot& slot) {
+  const Launchee place =
+      pg::IsOfLane(&slot) ? static_cast<Launchee>(&slot - pg::Slots()->slots) : Launchee{0};
+  return slot.database.Load() | (place << kPlaceShift);
+}
+
+DatabaseId DatabaseOf(Launchee launchee) { return static_cast<DatabaseId>(launchee); }
+int PlaceOf(Launchee launchee) { return static_cast<int>(launchee >> kPlaceShift); }
+
+// Null where it has none.
+const pg::DatabaseSlot* SlotOf(Launchee launchee) {
+  const int place = PlaceOf(launchee);
+  if (place == 0) return pg::FindSlot(DatabaseOf(launchee));
+  const pg::DatabaseSlot* const slot = &pg::Slots()->slots[place];
+  return slot->database.Load() == DatabaseOf(launchee) ? slot : nullptr;
+}
+
 constexpr Timestamp kMicroseconds = 1000000;
 constexpr Timestamp kVisitInterval = 60 * kMicroseconds;
 constexpr Timestamp kMillisecond = 1000;
@@ -66,12 +85,12 @@ class Launcher {
   void CollectWishes();
   void ReapEnded();
   absl::Status StartWanted();
-  absl::Status Start(DatabaseId database);
+  absl::Status Start(Launchee launchee);
   Timestamp NextAt(Timestamp now) const;
 
   LaunchPlan plan_;
-  std::map<DatabaseId, BackgroundWorkerHandle*> handles_;  // of those that run
-  std::vector<DatabaseId> databases_;                      // as of the last look
+  std::map<Launchee, BackgroundWorkerHandle*> handles_;  // of those that run
+  std::vector<DatabaseId> databases_;                    // as of the last look
   Timestamp looked_at_ = 0;
   std::uint64_t unslotted_seen_ = 0;
   std::uint64_t visits_seen_ = 0;
@@ -135,10 +154,9 @@ absl::Status Launcher::AddNewDatabases() {
 // A slot with work and without an applier asks for one, whether or not somebody set its flag.
 void Launcher::CollectWishes() {
   pg::SlotTable* const table = pg::Slots();
-  for (int i = 0; i < table->slot_count; ++i) {
+  for (int i = 0; i < table->all(); ++i) {
     pg::DatabaseSlot& slot = table->slots[i];
-    const DatabaseId database = slot.database.Load();
-    if (database == 0 || slot.applier.Load() >= 0 || pg::IsParked(&slot)) continue;
+    if (slot.database.Load() == 0 || slot.applier.Load() >= 0 || pg::IsParked(&slot)) continue;
     bool has_work = slot.needs_applier.Exchange(0) != 0 ||
                     slot.counters.requested.Load() > slot.counters.served.Load() ||
                     slot.counters.overflow.started.Load() != slot.counters.clean.Load();
@@ -146,14 +164,14 @@ void Launcher::CollectWishes() {
       pg::ReadHolder holder(slot.queue_lock);
       has_work = !RecordRing(slot.ring).empty();
     }
-    if (has_work) plan_.Want(database);
+    if (has_work) plan_.Want(LauncheeOf(slot));
   }
 }
 
 void Launcher::ReapEnded() {
   const Timestamp now = GetCurrentTimestamp();
   for (auto entry = handles_.begin(); entry != handles_.end();) {
-    const auto [database, handle] = *entry;
+    const auto [launchee, handle] = *entry;
     pid_t pid = 0;
     if (GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED) {
       ++entry;
@@ -161,8 +179,8 @@ void Launcher::ReapEnded() {
     }
     pfree(handle);
     entry = handles_.erase(entry);
-    const pg::DatabaseSlot* const slot = pg::FindSlot(database);
-    plan_.NoteEnded(database, slot == nullptr ? 0 : slot->activity.last_batch_at.Load(), now);
+    const pg::DatabaseSlot* const slot = SlotOf(launchee);
+    plan_.NoteEnded(launchee, slot == nullptr ? 0 : slot->activity.last_batch_at.Load(), now);
   }
   plan_.Forget(now);
 }
@@ -171,17 +189,17 @@ void Launcher::ReapEnded() {
 int Launcher::CountRunning() const {
   int running = plan_.running();
   const pg::SlotTable* const table = pg::Slots();
-  for (int i = 0; i < table->slot_count; ++i) {
+  for (int i = 0; i < table->all(); ++i) {
     if (table->slots[i].applier.Load() < 0) continue;
-    if (!plan_.IsRunning(table->slots[i].database.Load())) ++running;
+    if (!plan_.IsRunning(LauncheeOf(table->slots[i]))) ++running;
   }
   return running;
 }
 
 // Somebody has just been started: it finds nothing to do and ends, or becomes an applier.
 bool Launcher::IsVisiting() const {
-  return plan_.IsVisiting(GetCurrentTimestamp(), [](DatabaseId database) {
-    const pg::DatabaseSlot* const slot = pg::FindSlot(database);
+  return plan_.IsVisiting(GetCurrentTimestamp(), [](Launchee launchee) {
+    const pg::DatabaseSlot* const slot = SlotOf(launchee);
     return slot != nullptr && slot->applier.Load() >= 0;
   });
 }
@@ -189,7 +207,7 @@ bool Launcher::IsVisiting() const {
 absl::Status Launcher::StartWanted() {
   if (!pg::settings::enabled) return absl::OkStatus();
   int running = CountRunning();
-  while (const std::optional<DatabaseId> next = plan_.Next(GetCurrentTimestamp())) {
+  while (const std::optional<Launchee> next = plan_.Next(GetCurrentTimestamp())) {
     if (running >= pg::settings::max_workers) {
       if (!IsVisiting()) pg::AskForRoom();
       break;
@@ -200,12 +218,14 @@ absl::Status Launcher::StartWanted() {
   return absl::OkStatus();
 }
 
-absl::Status Launcher::Start(DatabaseId database) {
+absl::Status Launcher::Start(Launchee launchee) {
   BackgroundWorkerHandle* handle = nullptr;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    handle = pg::StartWorker({.name = "pg_tviews applier",
-                              .function = "tviews_applier_main",
-                              .argument = ObjectIdGetDatum(database)});
+    handle =
+        pg::StartWorker({.name = PlaceOf(launchee) == 0 ? "pg_tviews applier" : "pg_tviews lane",
+                         .function = "tviews_applier_main",
+                         .argument = ObjectIdGetDatum(DatabaseOf(launchee)),
+                         .number = PlaceOf(launchee)});
     if (handle == nullptr && log_exhausted_) {
       ereport(LOG, (errmsg("pg_tviews cannot start an applier: no background worker is free"),
                     errhint("Raise max_worker_processes.")));
@@ -215,11 +235,11 @@ absl::Status Launcher::Start(DatabaseId database) {
   const Timestamp now = GetCurrentTimestamp();
   if (handle == nullptr) {
     pg::Slots()->launches_failed.Add(1);
-    plan_.NoteNoWorker(database, now);
+    plan_.NoteNoWorker(launchee, now);
     return absl::OkStatus();
   }
-  handles_.emplace(database, handle);
-  plan_.NoteStarted(database, now);
+  handles_.emplace(launchee, handle);
+  plan_.NoteStarted(launchee, now);
   return absl::OkStatus();
 }
 

@@ -22,6 +22,7 @@ int graph_cache_size = 1000;
 int lock_timeout = 1000;
 int max_databases = 8;
 int max_helpers = 2;
+int max_lanes = 8;
 int max_workers = 4;
 bool notice_lineage = true;
 char* pause_at = nullptr;
@@ -80,6 +81,8 @@ const IntSetting int_settings[] = {
      &max_databases, 1, 1024, PGC_POSTMASTER, 0},
     {"pg_tviews.max_helpers", "Processes that help an applier with a large batch.", &max_helpers, 0,
      64, PGC_SIGHUP, 0},
+    {"pg_tviews.max_lanes", "Lanes of one database, beside its main one.", &max_lanes, 0, 64,
+     PGC_POSTMASTER, 0},
     {"pg_tviews.max_workers", "Appliers that run at a time.", &max_workers, 1, 256, PGC_POSTMASTER,
      0},
     {"pg_tviews.performance_log_min_duration",

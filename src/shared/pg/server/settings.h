@@ -31,6 +31,7 @@ extern int graph_cache_size;      // entries of a session's graph cache
 extern int lock_timeout;          // ms; how long a batch waits for somebody's lock
 extern int max_databases;         // slots in shared memory
 extern int max_helpers;           // processes that help with one large batch
+extern int max_lanes;             // of one database, beside its main one
 extern int max_workers;           // appliers at the same time
 extern bool notice_lineage;       // NOTICE per source at creation
 extern char* pause_at;            // debug: comma-separated names of pause points

@@ -1,4 +1,5 @@
-// What shared memory holds for one database with TVIEWs, and the table of these slots.
+// What shared memory holds for one database with TVIEWs, or for a lane of it, and the table of
+// these slots.
 //
 // Layer:   pg
 // Sharing: shared memory
@@ -14,6 +15,8 @@
 //                           launcher
 // database, generation    who claims or frees   everybody             table lock to write; atomic
 // reserved_*              who frees             who claims            table lock
+// lane                    who claims            everybody             table lock; its applier reads
+//                                                                     it without
 // applier, applier_pid    the applier           everybody             atomic
 // needs_applier           everybody             launcher              atomic
 // ring                    writers, the applier  both, monitoring      queue_lock
@@ -34,6 +37,9 @@
 // activity                the applier           monitoring            atomics
 // clang-format on
 //
+// The slot of a lane is one like the database's, in the same table, behind all of those. Its ring
+// stays empty: its applier scans the outbox, and is told to by its overflow counters (LaneOutbox).
+//
 // A slot is freed only when no entry, no count and no request of it is in flight (ATTACKS B10). A
 // busy one is first closed: writers count themselves as without a slot until the ring is empty.
 
@@ -44,6 +50,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "shared/lane.h"
 #include "shared/pg/shmem/lock.h"
 #include "shared/queue_state.h"
 #include "shared/shared_counter.h"
@@ -128,6 +135,7 @@ SharedLock& SlotTableLock();
 struct DatabaseSlot {
   Shared<DatabaseId> database;  // 0: free
   SharedFlag generation;
+  char lane[kLaneRoom] TVIEWS_SHARED(handed_over);
 
   SharedNumber applier;      // index of its PGPROC; -1: none
   SharedNumber applier_pid;  // 0: none
@@ -168,7 +176,8 @@ struct DatabaseSlot {
 
 struct SlotTable {
   SharedLock lock TVIEWS_SHARED(own_locking);
-  std::int32_t slot_count TVIEWS_SHARED(set_at_start);
+  std::int32_t slot_count TVIEWS_SHARED(set_at_start);  // of databases
+  std::int32_t lane_count TVIEWS_SHARED(set_at_start);  // of lanes, which follow
   std::uint32_t max_in_progress
       TVIEWS_SHARED(set_at_start);                        // most transactions a snapshot can list
   std::size_t ring_capacity TVIEWS_SHARED(set_at_start);  // bytes, per slot
@@ -183,7 +192,9 @@ struct SlotTable {
   Shared<Timestamp> turned_away_at;  // when a database last found no slot or no worker
   // The first moment that a definition waits for in a database without a slot; 0: none is known.
   Shared<Timestamp> clock_due;
-  DatabaseSlot slots[1] TVIEWS_SHARED(own_locking);  // slot_count of them
+  DatabaseSlot slots[1] TVIEWS_SHARED(own_locking);  // slot_count and lane_count of them
+
+  std::int32_t all() const { return slot_count + lane_count; }
 };
 
 static_assert(std::is_standard_layout_v<DatabaseSlot>);

@@ -37,24 +37,33 @@ std::size_t RingCapacity() { return static_cast<std::size_t>(settings::queue_siz
 // A snapshot lists at most one transaction per process slot and prepared transaction.
 std::uint32_t MaxInProgress() { return MaxBackends + max_prepared_xacts; }
 
+int LaneCount() { return settings::max_databases * settings::max_lanes; }
+int SlotCount() { return settings::max_databases + LaneCount(); }
+// Nothing is ever published in a lane's.
+constexpr std::size_t kLaneRingCapacity = 1024;
+
 // The table's, two of each slot, and the statistics'.
-int LockCount() { return 1 + 2 * settings::max_databases + 1; }
+int LockCount() { return 1 + 2 * SlotCount() + 1; }
 
 struct Layout {
   std::size_t frontiers;  // offset of the in-progress arrays
   std::size_t rings;      // offset of the rings
   std::size_t ring_size;
+  std::size_t lane_rings;
+  std::size_t lane_ring_size;
   std::size_t total;
 };
 
 Layout ComputeLayout() {
   Layout layout;
-  layout.frontiers = MAXALIGN(offsetof(SlotTable, slots) +
-                              sizeof(DatabaseSlot) * static_cast<Size>(settings::max_databases));
-  layout.rings = MAXALIGN(layout.frontiers + sizeof(FullXid) * MaxInProgress() *
-                                                 static_cast<Size>(settings::max_databases));
+  layout.frontiers =
+      MAXALIGN(offsetof(SlotTable, slots) + sizeof(DatabaseSlot) * static_cast<Size>(SlotCount()));
+  layout.rings = MAXALIGN(layout.frontiers +
+                          sizeof(FullXid) * MaxInProgress() * static_cast<Size>(SlotCount()));
   layout.ring_size = MAXALIGN(RecordRing::MemorySize(RingCapacity()));
-  layout.total = layout.rings + layout.ring_size * static_cast<Size>(settings::max_databases);
+  layout.lane_rings = layout.rings + layout.ring_size * static_cast<Size>(settings::max_databases);
+  layout.lane_ring_size = MAXALIGN(RecordRing::MemorySize(kLaneRingCapacity));
+  layout.total = layout.lane_rings + layout.lane_ring_size * static_cast<Size>(LaneCount());
   return layout;
 }
 
@@ -86,18 +95,24 @@ void InitializeTable(SlotTable* table) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   std::memset(base, 0, layout.rings);
   table->lock.Attach(&(locks++)->lock);
   table->slot_count = settings::max_databases;
+  table->lane_count = LaneCount();
   table->max_in_progress = MaxInProgress();
   table->ring_capacity = RingCapacity();
   table->launcher.Store(-1);
-  for (int i = 0; i < table->slot_count; ++i) {
+  for (int i = 0; i < table->all(); ++i) {
     DatabaseSlot& slot = table->slots[i];
     slot.applier.Store(-1);
     slot.queue_lock.Attach(&(locks++)->lock);
     slot.frontier_lock.Attach(&(locks++)->lock);
     slot.frontier_in_progress =
         reinterpret_cast<FullXid*>(base + layout.frontiers) + table->max_in_progress * i;
-    slot.ring = base + layout.rings + layout.ring_size * i;
-    RecordRing::Format(slot.ring, RingCapacity());
+    if (i < table->slot_count) {
+      slot.ring = base + layout.rings + layout.ring_size * i;
+      RecordRing::Format(slot.ring, RingCapacity());
+    } else {
+      slot.ring = base + layout.lane_rings + layout.lane_ring_size * (i - table->slot_count);
+      RecordRing::Format(slot.ring, kLaneRingCapacity);
+    }
     ConditionVariableInit(reinterpret_cast<ConditionVariable*>(slot.progress));
   }
 }

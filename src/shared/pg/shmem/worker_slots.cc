@@ -1,5 +1,8 @@
 #include "shared/pg/shmem/worker_slots.h"
 
+#include <cstring>
+
+#include "shared/lane.h"
 #include "shared/pg/shmem/shmem.h"
 #include "shared/record_ring.h"
 
@@ -24,6 +27,24 @@ DatabaseSlot* Find(DatabaseId database) {
   SlotTable* const table = Slots();
   for (int i = 0; i < table->slot_count; ++i) {
     if (table->slots[i].database.Load() == database) return &table->slots[i];
+  }
+  return nullptr;
+}
+
+DatabaseSlot* FindLaneLocked(DatabaseId database, const char* lane)
+    ABSL_SHARED_LOCKS_REQUIRED(SlotTableLock()) {
+  SlotTable* const table = Slots();
+  for (int i = table->slot_count; i < table->all(); ++i) {
+    DatabaseSlot* const slot = &table->slots[i];
+    if (slot->database.Load() == database && strcmp(slot->lane, lane) == 0) return slot;
+  }
+  return nullptr;
+}
+
+DatabaseSlot* FindFreeLaneLocked() {
+  SlotTable* const table = Slots();
+  for (int i = table->slot_count; i < table->all(); ++i) {
+    if (table->slots[i].database.Load() == 0) return &table->slots[i];
   }
   return nullptr;
 }
@@ -61,7 +82,7 @@ void FreeLocked(DatabaseSlot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock(
   Slots()->freed.Add(1);
 }
 
-void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
+void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database, const char* lane)
     ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
   ExclusiveHolder holder(slot->queue_lock);
   QueueOf(slot).Begin();
@@ -84,9 +105,20 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database)
     slot->clock_due.Store(0);
     slot->busy_count = 0;
   }
+  strlcpy(slot->lane, lane, sizeof(slot->lane));
   slot->generation.Add(1);
   slot->database.Store(database);
 }
+
+DatabaseSlot* ClaimLaneLocked(DatabaseId database, const char* lane)
+    ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
+  if (DatabaseSlot* slot = FindLaneLocked(database, lane); slot != nullptr) return slot;
+  DatabaseSlot* const free = FindFreeLaneLocked();
+  if (free != nullptr) BeginSlotLocked(free, database, lane);
+  return free;
+}
+
+bool IsMain(const std::string& lane) { return lane == kMainLane; }
 
 bool IsInFlightLocked(DatabaseSlot* slot) ABSL_SHARED_LOCKS_REQUIRED(slot->queue_lock) {
   for (const RefreshRequest& request : slot->requests) {
@@ -106,8 +138,45 @@ DatabaseSlot* ClaimSlot(DatabaseId database) noexcept {
   ExclusiveHolder holder(SlotTableLock());
   if (DatabaseSlot* slot = Find(database); slot != nullptr) return slot;
   DatabaseSlot* const free = FindFreeLocked(database);
-  if (free != nullptr) BeginSlotLocked(free, database);
+  if (free != nullptr) BeginSlotLocked(free, database, kMainLane);
   return free;
+}
+
+DatabaseSlot* FindLaneSlot(DatabaseId database, const std::string& lane) noexcept {
+  if (IsMain(lane)) return Find(database);
+  ReadHolder holder(SlotTableLock());
+  return FindLaneLocked(database, lane.c_str());
+}
+
+DatabaseSlot* ClaimLaneSlot(DatabaseId database, const std::string& lane) noexcept {
+  if (IsMain(lane)) return ClaimSlot(database);
+  ExclusiveHolder holder(SlotTableLock());
+  return ClaimLaneLocked(database, lane.c_str());
+}
+
+// Under the lock under which slots are freed.
+bool KickLane(DatabaseId database, const std::string& lane) noexcept {
+  DatabaseSlot* slot = nullptr;
+  {
+    ExclusiveHolder holder(SlotTableLock());
+    slot = ClaimLaneLocked(database, lane.c_str());
+    if (slot == nullptr) return false;
+    slot->counters.overflow.started.Add(1);
+    slot->counters.overflow.finished.Add(1);
+  }
+  WakeApplierOf(slot);
+  return true;
+}
+
+bool IsOfLane(const DatabaseSlot* slot) noexcept {
+  return slot - Slots()->slots >= Slots()->slot_count;
+}
+
+void ForEachSlotOf(DatabaseId database, absl::FunctionRef<void(DatabaseSlot*)> visit) {
+  SlotTable* const table = Slots();
+  for (int i = 0; i < table->all(); ++i) {
+    if (table->slots[i].database.Load() == database) visit(&table->slots[i]);
+  }
 }
 
 bool AttachApplier(DatabaseSlot* slot) noexcept {
@@ -179,7 +248,7 @@ bool ReleaseSlot(DatabaseSlot* slot, std::optional<RingPosition> prepared_up_to)
 void AskForRoom() noexcept {
   SlotTable* const table = Slots();
   table->turned_away_at.Store(GetCurrentTimestamp());
-  for (int i = 0; i < table->slot_count; ++i) {
+  for (int i = 0; i < table->all(); ++i) {
     const std::int32_t applier = table->slots[i].applier.Load();
     if (applier >= 0) SetLatchOf(applier);
   }
@@ -208,13 +277,15 @@ void VisitNewDatabases() noexcept {
 }
 
 bool ParkSlot(DatabaseId database) noexcept {
-  DatabaseSlot* const slot = FindSlot(database);
-  if (slot == nullptr) return false;
-  slot->parked_until.Store(GetCurrentTimestamp() + kParkingTime);
-  const std::int32_t applier = slot->applier.Load();
-  if (applier < 0) return false;
-  SetLatchOf(applier);
-  return true;
+  bool any = false;
+  ForEachSlotOf(database, [&any](DatabaseSlot* slot) {
+    slot->parked_until.Store(GetCurrentTimestamp() + kParkingTime);
+    const std::int32_t applier = slot->applier.Load();
+    if (applier < 0) return;
+    any = true;
+    SetLatchOf(applier);
+  });
+  return any;
 }
 
 bool IsParked(const DatabaseSlot* slot) noexcept {
@@ -224,10 +295,10 @@ bool IsParked(const DatabaseSlot* slot) noexcept {
 void UnparkSlot(DatabaseId database) noexcept {
   {
     ExclusiveHolder holder(SlotTableLock());
-    DatabaseSlot* const slot = Find(database);
-    if (slot == nullptr) return;
-    slot->parked_until.Store(0);
-    slot->needs_applier.Store(1);
+    ForEachSlotOf(database, [](DatabaseSlot* slot) {
+      slot->parked_until.Store(0);
+      slot->needs_applier.Store(1);
+    });
   }
   WakeLauncher();
 }
@@ -235,12 +306,12 @@ void UnparkSlot(DatabaseId database) noexcept {
 void FreeParkedSlot(DatabaseId database) noexcept {
   {
     ExclusiveHolder holder(SlotTableLock());
-    DatabaseSlot* const slot = Find(database);
-    if (slot == nullptr) return;
-    slot->parked_until.Store(0);
-    ExclusiveHolder queue(slot->queue_lock);
-    RecordRing::Format(slot->ring, Slots()->ring_capacity);
-    FreeLocked(slot);
+    ForEachSlotOf(database, [](DatabaseSlot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(SlotTableLock()) {
+      slot->parked_until.Store(0);
+      ExclusiveHolder queue(slot->queue_lock);
+      RecordRing(slot->ring).Clear();
+      FreeLocked(slot);
+    });
   }
   WakeLauncher();
 }

@@ -13,7 +13,9 @@
 #define PG_TVIEWS_SHARED_PG_SHMEM_WORKER_SLOTS_H_
 
 #include <optional>
+#include <string>
 
+#include "absl/functional/function_ref.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/record_ring.h"
 #include "shared/types.h"
@@ -25,6 +27,16 @@ DatabaseSlot* FindSlot(DatabaseId database) noexcept;
 
 // The slot of `database`; claims a free one if there is none yet; null if all serve others.
 DatabaseSlot* ClaimSlot(DatabaseId database) noexcept;
+
+// The same for a lane of the database; of the main one, the slot is the database's.
+DatabaseSlot* FindLaneSlot(DatabaseId database, const std::string& lane) noexcept;
+DatabaseSlot* ClaimLaneSlot(DatabaseId database, const std::string& lane) noexcept;
+// Claims it, and tells its applier that the outbox, or what the lane is owed, has news. False if
+// every slot of a lane is taken.
+bool KickLane(DatabaseId database, const std::string& lane) noexcept;
+bool IsOfLane(const DatabaseSlot* slot) noexcept;
+// Calls `visit` for the slots of the database and of its lanes.
+void ForEachSlotOf(DatabaseId database, absl::FunctionRef<void(DatabaseSlot*)> visit);
 
 // Makes this process the applier of `slot`; false if another one lives.
 bool AttachApplier(DatabaseSlot* slot) noexcept;

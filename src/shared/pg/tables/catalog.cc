@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <set>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -31,6 +34,7 @@
 #include <utils/builtins.h>
 #include <utils/fmgroids.h>
 #include <utils/inval.h>
+#include <utils/jsonb.h>
 #include <utils/lsyscache.h>
 #include <utils/rel.h>
 #include <utils/xid8.h>
@@ -61,9 +65,10 @@ constexpr TableName kTableNames[] = {
     {"pg_tview_feed_horizon"},
     {"pg_tview_audit_log", true},
     {"pg_tview_fill", true},
+    {"pg_tview_lane_owed", true},
 };
 constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
-static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kFill) + 1);
+static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kLaneOwed) + 1);
 
 // Raised by the invalidation callback; each cache remembers the generation it was built at.
 std::uint64_t generation = 1;
@@ -89,6 +94,7 @@ struct Tviews {
   bool has_unsettled = false;
   bool has_unpopulated = false;
   FullXid last_exchange = 0;
+  std::vector<std::string> other_lanes;
   absl::flat_hash_map<RelationId, TviewState> state_of;
   absl::flat_hash_map<RelationId, RelationId> tview_of;
 };
@@ -180,6 +186,18 @@ AttributeNumber ExchangeColumn(TupleDesc columns) {
   return 0;
 }
 
+// Leaves it as it is where the options name none. What is no name, a label has brought.
+void ReadLane(Datum options, char* lane) {
+  JsonbValue found;
+  const JsonbValue* const value =
+      getKeyJsonValueFromContainer(&DatumGetJsonbP(options)->root, "lane", 4, &found);
+  if (value == nullptr || value->type != jbvString) return;
+  const std::string_view name(value->val.string.val, value->val.string.len);
+  if (!IsLaneName(name)) return;
+  std::memcpy(lane, name.data(), name.size());
+  lane[name.size()] = '\0';
+}
+
 TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns, AttributeNumber exchange) {
   bool is_null = false;
   TviewRow read{};
@@ -195,6 +213,8 @@ TviewRow ReadMetaRow(HeapTuple row, TupleDesc columns, AttributeNumber exchange)
   read.state.is_adopted =
       static_cast<std::uint64_t>(DatumGetInt64(system)) == GetSystemIdentifier() &&
       DatumGetObjectId(database) == MyDatabaseId;
+  const Datum options = heap_getattr(row, MetaColumn::kOptions, columns, &is_null);
+  if (!is_null) ReadLane(options, read.state.lane);
   if (exchange == 0) return read;
   const Datum exchanged_by = heap_getattr(row, exchange, columns, &is_null);
   if (!is_null && read.state.is_adopted) {
@@ -293,6 +313,7 @@ absl::Status RefreshTviews() {
                             }));
     if (!is_read) ++generation;  // and look for the extension again
   }
+  std::set<std::string> lanes;
   tviews.has_unsettled = false;
   tviews.has_unpopulated = false;
   tviews.last_exchange = 0;
@@ -311,7 +332,9 @@ absl::Status RefreshTviews() {
   for (const auto& [tview, state] : tviews.state_of) {
     tviews.has_unpopulated = tviews.has_unpopulated || state.is_unpopulated;
     tviews.last_exchange = std::max(tviews.last_exchange, state.exchanged_by);
+    if (std::strcmp(state.lane, kMainLane) != 0) lanes.insert(state.lane);
   }
+  tviews.other_lanes.assign(lanes.begin(), lanes.end());
   if (rows != nullptr) pfree(rows);
   if (fills != nullptr) pfree(fills);
   const bool keep = found.schema == InvalidOid || found.is_complete();
@@ -405,6 +428,11 @@ absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation) {
   const auto found = state_of.find(relation);
   if (found == state_of.end()) return std::nullopt;
   return found->second;
+}
+
+absl::StatusOr<std::vector<std::string>> OtherLanes() {
+  TVIEWS_RETURN_IF_ERROR(RefreshTviews());
+  return CachedTviews().other_lanes;
 }
 
 bool MayHaveUnsettledTviews() {

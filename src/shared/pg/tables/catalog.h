@@ -14,10 +14,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shared/lane.h"
 #include "shared/types.h"
 
 namespace tviews::pg {
@@ -35,7 +37,8 @@ enum class CatalogTable {
   kFeedPosition,  // a sequence
   kFeedHorizon,
   kAuditLog,
-  kFill
+  kFill,
+  kLaneOwed
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.
@@ -92,10 +95,14 @@ struct TviewState {
   FullXid exchanged_by = 0;
   // It was created without data, and is not filled yet.
   bool is_unpopulated = false;
+  char lane[kLaneRoom] = "main";
 };
 
 // The state of TVIEW `relation`, from a cache; nullopt for another relation.
 absl::StatusOr<std::optional<TviewState>> StateOfTview(RelationId relation);
+
+// The lanes of the database's TVIEWs, without the main one, sorted; from a cache.
+absl::StatusOr<std::vector<std::string>> OtherLanes();
 
 // False if this session knows that no TVIEW is new (TviewState::creator) or waits to be adopted. No
 // more than two comparisons.

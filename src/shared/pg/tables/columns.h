@@ -78,8 +78,14 @@ struct FrontierColumn {
     kRowsUnchanged,
     kFullRefreshes,
     kClock,
+    kLane,
     kEnd
   };
+};
+
+// pg_tview_lane_owed
+struct LaneOwedColumn {
+  enum : AttributeNumber { kLane = 1, kId, kSnapshot, kPayload, kWrittenAt, kEnd };
 };
 
 // pg_tview_dead_letter

@@ -42,7 +42,8 @@ constexpr char kMetaSql[] =
     " array_to_string(m.nested_views, ' '), m.options ->> 'notify' = 'true', m.options ->> 'feed',"
     " m.options ->> 'undetermined' = 'true', m.options ->> 'tells_null_keys' = 'true',"
     " m.options ->> 'refresh_timeout', m.options ->> 'refresh_memory',"
-    " m.options ->> 'filled_at', $settings"
+    " m.options ->> 'filled_at', coalesce(m.options ->> 'lane', 'main'),"
+    " m.options ->> 'lag_target', $settings"
     " FROM $meta m JOIN pg_class tc ON tc.oid = m.tview"
     " JOIN pg_namespace tn ON tn.oid = tc.relnamespace"
     " JOIN pg_class vc ON vc.oid = m.backing_view"
@@ -169,6 +170,9 @@ absl::StatusOr<TviewRow> ReadTview(const SqlRow& row) {
   if (tview.fill.has_value() && filled_at.has_value()) {
     tview.fill->clock = static_cast<Timestamp>(*filled_at);
   }
+  const std::string lane = column.Text();
+  if (IsLaneName(lane)) tview.lane = lane;
+  tview.lag_target = NumberOrNothing(column.OptionalText());
   tview.settings = ReadSettings(&column);
   TVIEWS_RETURN_IF_ERROR(column.End());
   return read;
