@@ -79,6 +79,8 @@ with Server("holding_up") as server:
         else:
             assert value(connection, "SELECT wait_event FROM pg_stat_activity WHERE pid = %s", (reader.pid,)) == "PgTviewsFrontier"
 
+    all_wait = value(connection, "SELECT clock_timestamp()")
+
     # The error says where the batch is, and what to do; the statement is shown as it was.
     impatient = Reader("tv_light", "tb_b", "200ms").ends()
     diag = impatient.error.diag
@@ -100,7 +102,7 @@ with Server("holding_up") as server:
     ended.ends()
     wait_until(lambda: ended.pid not in waiting(), "its end")
 
-    wait_until(lambda: value(connection, "SELECT clock_timestamp() - %s > '1.5 s'", (begin,)), "enough to be named")
+    wait_until(lambda: value(connection, "SELECT clock_timestamp() - %s > '1.1 s'", (all_wait,)), "enough to be named")
     run(holder, "SELECT pg_advisory_unlock(77)")
     for reader in (light, above, heavy):
         assert reader.ends().error is None, reader.error
