@@ -60,7 +60,7 @@ def use_pg_cron(session):
     job = value(session, "SELECT cron.schedule('touch', '1 seconds', $$UPDATE tb_maker SET name = 'by cron' WHERE pk_maker = 7$$)") \
         if value(session, "SELECT extversion >= '1.5' FROM pg_extension WHERE extname = 'pg_cron'") else None
     if job:
-        wait_until(lambda: run(session, "SELECT FROM tb_maker WHERE name = 'by cron'"), "the job")
+        wait_until(lambda: run(session, "SELECT 1 FROM tb_maker WHERE name = 'by cron'"), "the job")
         run(session, f"SELECT cron.unschedule({job})")
         check_equal(session)
         assert value(session, "SELECT name FROM tv_maker WHERE pk_maker = 7") == "by cron"

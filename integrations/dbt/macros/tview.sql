@@ -111,7 +111,7 @@
 {% macro create_anew(extension, relation, sql) %}
   {%- set readers = run_query("with recursive reader (tview, depth) as (
       select pg_catalog.to_regclass(" ~ pg_tviews.literal(relation.include(database=False)) ~ ")::oid, 0
-      union all select meta.tview::oid, reader.depth + 1 from reader join " ~ extension ~ ".pg_tview_meta as meta on reader.tview = any (meta.dependencies::oid[]))
+      union select meta.tview::oid, reader.depth + 1 from reader join " ~ extension ~ ".pg_tview_meta as meta on reader.tview = any (meta.dependencies::oid[]))
     select pg_catalog.format('%I.%I', pg_namespace.nspname, pg_class.relname), pg_catalog.format('%I.%I', pg_namespace.nspname, meta.entity)
     from (select tview, max(depth) as depth from reader group by tview) as reader join pg_catalog.pg_class on pg_class.oid = reader.tview
     join pg_catalog.pg_namespace on pg_namespace.oid = pg_class.relnamespace join " ~ extension ~ ".pg_tview_meta as meta on meta.tview = reader.tview

@@ -8,6 +8,7 @@ SELECT pg_describe_object(pg_depend.classid, pg_depend.objid, 0) AS uncommented
 FROM pg_depend
 WHERE pg_depend.refclassid = 'pg_extension'::regclass AND pg_depend.deptype = 'e'
   AND pg_depend.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_tviews')
+  AND pg_depend.classid <> 'pg_type'::regclass -- row types of tables, from PostgreSQL 17 on
   AND coalesce(obj_description(pg_depend.objid, pg_depend.classid::regclass::name), '') = ''
 ORDER BY 1;
 
@@ -17,7 +18,8 @@ CREATE INDEX ON tb_seat (fk_place);
 INSERT INTO tb_place VALUES (1, 'hall');
 INSERT INTO tb_seat VALUES (10, 1), (11, 1);
 CREATE FUNCTION said() RETURNS TABLE (relation text, place int, comment text) LANGUAGE sql SET search_path = pg_catalog AS $$
-    SELECT pg_class.relname::text, pg_description.objsubid, pg_description.description
+    SELECT pg_class.relname::text, pg_description.objsubid,
+           replace(pg_description.description, 'tb_plain.', '') -- which the server prints up to PostgreSQL 15 only
     FROM pg_description JOIN pg_class ON pg_class.oid = pg_description.objoid AND pg_description.classoid = 'pg_class'::regclass
     WHERE pg_class.relname ~ '^t?v_' AND pg_class.relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname ~ '^comments')
     ORDER BY pg_class.relname COLLATE "C", pg_description.objsubid

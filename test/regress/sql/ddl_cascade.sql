@@ -29,9 +29,9 @@ ALTER TABLE tv_book OWNER TO ddl_cascade_owner;
 ALTER TABLE tv_book ALTER COLUMN id SET STATISTICS 17;
 CREATE VIEW looks AS
 SELECT c.oid::regclass AS relation, pg_get_userbyid(c.relowner) AS owner, c.reloptions, obj_description(c.oid, 'pg_class') AS comment,
-       col_description(c.oid, 3) AS data_comment, array_to_string(ARRAY(SELECT a::text FROM unnest(c.relacl) AS a ORDER BY 1), ' ') AS acl,
+       col_description(c.oid, 3) AS data_comment, array_to_string(ARRAY(SELECT replace(a::text, 'xtm', 'xt') FROM unnest(c.relacl) AS a ORDER BY 1), ' ') AS acl,
        (SELECT string_agg(a.attname || ' ' || a.attacl::text, ' ') FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL) AS columns,
-       (SELECT a.attstattarget FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'id') AS target,
+       (SELECT nullif(a.attstattarget, -1) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'id') AS target,
        (SELECT string_agg(concat_ws(' -- ', pg_get_indexdef(i.indexrelid), obj_description(i.indexrelid, 'pg_class')), E'\n' ORDER BY i.indexrelid::regclass::text)
         FROM pg_index i WHERE i.indrelid = c.oid) AS indexes,
        (SELECT m.options FROM pg_tview_meta m WHERE m.tview = c.oid) AS options
@@ -64,7 +64,9 @@ DROP SCHEMA ddl_cascade_gone CASCADE;
 RESET client_min_messages;
 
 -- Back, when what they read is back; by another query; not by everybody.
+\set VERBOSITY sqlstate
 SELECT pg_tviews_restore_dropped('book');
+\set VERBOSITY default
 ALTER TABLE tb_book ADD COLUMN price numeric;
 CREATE TABLE tb_note (pk_note int PRIMARY KEY, note text);
 SET ROLE ddl_cascade_reader;

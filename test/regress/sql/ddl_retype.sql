@@ -58,7 +58,8 @@ ALTER TABLE tb_author ALTER COLUMN name TYPE varchar(60);
 SELECT pg_tviews_wait();
 SELECT * FROM cost();
 SELECT e, d.* FROM unnest('{author,book,shelf}'::text[]) AS e, differences(e) AS d;
-\d+ report
+\d report
+SELECT replace(pg_get_viewdef('report'::regclass), 'tv_author.', '') AS query;
 \d over_report
 -- The same: nothing at all, not even a lock.
 SELECT remember();
@@ -175,7 +176,15 @@ SELECT remember();
 ALTER TABLE tb_thing ALTER word TYPE varchar(40);
 SELECT pg_tviews_wait();
 SELECT whole FROM cost();
-ALTER TABLE tb_thing ALTER amount TYPE numeric(8, 2);
+-- (What versions print differently of the query is left out.)
+CREATE FUNCTION refused(command text, OUT message text, OUT context text) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE command;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
+    context := split_part(context, E'\n', 1);
+END $$;
+SELECT * FROM refused('ALTER TABLE tb_thing ALTER amount TYPE numeric(8, 2)');
 SELECT pg_tviews_wait();
 SELECT e, d.* FROM unnest('{thing,row}'::text[]) AS e, differences(e) AS d;
 TABLE tv_row ORDER BY 1;
@@ -201,7 +210,7 @@ INSERT INTO tb_state VALUES (1, 'new'), (2, 'paid');
 CREATE TABLE tv_state AS SELECT pk_state, state FROM tb_state WHERE state = 'new' OR state IN ('gone', 'paid');
 ALTER TABLE tb_state ALTER state TYPE status USING state::status;
 CREATE TABLE tv_open AS SELECT pk_order AS pk_open, CASE WHEN code = 3 THEN 'three' ELSE code::text END AS code FROM tb_order WHERE code <> '2';
-ALTER TABLE tb_order ALTER code TYPE date USING date '2026-01-01' + code::int;
+SELECT * FROM refused($$ALTER TABLE tb_order ALTER code TYPE date USING date '2026-01-01' + code::int$$);
 SELECT pg_tviews_wait();
 SELECT e, d.* FROM unnest('{order,count,state,open}'::text[]) AS e, differences(e) AS d;
 -- Domains, generated columns, composite types, partitions, inheritance.
@@ -264,7 +273,7 @@ RESET DateStyle;
 RESET IntervalStyle;
 RESET extra_float_digits;
 RESET transform_null_equals;
-SELECT pg_get_viewdef('v_time'::regclass);
+SELECT replace(pg_get_viewdef('v_time'::regclass), 'tb_time.', '') AS query;
 SELECT * FROM differences('time');
 -- In an event trigger's session, and by a function.
 CREATE FUNCTION widen() RETURNS void LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE ddl_retype.tb_time ALTER word TYPE varchar(12); END $$;
