@@ -7,11 +7,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "backend/ddl/retyped_table.h"
+#include "backend/tview/names.h"
+#include "backend/tview/stored_lineage.h"
+#include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
@@ -30,9 +34,16 @@ absl::Status CannotChange(const TviewFacts& tview, const std::string& detail,
                         .sqlstate = "42P16"});
 }
 
-// Views, functions and the like, also TVIEWs by their backing views, as text.
-absl::StatusOr<std::vector<std::string>> UsersOf(RelationId relation, RelationId view,
-                                                 const std::vector<AttributeNumber>& numbers) {
+// Who uses a column: a view, a function or the like; a TVIEW does by its backing view.
+struct User {
+  std::string name;
+  std::string column;
+  RelationId view = 0;  // if it is a view
+};
+
+absl::StatusOr<std::vector<User>> UsersOf(RelationId relation, RelationId view,
+                                          const std::vector<AttributeNumber>& numbers) {
+  if (numbers.empty()) return std::vector<User>();
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
@@ -40,19 +51,30 @@ absl::StatusOr<std::vector<std::string>> UsersOf(RelationId relation, RelationId
           absl::StrCat(
               "SELECT DISTINCT CASE WHEN r.oid IS NOT NULL THEN pg_describe_object("
               "'pg_class'::regclass, r.ev_class, 0) ELSE pg_describe_object(d.classid, d.objid, 0)"
-              " END AS name FROM pg_depend d LEFT JOIN pg_rewrite r ON r.oid = d.objid AND"
-              " d.classid = 'pg_rewrite'::regclass WHERE d.refclassid = 'pg_class'::regclass AND"
-              " d.refobjid = $1::oid AND d.refobjsubid IN (",
+              " END AS name, coalesce(a.attname, ''), CASE WHEN c.relkind = 'v' AND r.ev_type = '1'"
+              " THEN c.oid ELSE 0 END FROM pg_depend d"
+              " LEFT JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass"
+              " LEFT JOIN pg_class c ON c.oid = r.ev_class LEFT JOIN pg_attribute a"
+              " ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid"
+              " WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::oid"
+              " AND d.refobjsubid IN (",
               absl::StrJoin(numbers, ", "),
-              ") AND d.deptype = 'n' AND r.ev_class IS DISTINCT FROM $2::oid ORDER BY 1"),
+              ") AND d.deptype = 'n' AND r.ev_class IS DISTINCT FROM $2::oid ORDER BY 1, 2"),
           {std::to_string(relation), std::to_string(view)}));
-  std::vector<std::string> names;
+  std::vector<User> users;
   for (const pg::SqlRow& row : found.rows) {
     pg::RowReader column(row);
-    names.push_back(column.Text());
+    User& found_user = users.emplace_back();
+    found_user.name = column.Text();
+    found_user.column = column.Text();
+    found_user.view = column.Oid();
     TVIEWS_RETURN_IF_ERROR(column.End());
   }
-  return names;
+  return users;
+}
+
+void AddName(const std::string& name, std::vector<std::string>* names) {
+  if (!absl::c_linear_search(*names, name)) names->push_back(name);
 }
 
 // Rules, defaults and privileges of single columns were made for the columns that there were.
@@ -74,6 +96,25 @@ absl::Status CheckViewIsBare(const TviewFacts& tview) {
 std::vector<AttributeNumber> NumbersOf(const std::vector<NumberedColumn>& columns) {
   std::vector<AttributeNumber> numbers;
   for (const NumberedColumn& column : columns) numbers.push_back(column.number);
+  return numbers;
+}
+
+bool IsRetyped(const ColumnExchange& exchange, const std::string& name) {
+  return absl::c_any_of(exchange.retyped, [&](AttributeNumber number) {
+    return exchange.wanted[static_cast<std::size_t>(number) - 1].name == name;
+  });
+}
+
+// Of the table's columns, those that go or get another type.
+absl::StatusOr<std::vector<AttributeNumber>> ChangedNumbers(const TviewFacts& tview,
+                                                            const ColumnExchange& exchange) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<NumberedColumn> present,
+                          ShapeOfRelation(tview.relation));
+  std::vector<AttributeNumber> numbers = NumbersOf(exchange.dropped);
+  for (const NumberedColumn& column : present) {
+    const bool goes = absl::c_linear_search(numbers, column.number);
+    if (!goes && IsRetyped(exchange, column.shape.name)) numbers.push_back(column.number);
+  }
   return numbers;
 }
 
@@ -126,43 +167,90 @@ absl::StatusOr<ColumnExchange> PlanExchange(const TviewFacts& tview,
   return exchange;
 }
 
-absl::Status CheckExchange(const TviewFacts& tview, const ColumnExchange& exchange) {
+absl::StatusOr<std::vector<RelationId>> ViewsToReadAgain(const TviewFacts& tview,
+                                                         const ColumnExchange& exchange) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> numbers,
+                          ChangedNumbers(tview, exchange));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<User> users,
+                          UsersOf(tview.relation, tview.backing_view, numbers));
+  std::vector<RelationId> views;
+  for (const User& user : users) {
+    if (user.view != 0 && !absl::c_linear_search(views, user.view)) views.push_back(user.view);
+  }
+  return views;
+}
+
+absl::Status CheckExchange(const TviewFacts& tview, const ColumnExchange& exchange,
+                           const std::vector<RelationId>& views) {
   if (!exchange.changes_present()) return absl::OkStatus();
   for (const std::string& key : tview.key_columns) {
     const auto is_key = [&](const NumberedColumn& column) { return column.shape.name == key; };
-    const bool is_retyped = absl::c_any_of(exchange.retyped, [&](AttributeNumber number) {
-      return exchange.wanted[static_cast<std::size_t>(number) - 1].name == key;
-    });
-    if (!is_retyped && absl::c_none_of(exchange.dropped, is_key)) continue;
+    if (!IsRetyped(exchange, key) && absl::c_none_of(exchange.dropped, is_key)) continue;
     return CannotChange(tview,
                         "Column " + QuoteIdentifier(key) +
                             " of its key would go, or get another type or another place.",
                         "Leave it as it is in the query, or create another TVIEW.");
   }
   TVIEWS_RETURN_IF_ERROR(CheckViewIsBare(tview));
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<NumberedColumn> present,
-                          ShapeOfRelation(tview.relation));
-  std::vector<AttributeNumber> numbers = NumbersOf(exchange.dropped);
-  for (const NumberedColumn& column : present) {
-    const bool is_retyped = absl::c_any_of(exchange.retyped, [&](AttributeNumber number) {
-      return exchange.wanted[static_cast<std::size_t>(number) - 1].name == column.shape.name;
-    });
-    if (is_retyped) numbers.push_back(column.number);
-  }
-  TVIEWS_ASSIGN_OR_RETURN(std::vector<std::string> users,
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> numbers,
+                          ChangedNumbers(tview, exchange));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<User> users,
                           UsersOf(tview.relation, tview.backing_view, numbers));
+  std::vector<std::string> names;
+  for (const User& user : users) {
+    const bool stays = absl::c_any_of(
+        exchange.wanted, [&](const ColumnShape& column) { return column.name == user.column; });
+    if (!stays || !absl::c_linear_search(views, user.view)) AddName(user.name, &names);
+  }
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<NumberedColumn> of_view,
                           ShapeOfRelation(tview.backing_view));
   std::vector<AttributeNumber> of_view_numbers = NumbersOf(of_view);
   of_view_numbers.push_back(0);
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> users_of_view,
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<User> users_of_view,
                           UsersOf(tview.backing_view, tview.backing_view, of_view_numbers));
-  users.insert(users.end(), users_of_view.begin(), users_of_view.end());
-  if (users.empty()) return absl::OkStatus();
+  for (const User& user : users_of_view) AddName(user.name, &names);
+  if (names.empty()) return absl::OkStatus();
   return CannotChange(tview,
                       "Columns that would go, or get another type or another place, are used by: " +
-                          absl::StrJoin(users, ", ") + ".",
+                          absl::StrJoin(names, ", ") + ".",
                       "Drop or change these first, and create them again afterwards.");
+}
+
+absl::StatusOr<std::vector<SavedView>> TakeAway(const TviewFacts& tview,
+                                                const std::vector<RelationId>& views) {
+  std::vector<SavedView> saved;
+  for (const RelationId view : views) {
+    TVIEWS_ASSIGN_OR_RETURN(const RelationId of, pg::TviewOfBackingView(view));
+    TVIEWS_ASSIGN_OR_RETURN(saved.emplace_back(), SaveView(view, of));
+  }
+  for (const RelationId view : views) {
+    TVIEWS_RETURN_IF_ERROR(ReleaseColumns(view, tview.relation));
+  }
+  return saved;
+}
+
+absl::Status PutBack(const TviewFacts& tview, const std::vector<SavedView>& views) {
+  for (const SavedView& view : views) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(view.view));
+    const absl::StatusOr<bool> keeps = KeepsColumns(view);
+    if (!keeps.ok() || !*keeps) {
+      return CannotChange(
+          tview,
+          "View " + name +
+              (keeps.ok() ? " would return columns of other types."
+                          : " would fail: " + std::string(keeps.status().message()) + "."),
+          "Drop the view first, and create it again afterwards.");
+    }
+    TVIEWS_RETURN_IF_ERROR(RestoreView(view).status());
+    // Lineage holds names and casts, and hashes of what the views say.
+    TVIEWS_ASSIGN_OR_RETURN(std::vector<RelationId> readers, ReadersOf(view.view));
+    if (view.tview != 0) readers.push_back(view.tview);
+    for (const RelationId reader : readers) {
+      TVIEWS_RETURN_IF_ERROR(RederiveLineage(reader));
+      TVIEWS_RETURN_IF_ERROR(NoteTview(reader));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status PrepareView(const TviewFacts& tview, const ColumnExchange& exchange) {

@@ -148,7 +148,8 @@ absl::StatusOr<std::vector<AttributeNumber>> KeyIn(const DefiningQuery& query,
 
 // Everything that another set of columns needs, at once and before anything else is locked: a
 // reader of the TVIEW may be about to write a source.
-absl::Status LockForColumns(const TviewFacts& tview, const DefiningQuery& query) {
+absl::Status LockForColumns(const TviewFacts& tview, const DefiningQuery& query,
+                            const std::vector<RelationId>& readers) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> key, KeyIn(query, tview));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, AnalyzeFor(tview.relation, query.tree, key));
   const std::vector<RelationId> sources = SourcesOf(analysis);
@@ -156,6 +157,7 @@ absl::Status LockForColumns(const TviewFacts& tview, const DefiningQuery& query)
                           SourcesReleasedBy(tview.relation, sources));
   exclusive.push_back(tview.relation);
   exclusive.push_back(tview.backing_view);
+  exclusive.insert(exclusive.end(), readers.begin(), readers.end());
   return LockTrees(sources, exclusive);
 }
 
@@ -192,10 +194,14 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery parsed, ParseDefiningQuery(query, {}));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<ColumnShape> wanted, ShapeOfQuery(parsed.tree));
   TVIEWS_ASSIGN_OR_RETURN(ColumnExchange exchange, PlanExchange(facts, wanted));
+  std::vector<SavedView> saved;
   if (exchange.changes_any()) {
-    TVIEWS_RETURN_IF_ERROR(LockForColumns(facts, parsed));
+    TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers,
+                            ViewsToReadAgain(facts, exchange));
+    TVIEWS_RETURN_IF_ERROR(LockForColumns(facts, parsed, readers));
     TVIEWS_ASSIGN_OR_RETURN(exchange, PlanExchange(facts, wanted));
-    TVIEWS_RETURN_IF_ERROR(CheckExchange(facts, exchange));
+    TVIEWS_RETURN_IF_ERROR(CheckExchange(facts, exchange, readers));
+    TVIEWS_ASSIGN_OR_RETURN(saved, TakeAway(facts, readers));
     TVIEWS_RETURN_IF_ERROR(PrepareView(facts, exchange));
   }
   TVIEWS_RETURN_IF_ERROR(
@@ -203,6 +209,7 @@ absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(LockMeaningOf(facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(DropAndRetype(facts, exchange));
   TVIEWS_RETURN_IF_ERROR(AddColumns(facts, parsed, exchange.changes_present()));
+  TVIEWS_RETURN_IF_ERROR(PutBack(facts, saved));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(tview, facts.backing_view));
   TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
   TVIEWS_RETURN_IF_ERROR(ReplaceDefinition(tview, parsed.text));

@@ -90,10 +90,38 @@ UPDATE tb_good SET code = code || '!';
 TABLE tv_good ORDER BY 1;
 TABLE tv_document ORDER BY 1;
 TABLE equal;
+-- Views that work with the new columns are read again; a TVIEW over one follows. Others are named.
+CREATE TABLE tv_kept AS SELECT pk_good AS pk_kept, stock, price, name FROM tb_good;
+CREATE VIEW stocks AS SELECT pk_kept, stock::text AS stock FROM tv_kept WHERE price > 0;
+CREATE VIEW over_stocks AS SELECT * FROM stocks;
+GRANT SELECT ON stocks TO reshape_reader;
+CREATE TABLE tv_stocks AS SELECT pk_kept AS pk_stocks, stock FROM stocks;
+CREATE VIEW prices AS SELECT price FROM tv_kept;
+SELECT pg_tviews_replace('kept', 'SELECT pk_good AS pk_kept, name, stock * 2.5 AS stock, price::numeric AS price FROM tb_good');
+DROP VIEW prices;
+SELECT pg_tviews_replace('kept', 'SELECT pk_good AS pk_kept, name, stock * 2.5 AS stock, price::numeric AS price FROM tb_good');
+TABLE tv_kept ORDER BY 1;
+TABLE over_stocks ORDER BY 1;
+TABLE tv_stocks ORDER BY 1;
+SELECT pg_get_viewdef('stocks'), has_table_privilege('reshape_reader', 'stocks', 'SELECT');
+UPDATE tb_good SET stock = 100;
+TABLE over_stocks ORDER BY 1;
+TABLE tv_stocks ORDER BY 1;
+SELECT pg_tviews_replace('kept', 'SELECT pk_good AS pk_kept, name, stock * 2.5 AS stock, ARRAY[price] AS price FROM tb_good');
+SELECT pg_tviews_replace('kept', 'SELECT pk_good AS pk_kept, price, stock FROM tb_good');
+TABLE over_stocks ORDER BY 1;
+TABLE equal;
+-- TVIEWs that use a column which goes and comes back.
+SELECT pg_tviews_replace('good', 'SELECT pk_good, code, upper(name)::varchar(20) AS name FROM tb_good');
+TABLE tv_label ORDER BY 1;
+TABLE labels ORDER BY 1;
+UPDATE tb_good SET name = 'sofa' WHERE pk_good = 1;
+TABLE tv_label ORDER BY 1;
+TABLE equal;
 -- Of a row that is the same in the columns that are left, the feed tells nothing.
 SELECT pg_tviews_wait();
 CREATE TEMP TABLE told AS SELECT max(position) AS position FROM pg_tviews_feed;
-SELECT pg_tviews_replace('good', 'SELECT pk_good, name FROM tb_good');
+SELECT pg_tviews_replace('good', 'SELECT pk_good, upper(name)::varchar(20) AS name FROM tb_good');
 SELECT pg_tviews_wait();
 SELECT count(*) FROM pg_tviews_feed, told WHERE pg_tviews_feed.position > told.position;
 SELECT severity, message FROM pg_tviews_health_check() WHERE component IN ('metadata', 'triggers') AND status <> 'OK'
