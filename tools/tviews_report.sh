@@ -21,8 +21,9 @@ COPY (SELECT 'lag', extract(epoch FROM age) * 1000, records, last_batch_at::time
       FROM $schema.pg_tviews_lag WHERE database = current_database()) TO STDOUT;
 COPY (SELECT 'finding', severity, component, message FROM $schema.pg_tviews_health_check()) TO STDOUT;
 COPY (SELECT 'relation', pg_class.oid, $name,
-             (length($name) + octet_length(convert_to($name, 'UTF8'))) / 2, tviews.state
+             (length($name) + octet_length(convert_to($name, 'UTF8'))) / 2, tviews.state, coalesce(meta.options ->> 'lane', 'main')
       FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace LEFT JOIN $schema.tviews ON tviews.name = pg_class.oid
+      LEFT JOIN $schema.pg_tview_meta AS meta ON meta.tview = pg_class.oid
       WHERE tviews.name IS NOT NULL OR pg_class.oid IN (SELECT source FROM $schema.pg_tview_lineage) ORDER BY 3) TO STDOUT;
 COPY (SELECT 'path', source::oid, tview::oid, strategy, description FROM $schema.pg_tview_lineage
       ORDER BY tview::oid, array_position(ARRAY['full', 'lookup', 'direct'], strategy), source::oid, path) TO STDOUT;
@@ -34,6 +35,8 @@ COPY (SELECT 'tview', tviews.name::oid, tviews.state, tviews.rows, tviews.size, 
       ORDER BY tviews.name::text) TO STDOUT;
 COPY (SELECT 'progress', entity, operation, phase, rows_done, rows_total, percent, started_at::timestamptz(0) FROM $schema.pg_tviews_progress
       WHERE database = current_database() ORDER BY started_at) TO STDOUT;
+COPY (SELECT 'lane', lane, tviews, state, extract(epoch FROM age) * 1000, extract(epoch FROM lag_target) * 1000, batches_behind
+      FROM $schema.pg_tviews_lanes ORDER BY lane <> 'main', lane) TO STDOUT;
 COPY (SELECT 'cost', tview::oid, batch_ms, batch_share, waits, p99_wait_ms, held_up, held_up_ms FROM $schema.pg_tviews_waits
       WHERE batch_ms > 0 ORDER BY batch_ms DESC LIMIT 10) TO STDOUT;
 COPY (SELECT 'slow', tview::oid, logged_at::timestamptz(0), refresh_duration_ms, keys, rows_inserted + rows_updated + rows_deleted, full_refresh
@@ -45,7 +48,7 @@ SQL
 # Graphviz says where boxes and lines go. It gets numbers and widths, never a name.
 lay_out() {
   awk -F '\t' '
-    BEGIN { print "digraph g { rankdir = LR; ranksep = 0.9; nodesep = 0.18; node [shape = box, fixedsize = true, height = 0.36]; edge [arrowhead = none];" }
+    BEGIN { print "digraph g { rankdir = LR; ranksep = 0.9; nodesep = 0.24; node [shape = box, fixedsize = true, height = 0.36]; edge [arrowhead = none];" }
     $1 == "relation" { printf "%d [width = %.2f];\n", $2, (($4 > 40 ? 40 : $4) * 7.4 + 24) / 72 }
     $1 == "path" && !(($2, $3) in drawn) { drawn[$2, $3]; printf "%d -> %d;\n", $2, $3 }
     END { print "}" }' | timeout 20 "${DOT:-dot}" -Tplain
@@ -101,13 +104,14 @@ function end_table() { print "</tbody></table></div>" }
 $1 == "server" { database = text($2); at = $3; server = text($4); version = text($5); role = $6 }
 $1 == "lag" { lag_ms = $2; waiting = $3; last_at = $4; last_records = $5; last_ms = $6 }
 $1 == "finding" { severity[++findings] = $2; component[findings] = text($3); message[findings] = text($4); found[$2]++ }
-$1 == "relation" { oid[++relations] = $2; name[$2] = $3; width[$2] = ($4 > 40 ? 40 : $4) * 7.4 + 24; chars[$2] = $4; state[$2] = $5 }
+$1 == "relation" { oid[++relations] = $2; name[$2] = $3; width[$2] = ($4 > 40 ? 40 : $4) * 7.4 + 24; chars[$2] = $4; state[$2] = $5; lane[$2] = $6 }
 $1 == "path" {
   if (!($2 SUBSEP $3 in strategy)) { from[++edges] = $2; to[edges] = $3; strategy[$2, $3] = $4 }
   how[$2, $3] = how[$2, $3] $4 ": " text($5) "\n"
   paths[++all_paths] = $3 "\t" $2 "\t" $4 "\t" text($5)
 }
 $1 == "tview" { rows[++tviews] = $0 }
+$1 == "lane" { lanes[++all_lanes] = $0 }
 $1 == "progress" { progress[++all_progress] = $0 }
 $1 == "cost" { costs[++all_costs] = $0 }
 $1 == "slow" { slow[++all_slow] = $0 }
@@ -161,8 +165,8 @@ function put_into_places(   i, j, e, widest, one, other, middle) {
 }
 function draw(   i, e, kind, n, words) {
   if (!is_laid_out) lay_out()
-  printf "<div class=\"wide\"><svg width=\"%.0f\" height=\"%.0f\" viewBox=\"-4 -4 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", \
-    across + 8, down + 8, across + 8, down + 8, "Sources on the left, TVIEWs to the right of what they read"
+  printf "<div class=\"wide\"><svg width=\"%.0f\" height=\"%.0f\" viewBox=\"-4 -16 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", \
+    across + 8, down + 20, across + 8, down + 20, "Sources on the left, TVIEWs to the right of what they read"
   n = split("direct lookup full", words, " ")
   print "<defs>"
   for (i = 1; i <= n; i++) printf "<marker id=\"%s\" class=\"%s\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0,0 L8,4 L0,8 z\"/></marker>\n", words[i], words[i]
@@ -180,9 +184,11 @@ function draw(   i, e, kind, n, words) {
 function box(id,   kind, shown) {
   kind = state[id] == "\\N" ? "source" : state[id] == "active" ? "tview" : "tview unwell"
   shown = text(name[id])
+  if (kind != "source" && lane[id] != "main")
+    printf "<text class=\"lane\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x[id], y[id] - 16, text(lane[id])
   if (kind != "source") printf "<a href=\"#t%s\">", id
   printf "<g class=\"%s\"><title>%s%s</title><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"26\" rx=\"%d\"/>", \
-    kind, shown, kind ~ /tview/ ? ": " text(state[id]) : "", x[id] - width[id] / 2, y[id] - 13, width[id], kind == "source" ? 2 : 9
+    kind, shown, kind ~ /tview/ ? ": " text(state[id]) ", lane " text(lane[id]) : "", x[id] - width[id] / 2, y[id] - 13, width[id], kind == "source" ? 2 : 9
   printf "<text x=\"%.1f\" y=\"%.1f\"%s>%s</text></g>%s\n", x[id], y[id] + 4.5, \
     (chars[id] > 40 ? sprintf(" textLength=\"%.0f\" lengthAdjust=\"spacingAndGlyphs\"", width[id] - 14) : ""), shown, kind != "source" ? "</a>" : ""
 }
@@ -208,6 +214,16 @@ function show_tviews(   i, f) {
   }
   end_table()
   print "<p class=\"note\">Lag is the time from a commit until its documents show it. Mean and p99 are of refreshes, each one TVIEW&#8217;s part of a batch.</p>"
+}
+function show_lanes(   i, f) {
+  if (all_lanes < 2) return
+  print "<h2>Lanes</h2>"
+  begin_table("lane|TVIEWs|applier|behind now|may be|batches to apply", "applier")
+  for (i = 1; i <= all_lanes; i++) {
+    split(lanes[i], f, "\t")
+    row("", text(f[2]) "\t" number(f[3]) "\t" text(f[4]) "\t" duration(f[5]) "\t" duration(f[6]) "\t" number(f[7]))
+  }
+  end_table()
 }
 function show_progress(   i, f) {
   if (!all_progress) return
@@ -264,7 +280,7 @@ END {
   show_findings()
   show_progress()
   if (!tviews) print "<h2>TVIEWs</h2><p class=\"note\">There are none yet: <code>CREATE TABLE tv_example AS SELECT &#8230;</code> makes one.</p>"
-  else { print "<h2>From source to document</h2>"; draw(); show_paths(); show_tviews(); show_costs() }
+  else { print "<h2>From source to document</h2>"; draw(); show_paths(); show_tviews(); show_lanes(); show_costs() }
   print "</body></html>"
 }
 AWK
@@ -285,7 +301,7 @@ header p, .note, .legend, small { color: var(--quiet); } header p { margin: 4px 
 .finding.error { border-left-color: var(--bad); } .finding strong { color: var(--warn); } .finding.error strong { color: var(--bad); } .good { border-left-color: var(--direct); }
 details { margin: 10px 0; } summary { cursor: pointer; color: var(--quiet); } dl { display: grid; grid-template-columns: minmax(110px, max-content) 1fr; gap: 4px 16px; } dd { margin: 0; color: var(--quiet); }
 .wide { overflow-x: auto; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 12px; } svg { display: block; margin: auto; }
-svg text { fill: var(--ink); font: 13px system-ui, sans-serif; text-anchor: middle; } svg rect { fill: var(--card); stroke: var(--quiet); } .tview rect { fill: var(--tint); stroke: var(--lookup); }
+svg text { fill: var(--ink); font: 13px system-ui, sans-serif; text-anchor: middle; } svg text.lane { fill: var(--quiet); font-size: 10.5px; } svg rect { fill: var(--card); stroke: var(--quiet); } .tview rect { fill: var(--tint); stroke: var(--lookup); }
 .unwell rect { stroke: var(--bad); stroke-width: 2.5; stroke-dasharray: 4 2; } .edge { fill: none; stroke-width: 1.6; } .edge.full { stroke-dasharray: 6 4; }
 .edge.direct { stroke: var(--direct); } .edge.lookup { stroke: var(--lookup); } .edge.full { stroke: var(--full); } marker.direct { fill: var(--direct); } marker.lookup { fill: var(--lookup); } marker.full { fill: var(--full); }
 span.direct { color: var(--direct); } span.lookup { color: var(--lookup); } span.full { color: var(--full); } span.direct, span.lookup, span.full { font-weight: 600; }

@@ -24,7 +24,7 @@ INSERT INTO "tb_&lt;a&""'<b>" VALUES (1, 1);
 CREATE INDEX ON "tb_&lt;a&""'<b>" ("fk_<i>");
 CREATE TABLE "tv_<script>alert(1)</script>" AS SELECT hostile.id, tv_cup.share FROM "tb_&lt;a&""'<b>" AS hostile JOIN tv_cup ON tv_cup.pk_cup = "fk_<i>";
 CREATE SCHEMA "</title>";
-CREATE TABLE "</title>"."tv_]]>\\n\t\n--><svg onload=x>\x01é漢" AS SELECT tb_cup.pk_cup AS id, tb_cup.size FROM tb_cup;
+CREATE TABLE "</title>"."tv_]]>\\n\t\n--><svg onload=x>\x01é漢" WITH (pg_tviews.lane = 'slow_ones') AS SELECT tb_cup.pk_cup AS id, tb_cup.size FROM tb_cup;
 """
 NAMES = ["tv_cup", "tv_rank", '"tv_<script>alert(1)</script>"', '"</title>"."tv_]]>\\n  --><svg onload=x>\N{REPLACEMENT CHARACTER}é漢"']
 
@@ -126,6 +126,9 @@ with Server("tviews_report", "pg_tviews.performance_log_min_duration = 0\n") as 
         costs = table(tree, "What costs most")
         assert {row["TVIEW"] for row in costs} <= set(NAMES) and sum(float(row["share of batches"].strip(" %")) for row in costs) > 95, costs
         assert "compared as a whole" in {row["how"] for row in table(tree, "Slowest refreshes on record")}
+        lanes = {row["lane"]: row for row in table(tree, "Lanes")}
+        assert {name: row["TVIEWs"] for name, row in lanes.items()} == {"main": "3", "slow_ones": "1"}, lanes
+        assert [element.text for element in tree.iter(HTML + "text") if element.get("class") == "lane"] == ["slow_ones"]
         findings = [words(element) for element in tree.iter(HTML + "p") if "finding" in element.get("class", "")]
         assert [text for text in findings if text.startswith("warning quarantine") and "pg_tviews_retry('cup')" in text], findings
     assert "dot" in layouts or not os.environ.get("CI"), "Graphviz is in CHECK_PACKAGES"
