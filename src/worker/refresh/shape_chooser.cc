@@ -20,12 +20,6 @@ namespace {
 // Fewer keys are not worth rows of others.
 constexpr std::size_t kSmallestRange = 1000;
 
-// How many keys the planner reckons with: it does not see those of a named relation.
-std::size_t KeysPlannedFor(RefreshShape shape, std::size_t keys) {
-  const bool are_seen = shape == RefreshShape::kArray || shape == RefreshShape::kRange;
-  return are_seen ? keys : MagnitudeOf(keys);
-}
-
 // The planner's cost of a statement that reads `rows` rows under `name`.
 absl::StatusOr<double> CostWithRows(const TviewDefinition& tview,
                                     const std::vector<std::size_t>& part, const char* name,
@@ -45,7 +39,7 @@ absl::StatusOr<double> CostOf(const TviewDefinition& tview, const std::vector<st
                               RefreshShape shape) {
   const std::string sql = RefreshStatement(tview, shape);
   if (shape != RefreshShape::kArray && shape != RefreshShape::kRange) {
-    return CostWithRows(tview, WholeKey(tview), kKeysName, KeysPlannedFor(shape, keys.size()), sql);
+    return CostWithRows(tview, WholeKey(tview), kKeysName, keys.size(), sql);
   }
   TVIEWS_ASSIGN_OR_RETURN(const StatementParameters parameters, KeyParameters(tview, keys, shape));
   std::vector<TypeId> types = TypesOf(parameters);
@@ -95,8 +89,7 @@ absl::StatusOr<ChosenShape> ShapeChooser::Choose(const TviewDefinition& tview,
     TVIEWS_ASSIGN_OR_RETURN(const double cost, CostOf(tview, keys, shape));
     if (cost >= lowest) continue;
     lowest = cost;
-    const auto count = static_cast<double>(KeysPlannedFor(shape, keys.size()));
-    best = {.shape = shape, .cost_per_key = cost / count};
+    best = {.shape = shape, .cost_per_key = cost / static_cast<double>(keys.size())};
   }
   shapes_.emplace(slot, best);
   return best;
@@ -107,13 +100,12 @@ absl::StatusOr<PartShape> ShapeChooser::ChoosePart(const TviewDefinition& tview,
                                                    std::size_t rows) {
   const auto slot = std::make_tuple(tview.relation, part, MagnitudeOf(rows));
   if (const auto found = parts_.find(slot); found != parts_.end()) return found->second;
-  const std::size_t magnitude = MagnitudeOf(rows);
-  TVIEWS_ASSIGN_OR_RETURN(const double each,
-                          CostWithRows(tview, part, kPartName, magnitude,
-                                       PartKeysStatement(tview, part, PartShape::kEach)));
-  TVIEWS_ASSIGN_OR_RETURN(const double together,
-                          CostWithRows(tview, part, kPartName, magnitude,
-                                       PartKeysStatement(tview, part, PartShape::kJoin)));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const double each,
+      CostWithRows(tview, part, kPartName, rows, PartKeysStatement(tview, part, PartShape::kEach)));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const double together,
+      CostWithRows(tview, part, kPartName, rows, PartKeysStatement(tview, part, PartShape::kJoin)));
   const PartShape cheaper = each <= together ? PartShape::kEach : PartShape::kJoin;
   return parts_.emplace(slot, cheaper).first->second;
 }

@@ -4,8 +4,9 @@
 // Sharing: private to the applier
 // Errors:  returns Status
 //
-// The planner is asked once per TVIEW and magnitude of keys; what it said holds until the relations
-// change (an ANALYZE counts as a change).
+// The planner is asked once per TVIEW and magnitude of keys, for the number that there is: shapes
+// are not compared at different ones. What it said holds until the relations change (an ANALYZE
+// counts as a change).
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_SHAPE_CHOOSER_H_
 #define PG_TVIEWS_WORKER_REFRESH_SHAPE_CHOOSER_H_

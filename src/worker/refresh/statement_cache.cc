@@ -48,8 +48,11 @@ std::int64_t PagesRead() { return pgBufferUsage.shared_blks_hit + pgBufferUsage.
 }  // namespace
 
 std::size_t MagnitudeOf(std::size_t count) {
-  std::size_t magnitude = 1;
-  while (magnitude < count) magnitude *= magnitude < 1000 ? 10 : 2;
+  for (const std::size_t magnitude : {1, 10, 30, 100, 300, 1000}) {
+    if (count <= magnitude) return magnitude;
+  }
+  std::size_t magnitude = 1000;
+  while (magnitude < count) magnitude *= 2;
   return magnitude;
 }
 

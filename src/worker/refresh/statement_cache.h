@@ -79,7 +79,7 @@ class StatementCache {
   bool has_new_ = false;  // one that has not been executed yet
 };
 
-// 1, 10, 100, 1000, 2000, 4000, ...: the smallest not below `count`.
+// 1, 10, 30, 100, 300, 1000, 2000, 4000, ...: the smallest not below `count`.
 std::size_t MagnitudeOf(std::size_t count);
 
 }  // namespace tviews::worker
