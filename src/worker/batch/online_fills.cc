@@ -29,6 +29,10 @@ namespace {
 constexpr Timestamp kSlicesOfBatch = 20 * Timestamp{1000};
 constexpr std::size_t kFirstSlice = 1024;
 constexpr std::size_t kSmallestSlice = 16;
+// Below this a slice is shortened only if it takes many times too long: what it takes besides its
+// keys, on a machine that is busy, would stay.
+constexpr std::size_t kUsualSlice = 256;
+constexpr Timestamp kMuchTooLong = 5;
 constexpr std::size_t kLargestSlice = 8192;
 
 // So often a fill begins again for changes of everything; then it is done in one go, as such a
@@ -297,7 +301,8 @@ void OnlineFills::Adapt(RelationId tview, const Step& step) {
   std::size_t size = SliceOf(tview);
   const bool is_long = total > share;
   if (is_long && finding < total / 2) {
-    size = std::max(kSmallestSlice, size / 2);
+    const std::size_t least = total > kMuchTooLong * share ? kSmallestSlice : kUsualSlice;
+    size = std::max(least, size / 2);
   } else if (is_long || total < share / 2) {
     size = std::min(kLargestSlice, size * 2);
   }
