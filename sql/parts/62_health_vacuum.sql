@@ -133,6 +133,7 @@ BEGIN
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_queue(patience) WHERE NOT pg_is_in_recovery()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_waits()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_lanes()
+        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_feed()
     ), fine (place, component, message) AS (VALUES
         (1, 'version', format('Library and extension are of version %s.', library_version)),
         (2, 'library', 'Loaded at server start.'),
@@ -154,7 +155,8 @@ BEGIN
         (16, 'replication slots', 'No replication slot holds back vacuum.'),
         (17, 'audit', CASE WHEN current_setting('pg_tviews.audit_rate') = '0' THEN 'Off: pg_tviews.audit_rate is 0.'
                            ELSE 'No difference was found.' END),
-        (18, 'privileges', 'What is private is nobody else''s.')
+        (18, 'privileges', 'What is private is nobody else''s.'),
+        (19, 'feed', 'Consumers of the change feed follow.')
     )
     SELECT CASE coalesce(found.severity, 'info') WHEN 'info' THEN 'OK' ELSE upper(found.severity) END,
            fine.component, coalesce(found.message, fine.message), coalesce(found.severity, 'info')

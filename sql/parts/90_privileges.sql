@@ -38,7 +38,8 @@ END $$;
 -- What describes TVIEWs is as public as the system catalogs are: definitions, lineage, frontier.
 GRANT SELECT ON @extschema@.pg_tview_meta, @extschema@.pg_tview_lineage,
     @extschema@.pg_tview_helpers, @extschema@.pg_tview_frontier TO PUBLIC;
-GRANT SELECT ON @extschema@.pg_tview_behind, @extschema@.pg_tviews_feed, @extschema@.pg_tview_feed_horizon TO PUBLIC;
+GRANT SELECT ON @extschema@.pg_tview_behind, @extschema@.pg_tviews_feed, @extschema@.pg_tview_feed_horizon,
+    @extschema@.pg_tviews_feed_consumers TO PUBLIC;
 -- As public as pg_stat_all_tables is.
 GRANT SELECT ON @extschema@.pg_tviews_performance_summary, @extschema@.pg_tview_performance_log,
     @extschema@.pg_tviews_progress, @extschema@.pg_tviews_cache_stats, @extschema@.pg_tviews_lag,

@@ -6,9 +6,10 @@ set -uo pipefail
 require() { command -v "$1" >/dev/null || { say "test/clients/run.sh needs $1: apt-get install $2"; exit 1; }; }
 # shellcheck disable=SC2046
 check_tests_chosen clients $(python_tests clients)
-if is_chosen node; then
+if is_chosen node || is_chosen live; then
   require node nodejs
   require npm npm
 fi
+if is_chosen live; then require chromium chromium; fi
 if is_chosen dbt; then require python3 python3-venv; fi
 run_scripts clients "${1:-$ROOT/build}"

@@ -56,7 +56,7 @@ def program(arguments, port, path, environment=None):
 
 
 @contextlib.contextmanager
-def monitoring(server, database, role, interval="200ms"):
+def monitoring(server, database, role, interval="1s"):
     """Runs both for one database; yields their ports. They say what they said if the block fails."""
     exporter, prometheus = free_port(), free_port()
     with tempfile.TemporaryDirectory() as directory:

@@ -18,7 +18,7 @@ CREATE TABLE tb_alone (pk_alone int PRIMARY KEY);
 """
 COMPONENTS = ["version", "library", "jsonb_delta", "settings", "metadata", "triggers", "workers", "blocked applier",
               "queue and lag", "spill", "quarantine", "indexes", "autovacuum", "old snapshot", "prepared transactions",
-              "replication slots", "audit", "privileges"]
+              "replication slots", "audit", "privileges", "feed"]
 
 
 def findings(connection, patience="1 minute"):

@@ -12,8 +12,10 @@ from tviews_server import Server, run, value, wait_until
 SCRIPT = """
 CREATE ROLE watcher LOGIN IN ROLE pg_monitor;
 CREATE TABLE tb_shelf (pk_shelf int PRIMARY KEY, boards int NOT NULL);
-CREATE TABLE tv_shelf AS SELECT tb_shelf.pk_shelf, 100 / tb_shelf.boards AS share FROM tb_shelf;
+CREATE TABLE tv_shelf WITH (pg_tviews.feed = keys) AS SELECT tb_shelf.pk_shelf, 100 / tb_shelf.boards AS share FROM tb_shelf;
+SELECT pg_tviews_feed_register('mail');
 """
+LABELS = ("entity", "kind", "component", "consumer")
 
 
 def declared():
@@ -36,7 +38,7 @@ def scrape(port):
             types[match[1]] = match[2]
         elif match := re.fullmatch(r"(pg_tviews_\w+)\{(.*)\} (\S+)", line):
             labels = dict(re.findall(r'(\w+)="([^"]*)"', match[2]))
-            values[match[1], labels.get("entity") or labels.get("kind") or labels.get("component")] = float(match[3])
+            values[match[1], next((labels[name] for name in LABELS if name in labels), None)] = float(match[3])
     return values, types
 
 
@@ -89,6 +91,9 @@ def check_values(connection, exporter):
     health = dict(run(connection, "SELECT component, count(*) FILTER (WHERE severity = 'warning') FROM pg_tviews_health_check() GROUP BY 1"))
     assert {label: found for (name, label), found in values.items() if name == "pg_tviews_health_warnings"} == health, health
     assert health["quarantine"] == 1, health
+    behind = value(connection, "SELECT changes_behind FROM pg_tviews_feed_consumers WHERE consumer = 'mail'")
+    assert values["pg_tviews_feed_consumer_changes_behind", "mail"] == behind > 20, behind
+    assert values["pg_tviews_feed_consumer_lag_seconds", "mail"] > 0 == values["pg_tviews_feed_consumer_has_missed", "mail"], values
 
 
 def check_dashboard(prometheus):

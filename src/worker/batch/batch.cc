@@ -17,6 +17,7 @@
 #include "worker/batch/inheritance_check.h"
 #include "worker/batch/quarantine.h"
 #include "worker/batch/refresh_round.h"
+#include "worker/feed/batch_message.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <pgstat.h>
@@ -163,6 +164,7 @@ absl::Status BatchRunner::Consume(const Coalescer& coalescer, const SnapshotBoun
   TVIEWS_RETURN_IF_ERROR(state_.log.Write(state_.catalog.is_main()));
   TVIEWS_RETURN_IF_ERROR(
       pg::StoreFrontier(snapshot, state_.lane, bounds, state_.clock.time(), state_.totals));
+  TVIEWS_RETURN_IF_ERROR(TellBatch(state_.lane, bounds, state_.totals));
   return state_.catalog.has_fills() ? state_.catalog.ClearFills() : absl::OkStatus();
 }
 

@@ -22,13 +22,36 @@ constexpr int kRowsPerStep = 5000;
 struct Tables {
   std::string feed;
   std::string horizon;
+  std::string consumers;  // empty in a version that has none
 };
 
 absl::StatusOr<Tables> FindTables() {
   Tables tables;
   TVIEWS_ASSIGN_OR_RETURN(tables.feed, pg::QualifiedTable(pg::CatalogTable::kFeed));
   TVIEWS_ASSIGN_OR_RETURN(tables.horizon, pg::QualifiedTable(pg::CatalogTable::kFeedHorizon));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_consumers,
+                          pg::HasCatalogTable(pg::CatalogTable::kFeedConsumer));
+  if (has_consumers) {
+    TVIEWS_ASSIGN_OR_RETURN(tables.consumers, pg::QualifiedTable(pg::CatalogTable::kFeedConsumer));
+  }
   return tables;
+}
+
+// Which of the rows `first` no consumer is waiting for any more. Consumers that have missed rows
+// already hold nothing.
+std::string NobodyWaits(const Tables& tables) {
+  if (tables.consumers.empty()) return "true";
+  std::string condition =
+      absl::StrCat("(NOT EXISTS (SELECT FROM ", tables.consumers, " c, ", tables.horizon,
+                   " h WHERE c.position >= h.removed_through AND c.position < first.position)");
+  if (const int age = pg::settings::feed_consumer_max_age; age > 0) {
+    absl::StrAppend(&condition, " OR first.changed_at < now() - make_interval(secs => ", age, ")");
+  }
+  if (const int rows = pg::settings::feed_consumer_max_rows; rows > 0) {
+    absl::StrAppend(&condition, " OR first.position <= (SELECT max(l.position) FROM ", tables.feed,
+                    " l) - ", rows);
+  }
+  return condition + ")";
 }
 
 // The position of the last row that is too old among the first ones; nothing is written where there
@@ -41,7 +64,7 @@ absl::StatusOr<pg::SqlValue> FindLastOld(const Tables& tables) {
                        tables.feed, " f WHERE f.position > (SELECT removed_through FROM ",
                        tables.horizon, ") ORDER BY f.position LIMIT ", kRowsPerStep,
                        ") AS first WHERE first.changed_at < now() - make_interval(secs => ",
-                       pg::settings::feed_retention, ")"),
+                       pg::settings::feed_retention, ") AND ", NobodyWaits(tables)),
           {}, pg::SqlSnapshot::kActive));
   return found.rows[0][0];
 }

@@ -6,7 +6,9 @@
 //
 // Rows go in the order of their positions, a bounded number per transaction, and the horizon moves
 // with them: whoever reads feed and horizon under one snapshot knows whether anything between its
-// position and the first row is missing. A reader's snapshot keeps what it sees.
+// position and the first row is missing. A reader's snapshot keeps what it sees. Rows that a
+// registered consumer has not acknowledged stay, within pg_tviews.feed_consumer_max_age and
+// pg_tviews.feed_consumer_max_rows; one whose rows go nevertheless stands before the horizon.
 
 #ifndef PG_TVIEWS_WORKER_FEED_FEED_RETENTION_H_
 #define PG_TVIEWS_WORKER_FEED_FEED_RETENTION_H_

@@ -7,10 +7,12 @@
 #include <access/table.h>
 #include <access/tableam.h>
 #include <access/xact.h>
+#include <catalog/pg_class.h>
 #include <commands/sequence.h>
 #include <executor/executor.h>
 #include <executor/tuptable.h>
 #include <fmgr.h>
+#include <storage/lmgr.h>
 #include <utils/builtins.h>
 #include <utils/fmgroids.h>
 #include <utils/fmgrprotos.h>
@@ -113,6 +115,7 @@ void AddFeedRow(FeedRows* rows, const FeedChange& change) {
   const FeedSource& source = *rows->source;
   const TviewDefinition& tview = *source.tview;
   ExecClearTuple(rows->row);
+  if (!rows->any) LockDatabaseObject(RelationRelationId, rows->sequence, 0, ExclusiveLock);
   const int columns = RelationGetDescr(rows->relation)->natts;
   for (int i = 0; i < columns; ++i) rows->row->tts_isnull[i] = true;
   Set(rows, Column::kPosition, Int64GetDatum(nextval_internal(rows->sequence, false)));

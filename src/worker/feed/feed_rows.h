@@ -5,7 +5,9 @@
 // Errors:  every function may raise: call them inside pg::Call only
 //
 // Rows go into the table at once, in the subtransaction that writes the documents: both are there
-// or neither is, and memory does not grow with the batch.
+// or neither is, and memory does not grow with the batch. Whoever takes a position holds a lock on
+// the sequence until its transaction ends: positions ascend in the order of commits, whoever
+// writes.
 
 #ifndef PG_TVIEWS_WORKER_FEED_FEED_ROWS_H_
 #define PG_TVIEWS_WORKER_FEED_FEED_ROWS_H_

@@ -26,6 +26,7 @@
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <optimizer/optimizer.h>
+#include <replication/message.h>
 #include <storage/proc.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
@@ -208,6 +209,15 @@ using UpdatedIndexes = TU_UpdateIndexes;
 #else
 using UpdatedIndexes = bool;
 #endif
+
+// 17: says whether to flush at once, which a transaction that commits need not.
+inline void LogTransactionalMessage(const char* prefix, const char* text, std::size_t size) {
+#if PG_VERSION_NUM >= 170000
+  LogLogicalMessage(prefix, text, size, true, false);
+#else
+  LogLogicalMessage(prefix, text, size, true);
+#endif
+}
 
 inline void InsertIndexEntries(ResultRelInfo* result, TupleTableSlot* row, EState* estate) {
   if (result->ri_NumIndices == 0) return;

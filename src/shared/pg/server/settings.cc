@@ -16,10 +16,13 @@ int audit_rate = 10;
 int batch_memory = 256 * 1024;
 bool enabled = true;
 char* fail_at = nullptr;
+int feed_consumer_max_age = 30 * 24 * 3600;
+int feed_consumer_max_rows = 10000000;
 int feed_retention = 7 * 24 * 3600;
 double fill_budget = 0.5;
 int graph_cache_size = 1000;
 int lock_timeout = 1000;
+bool logical_messages = false;
 int max_databases = 8;
 int max_helpers = 2;
 int max_lanes = 8;
@@ -69,6 +72,11 @@ const IntSetting int_settings[] = {
      &audit_rate, 0, 10000, PGC_SIGHUP, 0},
     {"pg_tviews.batch_memory", "Memory for the deltas and keys of a batch.", &batch_memory, 64,
      MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB},
+    {"pg_tviews.feed_consumer_max_age",
+     "Age of rows of pg_tview_feed from which on they stay for no consumer; 0: they stay.",
+     &feed_consumer_max_age, 0, INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
+    {"pg_tviews.feed_consumer_max_rows", "Rows of pg_tview_feed that stay for a consumer; 0: all.",
+     &feed_consumer_max_rows, 0, INT_MAX, PGC_SIGHUP, 0},
     {"pg_tviews.feed_retention",
      "Time after which rows of pg_tview_feed are removed; 0 keeps them.", &feed_retention, 0,
      INT_MAX / 1000, PGC_SIGHUP, GUC_UNIT_S},
@@ -113,6 +121,8 @@ const IntSetting int_settings[] = {
 
 const BoolSetting bool_settings[] = {
     {"pg_tviews.enabled", "Starts appliers.", &enabled, PGC_SIGHUP},
+    {"pg_tviews.logical_messages", "Writes a message about each batch into the logical stream.",
+     &logical_messages, PGC_SIGHUP},
     {"pg_tviews.notice_lineage", "Reports the refresh strategy of each source at creation.",
      &notice_lineage, PGC_USERSET},
     {"pg_tviews.protect", "Refuses changes of TVIEWs by anyone but the appliers.", &protect,

@@ -18,23 +18,26 @@ enum ReadConsistency : int { kEventual, kSession, kStrict };
 // What a command does that drops TVIEWs by CASCADE.
 enum DropCascade : int { kWarn, kError };
 
-extern int applier_idle_timeout;  // s; an applier without work for this long ends
-extern int audit_log_retention;   // min; age of rows that leave pg_tview_audit_log; -1: never
-extern int audit_rate;            // keys per second that are audited; 0: none
-extern int batch_memory;          // kB; memory for a batch's deltas and keys
-extern int drop_cascade;          // a DropCascade
-extern bool enabled;              // launch workers at all
-extern char* fail_at;             // debug: where a process fails, and how
-extern int feed_retention;        // s; age of rows that leave the change feed; 0: never
-extern double fill_budget;        // share of an applier's time for fills; 0: none
-extern int graph_cache_size;      // entries of a session's graph cache
-extern int lock_timeout;          // ms; how long a batch waits for somebody's lock
-extern int max_databases;         // slots in shared memory
-extern int max_helpers;           // processes that help with one large batch
-extern int max_lanes;             // of one database, beside its main one
-extern int max_workers;           // appliers at the same time
-extern bool notice_lineage;       // NOTICE per source at creation
-extern char* pause_at;            // debug: comma-separated names of pause points
+extern int applier_idle_timeout;    // s; an applier without work for this long ends
+extern int audit_log_retention;     // min; age of rows that leave pg_tview_audit_log; -1: never
+extern int audit_rate;              // keys per second that are audited; 0: none
+extern int batch_memory;            // kB; memory for a batch's deltas and keys
+extern int drop_cascade;            // a DropCascade
+extern bool enabled;                // launch workers at all
+extern char* fail_at;               // debug: where a process fails, and how
+extern int feed_consumer_max_age;   // s; rows older than that stay for no consumer; 0: they do
+extern int feed_consumer_max_rows;  // rows that stay for a consumer; 0: all
+extern int feed_retention;          // s; age of rows that leave the change feed; 0: never
+extern double fill_budget;          // share of an applier's time for fills; 0: none
+extern int graph_cache_size;        // entries of a session's graph cache
+extern int lock_timeout;            // ms; how long a batch waits for somebody's lock
+extern bool logical_messages;       // each batch says so in the logical stream
+extern int max_databases;           // slots in shared memory
+extern int max_helpers;             // processes that help with one large batch
+extern int max_lanes;               // of one database, beside its main one
+extern int max_workers;             // appliers at the same time
+extern bool notice_lineage;         // NOTICE per source at creation
+extern char* pause_at;              // debug: comma-separated names of pause points
 extern int performance_log_min_duration;    // ms; refreshes that are always logged; -1: none
 extern int performance_log_retention;       // min; how long they stay in the log; -1: for ever
 extern double performance_log_sample_rate;  // share of the shorter refreshes that is logged

@@ -38,7 +38,8 @@ enum class CatalogTable {
   kFeedHorizon,
   kAuditLog,
   kFill,
-  kLaneOwed
+  kLaneOwed,
+  kFeedConsumer
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.
