@@ -1,5 +1,7 @@
 #include "backend/lineage/filters.h"
 
+#include <cstring>
+
 #include "backend/lineage/joins.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -10,6 +12,8 @@
 #include <nodes/parsenodes.h>
 #include <nodes/pg_list.h>
 #include <nodes/primnodes.h>
+#include <utils/builtins.h>
+#include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include "shared/pg/boundary/compat.h"
@@ -62,6 +66,32 @@ bool IsComparison(Oid operation, List* arguments) {
   return meanings != NIL;
 }
 
+// "column LIKE 'forest%'". It fails for a pattern that ends with an escape, and under collations
+// that take different texts for equal.
+bool IsLike(const OpExpr* operation) {
+  switch (get_opcode(operation->opno)) {
+    case F_TEXTLIKE:
+    case F_TEXTNLIKE:
+    case F_BPCHARLIKE:
+    case F_BPCHARNLIKE:
+      break;
+    default:
+      return false;
+  }
+  auto* const pattern = static_cast<Node*>(lsecond(operation->args));
+  if (!IsOperand(static_cast<Node*>(linitial(operation->args))) || !IsA(pattern, Const) ||
+      !OidIsValid(operation->inputcollid) ||
+      !get_collation_isdeterministic(operation->inputcollid)) {
+    return false;
+  }
+  const auto* const constant = reinterpret_cast<Const*>(pattern);
+  if (constant->constisnull) return false;
+  const char* const like = TextDatumGetCString(constant->constvalue);
+  std::size_t escapes = 0;
+  for (std::size_t i = strlen(like); i > 0 && like[i - 1] == '\\'; --i) ++escapes;
+  return escapes % 2 == 0;
+}
+
 bool IsTest(Node* node);
 
 bool AreTests(List* nodes) {
@@ -95,8 +125,9 @@ bool IsTest(Node* node) {
     case T_OpExpr:
     case T_DistinctExpr: {
       auto* const operation = reinterpret_cast<OpExpr*>(node);
-      return list_length(operation->args) == 2 && AreOperands(operation->args) &&
-             IsComparison(operation->opno, operation->args);
+      if (list_length(operation->args) != 2) return false;
+      return IsLike(operation) ||
+             (AreOperands(operation->args) && IsComparison(operation->opno, operation->args));
     }
     case T_ScalarArrayOpExpr:
       return IsMembership(reinterpret_cast<ScalarArrayOpExpr*>(node));
