@@ -273,7 +273,7 @@ END {
   print "<title>TVIEWs of " database "</title>\n<style>" STYLE "</style></head><body>"
   printf "<header><h1>TVIEWs of %s</h1><p>%s, PostgreSQL %s (%s), pg_tviews %s</p></header>\n<section class=\"tiles\">\n", database, at, server, role, version
   tile("health", found["error"] + found["warning"] ? found["error"] + found["warning"] : "well", found["error"] ? "errors and warnings" : found["warning"] ? "warnings" : "no finding")
-  tile("TVIEWs", tviews + 0, (relations - tviews) " source tables")
+  tile("TVIEWs", tviews + 0, "sources: " (relations - tviews))
   tile("waiting", number(waiting + 0), is_known(lag_ms) ? "changes, the oldest for " duration(lag_ms) : "changes")
   tile("last batch", duration(last_ms), is_known(last_at) ? text(last_at) : "none yet")
   print "</section>"

@@ -91,7 +91,8 @@ for library in "${LIBRARIES[@]}"; do
   fi
 done
 if is_chosen all; then
-  everything="" settings="" count=0
+  # Many of them have workers of their own.
+  everything="" settings=$'max_worker_processes = 40\n' count=0
   for library in "${present[@]}"; do
     [ "$library" != plpgsql_check ] || continue # with it and pglogical the server crashes, also without pg_tviews
     count=$((count + 1))
