@@ -39,6 +39,7 @@ CREATE VIEW v_state AS SELECT o.pk_order, o.fk_customer, upper(o.state) AS state
 CREATE TABLE tv_nested AS SELECT s.pk_order AS pk_nested, s.state, c.name
 FROM v_state s JOIN tb_customer c ON c.pk_customer = s.fk_customer;
 CREATE TABLE tv_reader AS SELECT s.pk_spending AS pk_reader, s.total * 2 AS total FROM tv_spending s;
+ALTER TABLE tv_reader SET (pg_tviews.lane = 'reports');
 """
 # What a statement may meet here without anything being wrong.
 EXPECTED = (psycopg2.OperationalError, psycopg2.InterfaceError, psycopg2.errors.LockNotAvailable, psycopg2.errors.QueryCanceled,
@@ -53,6 +54,9 @@ DDL = [
     "ALTER TABLE tb_order DROP COLUMN IF EXISTS more{n}",
     "ALTER TABLE tb_order ALTER COLUMN more{n} TYPE bigint",
     "CREATE OR REPLACE VIEW v_state AS SELECT o.pk_order, o.fk_customer, o.state || '{n}' AS state FROM tb_order o",
+    "ALTER TABLE tv_reader SET (pg_tviews.lane = 'reports')",
+    "ALTER TABLE tv_reader SET (pg_tviews.lane = 'main')",
+    "ALTER TABLE tv_order SET (pg_tviews.lane = 'other')",
     "TRUNCATE tb_line",
     "REINDEX TABLE tv_order",
     "VACUUM FULL tv_customer",
