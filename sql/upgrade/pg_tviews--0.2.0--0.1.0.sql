@@ -144,6 +144,7 @@ DROP INDEX @extschema@.pg_tview_audit_log_entity, @extschema@.pg_tview_audit_log
 ALTER TABLE @extschema@.pg_tviews_saved_audit_log ALTER COLUMN log_id DROP IDENTITY;
 REVOKE ALL ON @extschema@.pg_tviews_saved_audit_log FROM PUBLIC;
 
+DROP FUNCTION @extschema@.pg_tviews_wait_for_publisher(name, pg_lsn, interval);
 DROP FUNCTION @extschema@.pg_tviews_check_feed(), @extschema@.pg_tviews_feed_read(text, integer, bigint), @extschema@.pg_tviews_feed_end(),
     @extschema@.pg_tviews_feed_claim(text), @extschema@.pg_tviews_feed_ack(text, bigint), @extschema@.pg_tviews_feed_drop(text),
     @extschema@.pg_tviews_feed_register(text, bigint);

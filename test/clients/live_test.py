@@ -166,6 +166,7 @@ with Server("live") as server:
         run(connection, "UPDATE product SET cents = cents + 1 WHERE name = 'Chair'")
         check("a change")
         run(connection, "INSERT INTO product (seller_id, name, cents) VALUES (1, 'Bed', 500)")
+        check("a new document")  # what changes twice between two looks is one event
         run(connection, "UPDATE seller SET name = 'Anna' WHERE id = 1")
         check("one row, several documents")
         run(connection, "UPDATE product SET is_public = NOT is_public WHERE name IN ('Lamp', 'Secret')")
