@@ -80,6 +80,13 @@ absl::StatusOr<Departure> Applier::Loop() {
   }
 }
 
+// By itself, or with the whole database: then nothing that is due is a reason to wake.
+bool Applier::IsPaused() const {
+  if (slot_->paused.Load() != 0) return true;
+  const pg::DatabaseSlot* const main = is_main() ? nullptr : pg::FindSlot(slot_->database.Load());
+  return main != nullptr && main->paused.Load() != 0;
+}
+
 bool Applier::IsDue() {
   return repetition_.is_due() || (batch_.HasWork() && !batch_.IsHeldBack()) ||
          batch_.BehindDueMs() == 0 || batch_.ClockDueMs() == 0 || batch_.AuditDueMs() == 0 ||
@@ -167,7 +174,7 @@ void Applier::RunBatch() {
 absl::Status Applier::Wait() {
   long timeout = kIdleCheckMs;
   int events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
-  if (slot_->paused.Load() != 0) {
+  if (IsPaused()) {
     // pg_tviews_resume() sets the latch.
   } else if (!versions_agree_) {
     timeout = kPollMs;
@@ -186,11 +193,12 @@ absl::Status Applier::Wait() {
     if (batch_.ClockDueMs() >= 0) timeout = std::min(timeout, batch_.ClockDueMs());
     if (batch_.AuditDueMs() >= 0) timeout = std::min(timeout, batch_.AuditDueMs());
   }
-  if (batch_.HasWork() && batch_.IsHeldBack()) timeout = std::min(timeout, batch_.HeldBackMs());
+  if (!IsPaused() && batch_.HasWork() && batch_.IsHeldBack())
+    timeout = std::min(timeout, batch_.HeldBackMs());
   if (batch_.has_untold_lanes()) timeout = std::min<long>(timeout, kPollMs);
   if (versions_agree_ && !repetition_.is_due()) {
     if (is_main()) timeout = std::min(timeout, chores_.NextDueMs());
-    const bool may_fill = slot_->paused.Load() == 0 && batch_.FillDueMs() >= 0;
+    const bool may_fill = !IsPaused() && batch_.FillDueMs() >= 0;
     if (may_fill) timeout = std::min(timeout, batch_.FillDueMs());
   }
   return pg::Call([&] {

@@ -49,6 +49,7 @@ class Applier {
  private:
   bool is_main() const { return !pg::IsOfLane(slot_); }
   bool IsDue();
+  bool IsPaused() const;
   bool MayBegin();
   bool MayBeginHere();
   void ShowState(pg::ApplierState state);

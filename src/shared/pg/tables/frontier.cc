@@ -38,7 +38,10 @@ void Raise(Datum* values, AttributeNumber column, std::uint64_t by) {
 
 // Inside a Call. Goes on to the row of `lane`; false if there is none.
 bool FindRow(TableScanDesc scan, TupleTableSlot* row, const char* lane) {
+  // Version 0.1.0 has one row, and no column that says so.
+  const bool has_lanes = row->tts_tupleDescriptor->natts >= Column::kLane;
   while (table_scan_getnextslot(scan, ForwardScanDirection, row)) {
+    if (!has_lanes) return strcmp(kMainLane, lane) == 0;
     bool is_null = false;
     const Datum stored = slot_getattr(row, Column::kLane, &is_null);
     if (!is_null && strcmp(TextDatumGetCString(stored), lane) == 0) return true;
