@@ -12,7 +12,7 @@ import psycopg2
 from tviews_server import Server, bash, check_equal, kill_process, run, value, wait_until
 
 ROWS = 12000
-CONF = "pg_tviews.fill_budget = 0.05\npg_tviews.transaction_memory = '64kB'\n"
+CONF = "pg_tviews.fill_budget = 0.2\npg_tviews.transaction_memory = '64kB'\n"
 SCRIPT = f"""
 CREATE TABLE tb_shop (pk_shop int PRIMARY KEY, name text NOT NULL);
 CREATE TABLE tb_item (pk_item int PRIMARY KEY, fk_shop int NOT NULL, price int NOT NULL);
@@ -130,7 +130,7 @@ def check_end(session):
 
 def check_emptied(session):
     """What changes everything begins the fill anew, whether a source is emptied or its changes are too many to be told."""
-    budget(session, 0.05)
+    budget(session, 0.2)
     run(session, CREATE.format("tv_again", "again"))
     await_slices(session, "tv_again", 1)
     run(session, "UPDATE tb_item SET price = price + 1")  # more than transaction_memory
@@ -144,7 +144,7 @@ def check_emptied(session):
 
 def check_dump(session):
     """A dump is taken in the middle; what is restored of it is compared with its query."""
-    budget(session, 0.005)
+    budget(session, 0.02)
     run(session, CREATE.format("tv_dumped", "dumped"))
     await_slices(session, "tv_dumped", 1)
     tools = bash("pg_config --bindir")
@@ -155,6 +155,9 @@ def check_dump(session):
     subprocess.run([f"{tools}/psql", *arguments, "-qX", "-v", "ON_ERROR_STOP=1", "restored"], input=dump, capture_output=True,
                    text=True, check=True)
     restored = server.connect("restored")
+    tviews = value(session, "SELECT count(*) FROM pg_tview_meta")
+    wait_until(lambda: value(restored, "SELECT count(*) FROM pg_tview_meta WHERE database_oid <> 0") == tviews, "their adoption")
+    run(restored, "SELECT pg_tviews_wait()")
     check_equal(restored, "what was restored")
     assert value(restored, "SELECT count(*) FROM tv_dumped") == value(restored, "SELECT count(*) FROM tb_item")
     restored.close()

@@ -137,7 +137,13 @@ bool OnlineFills::IsToBegin(RelationId tview) const {
 
 long OnlineFills::DueMs() const {
   if (fills_.empty() || pg::settings::fill_budget <= 0) return -1;
-  return static_cast<long>(std::max<Timestamp>(0, (due_at_ - GetCurrentTimestamp() + 999) / 1000));
+  return static_cast<long>(std::max<Timestamp>(0, (DueAt() - GetCurrentTimestamp() + 999) / 1000));
+}
+
+Timestamp OnlineFills::DueAt() const {
+  const double budget = std::max(pg::settings::fill_budget, 0.001);
+  const auto rest = static_cast<Timestamp>(static_cast<double>(used_) * (1 - budget) / budget);
+  return std::max(due_at_, ended_at_ + rest);
 }
 
 bool OnlineFills::IsWaiting(const TviewDefinition& tview) const {
@@ -316,9 +322,9 @@ void OnlineFills::Rest(Timestamp now) {
       used += std::max<Timestamp>(0, step.ended_at - step.began_at);
   }
   if (used > 0) {
-    const double budget = std::max(pg::settings::fill_budget, 0.001);
-    due_at_ = now + static_cast<Timestamp>(static_cast<double>(used) * (1 - budget) / budget);
-  } else if (due_at_ <= now) {
+    used_ = used;
+    ended_at_ = now;
+  } else if (DueAt() <= now) {
     due_at_ = now + (is_due_ ? kAfterObstacle : kAtStandstill);
   }
 }

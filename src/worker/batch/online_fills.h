@@ -106,6 +106,7 @@ class OnlineFills {
   std::size_t SliceOf(RelationId tview) const;
   void Adapt(RelationId tview, const Step& step);
   void Rest(Timestamp now);
+  Timestamp DueAt() const;
 
   std::map<RelationId, Progress> fills_;
   std::map<RelationId, Step> steps_;          // of this batch
@@ -113,7 +114,9 @@ class OnlineFills {
   std::uint64_t loads_ = 0;                   // of the graph that was looked through; 0: none
   std::size_t candidates_ = 0;                // that this batch could fill
   bool is_due_ = false;
-  Timestamp due_at_ = 0;
+  Timestamp due_at_ = 0;    // not before
+  Timestamp ended_at_ = 0;  // the last slices, and what they took: the setting may change since
+  Timestamp used_ = 0;
 };
 
 }  // namespace tviews::worker
