@@ -24,6 +24,7 @@ constexpr char FieldTag(int field_number) {
 }
 static_assert(v1::ChangeRecord::kDeltasFieldNumber < 16);
 static_assert(v1::RelationDelta::kSourceKeysFieldNumber < 16);
+static_assert(v1::RelationDelta::kImagesFieldNumber < 16);
 
 std::size_t VarintSize(std::size_t value) {
   std::size_t size = 1;
@@ -34,6 +35,40 @@ std::size_t VarintSize(std::size_t value) {
 void AppendLength(std::size_t value, std::string* out) {
   for (; value >= 0x80; value >>= 7) out->push_back(static_cast<char>(value | 0x80));
   out->push_back(static_cast<char>(value));
+}
+
+constexpr std::size_t kWeightSize = sizeof(std::int64_t);
+
+void AppendWeight(std::int64_t weight, std::string* out) {
+  auto bits = static_cast<std::uint64_t>(weight);
+  for (std::size_t i = 0; i < kWeightSize; ++i, bits >>= 8) out->push_back(static_cast<char>(bits));
+}
+
+// REQUIRES: `image` is no shorter than a weight.
+std::int64_t WeightOf(std::string_view image) {
+  std::uint64_t bits = 0;
+  for (std::size_t i = kWeightSize; i-- > 0;) {
+    bits = bits << 8 | static_cast<unsigned char>(image[i]);
+  }
+  return static_cast<std::int64_t>(bits);
+}
+
+// Appends `head` and the images as one element of ChangeRecord.deltas, as AppendDelta does.
+void AppendImages(const v1::RelationDelta& head, const ImageCounts& images, std::string* out) {
+  std::size_t size = head.ByteSizeLong();
+  for (const auto& [image, weight] : images) {
+    size += 1 + VarintSize(kWeightSize + image.size()) + kWeightSize + image.size();
+  }
+  out->reserve(out->size() + 1 + VarintSize(size) + size);
+  out->push_back(FieldTag(v1::ChangeRecord::kDeltasFieldNumber));
+  AppendLength(size, out);
+  head.AppendToString(out);
+  for (const auto& [image, weight] : images) {
+    out->push_back(FieldTag(v1::RelationDelta::kImagesFieldNumber));
+    AppendLength(kWeightSize + image.size(), out);
+    AppendWeight(weight, out);
+    out->append(image);
+  }
 }
 
 // Appends `head` and the keys as one element of ChangeRecord.deltas. The keys go straight from the
@@ -71,8 +106,18 @@ void AppendRelation(RelationId relation, const RelationDelta& delta, std::string
     for (const AttributeNumber attribute : layout.changed) {
       head.add_changed_columns(static_cast<std::uint32_t>(attribute));
     }
+    head.set_counted(delta.is_counted());
     AppendDelta(head, keys, out);
   }
+  if (!delta.is_counted()) return;
+  v1::RelationDelta head;
+  head.set_relation(relation);
+  head.set_counted(true);
+  for (const CapturedColumn& column : delta.image_columns()) {
+    head.add_image_columns(static_cast<std::uint32_t>(column.attribute));
+    head.add_image_types(column.type);
+  }
+  AppendImages(head, delta.images(), out);
 }
 
 absl::Status NoRecord() { return absl::InvalidArgumentError("bytes are not a change record"); }
@@ -151,20 +196,50 @@ class FieldReader {
   bool is_ok_ = true;
 };
 
-// Calls `visit` with the content of every field with `tag`, and parses the others into `head`.
-// False if the bytes are no such message.
+// Calls `visit` with the content of every field with `tag`, and parses the others into `head`, but
+// for those with `left_out`. False if the bytes are no such message.
 template <typename Message, typename Visit>
-bool ParseAround(std::string_view bytes, char tag, Message* head, Visit visit) {
+bool ParseAround(std::string_view bytes, char tag, char left_out, Message* head, Visit visit) {
   std::string others;
   FieldReader reader(bytes);
   while (reader.Next()) {
     if (reader.Is(tag)) {
       visit(reader.content());
-    } else {
+    } else if (!reader.Is(left_out)) {
       others.append(reader.field());
     }
   }
   return reader.ok() && head->ParseFromString(others);
+}
+
+absl::StatusOr<std::vector<CapturedColumn>> ReadImageColumns(const v1::RelationDelta& wire) {
+  if (wire.image_columns_size() != wire.image_types_size()) {
+    return absl::InvalidArgumentError("change record has images' columns without types");
+  }
+  std::vector<CapturedColumn> columns;
+  for (int i = 0; i < wire.image_columns_size(); ++i) {
+    TVIEWS_ASSIGN_OR_RETURN(const AttributeNumber attribute, ReadAttribute(wire.image_columns(i)));
+    columns.push_back({attribute, wire.image_types(i)});
+  }
+  return columns;
+}
+
+// The images of a delta that is counted and has no keys.
+absl::Status ReadImages(std::string_view bytes, const v1::RelationDelta& head,
+                        std::size_t memory_limit, DeltaSet* deltas) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<CapturedColumn> columns, ReadImageColumns(head));
+  deltas->AddImage(head.relation(), columns, {}, 0);
+  FieldReader reader(bytes);
+  while (reader.Next()) {
+    if (!reader.Is(FieldTag(v1::RelationDelta::kImagesFieldNumber))) continue;
+    const std::string_view image = reader.content();
+    if (image.size() < kWeightSize || !HasFields(image.substr(kWeightSize), columns.size())) {
+      return absl::InvalidArgumentError("change record has a malformed image");
+    }
+    deltas->AddImage(head.relation(), columns, image.substr(kWeightSize), WeightOf(image));
+    deltas->DegradeTo(memory_limit);
+  }
+  return absl::OkStatus();
 }
 
 // Keys that do not fit into `memory_limit` with the rest of `deltas` degrade relations.
@@ -172,7 +247,8 @@ absl::Status ReadDelta(std::string_view bytes, std::size_t memory_limit, DeltaSe
   constexpr char kKeyTag = FieldTag(v1::RelationDelta::kSourceKeysFieldNumber);
   v1::RelationDelta head;
   std::size_t count = 0;
-  if (!ParseAround(bytes, kKeyTag, &head, [&](std::string_view) { ++count; })) {
+  constexpr char kImageTag = FieldTag(v1::RelationDelta::kImagesFieldNumber);
+  if (!ParseAround(bytes, kKeyTag, kImageTag, &head, [&](std::string_view) { ++count; })) {
     return NoRecord();
   }
   if (head.relation() == 0) return absl::InvalidArgumentError("change record names no relation");
@@ -183,6 +259,7 @@ absl::Status ReadDelta(std::string_view bytes, std::size_t memory_limit, DeltaSe
     deltas->MarkWhole(head.relation());
     return absl::OkStatus();
   }
+  if (head.counted() && count == 0) return ReadImages(bytes, head, memory_limit, deltas);
   TVIEWS_ASSIGN_OR_RETURN(const Layout layout, ReadLayout(head));
   if (count > 0)
     deltas->Reserve(head.relation(), layout, std::min(count, KeysWithin(memory_limit)));
@@ -192,7 +269,11 @@ absl::Status ReadDelta(std::string_view bytes, std::size_t memory_limit, DeltaSe
     if (!HasFields(reader.content(), layout.columns.size())) {
       return absl::InvalidArgumentError("change record has a malformed source key");
     }
-    deltas->Add(head.relation(), layout, reader.content());
+    if (head.counted()) {
+      deltas->AddCounted(head.relation(), layout, reader.content());
+    } else {
+      deltas->Add(head.relation(), layout, reader.content());
+    }
     deltas->DegradeTo(memory_limit);
   }
   return absl::OkStatus();
@@ -214,7 +295,8 @@ absl::StatusOr<ChangeRecord> ParseChangeRecord(std::string_view bytes, std::size
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) return NoRecord();
   v1::ChangeRecord head;
   std::vector<std::string_view> deltas;
-  if (!ParseAround(bytes, FieldTag(v1::ChangeRecord::kDeltasFieldNumber), &head,
+  constexpr char kDeltasTag = FieldTag(v1::ChangeRecord::kDeltasFieldNumber);
+  if (!ParseAround(bytes, kDeltasTag, kDeltasTag, &head,
                    [&](std::string_view delta) { deltas.push_back(delta); })) {
     return NoRecord();
   }

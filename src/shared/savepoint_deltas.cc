@@ -14,6 +14,23 @@ bool SavepointDeltas::Add(int nest_level, RelationId relation, const Layout& lay
   return true;
 }
 
+bool SavepointDeltas::AddCounted(int nest_level, RelationId relation, const Layout& layout,
+                                 std::string_view key) {
+  DeltaSet& deltas = At(nest_level);
+  if (levels_.size() > 1 && IsWholeBelow(relation)) return false;
+  if (!deltas.AddCounted(relation, layout, key)) return false;
+  ++key_count_;
+  return true;
+}
+
+void SavepointDeltas::AddImage(int nest_level, RelationId relation,
+                               const std::vector<CapturedColumn>& columns, std::string_view image,
+                               std::int64_t weight) {
+  DeltaSet& deltas = At(nest_level);
+  if (levels_.size() > 1 && IsWholeBelow(relation)) return;
+  deltas.AddImage(relation, columns, image, weight);
+}
+
 void SavepointDeltas::MarkWhole(int nest_level, RelationId relation) {
   At(nest_level).MarkWhole(relation);
   key_count_ = CountKeys();
@@ -57,14 +74,18 @@ void SavepointDeltas::KeepWithin(std::size_t limit) {
 }
 
 // Where the release fails after this, the level below keeps keys that nothing has changed: they
-// cost a comparison, no more.
+// cost a comparison, no more. Images would be counted wrongly: RollBack gives them up.
 void SavepointDeltas::BeginRelease(int nest_level) {
   if (levels_.size() < 2 || levels_.back().nest_level < nest_level) return;
-  if (levels_[levels_.size() - 2].nest_level >= nest_level - 1) FoldLast();
+  if (levels_[levels_.size() - 2].nest_level >= nest_level - 1) {
+    FoldLast();
+    released_ = nest_level;
+  }
   key_count_ = CountKeys();
 }
 
 void SavepointDeltas::EndRelease(int nest_level) noexcept {
+  released_ = 0;
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
     if (level->nest_level < nest_level) break;
     level->nest_level = nest_level - 1;
@@ -81,6 +102,13 @@ void SavepointDeltas::FoldLast() {
 }
 
 void SavepointDeltas::RollBack(int nest_level) noexcept {
+  if (released_ >= nest_level) {
+    for (Level& level : levels_) level.deltas.MarkUncounted();
+    lower_bytes_ = 0;
+    for (const Level& level : levels_) lower_bytes_ += level.deltas.bytes();
+    if (!levels_.empty()) lower_bytes_ -= levels_.back().deltas.bytes();
+  }
+  released_ = 0;
   while (!levels_.empty() && levels_.back().nest_level >= nest_level) {
     levels_.pop_back();
     if (!levels_.empty()) lower_bytes_ -= levels_.back().deltas.bytes();
@@ -100,6 +128,7 @@ void SavepointDeltas::Clear() noexcept {
   levels_.clear();
   lower_bytes_ = 0;
   key_count_ = 0;
+  released_ = 0;
 }
 
 }  // namespace tviews

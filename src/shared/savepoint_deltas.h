@@ -7,12 +7,13 @@
 // A savepoint that is rolled back drops its level, a released one is folded into the one below.
 //
 // (1) Deltas of aborted levels are in none that remains, but where the release of a savepoint fails
-//     half way.
+//     half way: then keys are left, and nothing of what is left is counted.
 
 #ifndef PG_TVIEWS_SHARED_SAVEPOINT_DELTAS_H_
 #define PG_TVIEWS_SHARED_SAVEPOINT_DELTAS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -26,6 +27,10 @@ class SavepointDeltas {
   // At the level `nest_level`, 1 being the transaction itself. True if the key is new to the level,
   // and no level below has the relation as a whole.
   bool Add(int nest_level, RelationId relation, const Layout& layout, std::string_view key);
+  // The same for a change whose images are added too (delta.h).
+  bool AddCounted(int nest_level, RelationId relation, const Layout& layout, std::string_view key);
+  void AddImage(int nest_level, RelationId relation, const std::vector<CapturedColumn>& columns,
+                std::string_view image, std::int64_t weight);
   void MarkWhole(int nest_level, RelationId relation);
 
   // Degrades relations to "changed as a whole" until all levels together take no more than `limit`
@@ -60,6 +65,7 @@ class SavepointDeltas {
   std::vector<Level> levels_;    // ascending; equal where a callback was late
   std::size_t lower_bytes_ = 0;  // of all levels but the last
   std::size_t key_count_ = 0;
+  int released_ = 0;  // the level that BeginRelease has folded; 0: none
 };
 
 }  // namespace tviews

@@ -105,10 +105,19 @@ ALL = [
     # --- Capture
     Mutation("old_version_dropped", "an update notes where the row is, not where it was",
              "src/backend/capture/trigger_function.cc",
-             "  TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().Add(target.source, layout, scratch.key));\n", "",
+             "  TVIEWS_RETURN_IF_ERROR(AddKey(target, layout, scratch.key, before, kRemoved));\n", "",
              "regress:lineage_results"),
     Mutation("null_is_no_change", "an update to NULL counts as no change", "src/backend/capture/trigger_function.cc",
              "    return before.tts_isnull[i] != after.tts_isnull[i];", "    return false;", "regress:capture_dml"),
+    # --- Group states
+    Mutation("image_not_doubted", "a record that has been applied is counted again", "src/worker/batch/batch_records.cc",
+             "  if (!is_once) coalescer->DoubtImages();\n", "", "system:group_states"),
+    Mutation("uncounted_is_counted", "a change without an image counts", "src/shared/delta.cc",
+             "  MarkUncounted();\n  return AddCounted(layout, key);", "  return AddCounted(layout, key);", "system:group_states"),
+    Mutation("scales_together", "display scales are not kept apart", "src/shared/pg/planner/group_aggregates.cc",
+             '" ELSE scale(%s) END"', '" ELSE least(scale(%s), 0) END"', "regress:group_states"),
+    Mutation("states_in_audit", "a comparison of the whole leaves states alone", "src/worker/batch/refresh_round.cc",
+             "    TVIEWS_RETURN_IF_ERROR(state_.groups.Doubt(tview.relation));\n", "", "regress:group_states"),
     # --- Lineage
     Mutation("from_nullable", "a path begins on the nullable side of a join below", "src/backend/lineage/joins.cc",
              "  if (from_nullable) return false;\n", "  if (from_nullable && to_nullable) return false;\n",

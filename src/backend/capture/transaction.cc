@@ -130,6 +130,17 @@ absl::Status TransactionBuffer::Add(RelationId source, const Layout& layout, std
   return AfterAdding(source);
 }
 
+absl::Status TransactionBuffer::AddCounted(RelationId source, const Layout& layout,
+                                           std::string_view key,
+                                           const std::vector<CapturedColumn>& image_columns,
+                                           std::string_view image, std::int64_t weight) {
+  if (state_ != State::kCollecting && record_count_ >= kRecordsWithKeys) return MarkWhole(source);
+  const int level = GetCurrentTransactionNestLevel();
+  deltas_.AddCounted(level, source, layout, key);
+  deltas_.AddImage(level, source, image_columns, image, weight);
+  return AfterAdding(source);
+}
+
 absl::Status TransactionBuffer::MarkWhole(RelationId source) {
   if (state_ != State::kCollecting) {
     if (recorded_whole_.Find(source) != nullptr) return absl::OkStatus();

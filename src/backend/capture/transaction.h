@@ -22,8 +22,10 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "shared/delta.h"
@@ -56,6 +58,11 @@ class TransactionBuffer {
 
   // Adds a source key of `source` at the current subtransaction level.
   absl::Status Add(RelationId source, const Layout& layout, std::string_view key);
+  // The same for a row version that group states count (shared/delta.h): with its image, `weight`
+  // times.
+  absl::Status AddCounted(RelationId source, const Layout& layout, std::string_view key,
+                          const std::vector<CapturedColumn>& image_columns, std::string_view image,
+                          std::int64_t weight);
   absl::Status MarkWhole(RelationId source);
 
   // True if the transaction has changes that are not in a record yet.

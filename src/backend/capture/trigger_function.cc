@@ -1,6 +1,7 @@
 #include "backend/capture/trigger_function.h"
 
 #include <string>
+#include <vector>
 
 #include "backend/capture/moved_rows.h"
 #include "backend/capture/transaction.h"
@@ -34,6 +35,7 @@ namespace {
 struct Scratch {
   std::string key;
   std::string key_after;
+  std::string image;
   Layout layout;
 };
 
@@ -52,10 +54,10 @@ absl::Status WrongUse(const char* detail) {
 
 // Writes the captured columns of `version` to `key`. REQUIRES: the slot's attributes up to the
 // configuration's highest are there.
-absl::Status ReadKey(const pg::CaptureTarget& target, const TupleTableSlot& version,
-                     std::string* key) {
+absl::Status ReadColumns(const std::vector<pg::MappedColumn>& columns,
+                         const TupleTableSlot& version, std::string* key) {
   key->clear();
-  for (const pg::MappedColumn& column : target.captured) {
+  for (const pg::MappedColumn& column : columns) {
     const int i = column.in_changed - 1;
     TVIEWS_RETURN_IF_ERROR(
         pg::AppendDatumField(version.tts_values[i], version.tts_isnull[i], column.shape, key));
@@ -63,15 +65,41 @@ absl::Status ReadKey(const pg::CaptureTarget& target, const TupleTableSlot& vers
   return absl::OkStatus();
 }
 
+// What a row version is to group states.
+constexpr int kRemoved = -1;
+constexpr int kNotCounted = 0;
+constexpr int kAdded = 1;
+
+absl::Status AddKey(const pg::CaptureTarget& target, const Layout& layout, const std::string& key,
+                    const TupleTableSlot& version, int weight) {
+  TransactionBuffer& buffer = TransactionBuffer::Instance();
+  if (!target.is_counted || weight == kNotCounted) return buffer.Add(target.source, layout, key);
+  std::string& image = TheScratch().image;
+  TVIEWS_RETURN_IF_ERROR(ReadColumns(target.counted, version, &image));
+  return buffer.AddCounted(target.source, layout, key, target.image_columns, image, weight);
+}
+
 absl::Status AddVersion(const pg::CaptureTarget& target, const TupleTableSlot& version,
-                        Versions versions) {
+                        Versions versions, int weight) {
   if (versions == Versions::kThatCount) {
     TVIEWS_ASSIGN_OR_RETURN(const bool counts, target.filter.Passes(version));
     if (!counts) return absl::OkStatus();
   }
   std::string& key = TheScratch().key;
-  TVIEWS_RETURN_IF_ERROR(ReadKey(target, version, &key));
-  return TransactionBuffer::Instance().Add(target.source, target.layout, key);
+  TVIEWS_RETURN_IF_ERROR(ReadColumns(target.captured, version, &key));
+  return AddKey(target, target.layout, key, version, weight);
+}
+
+absl::Status AddVersions(const pg::CaptureConfig& config, const TupleTableSlot& version,
+                         Versions versions, int weight) {
+  for (const pg::CaptureTarget& target : config.targets) {
+    if (target.is_unmapped) {
+      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
+    } else {
+      TVIEWS_RETURN_IF_ERROR(AddVersion(target, version, versions, weight));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> IsChanged(const pg::MappedColumn& column, const TupleTableSlot& before,
@@ -100,13 +128,15 @@ absl::Status AddUpdate(const pg::CaptureTarget& target, const TupleTableSlot& be
   TVIEWS_ASSIGN_OR_RETURN(const bool before_counts, target.filter.Passes(before));
   TVIEWS_ASSIGN_OR_RETURN(const bool after_counts, target.filter.Passes(after));
   if (before_counts) {
-    TVIEWS_RETURN_IF_ERROR(ReadKey(target, before, &scratch.key));
-    TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().Add(target.source, layout, scratch.key));
+    TVIEWS_RETURN_IF_ERROR(ReadColumns(target.captured, before, &scratch.key));
+    TVIEWS_RETURN_IF_ERROR(AddKey(target, layout, scratch.key, before, kRemoved));
   }
   if (!after_counts) return absl::OkStatus();
-  TVIEWS_RETURN_IF_ERROR(ReadKey(target, after, &scratch.key_after));
-  if (before_counts && scratch.key_after == scratch.key) return absl::OkStatus();
-  return TransactionBuffer::Instance().Add(target.source, layout, scratch.key_after);
+  TVIEWS_RETURN_IF_ERROR(ReadColumns(target.captured, after, &scratch.key_after));
+  if (before_counts && scratch.key_after == scratch.key && !target.is_counted) {
+    return absl::OkStatus();
+  }
+  return AddKey(target, layout, scratch.key_after, after, kAdded);
 }
 
 absl::Status ReadUpdate(const pg::CaptureConfig& config, const TupleTableSlot& before,
@@ -131,8 +161,9 @@ absl::Status ReadRow(const TriggerData& trigger, const pg::CaptureConfig& config
       if (after != nullptr) slot_getsomeattrs(after, config.highest_attribute);
     }));
   }
-  return is_update ? ReadUpdate(config, *version, *after)
-                   : CaptureTrigger::ReadVersion(config, *version);
+  if (is_update) return ReadUpdate(config, *version, *after);
+  return AddVersions(config, *version, Versions::kThatCount,
+                     TRIGGER_FIRED_BY_DELETE(trigger.tg_event) ? kRemoved : kAdded);
 }
 
 // A transition table that is read row by row, with a position of its own: others read it too.
@@ -188,8 +219,10 @@ absl::Status ReadStatement(const TriggerData& trigger, const pg::CaptureConfig& 
     if (is_update && has_before && has_after) {
       TVIEWS_RETURN_IF_ERROR(ReadUpdate(config, *before.row, *after.row));
     } else {
-      if (has_before) TVIEWS_RETURN_IF_ERROR(CaptureTrigger::ReadVersion(config, *before.row));
-      if (has_after) TVIEWS_RETURN_IF_ERROR(CaptureTrigger::ReadVersion(config, *after.row));
+      if (has_before)
+        TVIEWS_RETURN_IF_ERROR(AddVersions(config, *before.row, Versions::kThatCount, kRemoved));
+      if (has_after)
+        TVIEWS_RETURN_IF_ERROR(AddVersions(config, *after.row, Versions::kThatCount, kAdded));
     }
   }
   return pg::Call([&] {
@@ -209,14 +242,7 @@ bool HasTransitionTables(const TriggerData& trigger) {
 
 absl::Status CaptureTrigger::ReadVersion(const pg::CaptureConfig& config,
                                          const TupleTableSlot& version, Versions versions) {
-  for (const pg::CaptureTarget& target : config.targets) {
-    if (target.is_unmapped) {
-      TVIEWS_RETURN_IF_ERROR(TransactionBuffer::Instance().MarkWhole(target.source));
-    } else {
-      TVIEWS_RETURN_IF_ERROR(AddVersion(target, version, versions));
-    }
-  }
-  return absl::OkStatus();
+  return AddVersions(config, version, versions, kNotCounted);
 }
 
 absl::Status CaptureTrigger::Read(const TriggerData& trigger) {

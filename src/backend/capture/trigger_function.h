@@ -33,7 +33,8 @@ class CaptureTrigger {
   // Notes the change that fired the trigger in the transaction's buffer.
   static absl::Status Read(const TriggerData& trigger);
 
-  // Notes a row version as inserting it would. REQUIRES: the slot's attributes up to the
+  // Notes a row version as inserting it would, but for group states, which are built anew.
+  // REQUIRES: the slot's attributes up to the
   // configuration's highest are there.
   static absl::Status ReadVersion(const pg::CaptureConfig& config, const TupleTableSlot& version,
                                   Versions versions = Versions::kThatCount);

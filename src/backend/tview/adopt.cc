@@ -14,6 +14,7 @@
 #include "backend/tview/create.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/function_reads.h"
+#include "backend/tview/group_states.h"
 #include "backend/tview/key_type.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
@@ -302,6 +303,7 @@ absl::StatusOr<std::string> Adopt(const Candidate& candidate,
                       .options = members,
                       .settings = settings,
                       .analysis = analysis}));
+  TVIEWS_RETURN_IF_ERROR(SyncGroupStates(candidate.table).status());
   TVIEWS_RETURN_IF_ERROR(DependOnFunctions(view, analysis));
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("ADOPT", candidate.table, {{"definition", text}}));
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());

@@ -15,6 +15,7 @@
 #include "backend/tview/defining_query.h"
 #include "backend/tview/fill.h"
 #include "backend/tview/function_reads.h"
+#include "backend/tview/group_states.h"
 #include "backend/tview/lanes.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/online_fill.h"
@@ -318,6 +319,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .settings = settings,
                                          .analysis = analysis}));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
+  TVIEWS_RETURN_IF_ERROR(ChooseGroupStates(table, name.table));
   if (request.with_no_data) {
     TVIEWS_RETURN_IF_ERROR(FillOnline(table, name.table, key_columns.size(), analysis));
   }

@@ -54,14 +54,14 @@ absl::Status ReadOurOption(const DefElem* option, const std::string& value, Opti
   } else {
     TVIEWS_ASSIGN_OR_RETURN(const std::string member, TviewOptionAsJson(option));
     if (member.empty()) {
-      return pg::MakeError(
-          absl::StatusCode::kInvalidArgument,
-          {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
-           .hint = "The parameters are pg_tviews.entity, pg_tviews.key, "
-                   "pg_tviews.notify, pg_tviews.feed, "
-                   "pg_tviews.function_reads, pg_tviews.clock_period, pg_tviews.lane, "
-                   "pg_tviews.lag_target, and the settings "
-                   "that a TVIEW keeps, such as pg_tviews.timezone."});
+      return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                           {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
+                            .hint = "The parameters are pg_tviews.entity, pg_tviews.key, "
+                                    "pg_tviews.notify, pg_tviews.feed, "
+                                    "pg_tviews.function_reads, pg_tviews.clock_period, "
+                                    "pg_tviews.group_state, pg_tviews.lane, "
+                                    "pg_tviews.lag_target, and the settings "
+                                    "that a TVIEW keeps, such as pg_tviews.timezone."});
     }
     options->others += (options->others.empty() ? "" : ", ") + member;
   }

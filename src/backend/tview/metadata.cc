@@ -1,4 +1,5 @@
 #include "backend/tview/metadata.h"
+#include "backend/tview/group_states.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -330,6 +331,7 @@ absl::Status ReplaceSettings(RelationId tview, const DefinitionSettings& setting
 
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_RETURN_IF_ERROR(RemoveGroupStates(tview));
   const pg::SqlParameters id = {std::to_string(tview)};
   for (const pg::CatalogTable table :
        {pg::CatalogTable::kMeta, pg::CatalogTable::kDeadLetter, pg::CatalogTable::kFill}) {

@@ -10,6 +10,7 @@
 #include "backend/ddl/audit_log.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/function_reads.h"
+#include "backend/tview/group_states.h"
 #include "backend/tview/lanes.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/stored_lineage.h"
@@ -59,8 +60,8 @@ absl::Status Unrecognized(const std::string& name) {
       {.message = "unrecognized parameter \"pg_tviews." + name + "\"",
        .hint = "The parameters that can be changed are pg_tviews.notify, pg_tviews.feed, "
                "pg_tviews.refresh_timeout, pg_tviews.refresh_memory, pg_tviews.function_reads, "
-               "pg_tviews.clock_period, pg_tviews.lane, pg_tviews.lag_target, and the settings "
-               "that a TVIEW keeps, such as "
+               "pg_tviews.clock_period, pg_tviews.group_state, pg_tviews.lane, "
+               "pg_tviews.lag_target, and the settings that a TVIEW keeps, such as "
                "pg_tviews.timezone."});
 }
 
@@ -129,6 +130,7 @@ struct Changes {
   std::string reset;
   DefinitionSettings settings;  // of the server
   bool changes_lineage = false;
+  bool changes_groups = false;
   std::optional<std::string> lane;  // to move to
 };
 
@@ -160,11 +162,13 @@ absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
     return absl::OkStatus();
   }
   const bool is_of_lineage = name == "function_reads" || name == "clock_period";
+  const bool is_of_groups = name == "group_state";
   if (name != "notify" && name != "feed" && name != "lag_target" && !IsLimit(name) &&
-      !is_of_lineage) {
+      !is_of_lineage && !is_of_groups) {
     return Unrecognized(name);
   }
   changes->changes_lineage |= is_of_lineage;
+  changes->changes_groups |= is_of_groups;
   if (!is_set) {
     absl::StrAppend(&changes->reset, changes->reset.empty() ? "" : ",", name);
     return absl::OkStatus();
@@ -259,6 +263,13 @@ absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string value, Text(option));
     return name == "lane" ? LaneAsJson(value) : LagTargetAsJson(value);
   }
+  if (name == "group_state") {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string value, Text(option));
+    if (value != "on" && value != "off" && value != "auto") {
+      return InvalidValue("group_state", value, "It is on, off or auto.");
+    }
+    return "\"group_state\": \"" + value + "\"";
+  }
   return std::string();
 }
 
@@ -293,6 +304,9 @@ absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
   if (changes.changes_lineage) {
     TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));
     TVIEWS_RETURN_IF_ERROR(NoteTview(tview));
+  }
+  if (changes.changes_groups || changes.lane.has_value()) {
+    TVIEWS_RETURN_IF_ERROR(ChooseGroupStates(tview, alter->relation->relname));
   }
   TVIEWS_RETURN_IF_ERROR(RecordActionOn("ALTER", tview,
                                         {{"command", "ALTER TABLE"},

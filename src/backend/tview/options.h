@@ -1,6 +1,6 @@
 // Options of a TVIEW beside its definition: pg_tviews.notify, pg_tviews.feed,
 // pg_tviews.refresh_timeout, pg_tviews.refresh_memory, pg_tviews.function_reads,
-// pg_tviews.clock_period, pg_tviews.lane and pg_tviews.lag_target.
+// pg_tviews.clock_period, pg_tviews.group_state, pg_tviews.lane and pg_tviews.lag_target.
 //
 // Layer:   backend
 // Sharing: private to one process; pg_tview_meta.options

@@ -15,6 +15,7 @@
 #include "backend/tview/create.h"
 #include "backend/tview/defining_query.h"
 #include "backend/tview/facts.h"
+#include "backend/tview/group_states.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
 #include "backend/tview/online_fill.h"
@@ -288,6 +289,7 @@ absl::StatusOr<std::string> ConvertTable(const std::string& text, const std::str
   TVIEWS_RETURN_IF_ERROR(
       RecordActionOn("CONVERT", table, {{"definition", query.text}, {"key", key_text}}));
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings, {}));
+  TVIEWS_RETURN_IF_ERROR(ChooseGroupStates(table, name.table));
   return RelationDisplayName(table);
 }
 

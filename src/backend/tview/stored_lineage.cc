@@ -11,6 +11,7 @@
 #include "backend/ddl/source_locks.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/function_reads.h"
+#include "backend/tview/group_states.h"
 #include "backend/tview/label.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
@@ -219,6 +220,7 @@ absl::Status Rederive(
   TVIEWS_RETURN_IF_ERROR(ReplaceLineage(tview, analysis));
   TVIEWS_RETURN_IF_ERROR(DependOnFunctions(facts.backing_view, analysis));
   TVIEWS_RETURN_IF_ERROR(WriteLabel(tview));
+  TVIEWS_RETURN_IF_ERROR(SyncGroupStates(tview).status());
   if (is_same) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(CheckForCycles());
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));

@@ -108,6 +108,11 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] { watch.Begin(state_.locks.taken()); }));
     TVIEWS_RETURN_IF_ERROR(state_.catalog.CheckUnmoved());
     state_.executor.BeginBatch(bounds);
+    // Only the main lane's batches have every record, each once.
+    if (state_.catalog.is_main()) {
+      TVIEWS_RETURN_IF_ERROR(
+          state_.groups.Follow(state_.catalog.loads(), coalescer.common(), Here()));
+    }
     TVIEWS_RETURN_IF_ERROR(round.Run());
     if (work.has_news) TVIEWS_RETURN_IF_ERROR(state_.clock.FindNext(state_.catalog.graph()));
     // Where only TVIEWs that are behind were tried, in vain, there is nothing to write.

@@ -1,5 +1,6 @@
 #include "worker/batch/batch_records.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -8,11 +9,13 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/pg/tables/outbox.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/xlog.h>
 #include <miscadmin.h>
+#include <utils/snapmgr.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
@@ -30,6 +33,20 @@ ChangeRecord EverythingChanged(const BatchCatalog& catalog) {
   mark(catalog.graph().order());
   for (const auto& [lane, tviews] : catalog.other_lanes()) mark(tviews);
   return record;
+}
+
+// Keys forgive a record that is applied twice, images do not.
+absl::Status CheckImages(const QueueReader& reader, Coalescer* coalescer) {
+  const auto& relations = coalescer->common().relations();
+  const bool has_images = std::any_of(relations.begin(), relations.end(),
+                                      [](const auto& entry) { return entry.second.is_counted(); });
+  if (!has_images) return absl::OkStatus();
+  bool is_once = !reader.has_repeated();
+  if (is_once) {
+    TVIEWS_ASSIGN_OR_RETURN(is_once, pg::Outbox::AreThere(GetActiveSnapshot(), reader.consumed()));
+  }
+  if (!is_once) coalescer->DoubtImages();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -58,6 +75,7 @@ absl::StatusOr<Coalescer> CollectRecords(QueueReader* reader, BatchOutbox* outbo
       return absl::OkStatus();
     };
     TVIEWS_RETURN_IF_ERROR(reader->Collect(outbox, fold));
+    TVIEWS_RETURN_IF_ERROR(CheckImages(*reader, &coalescer));
     if (!metadata_changed || is_reloaded) return coalescer;
     TVIEWS_RETURN_IF_ERROR(catalog->Load());
   }

@@ -21,6 +21,7 @@
 #include "worker/batch/refresh_log.h"
 #include "worker/batch/refresh_requests.h"
 #include "worker/core/standings.h"
+#include "worker/refresh/group_states.h"
 #include "worker/refresh/memory_limit.h"
 #include "worker/refresh/refresh_executor.h"
 
@@ -45,6 +46,7 @@ struct BatchState {
   BatchClock clock{lane};
   OnlineFills fills;
   RefreshLog log;
+  GroupStates groups;
   DataSize data_in_use;
 
   // Of this batch.

@@ -93,6 +93,7 @@ absl::Status BehindTviews::LeaveAside(const TviewDefinition& tview, const std::s
                                       const Origin& here, const DeltaSet& deltas,
                                       bool is_to_compare) {
   DeltaSet own = DeltasConcerning(tview, deltas);
+  own.MarkUncounted();  // group states follow in every batch
   if (is_to_compare || (own.empty() && standings_->IsAccused(tview.relation))) {
     own.MarkWhole(tview.relation);
   }

@@ -134,10 +134,20 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   // A row without a key names none, but it must not be there either.
   if (affected.empty() && !affected.MayConcernNullKey(tview)) return state_.fills.Note(tview, 0);
   Show(tview, affected);
+  // An audit computes from the sources, and so does a comparison of the whole: what a state says is
+  // no evidence.
+  UsableStates states;
+  if (affected.everything) {
+    TVIEWS_RETURN_IF_ERROR(state_.groups.Doubt(tview.relation));
+  } else if (audit == nullptr) {
+    TVIEWS_ASSIGN_OR_RETURN(states, state_.groups.Prepare(tview));
+  }
+  state_.executor.UseStates(&states);
   DeltaSet changes;
   state_.executor.NoteWrittenKeys(audit == nullptr ? nullptr : audit->repaired());
   absl::StatusOr<WriteCounts> applied = refresh.Apply(affected, &changes);
   state_.executor.NoteWrittenKeys(nullptr);
+  state_.executor.UseStates(nullptr);
   TVIEWS_ASSIGN_OR_RETURN(const WriteCounts counts, std::move(applied));
   TVIEWS_RETURN_IF_ERROR(
       pg::PausePoint(state_.catalog.is_main() ? "mid_refresh" : "lane_mid_refresh"));

@@ -38,6 +38,9 @@ class Coalescer {
   // OldestChangeFor that TVIEW.
   void FoldRefreshed(DeltaSet deltas, Timestamp changed_at);
 
+  // The records may not be the batch's, each once: images in them are not believed.
+  void DoubtImages() { common_.MarkUncounted(); }
+
   // Of all records, and of what was refreshed.
   const DeltaSet& common() const { return common_; }
   // The deltas that concern `tview`.

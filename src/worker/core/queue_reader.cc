@@ -26,12 +26,15 @@ absl::Status QueueReader::Collect(BatchOutbox* outbox, BatchOutbox::Visit visit)
   finished_.clear();
   consumed_.clear();
   next_kept_.clear();
+  repeated_ = false;
   scanned_ = only_scans_ || queue_.NeedsScan();
   if (!scanned_) {
     TVIEWS_RETURN_IF_ERROR(CollectRing(outbox, visit));
     TVIEWS_RETURN_IF_ERROR(CollectKept(outbox, visit));
     if (!scanned_) return absl::OkStatus();
-    // Records were met whose outcome only the outbox tells: visiting the others twice is harmless.
+    // Records were met whose outcome only the outbox tells: visiting the others twice is harmless
+    // to keys.
+    repeated_ = true;
     consumed_.clear();
     next_kept_.clear();
     return CollectOutbox(outbox, visit);

@@ -86,6 +86,12 @@ class QueueReader {
   // The end of the ring when the last batch walked it.
   RingPosition walked() const { return walked_; }
 
+  // What must be known where a record counts: whether some were visited twice, and the rows of
+  // those that were visited from the queue, of which a batch that has been committed may have
+  // applied some (ATTACKS A15). REQUIRES: after Collect.
+  bool has_repeated() const { return repeated_; }
+  const std::vector<OutboxRow>& consumed() const { return consumed_; }
+
   // The batch is committed. `store_frontier` lets readers see its snapshot; after that, the tickets
   // are served.
   void AfterCommit(absl::FunctionRef<void()> store_frontier);
@@ -124,6 +130,7 @@ class QueueReader {
       0;  // not S's xmax: a snapshot ends at the last transaction that has ended
 
   bool scanned_ = false;
+  bool repeated_ = false;
   RingPosition walked_ = 0;  // tail of the last walk
   std::vector<RingPosition> finished_;
   std::set<FullXid> unended_;            // in progress under S, in the ring

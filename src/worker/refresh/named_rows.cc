@@ -1,6 +1,7 @@
 #include "worker/refresh/named_rows.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/relation.h>
 #include <access/tupdesc.h>
+#include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <miscadmin.h>
 #include <utils/builtins.h>
@@ -51,13 +53,20 @@ struct NamedColumn {
   std::string name;
 };
 
-absl::StatusOr<TupleDesc> Describe(RelationId of, const std::vector<NamedColumn>& columns) {
+enum class Weighted : std::uint8_t { kNo, kYes };
+
+absl::StatusOr<TupleDesc> Describe(RelationId of, const std::vector<NamedColumn>& columns,
+                                   Weighted weighted = Weighted::kNo) {
   TupleDesc descriptor = nullptr;
   bool complete = true;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
     Relation const relation = relation_open(of, AccessShareLock);
     const int count = static_cast<int>(columns.size());
-    descriptor = CreateTemplateTupleDesc(count);
+    const int weights = weighted == Weighted::kYes ? 1 : 0;
+    descriptor = CreateTemplateTupleDesc(count + weights);
+    if (weights > 0) {
+      TupleDescInitEntry(descriptor, static_cast<AttrNumber>(count + 1), "w", INT8OID, -1, 0);
+    }
     for (int i = 0; i < count && complete; ++i) {
       complete = CopyColumn(descriptor, static_cast<AttrNumber>(i + 1), relation,
                             columns[i].attribute, columns[i].name.c_str());
@@ -66,6 +75,14 @@ absl::StatusOr<TupleDesc> Describe(RelationId of, const std::vector<NamedColumn>
   }));
   if (!complete) return RelationChanged();
   return descriptor;
+}
+
+std::vector<NamedColumn> NamesOfDelta(const std::vector<CapturedColumn>& columns) {
+  std::vector<NamedColumn> named;
+  for (const CapturedColumn& column : columns) {
+    named.push_back({column.attribute, "c" + std::to_string(column.attribute)});
+  }
+  return named;
 }
 
 // In a context of its own, which ends with it, however it ends.
@@ -95,11 +112,12 @@ absl::Status PutRows(TupleDesc descriptor, const std::vector<std::string>& rows,
 
 absl::StatusOr<TupleDescData*> DescribeDelta(RelationId source,
                                              const std::vector<CapturedColumn>& columns) {
-  std::vector<NamedColumn> named;
-  for (const CapturedColumn& column : columns) {
-    named.push_back({column.attribute, "c" + std::to_string(column.attribute)});
-  }
-  return Describe(source, named);
+  return Describe(source, NamesOfDelta(columns));
+}
+
+absl::StatusOr<TupleDescData*> DescribeImages(RelationId source,
+                                              const std::vector<CapturedColumn>& columns) {
+  return Describe(source, NamesOfDelta(columns), Weighted::kYes);
 }
 
 absl::StatusOr<TupleDescData*> DescribeKeys(const TviewDefinition& tview,

@@ -28,6 +28,10 @@ namespace tviews::worker {
 absl::StatusOr<TupleDescData*> DescribeDelta(RelationId source,
                                              const std::vector<CapturedColumn>& columns);
 
+// The same with a weight after them, called w.
+absl::StatusOr<TupleDescData*> DescribeImages(RelationId source,
+                                              const std::vector<CapturedColumn>& columns);
+
 // The columns `part` of the key of `tview`, called as KeyFieldName (refresh_plan.h) says.
 absl::StatusOr<TupleDescData*> DescribeKeys(const TviewDefinition& tview,
                                             const std::vector<std::size_t>& part);

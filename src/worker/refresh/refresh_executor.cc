@@ -6,6 +6,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/planner/group_level.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
 #include "shared/pg/planner/planned_cost.h"
@@ -89,6 +90,10 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshSlices(const TviewDefinition
                                                            WriteMode mode, SnapshotData* snapshot,
                                                            ChangeFeed* feed, DeltaSet* changes) {
   const pg::PageCostsOfBatch page_costs;
+  const UsableStates none;
+  const UsableStates& states = states_ == nullptr ? none : *states_;
+  const pg::GroupStateUse use(states.list.data(), static_cast<int>(states.list.size()));
+  const StatementCache::Variant variant(&statements_, states.name);
   WriteCounts total{};
   for (std::size_t begin = 0; begin < keys.size(); begin += kKeysPerStatement) {
     const std::size_t end = std::min(keys.size(), begin + kKeysPerStatement);

@@ -29,6 +29,7 @@
 #include "worker/core/repetition.h"
 #include "worker/feed/change_feed.h"
 #include "worker/refresh/change_notes.h"
+#include "worker/refresh/group_states.h"
 #include "worker/refresh/key_queries.h"
 #include "worker/refresh/key_values.h"
 #include "worker/refresh/shape_chooser.h"
@@ -51,6 +52,9 @@ class RefreshExecutor {
 
   // Adds to `keys`, unless it is null, the image of the key of every row that is written by keys.
   void NoteWrittenKeys(std::vector<std::string>* keys) { written_keys_ = keys; }
+
+  // Keys are computed with these group states, until others are named.
+  void UseStates(const UsableStates* states) { states_ = states; }
 
   // Asks for keys, with the same statements.
   KeyQueries& keys() { return keys_; }
@@ -117,6 +121,7 @@ class RefreshExecutor {
                           ChangeFeed* feed);
 
   std::vector<std::string>* written_keys_ = nullptr;
+  const UsableStates* states_ = nullptr;
   SharedCounter* rows_done_;
   SharedCounter* rows_total_;
   const SnapshotBounds* frontier_ = nullptr;  // of the batch

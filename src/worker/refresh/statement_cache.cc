@@ -80,7 +80,8 @@ absl::StatusOr<_SPI_plan*> StatementCache::Prepare(const std::string& sql, Plann
                                                    std::vector<TypeId> parameter_types) {
   if (role_changes_seen_ != role_changes) Clear();
   role_changes_seen_ = role_changes;
-  const std::string key = absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", sql);
+  const std::string key =
+      absl::StrCat(static_cast<int>(planning), ":", magnitude, ":", variant_, ":", sql);
   if (SPIPlanPtr* const found = plans_.Find(key); found != nullptr) {
     pg::cache_stats::Hit(pg::CacheKind::kPlan);
     return *found;

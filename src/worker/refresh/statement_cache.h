@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -59,6 +60,21 @@ class StatementCache {
   // REQUIRES: an SPI connection is open.
   absl::StatusOr<double> EstimateRows(const std::string& sql);
 
+  // While an object lives, statements are others than those of the same text without it: they are
+  // planned with something else in force.
+  class Variant {
+   public:
+    Variant(StatementCache* cache, std::string name) : cache_(*cache) {
+      cache_.variant_ = std::move(name);
+    }
+    ~Variant() { cache_.variant_.clear(); }
+    Variant(const Variant&) = delete;
+    Variant& operator=(const Variant&) = delete;
+
+   private:
+    StatementCache& cache_;
+  };
+
   // Forgets every statement.
   void Clear();
 
@@ -76,6 +92,7 @@ class StatementCache {
   // that is forgotten.
   absl::flat_hash_map<std::string, int> heavy_;
   std::uint64_t role_changes_seen_ = 0;
+  std::string variant_;
   bool has_new_ = false;  // one that has not been executed yet
 };
 

@@ -1,6 +1,7 @@
 #include "shared/pg/planner/key_planner.h"
 
 #include "shared/pg/documents/document_functions.h"
+#include "shared/pg/planner/group_level.h"
 #include "shared/pg/planner/inline_ctes.h"
 #include "shared/pg/planner/narrow_query.h"
 
@@ -47,6 +48,7 @@ PlannedStmt* OnPlan(Query* query, const char* text, int options, ParamListInfo p
   if (!KeyPlanning::IsActive() || !MayRewrite(query)) {
     return PlanAsWritten(query, text, options, parameters);
   }
+  ReadGroupStates(query);
   UseDocumentFunctions(query);
   Query* const in_place = Copy(query);
   const bool has_ctes = InlineCtes(in_place);

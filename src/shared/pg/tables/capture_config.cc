@@ -76,6 +76,8 @@ struct Needs {
   std::set<AttributeNumber> relevant;
   std::set<std::string> filters;
   bool counts_always = false;  // for some path, every version of a row counts
+  bool is_counted = false;
+  std::set<AttributeNumber> counted;  // by group states
 };
 
 // A plain array of attribute numbers, in server memory.
@@ -148,6 +150,32 @@ absl::StatusOr<Oid> LineageIndex() {
   return CallFor([schema] { return get_relname_relid("pg_tview_lineage_source", schema); });
 }
 
+// The columns that group states of `source` are made of.
+absl::Status ReadCounted(RelationId source, Needs* needs) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_states, HasCatalogTable(CatalogTable::kGroupState));
+  if (!has_states) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kGroupState));
+  TVIEWS_ASSIGN_OR_RETURN(const CatalogScan scan, CallFor([table, source] {
+                            const Oid index = get_relname_relid("pg_tview_group_state_source",
+                                                                get_rel_namespace(table));
+                            return BeginScan(table, index, GroupStateColumn::kSource, source);
+                          }));
+  for (;;) {
+    bool found = false;
+    Numbers columns;
+    TVIEWS_RETURN_IF_ERROR(Call([&] {
+      HeapTuple const tuple = systable_getnext(scan.scan);
+      if (tuple == nullptr) return;
+      found = true;
+      columns = NumbersOf(tuple, GroupStateColumn::kColumns, RelationGetDescr(scan.table));
+    }));
+    if (!found) break;
+    needs->is_counted = true;
+    needs->counted.insert(columns.values, columns.values + columns.count);
+  }
+  return Call([&] { EndScan(scan); });
+}
+
 absl::StatusOr<Needs> ReadNeeds(RelationId source) {
   TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kLineage));
   TVIEWS_ASSIGN_OR_RETURN(const Oid index, LineageIndex());
@@ -178,6 +206,13 @@ absl::StatusOr<Needs> ReadNeeds(RelationId source) {
     }
   }
   TVIEWS_RETURN_IF_ERROR(Call([&] { EndScan(scan); }));
+  if (needs.has_reader) TVIEWS_RETURN_IF_ERROR(ReadCounted(source, &needs));
+  // A state has a condition of its own, and must hear of every version.
+  needs.counts_always = needs.counts_always || needs.is_counted;
+  // An update that changes no relevant column is dropped.
+  if (!needs.relevant.contains(kWholeRow)) {
+    needs.relevant.insert(needs.counted.begin(), needs.counted.end());
+  }
   return needs;
 }
 
@@ -268,6 +303,11 @@ absl::StatusOr<CaptureTarget> MakeTarget(RelationId source, RelationId changed, 
   };
   TVIEWS_RETURN_IF_ERROR(map_all(needs.captured, &target.captured));
   TVIEWS_RETURN_IF_ERROR(map_all(needs.relevant, &target.relevant));
+  target.is_counted = needs.is_counted;
+  TVIEWS_RETURN_IF_ERROR(map_all(needs.counted, &target.counted));
+  for (const MappedColumn& column : target.counted) {
+    target.image_columns.push_back({.attribute = column.in_source, .type = column.type});
+  }
   for (const MappedColumn& column : target.captured) {
     target.layout.columns.push_back({.attribute = column.in_source, .type = column.type});
   }
@@ -284,7 +324,7 @@ absl::StatusOr<CaptureConfig> ReadConfig(RelationId relation) {
     TVIEWS_ASSIGN_OR_RETURN(Needs needs, ReadNeeds(source));
     if (!needs.has_reader) continue;
     TVIEWS_ASSIGN_OR_RETURN(CaptureTarget target, MakeTarget(source, relation, std::move(needs)));
-    for (const auto* columns : {&target.captured, &target.relevant}) {
+    for (const auto* columns : {&target.captured, &target.relevant, &target.counted}) {
       for (const MappedColumn& column : *columns) {
         config.highest_attribute = std::max(config.highest_attribute, column.in_changed);
       }
@@ -300,8 +340,9 @@ std::size_t SizeOf(const CaptureConfig& config) {
   std::size_t bytes = sizeof(config) + 64;
   for (const CaptureTarget& target : config.targets) {
     bytes += sizeof(target) +
-             sizeof(MappedColumn) * (target.captured.size() + target.relevant.size()) +
-             sizeof(CapturedColumn) * target.layout.columns.size();
+             sizeof(MappedColumn) *
+                 (target.captured.size() + target.relevant.size() + target.counted.size()) +
+             sizeof(CapturedColumn) * (target.layout.columns.size() + target.image_columns.size());
   }
   return bytes;
 }

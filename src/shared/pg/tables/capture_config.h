@@ -39,6 +39,10 @@ struct CaptureTarget {
   Layout layout;
   // Versions that do not pass concern nobody.
   RowFilter filter;
+  // Group states count the row versions, by the columns `counted`: `image_columns`.
+  bool is_counted = false;
+  std::vector<MappedColumn> counted;  // ascending by in_source
+  std::vector<CapturedColumn> image_columns;
 };
 
 struct CaptureConfig {

@@ -67,9 +67,11 @@ constexpr TableName kTableNames[] = {
     {"pg_tview_fill", true},
     {"pg_tview_lane_owed", true},
     {"pg_tview_feed_consumer", true},
+    {"pg_tview_group_state", true},
+    {"pg_tview_group_built", true},
 };
 constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
-static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kFeedConsumer) + 1);
+static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kGroupBuilt) + 1);
 
 // Raised by the invalidation callback; each cache remembers the generation it was built at.
 std::uint64_t generation = 1;

@@ -39,7 +39,9 @@ enum class CatalogTable {
   kAuditLog,
   kFill,
   kLaneOwed,
-  kFeedConsumer
+  kFeedConsumer,
+  kGroupState,
+  kGroupBuilt
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.

@@ -160,6 +160,27 @@ struct FillColumn {
   };
 };
 
+// pg_tview_group_state
+struct GroupStateColumn {
+  enum : AttributeNumber {
+    kId = 1,
+    kTview,
+    kSource,
+    kLevel,
+    kKeyType,
+    kColumns,
+    kSums,
+    kSpec,
+    kEnd
+  };
+};
+
+// Those for keys of other types have the same:
+// pg_tview_groups_int4
+struct GroupRowColumn {
+  enum : AttributeNumber { kState = 1, kK, kC, kN, kP, kEnd };
+};
+
 // The arrays of a row that is formed: [place(column)].
 constexpr std::size_t place(AttributeNumber column) { return static_cast<std::size_t>(column) - 1; }
 

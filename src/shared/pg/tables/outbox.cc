@@ -180,6 +180,21 @@ absl::Status Outbox::Fetch(SnapshotData* snapshot, const OutboxRow& row,
   return visit(std::string_view(payload.data, payload.size));
 }
 
+absl::StatusOr<bool> Outbox::AreThere(SnapshotData* snapshot, std::span<const OutboxRow> rows) {
+  TVIEWS_ASSIGN_OR_RETURN(const Relation outbox, Open(AccessShareLock));
+  return CallFor([&] {
+    const BlockNumber blocks = RelationGetNumberOfBlocks(outbox);
+    bool are_there = true;
+    for (const OutboxRow& row : rows) {
+      CHECK_FOR_INTERRUPTS();
+      are_there = row.place.block < blocks && IsRowOf(outbox, snapshot, row, nullptr);
+      if (!are_there) break;
+    }
+    table_close(outbox, AccessShareLock);
+    return are_there;
+  });
+}
+
 absl::Status Outbox::Delete(SnapshotData* snapshot, std::span<OutboxRow> rows) {
   std::sort(rows.begin(), rows.end(),
             [](const OutboxRow& a, const OutboxRow& b) { return a.place < b.place; });

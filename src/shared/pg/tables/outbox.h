@@ -42,6 +42,9 @@ class Outbox {
   static absl::Status Fetch(SnapshotData* snapshot, const OutboxRow& row,
                             absl::FunctionRef<absl::Status(std::string_view)> visit);
 
+  // True if all the given rows are there.
+  static absl::StatusOr<bool> AreThere(SnapshotData* snapshot, std::span<const OutboxRow> rows);
+
   // Deletes the given rows, in block order. A row whose xmin is not the entry's xid, or that is
   // gone, is left alone (ATTACKS A15).
   static absl::Status Delete(SnapshotData* snapshot, std::span<OutboxRow> rows);

@@ -1,0 +1,266 @@
+#include "backend/tview/group_states.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "backend/tview/facts.h"
+#include "backend/tview/metadata.h"
+#include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/planner/group_level.h"
+#include "shared/pg/server/settings.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <access/htup_details.h>
+#include <catalog/pg_class.h>
+#include <catalog/pg_statistic.h>
+#include <nodes/bitmapset.h>
+#include <nodes/parsenodes.h>
+#include <parser/analyze.h>
+#include <parser/parser.h>
+#include <rewrite/rewriteHandler.h>
+#include <utils/elog.h>
+#include <utils/lsyscache.h>
+#include <utils/syscache.h>
+#include "shared/pg/boundary/compat.h"
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+// Rows of the largest group, from which on it pays to keep its sums.
+constexpr double kLargeGroup = 1000;
+
+struct Level {
+  RelationId source = 0;
+  TypeId key_type = 0;
+  AttributeNumber column = 0;
+  std::vector<AttributeNumber> columns;
+  int sums = 0;
+  std::string name;
+  std::string spec;
+};
+
+// The statement that refresh plans, with its views expanded. Inside a Call.
+Query* ExpandedQuery(const char* sql) {
+  List* const statements = raw_parser(sql, RAW_PARSE_DEFAULT);
+  Query* const query =
+      parse_analyze_fixedparams(linitial_node(RawStmt, statements), sql, nullptr, 0, nullptr);
+  return linitial_node(Query, QueryRewrite(query));
+}
+
+Level CopyOf(const pg::GroupLevel& found) {
+  Level level{.source = found.source,
+              .key_type = found.key_type,
+              .column = found.column,
+              .columns = {},
+              .sums = found.sums,
+              .name = found.name,
+              .spec = found.spec};
+  for (int i = -1; (i = bms_next_member(found.columns, i)) >= 0;) {
+    level.columns.push_back(static_cast<AttributeNumber>(i));
+  }
+  return level;
+}
+
+absl::StatusOr<std::vector<Level>> FindLevels(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
+                          pg::UserScope::AsDefinitionOwner(tview.owner, tview.settings));
+  const std::string sql = "SELECT * FROM " + tview.view;
+  TVIEWS_ASSIGN_OR_RETURN(List* const found, pg::CallFor([&] {
+                            return pg::FindGroupLevels(ExpandedQuery(sql.c_str()));
+                          }));
+  std::vector<Level> levels;
+  for (int i = 0; i < list_length(found); ++i) {
+    levels.push_back(CopyOf(*static_cast<pg::GroupLevel*>(list_nth(found, i))));
+  }
+  return levels;
+}
+
+// A table whose rows are all its own, and which triggers watch.
+absl::StatusOr<bool> IsPlainTable(RelationId relation) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
+  if (is_tview) return false;
+  return pg::CallFor([relation] {
+    HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+    if (!HeapTupleIsValid(tuple)) return false;
+    const auto* const form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+    const bool is_plain = form->relkind == RELKIND_RELATION && !form->relhassubclass &&
+                          !form->relispartition && form->relpersistence == RELPERSISTENCE_PERMANENT;
+    ReleaseSysCache(tuple);
+    return is_plain;
+  });
+}
+
+double RowsOf(Oid relation) {
+  HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple)) return 0;
+  const double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples;
+  ReleaseSysCache(tuple);
+  return rows;
+}
+
+// What part of the rows the most common value of a column has, as far as is known. Inside a Call.
+double LargestPart(Oid relation, AttrNumber column, double rows) {
+  HeapTuple const tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation),
+                                          Int16GetDatum(column), BoolGetDatum(false));
+  if (!HeapTupleIsValid(tuple)) return 0;
+  const double distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
+  double part = 0;
+  if (distinct > 0) part = 1 / distinct;
+  if (distinct < 0 && rows > 0) part = 1 / (-distinct * rows);
+  AttStatsSlot slot;
+  if (get_attstatsslot(&slot, tuple, STATISTIC_KIND_MCV, InvalidOid, ATTSTATSSLOT_NUMBERS)) {
+    if (slot.nnumbers > 0) part = std::max(part, static_cast<double>(slot.numbers[0]));
+    free_attstatsslot(&slot);
+  }
+  ReleaseSysCache(tuple);
+  return part;
+}
+
+absl::StatusOr<bool> HasLargeGroup(const Level& level) {
+  return pg::CallFor([&] {
+    const double rows = RowsOf(level.source);
+    const double part = level.column == 0 ? 1 : LargestPart(level.source, level.column, rows);
+    return rows * part >= kLargeGroup;
+  });
+}
+
+absl::StatusOr<std::string> OptionOf(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT CASE WHEN options.value ->> 'lane' <> 'main' THEN 'off' ELSE"
+                           " coalesce(options.value ->> 'group_state', 'auto') END"
+                           " FROM (SELECT $1::pg_catalog.jsonb) AS options (value)",
+                           {"{" + tview.options + "}"}));
+  return found.rows.at(0).at(0).value_or("auto");
+}
+
+absl::StatusOr<std::vector<Level>> ChooseLevels(const TviewFacts& tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string option, OptionOf(tview));
+  std::vector<Level> chosen;
+  if (option == "off") return chosen;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Level> levels, FindLevels(tview));
+  for (const Level& level : levels) {
+    TVIEWS_ASSIGN_OR_RETURN(bool is_chosen, IsPlainTable(level.source));
+    if (is_chosen && option != "on") {
+      TVIEWS_ASSIGN_OR_RETURN(is_chosen, HasLargeGroup(level));
+    }
+    const bool is_known = std::any_of(chosen.begin(), chosen.end(), [&](const Level& other) {
+      return other.source == level.source && other.spec == level.spec;
+    });
+    if (is_chosen && !is_known) chosen.push_back(level);
+  }
+  return chosen;
+}
+
+struct Stored {
+  std::string id;
+  RelationId source = 0;
+  std::string spec;
+};
+
+absl::StatusOr<std::vector<Stored>> ReadStored(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest("SELECT id, source::oid, spec FROM tviews_internal.pg_tview_group_state"
+                           " WHERE tview = $1::oid",
+                           {absl::StrCat(tview)}));
+  std::vector<Stored> stored;
+  for (const pg::SqlRow& row : found.rows) {
+    pg::RowReader column(row);
+    Stored state;
+    state.id = column.Text();
+    state.source = column.Oid();
+    state.spec = column.Text();
+    TVIEWS_RETURN_IF_ERROR(column.End());
+    stored.push_back(std::move(state));
+  }
+  return stored;
+}
+
+absl::Status Insert(RelationId tview, const Level& level) {
+  return pg::ExecuteSqlLatest(
+             "INSERT INTO tviews_internal.pg_tview_group_state (tview, source, level, key_type,"
+             " columns, sums, spec) VALUES ($1::oid, $2::oid, $3, $4::oid, $5::smallint[],"
+             " $6::smallint, $7)",
+             {absl::StrCat(tview), absl::StrCat(level.source), level.name,
+              absl::StrCat(level.key_type),
+              absl::StrCat("{", absl::StrJoin(level.columns, ","), "}"), absl::StrCat(level.sums),
+              level.spec})
+      .status();
+}
+
+absl::StatusOr<bool> HaveStates() { return pg::HasCatalogTable(pg::CatalogTable::kGroupState); }
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview) {
+  std::vector<std::string> names;
+  TVIEWS_ASSIGN_OR_RETURN(const bool have_states, HaveStates());
+  if (!have_states) return names;
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Level> wanted, ChooseLevels(facts));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Stored> stored, ReadStored(tview));
+  const auto is_same = [](const Level& level, const Stored& state) {
+    return level.source == state.source && level.spec == state.spec;
+  };
+  bool has_changed = false;
+  for (const Stored& state : stored) {
+    if (std::any_of(wanted.begin(), wanted.end(),
+                    [&](const Level& level) { return is_same(level, state); })) {
+      continue;
+    }
+    has_changed = true;
+    TVIEWS_RETURN_IF_ERROR(
+        pg::ExecuteSqlLatest("DELETE FROM tviews_internal.pg_tview_group_state WHERE id ="
+                             " $1::integer",
+                             {state.id})
+            .status());
+  }
+  for (const Level& level : wanted) {
+    names.push_back(level.name);
+    if (std::any_of(stored.begin(), stored.end(),
+                    [&](const Stored& state) { return is_same(level, state); })) {
+      continue;
+    }
+    has_changed = true;
+    TVIEWS_RETURN_IF_ERROR(Insert(tview, level));
+  }
+  if (has_changed) TVIEWS_RETURN_IF_ERROR(NoteMetadataChange());
+  return names;
+}
+
+absl::Status ChooseGroupStates(RelationId tview, const std::string& table) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> names, SyncGroupStates(tview));
+  if (!pg::settings::notice_lineage) return absl::OkStatus();
+  for (const std::string& name : names) {
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      ereport(NOTICE, (errmsg("TVIEW \"%s\" keeps the aggregation of %s by delta", table.c_str(),
+                              name.c_str()),
+                       errdetail("A change costs what it changes, however large the group is.")));
+    }));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RemoveGroupStates(RelationId tview) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool have_states, HaveStates());
+  if (!have_states) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  return pg::ExecuteSqlLatest(
+             "DELETE FROM tviews_internal.pg_tview_group_state WHERE tview ="
+             " $1::oid",
+             {absl::StrCat(tview)})
+      .status();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,34 @@
+// Which levels of a TVIEW's query are kept as group states (worker/refresh/group_states.h).
+//
+// Layer:   backend
+// Sharing: private to one process; tviews_internal.pg_tview_group_state
+// Errors:  returns Status
+//
+// pg_tviews.group_state says it: on, off, or auto, where it is what statistics say of the largest
+// group. A level that cannot be kept exactly is recomputed, whatever the option says.
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_GROUP_STATES_H_
+#define PG_TVIEWS_BACKEND_TVIEW_GROUP_STATES_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Decides for `tview` as it is now, and writes what has changed. Returns the names of its levels
+// that are kept, for people.
+absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview);
+
+// The same at creation, and by ALTER TABLE: with a NOTICE for each, about the table called `table`.
+absl::Status ChooseGroupStates(RelationId tview, const std::string& table);
+
+// Of a TVIEW that is dropped, or whose query is not known.
+absl::Status RemoveGroupStates(RelationId tview);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_GROUP_STATES_H_

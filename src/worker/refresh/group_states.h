@@ -1,0 +1,85 @@
+// Group states: rows of source tables, added up by a column, that batches keep by what has changed
+// (shared/pg/planner/group_level.h).
+//
+// Layer:   worker
+// Sharing: private to the applier; tviews_internal.pg_tview_group_*
+// Errors:  returns Status
+//
+// A state is a cache of what a level of a query is computed of. Every batch adds the images that
+// its records count (shared/delta.h), in its transaction. Where these do not tell of every change,
+// exactly once, the state is forgotten: in doubt the query reads its sources as if there were none,
+// and the state is built anew, under the batch's snapshot, when keys are computed next.
+//
+// (1) Whatever pg_tview_group_built names equals its query under the snapshot of the last batch.
+// (2) It is read by refreshes of keys only: comparisons of the whole, audits and helpers compute
+//     from the sources.
+
+#ifndef PG_TVIEWS_WORKER_REFRESH_GROUP_STATES_H_
+#define PG_TVIEWS_WORKER_REFRESH_GROUP_STATES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/change_record.h"
+#include "shared/delta.h"
+#include "shared/pg/planner/group_level.h"
+#include "shared/tview_definition.h"
+#include "shared/types.h"
+
+namespace tviews::worker {
+
+struct UsableStates {
+  std::vector<pg::UsableState> list;  // of GroupStates, until its next batch
+  std::string name;                   // of this list, among others
+};
+
+class GroupStates {
+ public:
+  // Adds what the records of a batch have changed. `loads`: how often the catalog has been read.
+  // REQUIRES: the batch has found that the catalogs have not moved since its snapshot.
+  absl::Status Follow(std::uint64_t loads, const DeltaSet& deltas, const Origin& here);
+
+  // Those that keys of `tview` may be computed with; builds what is missing. REQUIRES: the batch
+  // holds the TVIEW's locks.
+  absl::StatusOr<UsableStates> Prepare(const TviewDefinition& tview);
+
+  // The states of `tview` are to be built anew.
+  absl::Status Doubt(RelationId tview);
+
+ private:
+  struct State {
+    int id = 0;
+    RelationId tview = 0;
+    RelationId source = 0;
+    TypeId key_type = 0;
+    std::vector<AttributeNumber> columns;
+    int sums = 0;
+    std::string spec;
+    bool is_valid = false;
+    std::string fingerprint;
+  };
+  // When one was built last, and how long that took.
+  struct Build {
+    Timestamp ended_at = 0;
+    Timestamp duration = 0;
+  };
+
+  absl::Status Load();
+  absl::Status Forget(State* state);
+  absl::Status Add(State* state, const RelationDelta& delta);
+  absl::Status Rebuild(const TviewDefinition& tview, State* state);
+  absl::StatusOr<std::string> FingerprintOf(const State& state) const;
+
+  std::vector<State> states_;
+  absl::flat_hash_map<int, Build> builds_;
+  std::uint64_t loaded_at_ = 0;
+  Origin here_;
+};
+
+}  // namespace tviews::worker
+
+#endif  // PG_TVIEWS_WORKER_REFRESH_GROUP_STATES_H_

@@ -1,0 +1,42 @@
+"""What tests of group states ask: whether each that may be read is what its query says, value by value."""
+from tviews_server import run
+
+
+def states(connection):
+    """[(id, TVIEW, name of the table of its rows, source, spec)] of those that may be read."""
+    return run(connection, """
+        SELECT s.id, s.tview::text, 'tviews_internal.pg_tview_groups_' || t.typname, s.source::text, s.spec
+        FROM tviews_internal.pg_tview_group_state s JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id
+        JOIN pg_type t ON t.oid = s.key_type ORDER BY s.id""")
+
+
+def check_states(connection, context=""):
+    """As of a moment when nothing is left to apply. As text: 2.0 is not 2.00."""
+    found = states(connection)
+    for state, tview, table, source, spec in found:
+        fresh = f"SELECT k::text, c::text, n::text, p::text FROM (WITH pg_tviews_rows AS " \
+                f"(SELECT *, 1::bigint AS pg_tviews_weight FROM {source}) {spec}) AS fresh WHERE n <> 0"
+        kept = f"SELECT k::text, c::text, n::text, p::text FROM {table} WHERE state = {state}"
+        for one, other, what in ((fresh, kept, "missing"), (kept, fresh, "extra")):
+            rows = run(connection, f"({one}) EXCEPT ALL ({other}) LIMIT 3")
+            assert not rows, f"{context}: state {state} of {tview}: {what}: {rows}"
+    return len(found)
+
+
+def builds(connection):
+    """When each state was built last: what has not moved was kept by delta."""
+    return dict(run(connection, "SELECT state, built_at::text FROM tviews_internal.pg_tview_group_built"))
+
+
+def check_texts(connection, context=""):
+    """Every TVIEW prints what its query prints: values that are equal and look different are not the same."""
+    for tview, view in run(connection, "SELECT tview::text, backing_view::text FROM pg_tview_meta ORDER BY 1"):
+        for one, other, what in ((view, tview, "missing"), (tview, view, "extra")):
+            rows = run(connection, f"(SELECT x::text FROM {one} AS x) EXCEPT ALL (SELECT x::text FROM {other} AS x) LIMIT 3")
+            assert not rows, f"{context}: {tview}: {what}: {rows}"
+
+
+def settle(connection, context=""):
+    run(connection, "SELECT pg_tviews_wait()")
+    check_texts(connection, context)
+    return check_states(connection, context)
