@@ -7,7 +7,7 @@ CREATE TABLE tb_row (id int PRIMARY KEY, fk_group int NOT NULL, n int NOT NULL, 
 INSERT INTO tb_row SELECT i, CASE WHEN i * 7919 % 6 = 0 THEN 2 + i % 1000 ELSE 1 END, 1, repeat('x', 200) FROM generate_series(1, 60000) i;
 CREATE INDEX ON tb_row (fk_group);
 VACUUM ANALYZE tb_row;
-CREATE TABLE tv_group AS SELECT fk_group AS pk_group, count(*) AS members, sum(n) AS total FROM tb_row GROUP BY fk_group;
+CREATE TABLE tv_group WITH (pg_tviews.group_state = 'off') AS SELECT fk_group AS pk_group, count(*) AS members, sum(n) AS total FROM tb_row GROUP BY fk_group;
 CREATE PROCEDURE change(statement text) LANGUAGE plpgsql AS $$
 DECLARE
     before bigint;
