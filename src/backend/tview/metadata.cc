@@ -15,6 +15,7 @@
 #include "backend/tview/names.h"
 #include "shared/definition_clock.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/tables/catalog.h"
@@ -218,32 +219,46 @@ absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis) {
   return NoteMetadataChange();
 }
 
-std::string CaptureShape(const std::vector<SourceLineage>& sources) {
-  std::vector<std::string> shapes;
+CaptureShape CaptureShapeOf(const std::vector<SourceLineage>& sources) {
+  CaptureShape shape;
   for (const SourceLineage& source : sources) {
     for (const LineagePath& path : source.paths) {
-      shapes.push_back(absl::StrCat(source.source, NumberArray(CapturedAttributes(path)),
-                                    NumberArray(path.relevant), " ",
-                                    absl::StrJoin(path.filters, " ")));
+      shape.emplace_back(absl::StrCat(source.source, NumberArray(CapturedAttributes(path)),
+                                      NumberArray(path.relevant)),
+                         absl::StrJoin(path.filters, " "));
     }
   }
-  std::sort(shapes.begin(), shapes.end());
-  return absl::StrJoin(shapes, " ");
+  std::sort(shape.begin(), shape.end());
+  return shape;
 }
 
-absl::StatusOr<std::string> StoredCaptureShape(RelationId tview) {
+absl::StatusOr<CaptureShape> StoredCaptureShape(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_lineage"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT source::oid::text || captured::text || relevant::text || ' '"
-                           " || coalesce(array_to_string(filters, ' '), '') FROM " +
+      pg::ExecuteSqlLatest("SELECT source::oid::text || captured::text || relevant::text,"
+                           " coalesce(array_to_string(filters, ' '), '') FROM " +
                                table + " WHERE tview = $1::oid",
                            {std::to_string(tview)}));
-  std::vector<std::string> shapes;
-  for (const pg::SqlRow& row : found.rows) shapes.push_back(*row[0]);
-  std::sort(shapes.begin(), shapes.end());
-  return absl::StrJoin(shapes, " ");
+  CaptureShape shape;
+  for (const pg::SqlRow& row : found.rows) {
+    pg::RowReader column(row);
+    std::string columns = column.Text();
+    std::string filters = column.Text();
+    TVIEWS_RETURN_IF_ERROR(column.End());
+    shape.emplace_back(std::move(columns), std::move(filters));
+  }
+  std::sort(shape.begin(), shape.end());
+  return shape;
+}
+
+bool CapturesAll(const CaptureShape& stored, const CaptureShape& wanted) {
+  return std::equal(stored.begin(), stored.end(), wanted.begin(), wanted.end(),
+                    [](const auto& before, const auto& after) {
+                      return before.first == after.first &&
+                             (before.second.empty() || before.second == after.second);
+                    });
 }
 
 absl::Status ReplaceDefinition(RelationId tview, const std::string& definition) {

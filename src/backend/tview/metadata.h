@@ -11,6 +11,7 @@
 #define PG_TVIEWS_BACKEND_TVIEW_METADATA_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,9 +45,15 @@ absl::Status InsertMetadata(const TviewMetadata& metadata);
 // Replaces what was derived from the backing view's query.
 absl::Status ReplaceLineage(RelationId tview, const Analysis& analysis);
 
-// Text that is the same exactly if the same columns of the same sources are captured and relevant.
-std::string CaptureShape(const std::vector<SourceLineage>& sources);
-absl::StatusOr<std::string> StoredCaptureShape(RelationId tview);
+// What writers note for a TVIEW: the captured and relevant columns of each path, and the conditions
+// without which a version is not noted. In order.
+using CaptureShape = std::vector<std::pair<std::string, std::string>>;
+CaptureShape CaptureShapeOf(const std::vector<SourceLineage>& sources);
+absl::StatusOr<CaptureShape> StoredCaptureShape(RelationId tview);
+
+// True if who writes by `stored` notes all that is noted by `wanted`, so that nobody has to wait
+// for open writers where the one follows the other.
+bool CapturesAll(const CaptureShape& stored, const CaptureShape& wanted);
 
 // Gives `tview` another defining query, as text.
 absl::Status ReplaceDefinition(RelationId tview, const std::string& definition);

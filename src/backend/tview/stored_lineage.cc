@@ -208,8 +208,8 @@ absl::Status Rederive(
   if (!exists) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
   TVIEWS_ASSIGN_OR_RETURN(const Analysis analysis, DeriveAsOwner(facts));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string stored, StoredCaptureShape(tview));
-  const bool is_same = stored == CaptureShape(analysis.sources);
+  TVIEWS_ASSIGN_OR_RETURN(const CaptureShape stored, StoredCaptureShape(tview));
+  const bool is_same = CapturesAll(stored, CaptureShapeOf(analysis.sources));
   const Sources sources = SourcesOf(analysis);
   const Sources former = Without(facts.dependencies, sources);
   if (!is_same) {
