@@ -37,6 +37,9 @@ ARGUMENTS = {
     "pg_tviews_retry(text)": "'a'",
     "pg_tviews_show_cascade_path(text)": "'a'",
     "pg_tviews_table(text)": "'a'",
+    "pg_tviews_feed_ack(text,bigint)": "'a', 0",
+    "pg_tviews_feed_claim(text)": "'a'",
+    "pg_tviews_feed_read(text,integer,bigint)": "'a'",
     "pg_tviews_stats_reset(text)": "'a'",
     "pg_tviews_suggest_indexes(text)": "'a'",
     "pg_tviews_verify(text)": "'a'",
@@ -44,7 +47,8 @@ ARGUMENTS = {
 # Not for SQL, or of a kind that a query cannot call; those that end or change what the others look at.
 LEFT_OUT = ["pg_tviews_capture", "pg_tviews_adopt", "pg_tviews_convert_table", "pg_tviews_pause", "pg_tviews_resume",
             "pg_tviews_wait_for", "pg_tviews_create", "pg_tviews_replace", "pg_tviews_drop", "pg_tviews_restore_dropped",
-            "pg_tviews_build_array_end", "pg_tviews_install_stmt_triggers", "pg_tviews_uninstall_stmt_triggers"]
+            "pg_tviews_build_array_end", "pg_tviews_feed_register", "pg_tviews_feed_drop", "pg_tviews_wait_for_publisher",
+            "pg_tviews_install_stmt_triggers", "pg_tviews_uninstall_stmt_triggers"]
 
 
 def failures(session, statements):
@@ -60,6 +64,7 @@ def failures(session, statements):
 with Server("parallel_functions") as server:
     connection = server.prepare("parallel", SCRIPT)
     run(connection, "SELECT pg_tviews_wait()")
+    run(connection, "SELECT pg_tviews_feed_register('a', 0)")
     session = server.connect("parallel")
     run(session, SETTINGS)
     parallel = "debug_parallel_query" if session.server_version >= 160000 else "force_parallel_mode"

@@ -7,6 +7,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <jit/jit.h>
 #include <utils/guc.h>
 #include <utils/guc_tables.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -58,6 +59,8 @@ const char* BuiltInValue(config_generic* setting) {
 }
 
 constexpr char kFileLimit[] = "temp_file_limit";
+// Compiling costs more than any of these statements gains.
+constexpr char kJit[] = "jit";
 
 void Set(const char* name, const char* value) {
   set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -69,13 +72,17 @@ int SetDefaults(FileLimit files) {
   int level = 0;
   config_generic** const changed = get_explain_guc_options(&count);
   for (int i = 0; i < count; ++i) {
-    if (!IsOfPlanner(*changed[i])) continue;
+    if (!IsOfPlanner(*changed[i]) || strcmp(changed[i]->name, kJit) == 0) continue;
     const char* const value = BuiltInValue(changed[i]);
     if (value == nullptr) continue;
     if (level == 0) level = NewGUCNestLevel();
     Set(changed[i]->name, value);
   }
   pfree(changed);
+  if (jit_enabled) {
+    if (level == 0) level = NewGUCNestLevel();
+    Set(kJit, "off");
+  }
   if (files == FileLimit::kNone && temp_file_limit >= 0) {
     if (level == 0) level = NewGUCNestLevel();
     Set(kFileLimit, "-1");

@@ -7,7 +7,8 @@
 // The extension's own statements are small queries over catalogs and its tables. A session that has
 // switched off what they are planned with (enable_nestloop, for a report) must not make DDL slow.
 // An administrator who has taken memory and temporary files away from definitions (work_mem,
-// temp_file_limit) must not stop the applier: what it reads of its own grows with the TVIEWs.
+// temp_file_limit) must not stop the applier: what it reads of its own grows with the TVIEWs. They
+// are not compiled (jit).
 
 #ifndef PG_TVIEWS_SHARED_PG_PLANNER_PLANNER_DEFAULTS_H_
 #define PG_TVIEWS_SHARED_PG_PLANNER_PLANNER_DEFAULTS_H_
@@ -21,8 +22,8 @@ namespace tviews::pg {
 // Whether temp_file_limit holds. It does for commands over tables of users.
 enum class FileLimit : std::uint8_t { kAsSet, kNone };
 
-// While an object lives, the settings of the planner have their built-in values. Objects end in
-// reverse order. Nothing happens where no setting differs.
+// While an object lives, the settings of the planner have their built-in values, and jit is off.
+// Objects end in reverse order. Nothing happens where no setting differs.
 class PlannerDefaults {
  public:
   static absl::StatusOr<PlannerDefaults> Make(FileLimit files);
