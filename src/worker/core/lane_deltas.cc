@@ -24,7 +24,9 @@ bool Concerns(const TviewDefinition& tview, RelationId relation, const RelationD
 DeltaSet DeltasForLane(const std::vector<TviewDefinition>& tviews, const DeltaSet& deltas,
                        RelationId meta) {
   DeltaSet own;
-  for (const auto& [relation, delta] : deltas.relations()) {
+  for (const auto& change : deltas.relations()) {
+    const RelationId relation = change.first;
+    const RelationDelta& delta = change.second;
     const bool is_wanted =
         relation == meta || std::any_of(tviews.begin(), tviews.end(), [&](const auto& tview) {
           return Concerns(tview, relation, delta);
