@@ -3,8 +3,10 @@ of keys and groups, batches that are repeated, appliers and servers that end at 
 DDL. A state that does not follow is not read, so both are looked at: what the TVIEWs print, and what the states hold.
 
 Danger: a delta that is applied twice, or never, is in the sums for ever."""
+import contextlib
 import random
 import threading
+import time
 
 import psycopg2
 
@@ -103,18 +105,33 @@ class Writer(threading.Thread):
                 session = None
 
 
+def roll_back_prepared():
+    """What a kill has left prepared keeps its locks, and a writer may wait for them. One that is about to be committed gets an error."""
+    for name, in run(connection, "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"):
+        with contextlib.suppress(psycopg2.Error):
+            run(connection, f"ROLLBACK PREPARED '{name}'")
+
+
 def beside_writers(what, *acts, transactions=150):
     stopped.clear()
     writers = [Writer(seed) for seed in (1, 2, 3)]
+
+    def have_committed(goal):
+        if time.monotonic() > patience:
+            roll_back_prepared()
+        return sum(writer.committed for writer in writers) >= goal
     for act in acts:
         goal = sum(writer.committed for writer in writers) + transactions
-        wait_until(lambda: sum(writer.committed for writer in writers) >= goal, "the writers to commit")
+        patience = time.monotonic() + 2
+        wait_until(lambda: have_committed(goal), "the writers to commit")
         act()
     stopped.set()
-    for writer in writers:
-        writer.join()
-    for name in [row[0] for row in run(connection, "SELECT gid FROM pg_prepared_xacts")]:
-        run(connection, f"ROLLBACK PREPARED '{name}'")
+
+    def have_ended():
+        roll_back_prepared()
+        return not any(writer.is_alive() for writer in writers)
+    wait_until(have_ended, "the writers to end")
+    roll_back_prepared()
     settle(connection, what)
 
 
@@ -178,7 +195,42 @@ with Server("group_states", pauses.CONF) as server:
             terminate()
             run(connection, "UPDATE tb_post SET x = x + 1, fk_user = 2 WHERE pk_post <= 20")
         settle(connection, f"after a termination {stage}")
+    # Twice in the refresh of one TVIEW, which is left behind for it: its states go on.
+    with pauses.pause(server, "groups", "mid_refresh") as paused:
+        run(connection, "UPDATE tb_post SET x = x + 1, fk_user = 0 WHERE pk_post <= 10")
+        paused()
+        first = applier()
+        terminate()
+        wait_until(lambda: applier() != first, "another applier")
+        paused()
+        terminate()
+    wait_until(lambda: run(connection, "SELECT tview FROM pg_tview_behind"), "a TVIEW that is left behind")
+    run(connection, "UPDATE tb_post SET x = x + 2, fk_user = 1 WHERE pk_post <= 20")
+    settle(connection, "after a TVIEW was left behind")
     all_are_kept("after terminations")
+
+    # A batch that is committed and cancelled before it could tell the queue: the same applier meets its records again.
+    with pauses.pause(server, "groups", "after_apply") as paused:
+        run(connection, "UPDATE tb_post SET x = x + 1, fk_user = 3 WHERE pk_post <= 30")
+        paused()
+        run(connection, "SELECT pg_cancel_backend(%s)", (applier(),))
+    settle(connection, "after a cancelled batch that is committed")
+    all_are_kept("after a cancelled batch that is committed")
+
+    # A transaction that has begun to write before there was a state, and goes on beside it.
+    run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = off); ALTER TABLE tv_user SET (pg_tviews.group_state = off);"
+                    "ALTER TABLE tv_all SET (pg_tviews.group_state = off); ALTER TABLE tv_kind SET (pg_tviews.group_state = off)")
+    early = server.connect("groups", autocommit=False, name="early")
+    run(early, "INSERT INTO tb_post VALUES (-7, 1, 1.125, 99, 1, true, 'k0')")
+    run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = on); ALTER TABLE tv_user SET (pg_tviews.group_state = on);"
+                    "ALTER TABLE tv_all SET (pg_tviews.group_state = on); ALTER TABLE tv_kind SET (pg_tviews.group_state = on)")
+    all_are_kept("beside an open transaction")
+    run(early, "INSERT INTO tb_post VALUES (-8, 2, 1.25, 99, 1, true, 'k1')")
+    early.commit()
+    early.close()
+    settle(connection, "after a transaction that is older than the states")
+    all_are_kept("after a transaction that is older than the states")
+
     beside_writers("after kills", kill, kill)
     all_are_kept("after kills")
 
