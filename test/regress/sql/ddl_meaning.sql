@@ -243,8 +243,8 @@ SELECT data FROM tv_mood ORDER BY pk_mood;
 -- constraints of domains: what failed for one heals without it
 CREATE DOMAIN small AS int CHECK (VALUE < 10);
 CREATE TABLE tv_small AS SELECT pk_plain AS pk_small, length(label)::small AS data FROM tb_plain;
-INSERT INTO tb_plain VALUES (8, 'longer than that'), (9, NULL);
 ALTER DOMAIN small SET NOT NULL;
+INSERT INTO tb_plain VALUES (8, 'longer than that'), (9, NULL);
 UPDATE tb_plain SET label = label || '' WHERE pk_plain = 9;
 SELECT pg_tviews_wait();
 SELECT key, sqlstate FROM pg_tview_dead_letter WHERE tview = 'tv_small'::regclass ORDER BY key;
