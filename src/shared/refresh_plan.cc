@@ -56,10 +56,11 @@ std::string KeyCondition(const TviewDefinition& tview, const std::vector<std::si
 
 namespace {
 
-// "a" = $1 AND "b" = $2, with `before` and `after` each parameter.
-std::string EqualsParameters(const TviewDefinition& tview, const char* before, const char* after) {
+// "a" = $1 AND "b" = $2 of so many columns, with `before` and `after` each parameter.
+std::string EqualsParameters(const TviewDefinition& tview, std::size_t columns, const char* before,
+                             const char* after) {
   std::string condition;
-  for (std::size_t i = 0; i < tview.key.size(); ++i) {
+  for (std::size_t i = 0; i < columns; ++i) {
     condition += (i == 0 ? "" : " AND ") + QuoteIdentifier(tview.key[i].name) + " " +
                  tview.key[i].equality + " " + before + "$" + std::to_string(i + 1) + after;
   }
@@ -80,18 +81,22 @@ std::string NullTests(const TviewDefinition& tview, const char* test, const char
 
 std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape) {
   const std::string& view = tview.qualified_view;
+  const std::size_t columns = tview.key.size();
   switch (shape) {
     case RefreshShape::kWhole:
       break;
     case RefreshShape::kSingle:
-      return "SELECT * FROM " + view + " WHERE " + EqualsParameters(tview, "", "");
+      return "SELECT * FROM " + view + " WHERE " + EqualsParameters(tview, columns, "", "");
     case RefreshShape::kArray:
-      return "SELECT * FROM " + view + " WHERE " + EqualsParameters(tview, "ANY (", ")");
+      return "SELECT * FROM " + view + " WHERE " + EqualsParameters(tview, columns, "ANY (", ")");
     // The planner evaluates the subscripts, so that it knows how many rows to expect.
     case RefreshShape::kRange: {
-      const std::string key = QuoteIdentifier(tview.key[0].name);
-      return "SELECT * FROM " + view + " WHERE " + key + " OPERATOR(pg_catalog.>=) ($1)[1] AND " +
-             key + " OPERATOR(pg_catalog.<=) ($1)[2]";
+      const std::string before = EqualsParameters(tview, columns - 1, "ANY (", ")");
+      const std::string last = QuoteIdentifier(tview.key.back().name);
+      const std::string bounds = "($" + std::to_string(columns) + ")";
+      return "SELECT * FROM " + view + " WHERE " + before + (before.empty() ? "" : " AND ") + last +
+             " OPERATOR(pg_catalog.>=) " + bounds + "[1] AND " + last +
+             " OPERATOR(pg_catalog.<=) " + bounds + "[2]";
     }
     // The aliases keep names of the view and of its columns from capturing ours.
     case RefreshShape::kLateral:

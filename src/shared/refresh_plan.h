@@ -25,7 +25,8 @@ enum class RefreshShape {
   kWhole,    // SELECT * FROM v
   kSingle,   // WHERE key = $1
   kArray,    // WHERE key = ANY ($1); of several columns returns others than the keys too
-  kRange,    // WHERE key between ($1)[1] and ($1)[2]: integers, returns others than the keys too
+  kRange,    // WHERE key between ($1)[1] and ($1)[2]: integers; of several columns the last one, and
+             // = ANY ($1) for the ones before it. Returns others than the keys too.
   kLateral,  // keys, LATERAL (SELECT * FROM v WHERE key = k OFFSET 0): one evaluation per key
   kJoin,     // v JOIN keys: hash or merge join for large sets
 };
@@ -37,7 +38,7 @@ const char* RefreshShapeName(RefreshShape shape);
 std::string KeyFieldName(const TviewDefinition& tview, std::size_t position);
 
 // The statement of `shape` for `tview`. kSingle and kArray take $1, $2, ...: a value or an array
-// for each column of the key; kRange, for keys of one column, an array of the bounds. kLateral and
+// for each column of the key; kRange takes arrays, the last one of the bounds. kLateral and
 // kJoin read the relation "pg_tviews_keys" with the columns of KeyFieldName, distinct by their
 // equality.
 std::string RefreshStatement(const TviewDefinition& tview, RefreshShape shape);

@@ -66,4 +66,10 @@ with Server("composite_keys", conf="autovacuum = off\n") as server:
         times = [seconds(f"UPDATE tb_{side} SET name = name || '.' WHERE id = {7 * turn + 1}") for turn in range(ROUNDS)]
         print(f"note: one changed row of the {side} side of {PAIRS * PAIRS // 50} pairs: {1000 * statistics.median(times):.1f} ms")
     check_equal(connection)
+    # Ranges with gaps, rows of others within their bounds, keys that go, and tenants of a few keys beside large ones.
+    run(connection, "DELETE FROM tb_composite WHERE id % 7 = 0")
+    run(connection, f"INSERT INTO tb_composite SELECT {TENANTS - 1}, {ROWS} + i, 0 FROM generate_series(1, 3000) AS i WHERE i % 6 > 0")
+    run(connection, "UPDATE tb_composite SET n = n + 1 WHERE tenant_id IN (3, 5) OR id % 1000 = 1")
+    run(connection, "UPDATE tb_composite SET tenant_id = tenant_id - 1 WHERE tenant_id = 5")
+    check_equal(connection)
     assert value(connection, "SELECT sum(full_refreshes) FROM pg_tviews_performance_summary") == 0

@@ -80,6 +80,10 @@ TEST(RefreshPlan, ComparesEachColumnOfTheKeyByItsOwnEquality) {
   EXPECT_EQ(RefreshStatement(Member(), RefreshShape::kArray),
             R"(SELECT * FROM v_member WHERE "tenant" OPERATOR(pg_catalog.=) ANY ($1) AND )"
             R"("a, ""b""" OPERATOR(ext.=) ANY ($2))");
+  EXPECT_EQ(RefreshStatement(Member(), RefreshShape::kRange),
+            R"(SELECT * FROM v_member WHERE "tenant" OPERATOR(pg_catalog.=) ANY ($1) AND )"
+            R"("a, ""b""" OPERATOR(pg_catalog.>=) ($2)[1] AND )"
+            R"("a, ""b""" OPERATOR(pg_catalog.<=) ($2)[2])");
   EXPECT_EQ(RefreshStatement(Member(), RefreshShape::kJoin),
             R"(SELECT v.* FROM v_member AS v JOIN pg_tviews_keys AS k ON v."tenant" )"
             R"(OPERATOR(pg_catalog.=) k.key1 AND v."a, ""b""" OPERATOR(ext.=) k.key2)");

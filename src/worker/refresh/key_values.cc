@@ -148,6 +148,20 @@ absl::flat_hash_set<std::string_view> ColumnValues(const std::vector<std::string
   return values;
 }
 
+// The lowest and the highest value of the last column, integers.
+std::pair<std::string_view, std::string_view> BoundsOfLast(const std::vector<std::string>& keys,
+                                                           std::size_t columns) {
+  if (columns == 1) return {keys.front(), keys.back()};  // they are sorted
+  std::string_view lowest = SplitKey(keys.front(), columns).back();
+  std::string_view highest = lowest;
+  for (const std::string& key : keys) {
+    const std::string_view image = SplitKey(key, columns).back();
+    if (IntegerOf(image) < IntegerOf(lowest)) lowest = image;
+    if (IntegerOf(image) > IntegerOf(highest)) highest = image;
+  }
+  return {lowest, highest};
+}
+
 }  // namespace
 
 absl::StatusOr<KeyCodec> KeyCodec::Make(const TviewDefinition& tview) {
@@ -313,11 +327,44 @@ std::vector<std::string> SortKeys(const AffectedKeys& affected, const TviewDefin
 }
 
 bool AreDense(const std::vector<std::string>& keys, const TviewDefinition& tview) {
-  if (keys.empty() || tview.key.size() > 1 || !IsInteger(tview.key[0].type)) return false;
+  if (keys.empty() || !IsInteger(tview.key.back().type)) return false;
+  const auto [lowest, highest] = BoundsOfLast(keys, tview.key.size());
   // Modulo 2^64, where no distance overflows.
-  const std::uint64_t distance = static_cast<std::uint64_t>(IntegerOf(keys.back())) -
-                                 static_cast<std::uint64_t>(IntegerOf(keys.front()));
-  return distance < keys.size() + keys.size() / 4;
+  const std::uint64_t distance = static_cast<std::uint64_t>(IntegerOf(highest)) -
+                                 static_cast<std::uint64_t>(IntegerOf(lowest));
+  const std::size_t most = keys.size() + keys.size() / 4;
+  if (distance >= most) return false;
+  std::size_t combinations = distance + 1;
+  for (std::size_t i = 0; i + 1 < tview.key.size(); ++i) {
+    combinations *= ColumnValues(keys, tview.key.size(), i).size();
+    if (combinations > most) return false;
+  }
+  return true;
+}
+
+std::vector<KeyPart> PartsOfNeighbours(const std::vector<std::string>& keys,
+                                       const TviewDefinition& tview, std::size_t smallest) {
+  const std::size_t columns = tview.key.size();
+  if (columns == 1) return {KeyPart{.keys = keys, .differ_in_last = true}};
+  // What stands before the last column's value in the key's bytes.
+  const auto before_last = [columns](const std::string& key) {
+    return std::string_view(key.data(), SplitKey(key, columns).back().data() - key.data());
+  };
+  std::vector<KeyPart> parts;
+  KeyPart others;
+  for (auto begin = keys.begin(); begin != keys.end();) {
+    const std::string_view before = before_last(*begin);
+    const auto end = std::find_if(
+        begin, keys.end(), [&](const std::string& key) { return before_last(key) != before; });
+    if (static_cast<std::size_t>(end - begin) >= smallest) {
+      parts.push_back({.keys = {begin, end}, .differ_in_last = true});
+    } else {
+      others.keys.insert(others.keys.end(), begin, end);
+    }
+    begin = end;
+  }
+  if (!others.keys.empty()) parts.push_back(std::move(others));
+  return parts;
 }
 
 bool AreCombined(const std::vector<std::string>& keys, const TviewDefinition& tview) {
@@ -340,8 +387,9 @@ absl::StatusOr<StatementParameters> KeyParameters(const TviewDefinition& tview,
     std::vector<std::string_view> images;
     if (shape == RefreshShape::kSingle) {
       images = {SplitKey(keys[0], columns)[i]};
-    } else if (shape == RefreshShape::kRange) {
-      images = {keys.front(), keys.back()};
+    } else if (shape == RefreshShape::kRange && i + 1 == columns) {
+      const auto [lowest, highest] = BoundsOfLast(keys, columns);
+      images = {lowest, highest};
     } else if (columns == 1) {
       images.assign(keys.begin(), keys.end());
     } else {

@@ -50,8 +50,19 @@ class KeyCodec {
 // The keys' images in an order in which neighbours tend to stand on the same pages.
 std::vector<std::string> SortKeys(const AffectedKeys& affected, const TviewDefinition& tview);
 
-// True if the keys, sorted, are integers that leave few gaps: a range hardly holds others.
+// True if the keys, sorted, are integers that leave few gaps: a range hardly holds others. Of
+// several columns the last one is, in combination with all values of the others.
 bool AreDense(const std::vector<std::string>& keys, const TviewDefinition& tview);
+
+struct KeyPart {
+  std::vector<std::string> keys;
+  bool differ_in_last = false;  // and in no other column
+};
+
+// The keys, sorted, in parts: one for each value of all columns but the last that has `smallest`
+// keys or more, and one of all others, where there are any. Keys of one column are one part.
+std::vector<KeyPart> PartsOfNeighbours(const std::vector<std::string>& keys,
+                                       const TviewDefinition& tview, std::size_t smallest);
 
 // True if the values of the columns, each combined with all of the others, are hardly more keys.
 bool AreCombined(const std::vector<std::string>& keys, const TviewDefinition& tview);

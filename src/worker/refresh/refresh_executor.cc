@@ -190,17 +190,40 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshKeys(const TviewDefinition& 
   return counts;
 }
 
-// Large sets of keys are shared with helper processes, where the query allows that.
+// Keys of several columns that are neighbours in the last one are ranges, one for each value of the
+// others, where the planner finds that cheaper.
 absl::Status RefreshExecutor::Recompute(const TviewDefinition& tview,
                                         const std::vector<std::string>& keys,
                                         _DestReceiver* destination) {
-  TVIEWS_ASSIGN_OR_RETURN(const ChosenShape alone,
-                          shapes_.Choose(tview, keys, mode_ == BatchMode::kTogether));
+  const bool may_return_others = mode_ == BatchMode::kTogether;
+  TVIEWS_ASSIGN_OR_RETURN(const ChosenShape alone, shapes_.Choose(tview, keys, may_return_others));
+  const KeyPart all{.keys = keys, .differ_in_last = tview.key.size() == 1};
+  if (!may_return_others || tview.key.size() == 1 || keys.size() < kSmallestRange) {
+    return RecomputePart(tview, all, alone, destination);
+  }
+  const std::vector<KeyPart> parts = PartsOfNeighbours(keys, tview, kSmallestRange);
+  TVIEWS_ASSIGN_OR_RETURN(const ChosenShape first,
+                          shapes_.Choose(tview, parts.front().keys, may_return_others));
+  if (first.shape != RefreshShape::kRange || first.cost_per_key > alone.cost_per_key) {
+    return RecomputePart(tview, all, alone, destination);
+  }
+  for (const KeyPart& part : parts) {
+    TVIEWS_ASSIGN_OR_RETURN(const ChosenShape shape,
+                            shapes_.Choose(tview, part.keys, may_return_others));
+    TVIEWS_RETURN_IF_ERROR(RecomputePart(tview, part, shape, destination));
+  }
+  return absl::OkStatus();
+}
+
+// Large sets of keys are shared with helper processes, where the query allows that. Where keys
+// differ in more columns than the last, a slice's rows of others may be another slice's own.
+absl::Status RefreshExecutor::RecomputePart(const TviewDefinition& tview, const KeyPart& part,
+                                            const ChosenShape& alone, _DestReceiver* destination) {
+  const std::vector<std::string>& keys = part.keys;
   TVIEWS_ASSIGN_OR_RETURN(const int helpers, ChooseHelpers(tview, keys.size()));
   if (helpers > 0) {
     const std::vector<std::string> slice = SliceOf(keys, 0, SlicesFor(keys.size(), helpers));
-    // Combinations of several columns' values overlap those of other slices.
-    const bool may_return_others = mode_ == BatchMode::kTogether && tview.key.size() == 1;
+    const bool may_return_others = mode_ == BatchMode::kTogether && part.differ_in_last;
     TVIEWS_ASSIGN_OR_RETURN(const ChosenShape shared,
                             shapes_.Choose(tview, slice, may_return_others));
     if (IsWorthSharing(keys.size(), helpers, alone.cost_per_key, shared.cost_per_key)) {

@@ -116,6 +116,8 @@ class RefreshExecutor {
                                           DeltaSet* changes);
   absl::Status Recompute(const TviewDefinition& tview, const std::vector<std::string>& keys,
                          _DestReceiver* destination);
+  absl::Status RecomputePart(const TviewDefinition& tview, const KeyPart& part,
+                             const ChosenShape& alone, _DestReceiver* destination);
   absl::StatusOr<int> ChooseHelpers(const TviewDefinition& tview, std::size_t keys);
   absl::Status FinishFeed(const TviewDefinition& tview, const WriteCounts& counts,
                           ChangeFeed* feed);

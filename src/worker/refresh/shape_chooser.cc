@@ -17,9 +17,6 @@
 namespace tviews::worker {
 namespace {
 
-// Fewer keys are not worth rows of others.
-constexpr std::size_t kSmallestRange = 1000;
-
 // The planner's cost of a statement that reads `rows` rows under `name`.
 absl::StatusOr<double> CostWithRows(const TviewDefinition& tview,
                                     const std::vector<std::size_t>& part, const char* name,
@@ -68,14 +65,20 @@ absl::StatusOr<bool> MayBeArrays(const TviewDefinition& tview, const std::vector
   return HaveArrays(tview);
 }
 
+absl::StatusOr<bool> MayBeRange(const TviewDefinition& tview, const std::vector<std::string>& keys,
+                                bool may_return_others) {
+  if (!may_return_others || keys.size() < kSmallestRange || !AreDense(keys, tview)) return false;
+  if (tview.key.size() > 1 && !tview.key_is_image_equal()) return false;
+  return HaveArrays(tview);
+}
+
 }  // namespace
 
 absl::StatusOr<ChosenShape> ShapeChooser::Choose(const TviewDefinition& tview,
                                                  const std::vector<std::string>& keys,
                                                  bool may_return_others) {
   if (keys.size() == 1) return ChosenShape{};
-  const bool may_be_range =
-      may_return_others && keys.size() >= kSmallestRange && AreDense(keys, tview);
+  TVIEWS_ASSIGN_OR_RETURN(const bool may_be_range, MayBeRange(tview, keys, may_return_others));
   TVIEWS_ASSIGN_OR_RETURN(const bool may_be_arrays, MayBeArrays(tview, keys, may_return_others));
   const auto slot =
       std::make_tuple(tview.relation, MagnitudeOf(keys.size()), may_be_range, may_be_arrays);

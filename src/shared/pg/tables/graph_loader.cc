@@ -26,6 +26,8 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
 #include <catalog/pg_operator.h>
+#include <catalog/pg_type.h>
+#include <utils/builtins.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
 #include <utils/typcache.h>
@@ -99,10 +101,10 @@ struct OperatorName {
   }
 };
 
-// Inside a Call.
-OperatorName NameOfOperator(Oid32 id) {
+// Inside a Call. Nothing if it is gone.
+std::optional<OperatorName> NameOfOperator(Oid32 id) {
   HeapTuple const tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(id));
-  if (!HeapTupleIsValid(tuple)) elog(ERROR, "operator %u does not exist", id);
+  if (!HeapTupleIsValid(tuple)) return std::nullopt;
   const Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
   const OperatorName name = {.schema = get_namespace_name(form->oprnamespace),
                              .name = pstrdup(NameStr(form->oprname))};
@@ -110,15 +112,28 @@ OperatorName NameOfOperator(Oid32 id) {
   return name;
 }
 
+// True of row types, and of arrays, ranges and domains of them: all have the operators of
+// pg_catalog. To ask the type cache would open the row type's relation, which another session may
+// have dropped or hold locked. Inside a Call.
+bool IsOfRows(TypeId type) {
+  for (TypeId inner = type; inner != InvalidOid;) {
+    type = getBaseType(inner);
+    inner = get_element_type(type);
+    if (inner == InvalidOid) inner = get_range_subtype(type);
+  }
+  return get_typtype(type) == TYPTYPE_COMPOSITE;
+}
+
 // The equality under which keys of the type are unique, and whether it is image equality; the
-// order. A type that has lost an operator concerns its TVIEW alone: the names that are left raise
-// where they are used.
+// order. A type that is gone or has lost an operator concerns its TVIEW alone: the names that are
+// left raise where they are used.
 absl::Status DescribeKeyType(Oid32 collation, KeyColumn* key) {
   std::optional<OperatorName> equality;
   std::optional<OperatorName> greater;
   bool image_equal = false;
   const TypeId type = key->type;
   TVIEWS_RETURN_IF_ERROR(Call([&] {
+    if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type)) || IsOfRows(type)) return;
     TypeCacheEntry* const entry = lookup_type_cache(type, TYPECACHE_EQ_OPR | TYPECACHE_GT_OPR);
     if (OidIsValid(entry->eq_opr)) equality = NameOfOperator(entry->eq_opr);
     if (OidIsValid(entry->gt_opr)) greater = NameOfOperator(entry->gt_opr);
@@ -285,10 +300,15 @@ absl::StatusOr<DependencyGraph> LoadGraph() {
 }
 
 absl::StatusOr<std::string> KeyEquality(TypeId type) {
-  OperatorName equality;
-  TVIEWS_RETURN_IF_ERROR(
-      Call([&] { equality = NameOfOperator(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr); }));
-  return equality.text();
+  std::optional<OperatorName> equality;
+  TVIEWS_RETURN_IF_ERROR(Call([&] {
+    equality = NameOfOperator(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr);
+    if (equality.has_value()) return;
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_FUNCTION),
+             errmsg("could not identify an equality operator for type %s", format_type_be(type))));
+  }));
+  return equality->text();
 }
 
 }  // namespace tviews::pg
