@@ -22,6 +22,10 @@ std::vector<std::string_view> SplitKey(std::string_view key, std::size_t columns
   return images;
 }
 
+std::string_view KeyField(std::string_view key, std::size_t columns, std::size_t column) {
+  return columns == 1 ? key : FieldAt(key, column).value_or(std::string_view());
+}
+
 std::vector<std::string> KeyRows(const std::vector<std::string>& keys, std::size_t columns) {
   if (columns > 1) return keys;
   std::vector<std::string> rows;

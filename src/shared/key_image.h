@@ -24,6 +24,9 @@ std::string JoinKey(const std::vector<std::string>& images);
 // point into `key`.
 std::vector<std::string_view> SplitKey(std::string_view key, std::size_t columns);
 
+// The image of one value of such a key, 0-based. Points into `key`.
+std::string_view KeyField(std::string_view key, std::size_t columns, std::size_t column);
+
 // Keys as rows: source keys, whatever the number of columns.
 std::vector<std::string> KeyRows(const std::vector<std::string>& keys, std::size_t columns);
 

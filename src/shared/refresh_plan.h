@@ -22,11 +22,11 @@
 namespace tviews {
 
 enum class RefreshShape {
-  kWhole,    // SELECT * FROM v
-  kSingle,   // WHERE key = $1
-  kArray,    // WHERE key = ANY ($1); of several columns returns others than the keys too
-  kRange,    // WHERE key between ($1)[1] and ($1)[2]: integers; of several columns the last one, and
-             // = ANY ($1) for the ones before it. Returns others than the keys too.
+  kWhole,   // SELECT * FROM v
+  kSingle,  // WHERE key = $1
+  kArray,   // WHERE key = ANY ($1); of several columns returns others than the keys too
+  kRange,   // WHERE key between ($1)[1] and ($1)[2]: integers; of several columns the last one, and
+            // = ANY ($1) for the ones before it. Returns others than the keys too.
   kLateral,  // keys, LATERAL (SELECT * FROM v WHERE key = k OFFSET 0): one evaluation per key
   kJoin,     // v JOIN keys: hash or merge join for large sets
 };

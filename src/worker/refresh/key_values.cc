@@ -144,7 +144,13 @@ void AppendSortable(std::string_view image, TypeId type, std::string* bytes) {
 absl::flat_hash_set<std::string_view> ColumnValues(const std::vector<std::string>& keys,
                                                    std::size_t columns, std::size_t column) {
   absl::flat_hash_set<std::string_view> values;
-  for (const std::string& key : keys) values.insert(SplitKey(key, columns)[column]);
+  std::string_view last;
+  for (const std::string& key : keys) {
+    const std::string_view image = KeyField(key, columns, column);
+    if (!values.empty() && image == last) continue;  // they are sorted
+    values.insert(image);
+    last = image;
+  }
   return values;
 }
 
@@ -152,10 +158,10 @@ absl::flat_hash_set<std::string_view> ColumnValues(const std::vector<std::string
 std::pair<std::string_view, std::string_view> BoundsOfLast(const std::vector<std::string>& keys,
                                                            std::size_t columns) {
   if (columns == 1) return {keys.front(), keys.back()};  // they are sorted
-  std::string_view lowest = SplitKey(keys.front(), columns).back();
+  std::string_view lowest = KeyField(keys.front(), columns, columns - 1);
   std::string_view highest = lowest;
   for (const std::string& key : keys) {
-    const std::string_view image = SplitKey(key, columns).back();
+    const std::string_view image = KeyField(key, columns, columns - 1);
     if (IntegerOf(image) < IntegerOf(lowest)) lowest = image;
     if (IntegerOf(image) > IntegerOf(highest)) highest = image;
   }
@@ -315,10 +321,9 @@ std::vector<std::string> SortKeys(const AffectedKeys& affected, const TviewDefin
   std::vector<std::pair<std::string, const std::string*>> sortable;
   sortable.reserve(affected.keys.size());
   for (const std::string& key : affected.keys) {
-    const std::vector<std::string_view> images = SplitKey(key, columns);
     sortable.emplace_back(std::string(), &key);
-    for (std::size_t i = 0; i < images.size() && i < columns; ++i) {
-      AppendSortable(images[i], tview.key[i].type, &sortable.back().first);
+    for (std::size_t i = 0; i < columns; ++i) {
+      AppendSortable(KeyField(key, columns, i), tview.key[i].type, &sortable.back().first);
     }
   }
   std::sort(sortable.begin(), sortable.end());
@@ -348,7 +353,7 @@ std::vector<KeyPart> PartsOfNeighbours(const std::vector<std::string>& keys,
   if (columns == 1) return {KeyPart{.keys = keys, .differ_in_last = true}};
   // What stands before the last column's value in the key's bytes.
   const auto before_last = [columns](const std::string& key) {
-    return std::string_view(key.data(), SplitKey(key, columns).back().data() - key.data());
+    return std::string_view(key.data(), KeyField(key, columns, columns - 1).data() - key.data());
   };
   std::vector<KeyPart> parts;
   KeyPart others;
@@ -386,7 +391,7 @@ absl::StatusOr<StatementParameters> KeyParameters(const TviewDefinition& tview,
     TVIEWS_ASSIGN_OR_RETURN(const pg::TypeShape type_shape, pg::ShapeOf(type));
     std::vector<std::string_view> images;
     if (shape == RefreshShape::kSingle) {
-      images = {SplitKey(keys[0], columns)[i]};
+      images = {KeyField(keys[0], columns, i)};
     } else if (shape == RefreshShape::kRange && i + 1 == columns) {
       const auto [lowest, highest] = BoundsOfLast(keys, columns);
       images = {lowest, highest};

@@ -79,7 +79,10 @@ absl::StatusOr<ChosenShape> ShapeChooser::Choose(const TviewDefinition& tview,
                                                  bool may_return_others) {
   if (keys.size() == 1) return ChosenShape{};
   TVIEWS_ASSIGN_OR_RETURN(const bool may_be_range, MayBeRange(tview, keys, may_return_others));
-  TVIEWS_ASSIGN_OR_RETURN(const bool may_be_arrays, MayBeArrays(tview, keys, may_return_others));
+  bool may_be_arrays = false;
+  if (!may_be_range || tview.key.size() == 1) {  // of combinations, a range holds fewer values
+    TVIEWS_ASSIGN_OR_RETURN(may_be_arrays, MayBeArrays(tview, keys, may_return_others));
+  }
   const auto slot =
       std::make_tuple(tview.relation, MagnitudeOf(keys.size()), may_be_range, may_be_arrays);
   if (const auto found = shapes_.find(slot); found != shapes_.end()) return found->second;
