@@ -61,7 +61,31 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'tviews_slots';
 COMMENT ON FUNCTION @extschema@.pg_tviews_slots() IS 'the databases that have a change queue, and what their appliers do';
 
+-- The same of other lanes than the main one.
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_lane_slots(
+    OUT lane text, OUT pid integer, OUT database_oid oid, OUT state text, OUT tview oid, OUT keys_done bigint,
+    OUT keys_total bigint, OUT batch_started timestamptz, OUT batches bigint, OUT records bigint,
+    OUT rows_written bigint, OUT rows_unchanged bigint, OUT full_refreshes bigint,
+    OUT outbox_scans bigint, OUT retries bigint, OUT starts bigint, OUT last_batch_at timestamptz,
+    OUT last_batch_ms double precision)
+RETURNS SETOF record
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'tviews_lane_slots';
+COMMENT ON FUNCTION @extschema@.pg_tviews_lane_slots() IS 'the lanes of all databases beside the main ones, and what their appliers do';
+REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_lane_slots() FROM PUBLIC;
+
 CREATE OR REPLACE VIEW @extschema@.pg_tviews_workers AS
+WITH slot AS (
+    SELECT slots.pid, slots.database_oid, slots.state, slots.tview, slots.keys_done, slots.keys_total, slots.batch_started,
+           slots.batches, slots.records, slots.rows_written, slots.rows_unchanged, slots.full_refreshes, slots.outbox_scans,
+           slots.retries, slots.starts, slots.last_batch_at, slots.last_batch_ms, 'main' AS lane
+    FROM @extschema@.pg_tviews_slots() AS slots
+    UNION ALL
+    SELECT lanes.pid, lanes.database_oid, lanes.state, lanes.tview, lanes.keys_done, lanes.keys_total, lanes.batch_started,
+           lanes.batches, lanes.records, lanes.rows_written, lanes.rows_unchanged, lanes.full_refreshes, lanes.outbox_scans,
+           lanes.retries, lanes.starts, lanes.last_batch_at, lanes.last_batch_ms, lanes.lane
+    FROM @extschema@.pg_tviews_lane_slots() AS lanes
+)
 SELECT slot.pid,
        'applier'::text AS kind,
        pg_database.datname AS database,
@@ -69,12 +93,12 @@ SELECT slot.pid,
        CASE WHEN pg_database.datname = current_database() THEN slot.tview::regclass END AS entity,
        slot.keys_done, slot.keys_total, slot.batch_started, slot.batches, slot.records,
        slot.rows_written, slot.rows_unchanged, slot.full_refreshes, slot.outbox_scans,
-       slot.retries, slot.starts - 1 AS restarts, slot.last_batch_at, slot.last_batch_ms
-FROM @extschema@.pg_tviews_slots() AS slot
+       slot.retries, slot.starts - 1 AS restarts, slot.last_batch_at, slot.last_batch_ms, slot.lane
+FROM slot
 LEFT JOIN pg_catalog.pg_database ON pg_database.oid = slot.database_oid
 UNION ALL
 SELECT pg_stat_activity.pid, 'launcher', NULL, 'running',
-       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM pg_catalog.pg_stat_activity
 WHERE pg_stat_activity.backend_type = 'pg_tviews launcher';
-COMMENT ON VIEW @extschema@.pg_tviews_workers IS 'the launcher, and the applier of each database that has a change queue';
+COMMENT ON VIEW @extschema@.pg_tviews_workers IS 'the launcher, and the appliers of each database that has a change queue';

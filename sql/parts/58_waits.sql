@@ -13,7 +13,7 @@ CREATE OR REPLACE VIEW @extschema@.pg_tviews_waits AS
 SELECT pg_tview_meta.entity,
        pg_tview_meta.tview,
        coalesce(counters.batch_ms, 0) AS batch_ms,
-       round((coalesce(counters.batch_ms, 0) / nullif(sum(counters.batch_ms) OVER (), 0))::numeric, 4)::double precision AS batch_share,
+       round((coalesce(counters.batch_ms, 0) / nullif(sum(counters.batch_ms) OVER (PARTITION BY coalesce(pg_tview_meta.options ->> 'lane', 'main')), 0))::numeric, 4)::double precision AS batch_share,
        coalesce(counters.waits, 0) AS waits,
        counters.avg_wait_ms,
        counters.max_wait_ms,
@@ -24,7 +24,8 @@ SELECT pg_tview_meta.entity,
        coalesce(counters.held_up, 0) AS held_up,
        coalesce(counters.held_up_ms, 0) AS held_up_ms,
        counters.last_held_up,
-       counters.stats_since
+       counters.stats_since,
+       coalesce(pg_tview_meta.options ->> 'lane', 'main') AS lane
 FROM @extschema@.pg_tview_meta
 LEFT JOIN @extschema@.pg_tviews_wait_counters() AS counters ON counters.tview = pg_tview_meta.tview;
 COMMENT ON VIEW @extschema@.pg_tviews_waits IS 'how long readers of each TVIEW waited, and which TVIEW they were held up by';
@@ -60,10 +61,15 @@ RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'queue and lag', 'warning',
-           format('TVIEW %s takes %s %% of the time that batches spend on TVIEWs, and readers of others waited for it (waits so far: %s), %s s in all, the last at %s. ALTER TABLE %s SET (pg_tviews.lane = ''slow'') lets the others go on without it. See pg_tviews_waits, and "A TVIEW that holds up the others" in the runbooks; then SELECT pg_tviews_stats_reset().',
-                  waits.entity, round((waits.batch_share * 100)::numeric), waits.held_up, round((waits.held_up_ms / 1000)::numeric, 1),
-                  waits.last_held_up::timestamptz(0), waits.tview)
+           format('TVIEW %s takes %s %% of the time that batches of lane %s spend on TVIEWs, and readers of others waited for it (waits so far: %s), %s s in all, the last at %s. ALTER TABLE %s SET (pg_tviews.lane = %L) lets the others go on without it. See pg_tviews_waits, and "A TVIEW that holds up the others" in the runbooks; then SELECT pg_tviews_stats_reset().',
+                  waits.entity, round((waits.batch_share * 100)::numeric), waits.lane, waits.held_up, round((waits.held_up_ms / 1000)::numeric, 1),
+                  waits.last_held_up::timestamptz(0), waits.tview, free.lane)
     FROM @extschema@.pg_tviews_waits AS waits
+    CROSS JOIN LATERAL (
+        -- In one that there is, it might hold up others.
+        SELECT name.lane FROM (SELECT 'slow' || coalesce('_' || nullif(n, 1), '') AS lane, n FROM generate_series(1, 100) AS n) AS name
+        WHERE NOT EXISTS (SELECT FROM @extschema@.pg_tviews_lane_targets AS taken WHERE taken.lane = name.lane)
+        ORDER BY name.n LIMIT 1) AS free
     WHERE waits.batch_share > 0.5 AND waits.held_up_ms > 1000 AND waits.last_held_up > now() - interval '1 hour';
 END;
 COMMENT ON FUNCTION @extschema@.pg_tviews_check_waits() IS 'part of the health check: TVIEWs that hold up the readers of others';

@@ -49,6 +49,8 @@ BEGIN ATOMIC
     ), waiting AS (
         SELECT min(queue.last_enqueued) AS since FROM @extschema@.pg_tviews_queue_realtime AS queue
         WHERE queue.database = current_database() AND queue.state IN ('waiting', 'applying', 'spilled')
+    ), lane AS (
+        SELECT lanes.pid, lanes.age FROM @extschema@.pg_tviews_lanes AS lanes WHERE lanes.lane <> 'main'
     ), needed AS (
         SELECT pg_tview_meta.tview::oid AS relation,
                ARRAY['ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'] AS conflicts
@@ -66,6 +68,9 @@ BEGIN ATOMIC
         UNION
         SELECT blocking.pid, NULL FROM slot
         CROSS JOIN LATERAL unnest(pg_blocking_pids(slot.pid)) AS blocking (pid) WHERE slot.pid IS NOT NULL
+        UNION
+        SELECT blocking.pid, NULL FROM lane
+        CROSS JOIN LATERAL unnest(pg_blocking_pids(lane.pid)) AS blocking (pid) WHERE lane.pid IS NOT NULL
     )
     SELECT 'workers', 'error',
            'The launcher does not run. It is started again after 5 seconds: see the server log for why it ends, and whether max_worker_processes has room.'
@@ -87,8 +92,9 @@ BEGIN ATOMIC
     CROSS JOIN waiting
     LEFT JOIN pg_stat_activity AS activity ON activity.pid = blocker.pid
     WHERE (waiting.since < now() - coalesce(patience, '0')
-           OR EXISTS (SELECT FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - coalesce(patience, '0')))
-      AND blocker.pid IS DISTINCT FROM (SELECT slot.pid FROM slot)
+           OR EXISTS (SELECT FROM @extschema@.pg_tview_behind AS behind WHERE behind.since < now() - coalesce(patience, '0'))
+           OR EXISTS (SELECT FROM lane WHERE lane.age > coalesce(patience, '0')))
+      AND blocker.pid NOT IN (SELECT slot.pid FROM slot WHERE slot.pid IS NOT NULL UNION ALL SELECT lane.pid FROM lane WHERE lane.pid IS NOT NULL)
     GROUP BY blocker.pid, activity.application_name, activity.backend_type, activity.state, activity.xact_start
     UNION ALL
     SELECT 'workers', 'warning',
@@ -107,17 +113,20 @@ BEGIN ATOMIC
                                  WHEN entry.transaction_id IS NULL THEN entry.queue_size ELSE 1 END), 0) AS spilled
         FROM @extschema@.pg_tviews_queue_realtime AS entry
         WHERE entry.database = current_database() AND entry.state IN ('waiting', 'applying', 'spilled')
+    ), allowed AS (
+        -- Where the main lane may wait for more, that is no finding.
+        SELECT greatest(coalesce(patience, '0'), (SELECT target.lag_target * 2 FROM @extschema@.pg_tviews_lane_targets AS target WHERE target.lane = 'main')) AS time
     )
     SELECT 'queue and lag',
-           CASE WHEN queue.since < now() - 10 * coalesce(patience, '0') THEN 'error' WHEN queue.since < now() - coalesce(patience, '0') THEN 'warning' ELSE 'info' END,
-           CASE WHEN queue.since < now() - coalesce(patience, '0')
+           CASE WHEN queue.since < now() - 10 * allowed.time THEN 'error' WHEN queue.since < now() - allowed.time THEN 'warning' ELSE 'info' END,
+           CASE WHEN queue.since < now() - allowed.time
                 THEN format('TVIEWs are behind since %s: %s in the queue, %s in the outbox only. See pg_tviews_workers and pg_tviews_progress for what the applier does; pg_tview_performance_log for what is slow.',
                             queue.since::timestamptz(0), CASE queue.waiting WHEN 1 THEN '1 record waits' ELSE queue.waiting || ' records wait' END, queue.spilled)
                 ELSE format('%s wait%s, the oldest for %s ms.',
                             CASE queue.waiting + queue.spilled WHEN 1 THEN '1 record' ELSE queue.waiting + queue.spilled || ' records' END,
                             CASE queue.waiting + queue.spilled WHEN 1 THEN 's' ELSE '' END,
                             coalesce(round(extract(epoch FROM clock_timestamp() - queue.since) * 1000), 0)) END
-    FROM queue
+    FROM queue CROSS JOIN allowed
     UNION ALL
     SELECT 'queue and lag', 'warning',
            format(CASE WHEN behind.retry_at IS NULL

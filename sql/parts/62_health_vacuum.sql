@@ -132,7 +132,7 @@ BEGIN
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_workers(patience) WHERE NOT pg_is_in_recovery()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_queue(patience) WHERE NOT pg_is_in_recovery()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_waits()
-        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_lanes()
+        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_lanes(patience) WHERE NOT pg_is_in_recovery()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_feed()
     ), fine (place, component, message) AS (VALUES
         (1, 'version', format('Library and extension are of version %s.', library_version)),

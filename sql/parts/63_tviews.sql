@@ -1,11 +1,9 @@
 -- The short answer to "which TVIEWs are there, and are they well", for people at a prompt.
 CREATE OR REPLACE VIEW @extschema@.tviews AS
 WITH here AS (
-    SELECT pg_database.oid, coalesce(lag.age, '0') AS age
-    FROM pg_catalog.pg_database LEFT JOIN @extschema@.pg_tviews_lag AS lag ON lag.database = pg_database.datname
-    WHERE pg_database.datname = current_database()
+    SELECT pg_database.oid FROM pg_catalog.pg_database WHERE pg_database.datname = current_database()
 ), listed AS (
-    SELECT meta.tview,
+    SELECT meta.tview, coalesce(meta.options ->> 'lane', 'main') AS lane,
            CASE WHEN meta.database_oid <> here.oid THEN 'waits to be adopted'
                 WHEN meta.state = 'quarantined' THEN 'in quarantine'
                 WHEN fill.tview IS NOT NULL THEN 'not populated'
@@ -14,13 +12,15 @@ WITH here AS (
                 ELSE 'active' END AS state,
            CASE WHEN fill.tview IS NOT NULL THEN NULL
                 WHEN behind.tview IS NOT NULL THEN clock_timestamp() - behind.since
-                WHEN meta.database_oid = here.oid AND meta.state = 'active' THEN here.age END AS lag
+                WHEN meta.database_oid = here.oid AND meta.state = 'active' THEN coalesce(lag.age, '0') END AS lag
     FROM @extschema@.pg_tview_meta AS meta
     CROSS JOIN here
+    LEFT JOIN @extschema@.pg_tviews_lag AS lag
+           ON lag.database = current_database() AND lag.lane = coalesce(meta.options ->> 'lane', 'main')
     LEFT JOIN @extschema@.pg_tview_behind AS behind ON behind.tview = meta.tview
     LEFT JOIN tviews_internal.pg_tview_fill AS fill ON fill.tview = meta.tview AND fill.completed_by IS NULL
     UNION ALL
-    SELECT pg_seclabel.objoid::regclass, 'waits to be adopted', NULL
+    SELECT pg_seclabel.objoid::regclass, NULL, 'waits to be adopted', NULL
     FROM pg_catalog.pg_seclabel
     WHERE pg_seclabel.provider = 'pg_tviews' AND pg_seclabel.classoid = 'pg_catalog.pg_class'::regclass
       AND NOT EXISTS (SELECT FROM @extschema@.pg_tview_meta AS meta WHERE meta.tview::oid = pg_seclabel.objoid)
@@ -31,9 +31,10 @@ SELECT listed.tview AS name,
        (SELECT CASE WHEN bool_or(lineage.strategy = 'full') THEN 'full' WHEN bool_or(lineage.strategy = 'lookup') THEN 'lookup'
                     WHEN bool_or(lineage.strategy = 'direct') THEN 'direct' END
         FROM @extschema@.pg_tview_lineage AS lineage WHERE lineage.tview = listed.tview) AS strategy,
+       listed.lane,
        listed.lag,
        listed.state
 FROM listed
 LEFT JOIN pg_catalog.pg_class ON pg_class.oid = listed.tview
 ORDER BY listed.tview::text;
-COMMENT ON VIEW @extschema@.tviews IS 'the TVIEWs of this database: size, the most expensive strategy, lag and state';
+COMMENT ON VIEW @extschema@.tviews IS 'the TVIEWs of this database: size, the most expensive strategy, lane, lag and state';

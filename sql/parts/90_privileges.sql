@@ -44,12 +44,12 @@ GRANT SELECT ON @extschema@.pg_tview_behind, @extschema@.pg_tviews_feed, @extsch
 GRANT SELECT ON @extschema@.pg_tviews_performance_summary, @extschema@.pg_tview_performance_log,
     @extschema@.pg_tviews_progress, @extschema@.pg_tviews_cache_stats, @extschema@.pg_tviews_lag,
     @extschema@.pg_tviews_audit_status, @extschema@.pg_tviews_waits, @extschema@.pg_tviews_waiting,
-    @extschema@.pg_tviews_lanes, @extschema@.pg_tviews_group_states, @extschema@.tviews TO PUBLIC;
+    @extschema@.pg_tviews_lanes, @extschema@.pg_tviews_lane_targets, @extschema@.pg_tviews_group_states, @extschema@.tviews TO PUBLIC;
 
 -- For those who watch the server.
 GRANT SELECT ON @extschema@.pg_tview_audit_log, @extschema@.pg_tviews_queue_realtime, @extschema@.pg_tviews_workers TO pg_monitor;
 GRANT EXECUTE ON FUNCTION @extschema@.pg_tviews_health_check(interval), @extschema@.pg_tviews_queue_entries(),
-    @extschema@.pg_tviews_slots(), @extschema@.pg_tviews_server_state() TO pg_monitor;
+    @extschema@.pg_tviews_slots(), @extschema@.pg_tviews_lane_slots(), @extschema@.pg_tviews_server_state() TO pg_monitor;
 
 -- Whoever pauses the applier keeps every TVIEW of the database from changing.
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_pause(), @extschema@.pg_tviews_resume(),

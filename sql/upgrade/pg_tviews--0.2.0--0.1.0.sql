@@ -26,8 +26,6 @@ DROP FUNCTION @extschema@.pg_tviews_build_array_end(internal);
 DROP FUNCTION @extschema@.pg_tviews_build_object(VARIADIC "any");
 
 DROP VIEW @extschema@.tviews;
-DROP VIEW @extschema@.pg_tviews_lag;
-DROP FUNCTION @extschema@.pg_tviews_lag_of_databases();
 
 -- 0.1.0 would not repair statement triggers. Taking them away locks every source, so it is not done here.
 DO $$
@@ -41,7 +39,26 @@ $$;
 DROP FUNCTION @extschema@.pg_tviews_uninstall_stmt_triggers(), @extschema@.pg_tviews_install_stmt_triggers();
 DROP VIEW @extschema@.pg_tviews_cache_stats;
 DROP FUNCTION @extschema@.pg_tviews_caches();
-REVOKE SELECT ON @extschema@.pg_tviews_queue_realtime, @extschema@.pg_tviews_workers FROM pg_monitor;
+DROP VIEW @extschema@.pg_tviews_workers;
+DROP FUNCTION @extschema@.pg_tviews_lane_slots();
+CREATE VIEW @extschema@.pg_tviews_workers AS
+SELECT slot.pid,
+       'applier'::text AS kind,
+       pg_database.datname AS database,
+       slot.state,
+       CASE WHEN pg_database.datname = current_database() THEN slot.tview::regclass END AS entity,
+       slot.keys_done, slot.keys_total, slot.batch_started, slot.batches, slot.records,
+       slot.rows_written, slot.rows_unchanged, slot.full_refreshes, slot.outbox_scans,
+       slot.retries, slot.starts - 1 AS restarts, slot.last_batch_at, slot.last_batch_ms
+FROM @extschema@.pg_tviews_slots() AS slot
+LEFT JOIN pg_catalog.pg_database ON pg_database.oid = slot.database_oid
+UNION ALL
+SELECT pg_stat_activity.pid, 'launcher', NULL, 'running',
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM pg_catalog.pg_stat_activity
+WHERE pg_stat_activity.backend_type = 'pg_tviews launcher';
+COMMENT ON VIEW @extschema@.pg_tviews_workers IS 'the launcher, and the applier of each database that has a change queue';
+REVOKE SELECT ON @extschema@.pg_tviews_queue_realtime FROM pg_monitor;
 REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_queue_entries(), @extschema@.pg_tviews_slots() FROM pg_monitor;
 GRANT EXECUTE ON FUNCTION @extschema@.pg_tviews_queue_entries(), @extschema@.pg_tviews_slots() TO PUBLIC;
 DROP FUNCTION @extschema@.pg_tviews_drop_orphans();
@@ -59,9 +76,11 @@ DROP FUNCTION @extschema@.pg_tviews_check_triggers();
 DROP VIEW @extschema@.pg_tviews_capture_trigger_state;
 DROP FUNCTION @extschema@.pg_tviews_explain_ddl(text);
 DROP FUNCTION @extschema@.pg_tviews_server_state();
-DROP FUNCTION @extschema@.pg_tviews_check_lanes();
+DROP FUNCTION @extschema@.pg_tviews_check_lanes(interval), @extschema@.pg_tviews_check_waits();
 DROP VIEW @extschema@.pg_tviews_lanes;
-DROP FUNCTION @extschema@.pg_tviews_lane_state(), @extschema@.pg_tviews_lane_debts();
+DROP VIEW @extschema@.pg_tviews_lag;
+DROP VIEW @extschema@.pg_tviews_lane_targets;
+DROP FUNCTION @extschema@.pg_tviews_lag_of_databases(), @extschema@.pg_tviews_lane_state(), @extschema@.pg_tviews_lane_debts();
 DROP FUNCTION @extschema@.pg_tviews_pause(text), @extschema@.pg_tviews_resume(text);
 DROP FUNCTION @extschema@.pg_tviews_wait(interval, text), @extschema@.pg_tviews_wait_for(xid8, interval, text);
 CREATE FUNCTION @extschema@.pg_tviews_wait(timeout interval DEFAULT NULL) RETURNS void
@@ -72,7 +91,6 @@ CREATE FUNCTION @extschema@.pg_tviews_wait_for(transaction_id xid8, timeout inte
 LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'tviews_wait_for';
 COMMENT ON FUNCTION @extschema@.pg_tviews_wait_for(xid8, interval) IS 'returns when the TVIEWs contain the transaction';
-DROP FUNCTION @extschema@.pg_tviews_check_waits();
 DROP VIEW @extschema@.pg_tviews_waits, @extschema@.pg_tviews_waiting;
 DROP FUNCTION @extschema@.pg_tviews_wait_counters(), @extschema@.pg_tviews_sessions_waiting();
 DROP FUNCTION @extschema@.pg_tviews_check_audit();

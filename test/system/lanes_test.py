@@ -80,6 +80,46 @@ def main_stands_and_lane_goes_on():
     check_equal(connection, "after the main lane stood")
 
 
+def lane_needs_no_handover():
+    """Nobody waits, the main lane stands, or waits for its target: what is committed before and meanwhile comes to the lane."""
+    run(connection, "SET pg_tviews.read_consistency = 'eventual'")
+    with pauses.pause(server, "items", "mid_refresh") as paused:
+        change(connection, 3)
+        paused()
+        wait_until(lambda: value(connection, TOTAL) == truth(), "what the main lane is at")
+        change(connection, 4)
+        wait_until(lambda: value(connection, TOTAL) == truth(), "what came after it")
+        other = server.connect("items", autocommit=False)
+        change(other, 5)
+        run(other, "PREPARE TRANSACTION 'late'")
+        run(connection, "COMMIT PREPARED 'late'")
+        other.close()
+        wait_until(lambda: value(connection, TOTAL) == truth(), "what was prepared")
+        lag = dict(run(connection, "SELECT lane, age > '0' FROM pg_tviews_lag WHERE database = 'items'"))
+        assert lag["main"] and not lag["slow"], lag
+    run(connection, "SELECT pg_tviews_wait()")
+    run(connection, "ALTER TABLE tv_item SET (pg_tviews.lag_target = '1 hour')")
+    run(connection, "SELECT pg_tviews_wait()")
+    for _ in range(3):
+        change(connection, 6)
+        wait_until(lambda: value(connection, TOTAL) == truth(), "the lane beside one that waits for its target")
+    lag = run(connection, "SELECT age > '0', lag_target::text, is_late FROM pg_tviews_lag WHERE database = 'items' AND lane = 'main'")
+    assert lag == [(True, "01:00:00", False)], lag
+    found = [message for severity, message in run(connection, """SELECT severity, message FROM pg_tviews_health_check('0')
+        WHERE component = 'queue and lag'""") if severity == "warning" or "target" in message]
+    assert len(found) == 1 and found[0].startswith("Lane main is ") and "target is 01:00:00" in found[0], found
+    run(connection, "ALTER TABLE tv_item SET (pg_tviews.lag_target = '10 ms')")
+    with pauses.pause(server, "items", "mid_refresh") as paused:
+        change(connection, 7)
+        paused()
+        wait_until(lambda: value(connection, "SELECT is_late FROM pg_tviews_lag WHERE database = 'items' AND lane = 'main'"), "it to be late")
+        wait_until(lambda: value(connection, """SELECT count(*) FROM pg_tviews_health_check('0') WHERE severity = 'warning'
+            AND message LIKE 'Lane main is % behind%its target is 00:00:00.01%'"""), "the health check to say so")
+    run(connection, "ALTER TABLE tv_item RESET (pg_tviews.lag_target)")
+    run(connection, "RESET pg_tviews.read_consistency")
+    check_equal(connection, "after the main lane handed over late")
+
+
 def crosses_lanes():
     run(connection, "BEGIN; TRUNCATE tb_item; INSERT INTO tb_item SELECT i, 2 * i, 1 FROM generate_series(1, 30) i; COMMIT")
     assert value(connection, "SELECT total FROM tv_sum") == 930
@@ -180,6 +220,7 @@ with Server("lanes", pauses.CONF) as server:
     check_equal(connection, "at the start")
     lane_stands_and_main_goes_on()
     main_stands_and_lane_goes_on()
+    lane_needs_no_handover()
     crosses_lanes()
     moves()
     is_paused_alone()

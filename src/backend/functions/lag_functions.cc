@@ -45,6 +45,7 @@ void PutLag(const RowOutput& output, const pg::DatabaseSlot& slot, const pg::Lag
   row.PutNumberUnlessZero(activity.last_batch_records.Load());
   row.PutMilliseconds(static_cast<double>(activity.last_batch_us.Load()));
   row.PutNumber(activity.last_batch_rows);
+  row.PutText(slot.lane);
   row.Store(output);
 }
 
@@ -54,7 +55,7 @@ TVIEWS_EXPORT Datum tviews_lag(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
     pg::SlotTable* const table = pg::Slots();
-    for (int i = 0; i < table->slot_count; ++i) {
+    for (int i = 0; i < table->all(); ++i) {
       if (table->slots[i].database.Load() == 0) continue;
       const pg::Lag lag = pg::MeasureLag(&table->slots[i]);
       TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutLag(output, table->slots[i], lag); }));

@@ -20,6 +20,7 @@
 #include <fmgr.h>
 #include <miscadmin.h>
 
+PG_FUNCTION_INFO_V1(tviews_lane_slots);
 PG_FUNCTION_INFO_V1(tviews_lanes);
 PG_FUNCTION_INFO_V1(tviews_progress);
 PG_FUNCTION_INFO_V1(tviews_server_state);
@@ -54,6 +55,7 @@ const char* StateName(const pg::DatabaseSlot& slot) {
 void PutSlot(const RowOutput& output, const pg::DatabaseSlot& slot) {
   const pg::ApplierActivity& activity = slot.activity;
   Row row;
+  if (pg::IsOfLane(&slot)) row.PutText(slot.lane);
   row.PutIntUnlessZero(slot.applier_pid.Load());
   row.PutOid(slot.database.Load());
   row.PutText(StateName(slot));
@@ -68,8 +70,19 @@ void PutSlot(const RowOutput& output, const pg::DatabaseSlot& slot) {
   }
   row.PutTime(activity.last_batch_at.Load());
   row.PutMilliseconds(static_cast<double>(activity.last_batch_us.Load()));
-  row.PutInt(pg::Slots()->launcher_pid.Load());
+  if (!pg::IsOfLane(&slot)) row.PutInt(pg::Slots()->launcher_pid.Load());
   row.Store(output);
+}
+
+// Those of `count` slots from `first` on that somebody has.
+absl::Status PutSlots(FunctionCallInfo fcinfo, int first, int count) {
+  TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
+  for (int i = first; i < first + count; ++i) {
+    const pg::DatabaseSlot& slot = pg::Slots()->slots[i];
+    if (slot.database.Load() == 0) continue;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutSlot(output, slot); }));
+  }
+  return absl::OkStatus();
 }
 
 void PutLane(const RowOutput& output, const pg::DatabaseSlot& slot) {
@@ -192,12 +205,14 @@ TVIEWS_EXPORT Datum tviews_lanes(PG_FUNCTION_ARGS) {
 
 TVIEWS_EXPORT Datum tviews_slots(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
-    TVIEWS_ASSIGN_OR_RETURN(const RowOutput output, RowOutput::Open(fcinfo));
-    pg::SlotTable* const table = pg::Slots();
-    for (int i = 0; i < table->slot_count; ++i) {
-      if (table->slots[i].database.Load() == 0) continue;
-      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { PutSlot(output, table->slots[i]); }));
-    }
+    TVIEWS_RETURN_IF_ERROR(PutSlots(fcinfo, 0, pg::Slots()->slot_count));
+    return Datum{0};
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_lane_slots(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(PutSlots(fcinfo, pg::Slots()->slot_count, pg::Slots()->lane_count));
     return Datum{0};
   });
 }

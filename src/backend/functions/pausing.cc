@@ -140,6 +140,12 @@ absl::StatusOr<bool> ResumeApplying(const std::optional<std::string>& lane) {
 
 void WarnIfPaused(const DatabaseSlot& slot) {
   if (!IsPaused(slot)) return;
+  if (pg::IsOfLane(&slot) && slot.paused.Load() != 0) {
+    ereport(WARNING, (errmsg("lane \"%s\" is paused", slot.lane),
+                      errdetail("This session waits until it goes on."),
+                      errhint("Call pg_tviews_resume('%s') in another session.", slot.lane)));
+    return;
+  }
   ereport(WARNING, (errmsg("the applier of this database is paused"),
                     errdetail("This session waits until it goes on."),
                     errhint("Call pg_tviews_resume() in another session.")));

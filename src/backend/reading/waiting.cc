@@ -272,28 +272,55 @@ absl::StatusOr<std::string> DescribeWork(const DatabaseSlot* slot) {
   return text;
 }
 
-const char* HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
+// One that a TVIEW of this lane can be moved to.
+const char* LaneToPropose(const DatabaseSlot& slot) {
+  return std::string_view(slot.lane) == "slow" ? "slow_2" : "slow";
+}
+
+std::string HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
   if (slot == nullptr) {
     return "No applier serves this database: every slot serves another. Raise "
            "pg_tviews.max_databases.";
   }
-  if (slot->paused.Load() != 0) {
+  if (pg::IsOfLane(slot) && slot->paused.Load() != 0) {
+    return absl::StrCat("Lane \"", slot->lane,
+                        "\" is paused, and no batch of it runs until "
+                        "pg_tviews_resume('",
+                        slot->lane, "').");
+  }
+  if (IsPaused(*slot)) {
     return "The applier of this database is paused, and no batch runs until pg_tviews_resume(), "
            "even where nothing is to be applied.";
+  }
+  if (slot->applier_pid.Load() == 0 && pg::IsOfLane(slot)) {
+    return "No applier runs for this lane: each lane with work takes a background worker, and "
+           "lanes and databases take turns where these are short. Raise pg_tviews.max_workers or "
+           "max_worker_processes.";
   }
   if (slot->applier_pid.Load() == 0) {
     return "No applier runs in this database: pg_tviews_health_check() says whether background "
            "workers are short. Raise max_worker_processes or pg_tviews.max_workers.";
   }
   if (is_at_tview) {
-    return "See pg_tviews_progress for how far it is, and pg_tviews_waits for which TVIEW holds up "
-           "readers of others. ALTER TABLE ... SET (pg_tviews.lane = 'slow') lets the others go on "
-           "without it. One that takes longer than its pg_tviews.refresh_timeout is left "
-           "behind, and the others go on. To read TVIEWs as they stand, set "
-           "pg_tviews.read_consistency to eventual.";
+    return absl::StrCat(
+        "See pg_tviews_progress for how far it is, and pg_tviews_waits for which TVIEW holds up "
+        "readers of others. ALTER TABLE ... SET (pg_tviews.lane = '",
+        LaneToPropose(*slot),
+        "') lets the others go on "
+        "without it. One that takes longer than its pg_tviews.refresh_timeout is left "
+        "behind, and the others go on. To read TVIEWs as they stand, set "
+        "pg_tviews.read_consistency to eventual.");
   }
   return "See pg_tviews_workers for what the applier does, and pg_tviews_lag for how far it is "
          "behind.";
+}
+
+// What a lane is owed is in a table.
+std::string DescribeWaiting(DatabaseSlot* slot) {
+  const pg::Lag lag = pg::MeasureLag(slot);
+  const bool is_owed = slot != nullptr && pg::IsOfLane(slot) && lag.records == 0;
+  return is_owed ? absl::StrCat("Lane \"", slot->lane, "\" has not caught up.")
+                 : pg::DescribeLag(lag);
 }
 
 }  // namespace
@@ -304,7 +331,7 @@ absl::Status TimedOut(const std::string& waiting_for) {
   return pg::MakeError(
       absl::StatusCode::kDeadlineExceeded,
       {.message = "timed out while waiting for " + waiting_for,
-       .detail = absl::StrCat(pg::DescribeLag(pg::MeasureLag(slot)), work.empty() ? "" : " ", work),
+       .detail = absl::StrCat(DescribeWaiting(slot), work.empty() ? "" : " ", work),
        .hint = HintForTimeout(slot, !work.empty()),
        .sqlstate = "57014"});
 }

@@ -74,6 +74,8 @@ absl::StatusOr<Departure> Applier::Loop() {
       TVIEWS_RETURN_IF_ERROR(adopted);
     }
     if (versions_agree_ && IsDue() && MayBegin()) RunBatch();
+    // Lanes without a target of their own do not wait for the main one's.
+    if (is_main() && batch_.HasWork() && batch_.IsHeldBack()) pg::HurryLanes(MyDatabaseId);
     if (batch_.has_untold_lanes()) batch_.TellLanes();
     if (versions_agree_ && is_main() && !repetition_.is_due()) chores_.RunDue();
     TVIEWS_RETURN_IF_ERROR(Wait());
@@ -167,6 +169,7 @@ void Applier::RunBatch() {
   if (step.is_logged) pg::LogFailure(end.error, "a batch failed and is tried again");
   if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();
   if (step.next != Next::kAwaitLock) return;
+  if (is_main()) pg::HurryLanes(MyDatabaseId);
   const absl::Status waited = batch_.AwaitLock();
   if (!waited.ok()) pg::LogFailure(waited, "a lock was not to be had");
 }

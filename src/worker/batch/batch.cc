@@ -72,6 +72,7 @@ void BatchRunner::Begin() {
   state_.refreshing = 0;
   state_.log.Begin();
   state_.catalog.BeginBatch();
+  state_.slot->hurry.Store(0);
   reader_.BeforeSnapshot([] { return pg::NextXid(); });
   state_.requests.Take();
   AccuseCulprit();
@@ -105,7 +106,11 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
     state_.slot->activity.state.Store(static_cast<std::int32_t>(pg::ApplierState::kApplying));
     RefreshRound round(&state_, &coalescer, mode);
     TVIEWS_RETURN_IF_ERROR(state_.locks.Acquire(state_.catalog.graph(), round.reachable()));
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] { watch.Begin(state_.locks.taken()); }));
+    const bool may_be_late = work.has_news && LaneHandover::Prepare(state_.catalog);
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      watch.Begin(state_.locks.taken());
+      if (may_be_late) BatchWatch::HurryLanesWhenLate();
+    }));
     TVIEWS_RETURN_IF_ERROR(state_.catalog.CheckUnmoved());
     state_.executor.BeginBatch(bounds);
     // Only the main lane's batches have every record, each once.
@@ -276,8 +281,10 @@ void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
   WakeReaders(state_.slot);
 }
 
+bool BatchRunner::HasNews() const { return reader_.HasWork() || state_.slot->hurry.Load() != 0; }
+
 bool BatchRunner::HasWork() const {
-  return reader_.HasWork() || state_.requests.AnyWaiting() ||
+  return HasNews() || state_.requests.AnyWaiting() ||
          state_.standings.AnyToRetry(GetCurrentTimestamp());
 }
 
@@ -287,7 +294,8 @@ bool BatchRunner::IsHeldBack() {
   const QueueCounters& counters = state_.slot->counters;
   const bool is_asked_for =
       counters.requested.Load() > counters.served.Load() || state_.requests.AnyWaiting();
-  if (target == 0 || is_asked_for || !reader_.HasWork()) {
+  // What has changed may be the target.
+  if (target == 0 || is_asked_for || !HasNews() || state_.catalog.is_stale()) {
     held_back_since_ = 0;
     return false;
   }

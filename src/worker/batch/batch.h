@@ -101,6 +101,7 @@ class BatchRunner {
   BatchEnd AfterFailure(BatchMode mode, absl::Status error);
   Ending EndingOf(const absl::Status& status) const;
   bool Blame(Ending ending, const absl::Status& status);
+  bool HasNews() const;
   void AccuseCulprit();
   void Report();
   void PublishFrontier(const SnapshotBounds& frontier);

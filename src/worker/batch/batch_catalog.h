@@ -21,6 +21,7 @@
 #include "shared/dependency_graph.h"
 #include "shared/lane.h"
 #include "shared/pg/shmem/database_slot.h"
+#include "shared/pg/tables/catalog.h"
 #include "worker/batch/behind.h"
 #include "worker/batch/unadopted.h"
 #include "worker/core/standings.h"
@@ -53,6 +54,8 @@ class BatchCatalog {
   // The TVIEWs of the lane.
   const DependencyGraph& graph() const { return graph_; }
   // The TVIEWs of the others; for the main lane only.
+  // True where definitions or options have changed since the last batch read them.
+  bool is_stale() const { return loaded_at_ != 0 && loaded_at_ != pg::CatalogGeneration(); }
   const Lanes& other_lanes() const { return other_lanes_; }
   // How long after a change a batch may come; 0: at once. In ms.
   std::uint64_t lag_target() const { return lag_target_; }

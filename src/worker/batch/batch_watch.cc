@@ -31,6 +31,7 @@ constexpr Timestamp kPatienceOfWaiting = 800000;
 // Everything below is read and written by signal handlers too. The locks change only while the
 // timer is off.
 TimeoutId timer = MAX_TIMEOUTS;
+TimeoutId lanes_timer = MAX_TIMEOUTS;
 pg::DatabaseSlot* my_slot = nullptr;
 std::atomic<bool> is_watching = false;
 std::atomic<Ending> interruption = Ending::kCommitted;  // kCommitted: none so far
@@ -103,6 +104,10 @@ void OnTick() {
   }
 }
 
+void OnLate() {
+  if (is_watching) pg::HurryLanes(my_slot->database.Load());
+}
+
 // The server's own timeouts come as the same signal.
 void OnCancel(SIGNAL_ARGS) {
   const bool is_timeout =
@@ -119,6 +124,7 @@ void OnCancel(SIGNAL_ARGS) {
 void InstallBatchWatch(pg::DatabaseSlot* slot) {
   my_slot = slot;
   timer = RegisterTimeout(USER_TIMEOUT, OnTick);
+  lanes_timer = RegisterTimeout(USER_TIMEOUT, OnLate);
   pqsignal(SIGINT, OnCancel);
 }
 
@@ -135,10 +141,13 @@ void BatchWatch::Begin(std::vector<pg::BusyLock> locks) {
   enable_timeout_every(timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kTickMs), kTickMs);
 }
 
+void BatchWatch::HurryLanesWhenLate() { enable_timeout_after(lanes_timer, pg::kLateHandoverMs); }
+
 void BatchWatch::End() noexcept {
   if (!is_watching) return;
   is_watching = false;
   disable_timeout(timer, false);
+  if (get_timeout_active(lanes_timer)) disable_timeout(lanes_timer, false);
   deadline = 0;
   current = 0;
   if (interruption != Ending::kCommitted) QueryCancelPending = false;

@@ -42,6 +42,9 @@ class BatchWatch {
   BatchWatch();
   // Begins to watch. To be called within pg::Call.
   void Begin(std::vector<pg::BusyLock> locks);
+  // Of the main lane, where there are others: these look for news themselves if this takes long. To
+  // be called within pg::Call.
+  static void HurryLanesWhenLate();
   // Ends it, if it has begun. Why the batch was interrupted stays known until the next begins.
   void End() noexcept;
   ~BatchWatch() { End(); }

@@ -39,6 +39,13 @@ absl::Status ForgetLanes(const Lanes& lanes) {
 
 }  // namespace
 
+bool LaneHandover::Prepare(const BatchCatalog& catalog) {
+  for (const auto& [lane, tviews] : catalog.other_lanes()) {
+    if (pg::FindLaneSlot(MyDatabaseId, lane) == nullptr) pg::ClaimLaneSlot(MyDatabaseId, lane);
+  }
+  return !catalog.other_lanes().empty();
+}
+
 absl::Status LaneHandover::Write(const BatchCatalog& catalog, const Coalescer& coalescer,
                                  const SnapshotBounds& bounds) {
   // Of a batch that was committed, and ended before it could tell.

@@ -24,6 +24,10 @@ namespace tviews::worker {
 
 class LaneHandover {
  public:
+  // When a batch with news begins: every lane has a slot, if there is room. Returns whether there
+  // are other lanes.
+  static bool Prepare(const BatchCatalog& catalog);
+
   // In the batch's transaction, before the frontier is stored.
   absl::Status Write(const BatchCatalog& catalog, const Coalescer& coalescer,
                      const SnapshotBounds& bounds);

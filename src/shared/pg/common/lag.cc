@@ -5,6 +5,7 @@
 #include "shared/counted.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/shmem/pending_walk.h"
+#include "shared/pg/shmem/worker_slots.h"
 #include "shared/record_ring.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -25,16 +26,31 @@ void Add(const FrameContent& frame, Lag* lag) {
   lag->bytes += frame.record_bytes;
 }
 
+SnapshotBounds FrontierOf(DatabaseSlot* slot) {
+  SnapshotBounds frontier;
+  ReadHolder holder(slot->frontier_lock);
+  frontier.xmin = slot->frontier_xmin;
+  frontier.xmax = slot->frontier_xmax;
+  frontier.in_progress.assign(slot->frontier_in_progress,
+                              slot->frontier_in_progress + slot->frontier_count);
+  return frontier;
+}
+
 }  // namespace
 
 Lag MeasureLag(DatabaseSlot* slot) {
   Lag lag;
-  if (slot == nullptr) return lag;
-  PendingWalk walk(slot, PendingWalk::Payloads::kOmit);
+  DatabaseSlot* const queue =
+      slot == nullptr || !IsOfLane(slot) ? slot : FindSlot(slot->database.Load());
+  if (queue == nullptr) return lag;
+  const SnapshotBounds frontier = queue == slot ? SnapshotBounds() : FrontierOf(slot);
+  PendingWalk walk(queue, PendingWalk::Payloads::kOmit);
   while (walk.Next()) {
-    for (const Frame& frame : walk.frames()) Add(frame.content, &lag);
+    for (const Frame& frame : walk.frames()) {
+      if (!frontier.Includes(frame.content.xid)) Add(frame.content, &lag);
+    }
   }
-  lag.spilled = slot->counters.overflow.started.Load() - slot->counters.clean.Load();
+  lag.spilled = queue->counters.overflow.started.Load() - queue->counters.clean.Load();
   return lag;
 }
 

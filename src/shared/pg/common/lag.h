@@ -26,7 +26,8 @@ struct Lag {
   std::uint64_t spilled = 0;  // records that are in the outbox only
 };
 
-// Nothing waits where `slot` is null.
+// Nothing waits where `slot` is null. Of a lane: what is in the queue of its database, and not in
+// the lane's frontier.
 Lag MeasureLag(DatabaseSlot* slot);
 
 // One sentence for people.

@@ -38,6 +38,7 @@ void FinishUnslotted() {
 void WakeForRecord(DatabaseSlot* slot) {
   if (slot->paused.Load() != 0 && slot->applier.Load() >= 0) return;
   WakeApplierOf(slot);
+  if (IsLateToHandOver(slot)) HurryLanes(MyDatabaseId);
 }
 
 }  // namespace
@@ -96,7 +97,7 @@ void AtAbort(PublishedRecord* record) noexcept { AtEnd(record, End::kAbort); }
 
 void WakeApplier(DatabaseId database) noexcept {
   if (DatabaseSlot* slot = FindSlot(database); slot != nullptr) {
-    WakeApplierOf(slot);
+    WakeForRecord(slot);
   } else {
     WakeLauncher();
   }

@@ -34,6 +34,8 @@
 // clock_due               the applier           readers, monitoring   atomic
 // culprit                 the applier           the next applier      atomic
 // requests                sessions, the applier both                  queue_lock
+// hurry                   writers, the main     the lane's applier    atomic
+//                           applier
 // activity                the applier           monitoring            atomics
 // clang-format on
 //
@@ -151,6 +153,7 @@ struct DatabaseSlot {
   QueueCounters counters;
 
   SharedFlag paused;      // no batch begins; the slot is not freed
+  SharedFlag hurry;       // of a lane: there may be news that the main one hands over late
   SharedFlag is_closing;  // nothing is published any more; see ReleaseSlot
   // ConditionVariable: signalled after every batch.
   alignas(8) unsigned char progress[16] TVIEWS_SHARED(own_locking);

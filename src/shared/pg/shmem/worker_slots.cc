@@ -87,6 +87,7 @@ void BeginSlotLocked(DatabaseSlot* slot, DatabaseId database, const char* lane)
   ExclusiveHolder holder(slot->queue_lock);
   QueueOf(slot).Begin();
   slot->paused.Store(0);
+  slot->hurry.Store(0);
   slot->is_closing.Store(0);
   slot->applier.Store(-1);
   slot->applier_pid.Store(0);
@@ -125,8 +126,8 @@ bool IsInFlightLocked(DatabaseSlot* slot) ABSL_SHARED_LOCKS_REQUIRED(slot->queue
     if (request.state != RefreshRequest::kFree) return true;
   }
   // Who is left behind for a fault is to be tried again, although nobody waits for it.
-  return slot->paused.Load() != 0 || slot->behind_count.Load() != 0 || slot->given_up.Load() != 0 ||
-         QueueOf(slot).IsInFlight();
+  return slot->paused.Load() != 0 || slot->hurry.Load() != 0 || slot->behind_count.Load() != 0 ||
+         slot->given_up.Load() != 0 || QueueOf(slot).IsInFlight();
 }
 
 }  // namespace
@@ -166,6 +167,22 @@ bool KickLane(DatabaseId database, const std::string& lane) noexcept {
   }
   WakeApplierOf(slot);
   return true;
+}
+
+void HurryLanes(DatabaseId database) noexcept {
+  SlotTable* const table = Slots();
+  for (int i = table->slot_count; i < table->all(); ++i) {
+    DatabaseSlot* const slot = &table->slots[i];
+    if (slot->database.Load() != database) continue;
+    slot->hurry.Store(1);
+    WakeApplierOf(slot);
+  }
+}
+
+bool IsLateToHandOver(const DatabaseSlot* main) noexcept {
+  const auto state = static_cast<ApplierState>(main->activity.state.Load());
+  if (state != ApplierState::kApplying && state != ApplierState::kBackingOff) return false;
+  return GetCurrentTimestamp() - main->activity.batch_started.Load() >= kLateHandoverMs * 1000;
 }
 
 bool IsOfLane(const DatabaseSlot* slot) noexcept {

@@ -34,6 +34,13 @@ DatabaseSlot* ClaimLaneSlot(DatabaseId database, const std::string& lane) noexce
 // Claims it, and tells its applier that the outbox, or what the lane is owed, has news. False if
 // every slot of a lane is taken.
 bool KickLane(DatabaseId database, const std::string& lane) noexcept;
+// Tells the appliers of all lanes that have a slot that there may be news, although the main one
+// has not handed it over. Takes no lock, so that a signal handler may call it.
+void HurryLanes(DatabaseId database) noexcept;
+// So long a batch of the main lane may take before the others look for themselves.
+inline constexpr int kLateHandoverMs = 10;
+// True where what is committed now will not be handed over soon.
+bool IsLateToHandOver(const DatabaseSlot* main) noexcept;
 bool IsOfLane(const DatabaseSlot* slot) noexcept;
 // Calls `visit` for the slots of the database and of its lanes.
 void ForEachSlotOf(DatabaseId database, absl::FunctionRef<void(DatabaseSlot*)> visit);
