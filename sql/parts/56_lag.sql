@@ -40,3 +40,55 @@ SELECT coalesce(slot.database, current_database()) AS database,
 FROM slot
 FULL JOIN lane ON slot.is_here AND slot.lane = lane.lane;
 COMMENT ON VIEW @extschema@.pg_tviews_lag IS 'committed changes that no batch has applied yet, and the last batch, of each lane of the databases that have a change queue';
+
+-- The lanes of a database, and what is not well with them.
+CREATE OR REPLACE VIEW @extschema@.pg_tviews_lanes AS
+SELECT lane.lane,
+       lane.tviews,
+       lane.lag_target,
+       pg_tview_frontier.snapshot,
+       pg_tview_frontier.applied_at,
+       coalesce(debt.batches, 0) AS batches_behind,
+       lag.age,
+       state.pid,
+       coalesce(state.state, 'none') AS state,
+       state.tview::regclass AS batch_at,
+       state.tview_started AS batch_at_since,
+       state.retries,
+       state.last_batch_at,
+       state.last_batch_ms
+FROM @extschema@.pg_tviews_lane_targets AS lane
+LEFT JOIN @extschema@.pg_tview_frontier ON pg_tview_frontier.lane = lane.lane
+LEFT JOIN @extschema@.pg_tviews_lane_state() AS state ON state.lane = lane.lane
+LEFT JOIN @extschema@.pg_tviews_lane_debts() AS debt ON debt.lane = lane.lane
+LEFT JOIN @extschema@.pg_tviews_lag AS lag ON lag.lane = lane.lane AND lag.database = current_database();
+COMMENT ON VIEW @extschema@.pg_tviews_lanes IS 'the lanes of this database: their frontiers, how far they are behind, and what their appliers do';
+
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_lanes(patience interval, OUT component text, OUT severity text, OUT message text)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH late AS (
+        SELECT lanes.* FROM @extschema@.pg_tviews_lanes AS lanes
+        WHERE lanes.age > coalesce(lanes.lag_target * 2, CASE WHEN lanes.lane <> 'main' THEN coalesce(patience, '0') END)
+    )
+    SELECT 'queue and lag', 'warning',
+           CASE WHEN late.pid IS NULL AND late.state = 'none'
+                THEN format('No applier runs for lane %s, which is %s behind. Each lane with work takes a background worker: raise pg_tviews.max_workers (%s), and max_worker_processes (%s), then restart.',
+                            late.lane, date_trunc('milliseconds', late.age), current_setting('pg_tviews.max_workers'), current_setting('max_worker_processes'))
+                ELSE format('Lane %s is %s behind (batches to apply: %s); %s. See pg_tviews_lanes for what it is at.',
+                            late.lane, date_trunc('milliseconds', late.age), late.batches_behind,
+                            coalesce('its target is ' || late.lag_target, 'it has no target')) END
+    FROM late
+    UNION ALL
+    SELECT 'queue and lag', 'warning', format('Lane %s is paused. SELECT pg_tviews_resume(%L) lets it go on.', lanes.lane, lanes.lane)
+    FROM @extschema@.pg_tviews_lanes AS lanes
+    WHERE lanes.lane <> 'main' AND lanes.state = 'paused'
+    UNION ALL
+    SELECT 'queue and lag', 'info', format('Lane %s is %s behind; its target is %s.', lanes.lane, date_trunc('milliseconds', coalesce(lanes.age, '0')), lanes.lag_target)
+    FROM @extschema@.pg_tviews_lanes AS lanes
+    WHERE lanes.lag_target IS NOT NULL AND lanes.lane NOT IN (SELECT late.lane FROM late)
+    ORDER BY 3;
+END;
+COMMENT ON FUNCTION @extschema@.pg_tviews_check_lanes(interval) IS 'part of the health check: lanes that are paused or late, and how late those with a target are';
+REVOKE EXECUTE ON FUNCTION @extschema@.pg_tviews_check_lanes(interval) FROM PUBLIC;
