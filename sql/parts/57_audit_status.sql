@@ -20,14 +20,14 @@ SELECT pg_tview_meta.entity,
        coalesce(counters.repeated, 0) > 0 AS differs_again
 FROM @extschema@.pg_tview_meta
 LEFT JOIN @extschema@.pg_tviews_audit_counters() AS counters ON counters.tview = pg_tview_meta.tview;
-COMMENT ON VIEW @extschema@.pg_tviews_audit_status IS 'how much of each TVIEW the auditor has compared with its query, and rows that it repaired';
+COMMENT ON VIEW @extschema@.pg_tviews_audit_status IS 'how much of each TVIEW the auditor has compared with its query, and rows and groups of its states that it repaired';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_audit(OUT component text, OUT severity text, OUT message text)
 RETURNS SETOF record
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'audit', 'warning',
-           format('The auditor repaired %s of TVIEW %s that differed from its query, the last at %s. Find who wrote them with pg_tviews.protect off, or what capture missed; SELECT * FROM pg_tviews_refresh(%L), then SELECT pg_tviews_stats_reset(%L).',
+           format('The auditor repaired %s of TVIEW %s that differed from its query, or groups of its group states, the last at %s. Find who wrote them with pg_tviews.protect off, or what capture missed; SELECT * FROM pg_tviews_refresh(%L), then SELECT pg_tviews_stats_reset(%L).',
                   CASE status.differences WHEN 1 THEN '1 row' ELSE status.differences || ' rows' END, status.entity, status.last_difference::timestamptz(0), quote_ident(status.entity), quote_ident(status.entity))
     FROM @extschema@.pg_tviews_audit_status AS status
     WHERE status.differences > 0 AND NOT status.differs_again

@@ -9,6 +9,7 @@
 #include "backend/tview/facts.h"
 #include "backend/tview/names.h"
 #include "backend/tview/online_fill.h"
+#include "backend/tview/verify_states.h"
 #include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -201,6 +202,7 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
                                          .settings = tview.settings,
                                          .sql = Comparison(tview, columns),
                                          .lane = state.has_value() ? state->lane : kMainLane}));
+  TVIEWS_RETURN_IF_ERROR(VerifyGroupStates(relation, &evaluator, &result.rows));
   TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return std::move(result.rows);
 }

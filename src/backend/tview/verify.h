@@ -22,7 +22,7 @@ namespace tviews::backend {
 
 // The rows in which the TVIEW called `text` and its query differ: key, difference (missing, extra,
 // different, duplicate key, null key), the stored and the expected row as JSON. Rows are compared
-// by image, which is stricter than `=`.
+// by image, which is stricter than `=`. Then the groups in which its group states differ.
 absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text);
 
 }  // namespace tviews::backend

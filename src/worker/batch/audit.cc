@@ -54,7 +54,7 @@ long Audit::NextDueMs() const {
 
 // The TVIEW whose turn it is, or the next one by number. An applier begins with any.
 absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph, const Standings& standings,
-                                  const OnlineFills& fills) {
+                                  const OnlineFills& fills, const GroupStates& groups) {
   began_at_ = GetCurrentTimestamp();
   step_ = Step{};
   std::vector<RelationId> audited;
@@ -71,8 +71,13 @@ absl::StatusOr<bool> Audit::Begin(const DependencyGraph& graph, const Standings&
   }
   auto found = std::lower_bound(audited.begin(), audited.end(), tview_);
   if (found == audited.end()) found = audited.begin();
-  if (*found != tview_) after_.reset();
+  if (*found != tview_) {
+    after_.reset();
+    in_states_.reset();
+  }
   step_.tview = tview_ = *found;
+  step_.has_states = groups.HasValid(tview_);
+  step_.is_of_states = in_states_.has_value();
   return true;
 }
 
@@ -95,6 +100,13 @@ absl::StatusOr<AffectedKeys> Audit::Sample(const TviewDefinition& tview,
   // A comparison trusts no lineage.
   sampled.is_touched = sampled.names_null = !sampled.keys.empty();
   return sampled;
+}
+
+absl::Status Audit::CompareStates(const TviewDefinition& tview, GroupStates* groups) {
+  TVIEWS_ASSIGN_OR_RETURN(step_.states, groups->Compare(tview, *in_states_));
+  step_.is_sampled = true;
+  step_.name = tview.qualified_name;
+  return step_.states.differences == 0 ? absl::OkStatus() : groups->Doubt(tview.relation);
 }
 
 void Audit::Note(std::size_t keys, const WriteCounts& counts) {
@@ -128,36 +140,76 @@ void Audit::Report(bool is_repeated) const {
                           step_.counts.inserted, " missing, ", step_.counts.deleted, " extra"));
 }
 
+void Audit::ReportStates() const {
+  LogWarning(absl::StrCat("the audit found ", Counted(step_.states.differences, "group"), " of ",
+                          step_.states.name, " of TVIEW ", step_.name,
+                          " that differed from its source: the state is built anew, and the TVIEW "
+                          "is compared with its query"));
+}
+
 void Audit::AfterCommit() {
+  if (step_.is_of_states) {
+    AfterStates();
+  } else {
+    AfterRows();
+  }
+  Rest();
+}
+
+void Audit::AfterStates() {
+  if (step_.states.differences > 0) {
+    ReportStates();
+    suspect_ = step_.tview;
+  }
+  pg::stats::CountAudit(MyDatabaseId,
+                        {.tview = step_.tview,
+                         .differences = step_.states.differences,
+                         .rounds = step_.is_sampled && !step_.states.next.has_value() ? 1U : 0U,
+                         .given_up = step_.is_sampled ? 0U : 1U},
+                        GetCurrentTimestamp());
+  in_states_ = step_.states.next;
+  if (!step_.is_sampled || !in_states_.has_value() || has_suspect()) Advance();
+}
+
+void Audit::AfterRows() {
   const bool is_repeated = step_.differences > 0 && HasRepeated();
   if (step_.differences > 0) Report(is_repeated);
   pg::stats::CountAudit(MyDatabaseId,
                         {.tview = step_.tview,
                          .keys = step_.keys,
                          .differences = step_.differences,
-                         .rounds = step_.is_sampled && step_.is_last ? 1U : 0U,
+                         .rounds = step_.is_sampled && step_.is_last && !step_.has_states ? 1U : 0U,
                          .given_up = step_.is_sampled ? 0U : 1U,
                          .is_repeated = is_repeated},
                         GetCurrentTimestamp());
   if (step_.is_sampled && !step_.is_last) {
     after_ = std::move(step_.end);
   } else {
-    Advance();
+    AdvanceOverRows();
   }
-  Rest();
 }
 
 void Audit::AfterFailure(const absl::Status& error) {
   // Locks of sessions and lost races are ordinary; the time limit is counted.
   if (!pg::IsTransient(error)) pg::LogFailure(error, "an audit is given up");
   pg::stats::CountAudit(MyDatabaseId, {.tview = step_.tview, .given_up = 1}, GetCurrentTimestamp());
-  Advance();
+  AdvanceOverRows();
   Rest();
+}
+
+// A TVIEW whose rows cannot be compared in time may have states that can.
+void Audit::AdvanceOverRows() {
+  if (step_.has_states && !step_.is_of_states) {
+    in_states_.emplace();
+  } else {
+    Advance();
+  }
 }
 
 void Audit::Advance() {
   ++tview_;
   after_.reset();
+  in_states_.reset();
 }
 
 void Audit::Rest() {

@@ -10,6 +10,10 @@
 // and round. pg_tviews.audit_rate says how many keys per second; a step is ended by force after a
 // quarter of a second, and the auditor rests nineteen times as long as a step took.
 //
+// After its rows come the group states of a TVIEW: a step compares the next groups with their
+// source. One that differs is forgotten, and what was computed of it is compared as a whole by the
+// next batch: the TVIEW is suspect until then.
+//
 // A key that differs again after it was repaired is its definition's fault: the same rows give it
 // different results. Its TVIEW is no longer audited, until its statistics are reset.
 //
@@ -33,6 +37,7 @@
 #include "worker/batch/online_fills.h"
 #include "worker/core/cascade.h"
 #include "worker/core/standings.h"
+#include "worker/refresh/group_states.h"
 #include "worker/refresh/refresh_executor.h"
 #include "worker/write/tview_writer.h"
 
@@ -47,11 +52,16 @@ class Audit {
   // Begins a step: chooses a TVIEW. False if there is none to audit.
   // None of those that are behind or being filled, which do not stand at the frontier.
   absl::StatusOr<bool> Begin(const DependencyGraph& graph, const Standings& standings,
-                             const OnlineFills& fills);
+                             const OnlineFills& fills, const GroupStates& groups);
   // True between Begin and AfterCommit or AfterFailure.
   bool is_running() const { return step_.tview != 0; }
   bool Contains(RelationId tview) const { return is_running() && step_.tview == tview; }
   bool has_differences() const { return step_.differences > 0; }
+
+  // Whose states have differed since the last batch of another kind.
+  bool has_suspect() const { return suspect_ != 0; }
+  bool IsSuspect(RelationId tview) const { return has_suspect() && suspect_ == tview; }
+  void ClearSuspect() { suspect_ = 0; }
 
   // A step that takes longer is given up.
   static constexpr int kMaxStepMs = 250;
@@ -60,6 +70,9 @@ class Audit {
   absl::StatusOr<AffectedKeys> Sample(const TviewDefinition& tview, RefreshExecutor* executor);
   // Where refreshing them adds the keys that it writes.
   std::vector<std::string>* repaired() { return &step_.repaired; }
+  // True if this step compares group states instead.
+  bool is_of_states() const { return step_.is_of_states; }
+  absl::Status CompareStates(const TviewDefinition& tview, GroupStates* groups);
   // What refreshing them wrote.
   void Note(std::size_t keys, const WriteCounts& counts);
 
@@ -72,7 +85,10 @@ class Audit {
   struct Step {
     RelationId tview = 0;
     bool is_sampled = false;
-    bool is_last = false;  // of the TVIEW's round
+    bool is_last = false;  // of the TVIEW's rows
+    bool has_states = false;
+    bool is_of_states = false;
+    GroupComparison states;
     std::optional<std::string> end;
     std::string name;
     std::uint64_t keys = 0;
@@ -83,14 +99,20 @@ class Audit {
   // Whether one of the step's keys was repaired before. Remembers them.
   bool HasRepeated();
   void Report(bool is_repeated) const;
+  void ReportStates() const;
+  void AfterRows();
+  void AfterStates();
+  void AdvanceOverRows();
   void Advance();
   void Rest();
 
   Step step_;
   // By TVIEW, images of keys; a limited number.
   absl::flat_hash_map<RelationId, absl::flat_hash_set<std::string>> repaired_;
-  RelationId tview_ = 0;              // whose turn it is; 0: anybody's
-  std::optional<std::string> after_;  // image of the last key that was sampled
+  RelationId tview_ = 0;                    // whose turn it is; 0: anybody's
+  std::optional<std::string> after_;        // image of the last key that was sampled
+  std::optional<GroupPosition> in_states_;  // of its states; nothing: its rows are not done
+  RelationId suspect_ = 0;
   Timestamp began_at_ = 0;
   Timestamp due_at_ = 0;
 };

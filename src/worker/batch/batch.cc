@@ -151,11 +151,12 @@ absl::StatusOr<BatchRunner::Work> BatchRunner::FindWork(const Coalescer& coalesc
                   (lane_outbox_.has_value() && lane_outbox_->has_owed()) ||
                   state_.catalog.has_fills() || state_.standings.AnyAccused() ||
                   state_.standings.AnyToRetry(now) || state_.clock.AnyDue(state_.catalog.graph()) ||
-                  state_.fills.is_due();
+                  state_.fills.is_due() || state_.audit.has_suspect();
   work.tries_behind = state_.standings.TryDueMs(now) == 0;
   if (work.any() || !state_.audit.IsDue()) return work;
   TVIEWS_ASSIGN_OR_RETURN(
-      work.is_audit, state_.audit.Begin(state_.catalog.graph(), state_.standings, state_.fills));
+      work.is_audit,
+      state_.audit.Begin(state_.catalog.graph(), state_.standings, state_.fills, state_.groups));
   return work;
 }
 
@@ -179,7 +180,11 @@ absl::Status BatchRunner::Consume(const Coalescer& coalescer, const SnapshotBoun
 }
 
 BatchEnd BatchRunner::AfterCommit(const SnapshotBounds& frontier) {
-  if (state_.audit.is_running()) state_.audit.AfterCommit();
+  if (state_.audit.is_running()) {
+    state_.audit.AfterCommit();
+  } else {
+    state_.audit.ClearSuspect();
+  }
   absl::Status status = PausePoint("after_apply", "lane_after_apply");
   if (!status.ok()) return {.ending = EndingOf(status), .error = std::move(status)};
   // Before the waiters are woken: they may look.
@@ -284,7 +289,7 @@ void BatchRunner::PublishFrontier(const SnapshotBounds& frontier) {
 bool BatchRunner::HasNews() const { return reader_.HasWork() || state_.slot->hurry.Load() != 0; }
 
 bool BatchRunner::HasWork() const {
-  return HasNews() || state_.requests.AnyWaiting() ||
+  return HasNews() || state_.requests.AnyWaiting() || state_.audit.has_suspect() ||
          state_.standings.AnyToRetry(GetCurrentTimestamp());
 }
 

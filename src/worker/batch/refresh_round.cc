@@ -53,7 +53,8 @@ std::vector<bool> RefreshRound::FindReachable() const {
 bool RefreshRound::IsDue(RelationId tview, Timestamp now) const {
   return state_.requests.IsRequested(tview) || state_.standings.IsBehind(tview) ||
          coalescer_.IsToCompare(tview) || state_.standings.IsToRetry(tview, now) ||
-         state_.standings.IsAccused(tview) || state_.audit.Contains(tview);
+         state_.standings.IsAccused(tview) || state_.audit.Contains(tview) ||
+         state_.audit.IsSuspect(tview);
 }
 
 // True of a TVIEW in quarantine whose pause is not over, unless a session asks for it.
@@ -85,6 +86,7 @@ absl::Status RefreshRound::LeaveAside(const TviewDefinition& tview, const std::s
   const bool is_to_compare =
       coalescer_.IsToCompare(tview.relation) || state_.clock.IsDue(tview) ||
       state_.clock.HasPassed(tview) || state_.fills.IsToBegin(tview.relation) ||
+      state_.audit.IsSuspect(tview.relation) ||
       (state_.requests.IsRequested(tview.relation) && !state_.standings.IsBehind(tview.relation));
   return state_.behind.LeaveAside(tview, obstacle, Here(), coalescer_.DeltasFor(tview),
                                   is_to_compare);
@@ -121,6 +123,7 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   const Timestamp begin = GetCurrentTimestamp();
   const bool is_requested = state_.requests.IsRequested(tview.relation);
   Audit* const audit = state_.audit.Contains(tview.relation) ? &state_.audit : nullptr;
+  if (audit != nullptr && audit->is_of_states()) return audit->CompareStates(tview, &state_.groups);
   state_.requests.Begin(tview.relation);
   ShowSearch(tview);
   const ReaderColumns readers = ReadersOf(tview.relation);
@@ -159,7 +162,11 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   if (!is_requested && !refresh.failure().ok()) {
     state_.standings.Quarantine(tview.relation, GetCurrentTimestamp());
   }
-  if (audit != nullptr) audit->Note(affected.keys.size(), counts);
+  if (audit != nullptr) {
+    audit->Note(affected.keys.size(), counts);
+    // They may be wrong because a state is.
+    if (audit->has_differences()) TVIEWS_RETURN_IF_ERROR(state_.groups.Doubt(tview.relation));
+  }
   // An audit that finds nothing is no refresh.
   if (audit != nullptr && !audit->has_differences() && refresh.errors() == 0) {
     return absl::OkStatus();
@@ -208,6 +215,10 @@ absl::StatusOr<AffectedKeys> RefreshRound::KeysToFollow(const TviewDefinition& t
   }
   if (owed.TakeWhole(tview.relation) || coalescer_.IsToCompare(tview.relation)) {
     everything.why = "what it is defined by changed";
+    return everything;
+  }
+  if (state_.audit.IsSuspect(tview.relation)) {
+    everything.why = "its group state was wrong";
     return everything;
   }
   if (state_.clock.IsDue(tview)) {

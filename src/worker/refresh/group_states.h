@@ -12,12 +12,14 @@
 //
 // (1) Whatever pg_tview_group_built names equals its query under the snapshot of the last batch.
 // (2) It is read by refreshes of keys only: comparisons of the whole, audits and helpers compute
-//     from the sources.
+//     from the sources. What the auditor finds to differ is forgotten (group_audit.cc).
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_GROUP_STATES_H_
 #define PG_TVIEWS_WORKER_REFRESH_GROUP_STATES_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +39,17 @@ struct UsableStates {
   std::string name;                   // of this list, among others
 };
 
+// Where the comparison of the states of a TVIEW goes on.
+struct GroupPosition {
+  int state = 0;                                    // this one, or the next by number
+  std::optional<std::string> after = std::nullopt;  // a key as text; nothing: from the beginning
+};
+struct GroupComparison {
+  std::optional<GroupPosition> next;  // nothing: all are compared
+  std::size_t differences = 0;        // groups
+  std::string name;                   // of the state
+};
+
 class GroupStates {
  public:
   // Adds what the records of a batch have changed. `loads`: how often the catalog has been read.
@@ -46,6 +59,10 @@ class GroupStates {
   // Those that keys of `tview` may be computed with; builds what is missing. REQUIRES: the batch
   // holds the TVIEW's locks.
   absl::StatusOr<UsableStates> Prepare(const TviewDefinition& tview);
+
+  bool HasValid(RelationId tview) const;
+  // Compares the next groups of a state of `tview` with its source, under the batch's snapshot.
+  absl::StatusOr<GroupComparison> Compare(const TviewDefinition& tview, const GroupPosition& from);
 
   // The states of `tview` are to be built anew.
   absl::Status Doubt(RelationId tview);

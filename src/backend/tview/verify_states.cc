@@ -1,0 +1,96 @@
+#include "backend/tview/verify_states.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "shared/group_comparison.h"
+#include "shared/pg/boundary/guard.h"
+#include "shared/pg/boundary/row_reader.h"
+#include "shared/pg/planner/group_level.h"
+#include "shared/pg/tables/catalog.h"
+#include "shared/status_macros.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
+#include <utils/acl.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::backend {
+namespace {
+
+constexpr char kDifference[] = "group state";
+
+struct NamedState {
+  std::string level;
+  RelationId source = 0;
+  ComparedState compared;
+};
+
+absl::StatusOr<std::vector<NamedState>> ReadStates(RelationId tview, Evaluator* evaluator) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      evaluator->Run(
+          {.sql = "SELECT s.id, s.level, s.source::oid, format('%I.%I', n.nspname, r.relname),"
+                  " s.key_type::oid, s.key_type::regtype, s.spec"
+                  " FROM tviews_internal.pg_tview_group_state AS s"
+                  " JOIN tviews_internal.pg_tview_group_built AS b ON b.state = s.id"
+                  " JOIN pg_class AS r ON r.oid = s.source"
+                  " JOIN pg_namespace AS n ON n.oid = r.relnamespace"
+                  " WHERE s.tview = $1::oid ORDER BY s.level, s.id",
+           .parameters = {absl::StrCat(tview)}}));
+  std::vector<NamedState> states;
+  for (const pg::SqlRow& row : found.rows) {
+    pg::RowReader column(row);
+    NamedState state;
+    state.compared.id = column.Number<int>();
+    state.level = column.Text();
+    state.source = column.Oid();
+    state.compared.source = column.Text();
+    const char* const rows = pg::GroupTableFor(column.Oid());
+    state.compared.key_type = column.Text();
+    state.compared.spec = column.Text();
+    TVIEWS_RETURN_IF_ERROR(column.End());
+    if (rows == nullptr) continue;
+    state.compared.rows = absl::StrCat("tviews_internal.", rows);
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+absl::StatusOr<bool> MayRead(RelationId source) {
+  return pg::CallFor(
+      [&] { return pg_class_aclcheck(source, GetUserId(), ACL_SELECT) == ACLCHECK_OK; });
+}
+
+}  // namespace
+
+absl::Status VerifyGroupStates(RelationId tview, Evaluator* evaluator,
+                               std::vector<pg::SqlRow>* differences) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_states,
+                          pg::HasCatalogTable(pg::CatalogTable::kGroupState));
+  if (!has_states) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<NamedState> states, ReadStates(tview, evaluator));
+  for (const NamedState& state : states) {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
+                            evaluator->Run({.sql = GroupDifferences(state.compared, {})}));
+    TVIEWS_ASSIGN_OR_RETURN(const bool may_read, MayRead(state.source));
+    for (const pg::SqlRow& row : found.rows) {
+      if (!may_read) {
+        differences->push_back({state.level, kDifference, std::nullopt, std::nullopt});
+        break;
+      }
+      pg::RowReader column(row);
+      const std::optional<std::string> key = column.OptionalText();
+      const std::optional<std::string> stored = column.OptionalText();
+      const std::optional<std::string> expected = column.OptionalText();
+      TVIEWS_RETURN_IF_ERROR(column.End());
+      differences->push_back(
+          {absl::StrCat(state.level, ": ", key.value_or("null")), kDifference, stored, expected});
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace tviews::backend

@@ -1,0 +1,27 @@
+// Comparing the group states of a TVIEW with their sources (worker/refresh/group_states.h).
+//
+// Layer:   backend
+// Sharing: private to one process
+// Errors:  returns Status
+
+#ifndef PG_TVIEWS_BACKEND_TVIEW_VERIFY_STATES_H_
+#define PG_TVIEWS_BACKEND_TVIEW_VERIFY_STATES_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "backend/evaluation/evaluator.h"
+#include "shared/pg/boundary/spi.h"
+#include "shared/types.h"
+
+namespace tviews::backend {
+
+// Adds the groups in which states of `tview` that may be read differ from their sources, under the
+// snapshot of `evaluator`, at which the outbox is empty. Whoever may not read a source is told only
+// which state differs.
+absl::Status VerifyGroupStates(RelationId tview, Evaluator* evaluator,
+                               std::vector<pg::SqlRow>* differences);
+
+}  // namespace tviews::backend
+
+#endif  // PG_TVIEWS_BACKEND_TVIEW_VERIFY_STATES_H_

@@ -1,0 +1,61 @@
+#include "shared/group_comparison.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace tviews {
+namespace {
+
+// A slice ends with the group with which it has so many rows of the source, or so many rows itself.
+constexpr int kSourceRows = 20000;
+constexpr int kStateRows = 1000;
+
+// The key of `alias`, whose order is that of the state's table.
+std::string Key(const ComparedState& state, const std::string& alias) {
+  return absl::StrCat(alias, ".k", state.key_type == "text" ? " COLLATE \"default\"" : "");
+}
+
+std::string Parameter(const ComparedState& state, int number) {
+  return absl::StrCat("$", number, "::", state.key_type);
+}
+
+std::string InSlice(const ComparedState& state, GroupSlice slice, const std::string& alias) {
+  const std::string key = Key(state, alias);
+  std::string text;
+  if (slice.has_begin) absl::StrAppend(&text, " AND ", key, " > ", Parameter(state, 1));
+  if (!slice.has_end) return text;
+  const std::string upto = absl::StrCat(key, " <= ", Parameter(state, slice.has_begin ? 2 : 1));
+  return slice.has_begin ? absl::StrCat(text, " AND ", upto)
+                         : absl::StrCat(" AND (", alias, ".k IS NULL OR ", upto, ")");
+}
+
+}  // namespace
+
+std::string SliceEnd(const ComparedState& state, bool has_begin) {
+  return absl::StrCat(
+      "SELECT k::text FROM (SELECT k, sum(n) OVER (ORDER BY k, c) - n AS rows_before FROM (SELECT"
+      " s.k, s.c, s.n FROM ",
+      state.rows, " AS s WHERE s.state = ", state.id,
+      has_begin ? absl::StrCat(" AND s.k > ", Parameter(state, 1)) : "",
+      " ORDER BY s.k, s.c LIMIT ", kStateRows,
+      ") AS next) AS counted WHERE k IS NOT NULL AND"
+      " (rows_before < ",
+      kSourceRows, ") ORDER BY k DESC LIMIT 1");
+}
+
+std::string GroupDifferences(const ComparedState& state, GroupSlice slice) {
+  const char* const row = "jsonb_build_object('classes', c, 'rows', n, 'sums', p::numeric[])";
+  return absl::StrCat(
+      "WITH pg_tviews_rows AS (SELECT *, 1::bigint AS pg_tviews_weight FROM ONLY ", state.source,
+      "), both_sides (is_stored, k, c, n, p) AS (SELECT true, ", Key(state, "s"),
+      ", s.c, s.n, s.p::text FROM ", state.rows, " AS s WHERE s.state = ", state.id,
+      InSlice(state, slice, "s"), " UNION ALL SELECT false, ", Key(state, "r"),
+      ", r.c, r.n, r.p::text FROM (", state.spec, ") AS r WHERE r.n <> 0",
+      InSlice(state, slice, "r"),
+      "), other AS (SELECT k, c, n, p, count(*) FILTER (WHERE is_stored) > count(*) FILTER (WHERE"
+      " NOT is_stored) AS is_stored FROM both_sides GROUP BY k, c, n, p HAVING count(*) FILTER"
+      " (WHERE is_stored) <> count(*) FILTER (WHERE NOT is_stored)) SELECT k::text, jsonb_agg(",
+      row, " ORDER BY c, n) FILTER (WHERE is_stored), jsonb_agg(", row,
+      " ORDER BY c, n) FILTER (WHERE NOT is_stored) FROM other GROUP BY other.k ORDER BY other.k");
+}
+
+}  // namespace tviews
