@@ -2,7 +2,7 @@
 crashes and restarts, DDL, locks, pauses, prepared transactions, changed settings, and promotions of a
 standby. Again and again everything stands still, and every TVIEW must equal its query.
 
-SECONDS (default 120) and SEED may be set in the environment; test/stress/chaos.sh does so. What is done, with what,
+SECONDS (default 90) and SEED may be set in the environment; test/stress/chaos.sh does so. What is done, with what,
 and after how many commits, is recorded line by line in chaos_schedule.jsonl in the build directory. REPLAY=FILE does that
 again instead of something new; lines may be taken out of it, to see what a failure needs. Transaction n of a writer is the
 same in every run of a seed. The moments in between are the machine's choice.
@@ -24,7 +24,7 @@ import psycopg2
 import shop
 from tviews_server import Server, bash, check_equal, children, kill_process, run, tviews, value, wait_until
 
-SECONDS = int(os.environ.get("SECONDS", 120))
+SECONDS = int(os.environ.get("SECONDS", 90))
 REPLAY = [json.loads(line) for line in open(os.environ["REPLAY"])] if "REPLAY" in os.environ else None
 SEED = REPLAY[0]["seed"] if REPLAY else int(os.environ.get("SEED", time.time_ns() % 1000000))
 WRITERS = 4
