@@ -219,20 +219,6 @@ absl::Status CheckLane(RelationId tview) {
          .hint = absl::StrCat("Leave pg_tviews.lane away, or move both: ALTER TABLE ", source,
                               " SET (pg_tviews.lane = '", lane_of_reader, "').")});
   }
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult feed,
-      pg::ExecuteSqlLatest(absl::StrCat("SELECT FROM ", lanes,
-                                        " AS m WHERE m.tview = $1::oid AND m.lane <> 'main'"
-                                        " AND m.options ->> 'feed' IN ('keys', 'data')"),
-                           {absl::StrCat(tview)}));
-  if (feed.processed > 0) {
-    return pg::MakeError(
-        absl::StatusCode::kUnimplemented,
-        {.message = "a TVIEW with a durable change feed has to be in the main lane",
-         .detail = "Positions of the feed are in the order in which batches commit, and lanes "
-                   "commit independently.",
-         .hint = "Use pg_tviews.notify, or leave pg_tviews.lane or pg_tviews.feed away."});
-  }
   return CheckLaneCount();
 }
 

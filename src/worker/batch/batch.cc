@@ -18,6 +18,7 @@
 #include "worker/batch/quarantine.h"
 #include "worker/batch/refresh_round.h"
 #include "worker/feed/batch_message.h"
+#include "worker/feed/feed_rows.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <pgstat.h>
@@ -126,6 +127,8 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
       TVIEWS_RETURN_IF_ERROR(CheckInheritance(state_.catalog.graph(), round.reachable()));
       if (mode == BatchMode::kApart) TVIEWS_RETURN_IF_ERROR(NoteQuarantine(&state_.standings));
     }
+    // Last: another lane that has something to tell waits from here on.
+    TVIEWS_RETURN_IF_ERROR(pg::Call([] { WriteFeedRows(); }));
   }
   TVIEWS_RETURN_IF_ERROR(PausePoint("before_commit", "lane_before_commit"));
   return pg::Call([] { PopActiveSnapshot(); });

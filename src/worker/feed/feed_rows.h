@@ -4,10 +4,11 @@
 // Sharing: a table; written by the applier in the batch's transaction
 // Errors:  every function may raise: call them inside pg::Call only
 //
-// Rows go into the table at once, in the subtransaction that writes the documents: both are there
-// or neither is, and memory does not grow with the batch. Whoever takes a position holds a lock on
-// the sequence until its transaction ends: positions ascend in the order of commits, whoever
-// writes.
+// Rows are spooled, and go into the table at the end of the batch: whoever takes a position holds a
+// lock on the sequence until its transaction ends, and positions ascend in the order of commits,
+// whoever writes. So a lane waits for another one that has something to tell only while that one
+// writes what it tells and commits, not for its computation. What a subtransaction has spooled goes
+// with it: the documents and the news of them are both there, or neither.
 
 #ifndef PG_TVIEWS_WORKER_FEED_FEED_ROWS_H_
 #define PG_TVIEWS_WORKER_FEED_FEED_ROWS_H_
@@ -21,9 +22,11 @@ struct FeedRows;
 FeedRows* OpenFeedRows(const FeedSource& source);
 void AddFeedRow(FeedRows* rows, const FeedChange& change);
 
-// Closes the table. If there were rows, the transaction will not commit before they are on disk: a
-// consumer must never have seen a position that a crash gives to another row.
 void CloseFeedRows(FeedRows* rows);
+
+// Last in the batch's transaction. If there are rows, it will not commit before they are on disk: a
+// consumer must never have seen a position that a crash gives to another row.
+void WriteFeedRows();
 
 }  // namespace tviews::worker
 

@@ -48,17 +48,22 @@ ALTER TABLE tv_foreign SET (pg_tviews.lane = 'slow');
 RESET ROLE;
 DROP TABLE tv_foreign;
 
--- Names, targets, and what belongs to the main lane.
+-- Names and targets.
 ALTER TABLE tv_item SET (pg_tviews.lane = 'Slow');
 ALTER TABLE tv_item SET (pg_tviews.lane = '');
 CREATE TABLE tv_long WITH (pg_tviews.lane = 'x234567890123456789012345678901234567890123456789012345678901234') AS SELECT pk_item AS pk_long FROM tb_item;
 ALTER TABLE tv_item SET (pg_tviews.lag_target = '1 month');
 ALTER TABLE tv_item SET (pg_tviews.lag_target = '-1 s');
 ALTER TABLE tv_item SET (pg_tviews.lag_target = 'soon');
+
+-- The feed tells of every lane.
 ALTER TABLE tv_sum SET (pg_tviews.feed = 'keys');
-CREATE TABLE tv_fed WITH (pg_tviews.feed = 'data', pg_tviews.lane = 'slow') AS SELECT pk_item AS pk_fed FROM tb_item;
-ALTER TABLE tv_item SET (pg_tviews.feed = 'keys');
-ALTER TABLE tv_item SET (pg_tviews.lane = 'slow');
+CREATE TABLE tv_fed WITH (pg_tviews.feed = 'data', pg_tviews.lane = 'slow') AS SELECT pk_item AS pk_fed, price FROM tb_item;
+UPDATE tb_item SET price = price + 1 WHERE pk_item = 1;
+SELECT pg_tviews_wait();
+SELECT entity, key, operation, new_data FROM pg_tviews_feed ORDER BY entity, key;
+DROP TABLE tv_fed;
+ALTER TABLE tv_sum RESET (pg_tviews.feed);
 
 -- There may be eight beside the main one.
 SELECT pg_tviews_create('more' || n, format('SELECT pk_item AS pk_more%s FROM tb_item', n)) FROM generate_series(1, 8) n;
