@@ -26,7 +26,6 @@
 #include "shared/pg/boundary/postgres_begin.h"
 #include <fmgr.h>
 #include <miscadmin.h>
-#include <utils/acl.h>
 
 PG_FUNCTION_INFO_V1(tviews_feed_register);
 PG_FUNCTION_INFO_V1(tviews_feed_drop);
@@ -86,28 +85,32 @@ absl::Status NoSuchConsumer(const std::string& consumer) {
        .hint = "pg_tviews_feed_register() makes one."});
 }
 
-absl::Status CheckOwner(const std::string& consumer, RoleId owner, RoleId caller) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool may,
-                          pg::CallFor([=] { return has_privs_of_role(caller, owner); }));
-  if (may) return absl::OkStatus();
+absl::Status NotOwner(const std::string& consumer) {
   return pg::MakeError(absl::StatusCode::kPermissionDenied,
                        {.message = absl::StrCat("must be owner of consumer \"", consumer, "\"")});
 }
 
-// Its position. Nobody else reads for it, or acknowledges, until the transaction ends.
+// Its position. Nobody else reads for it, or acknowledges, until the transaction ends. Whoever may
+// not do that locks nothing, and waits for nobody.
 absl::StatusOr<Position> LockConsumer(const Tables& tables, const std::string& consumer,
                                       RoleId caller) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSql(absl::StrCat("SELECT c.position, c.owner::oid FROM ", tables.consumers,
-                                  " c WHERE c.consumer = $1 FOR UPDATE"),
-                     {consumer}));
-  if (found.rows.empty()) return NoSuchConsumer(consumer);
+      pg::ExecuteSql(
+          absl::StrCat("SELECT c.position FROM ", tables.consumers,
+                       " c WHERE c.consumer = $1 AND pg_has_role($2::oid, c.owner, 'USAGE')"
+                       " FOR UPDATE"),
+          {consumer, absl::StrCat(caller)}));
+  if (found.rows.empty()) {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult others,
+                            pg::ExecuteSqlLatest(absl::StrCat("SELECT FROM ", tables.consumers,
+                                                              " c WHERE c.consumer = $1"),
+                                                 {consumer}));
+    return others.rows.empty() ? NoSuchConsumer(consumer) : NotOwner(consumer);
+  }
   pg::RowReader column(found.rows[0]);
   const auto position = column.Number<Position>();
-  const RoleId owner = column.Oid();
   TVIEWS_RETURN_IF_ERROR(column.End());
-  TVIEWS_RETURN_IF_ERROR(CheckOwner(consumer, owner, caller));
   return position;
 }
 

@@ -116,8 +116,11 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
     state_.executor.BeginBatch(bounds);
     // Only the main lane's batches have every record, each once.
     if (state_.catalog.is_main()) {
-      TVIEWS_RETURN_IF_ERROR(
-          state_.groups.Follow(state_.catalog.loads(), coalescer.common(), Here()));
+      TVIEWS_RETURN_IF_ERROR(state_.groups.Follow({.loads = state_.catalog.loads(),
+                                                   .deltas = coalescer.common(),
+                                                   .here = Here(),
+                                                   .graph = state_.catalog.graph(),
+                                                   .standings = state_.standings}));
     }
     TVIEWS_RETURN_IF_ERROR(round.Run());
     if (work.has_news) TVIEWS_RETURN_IF_ERROR(state_.clock.FindNext(state_.catalog.graph()));

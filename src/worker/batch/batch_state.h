@@ -46,8 +46,8 @@ struct BatchState {
   BatchClock clock{lane};
   OnlineFills fills;
   RefreshLog log;
-  GroupStates groups;
   DataSize data_in_use;
+  GroupStates groups{&data_in_use};
 
   // Of this batch.
   pg::BatchTotals totals;

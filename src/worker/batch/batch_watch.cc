@@ -108,6 +108,12 @@ void OnLate() {
   if (is_watching) pg::HurryLanes(my_slot->database.Load());
 }
 
+// A limit that has passed for work that is done. REQUIRES: there is none now.
+void ForgetLate() noexcept {
+  Ending late = Ending::kTimedOut;
+  if (interruption.compare_exchange_strong(late, Ending::kCommitted)) QueryCancelPending = false;
+}
+
 // The server's own timeouts come as the same signal.
 void OnCancel(SIGNAL_ARGS) {
   const bool is_timeout =
@@ -163,8 +169,22 @@ void BatchWatch::EndTview() noexcept {
   deadline = 0;
   current = 0;
   gives_way = true;
-  Ending late = Ending::kTimedOut;
-  if (interruption.compare_exchange_strong(late, Ending::kCommitted)) QueryCancelPending = false;
+  ForgetLate();
+}
+
+BatchWatch::Piece::Piece(RelationId tview, std::int64_t limit_ms) noexcept
+    : begin_(GetCurrentTimestamp()), outer_tview_(current), outer_deadline_(deadline) {
+  current = tview;
+  deadline = limit_ms == 0 ? 0 : begin_ + limit_ms * 1000;
+}
+
+Ending BatchWatch::Piece::End(const absl::Status& status) noexcept {
+  const Ending ending = EndingOf(status);
+  deadline = 0;
+  ForgetLate();
+  current = outer_tview_;
+  deadline = outer_deadline_ == 0 ? 0 : outer_deadline_ + (GetCurrentTimestamp() - begin_);
+  return ending;
 }
 
 RelationId BatchWatch::Current() noexcept { return current; }

@@ -54,6 +54,20 @@ class BatchWatch {
   // A time limit that has passed since the TVIEW was done is forgotten.
   static void EndTview() noexcept;
 
+  // A piece of work for `tview` with a time limit of its own, part of a refresh or beside all of
+  // them. That of the refresh stands still meanwhile.
+  class Piece {
+   public:
+    Piece(RelationId tview, std::int64_t limit_ms) noexcept;
+    // Ends it, and says how it ended. A limit that has passed is forgotten with that.
+    Ending End(const absl::Status& status) noexcept;
+
+   private:
+    const Timestamp begin_;
+    const RelationId outer_tview_;
+    const Timestamp outer_deadline_;
+  };
+
   // The TVIEW that is being refreshed; 0: none.
   static RelationId Current() noexcept;
 

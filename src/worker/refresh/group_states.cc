@@ -11,6 +11,7 @@
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/server/datum_image.h"
+#include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -39,16 +40,13 @@ namespace tviews::worker {
 namespace {
 
 constexpr char kImagesName[] = "pg_tviews_images";
-// A state that does not last is not built all the time: building takes at most a tenth of it.
+// A state that does not last is not built all the time: building takes at most a tenth of it, and
+// half as much after each failure in a row.
 constexpr Timestamp kRestPerBuild = 10;
+constexpr int kMostDoublings = 10;
 
 std::string TableOf(TypeId key_type) {
   return absl::StrCat("tviews_internal.", pg::GroupTableFor(key_type));
-}
-
-// What else the server could do to a failure that is no fault of the state's.
-bool IsOfTheState(const absl::Status& status) {
-  return IsAgainstTheData(BatchWatch::EndingOf(status), Trust::kPatient);
 }
 
 // The statements that follow see what this one wrote, under the same snapshot.
@@ -172,31 +170,57 @@ std::vector<std::string> RowsOf(const RelationDelta& delta, absl::Status* status
 
 }  // namespace
 
-absl::Status GroupStates::Follow(std::uint64_t loads, const DeltaSet& deltas, const Origin& here) {
-  here_ = here;
-  if (loaded_at_ != loads) {
+absl::Status GroupStates::Follow(const FollowedBatch& batch) {
+  here_ = batch.here;
+  if (loaded_at_ != batch.loads) {
     TVIEWS_RETURN_IF_ERROR(Load());
-    loaded_at_ = loads;
+    loaded_at_ = batch.loads;
   }
   for (State& state : states_) {
-    const RelationDelta* const delta = deltas.Find(state.source);
+    const RelationDelta* const delta = batch.deltas.Find(state.source);
     if (!state.is_valid || delta == nullptr) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const std::string fingerprint, FingerprintOf(state));
-    bool is_counted = delta->is_counted() && fingerprint == state.fingerprint;
-    if (is_counted) {
-      TVIEWS_ASSIGN_OR_RETURN(is_counted, HasColumns(*delta, state.source, state.columns));
-    }
-    if (!is_counted) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool can_follow, CanFollow(state, batch, *delta));
+    if (!can_follow) {
       TVIEWS_RETURN_IF_ERROR(Forget(&state));
       continue;
     }
-    const absl::Status status = pg::RunSubtransaction([&] { return Add(&state, *delta); });
-    if (status.ok()) continue;
-    if (!IsOfTheState(status)) return status;
-    pg::LogFailure(status, "a group state is built anew");
+    const TviewDefinition& tview = *batch.graph.Find(state.tview);
+    const Attempt attempt = Within(tview, [&] { return Add(tview, &state, *delta); });
+    if (attempt.status.ok()) continue;
+    if (!attempt.is_of_the_state) return attempt.status;
+    pg::LogFailure(attempt.status, "a group state is built anew");
     TVIEWS_RETURN_IF_ERROR(Forget(&state));
   }
   return states_.empty() ? absl::OkStatus() : ShowWritten();
+}
+
+// A TVIEW whose refresh has ended an applier may have done so here.
+absl::StatusOr<bool> GroupStates::CanFollow(const State& state, const FollowedBatch& batch,
+                                            const RelationDelta& delta) const {
+  if (batch.graph.Find(state.tview) == nullptr || batch.standings.IsAccused(state.tview) ||
+      !delta.is_counted()) {
+    return false;
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::string fingerprint, FingerprintOf(state));
+  if (fingerprint != state.fingerprint) return false;
+  return HasColumns(delta, state.source, state.columns);
+}
+
+// Who waits for a lock, and an operator, interrupt the batch; everything else is the state's own.
+GroupStates::Attempt GroupStates::Within(const TviewDefinition& tview,
+                                         absl::FunctionRef<absl::Status()> work) {
+  const auto timeout = tview.refresh_timeout.value_or(pg::settings::refresh_timeout);
+  const auto memory = tview.refresh_memory.value_or(pg::settings::refresh_memory);
+  BatchWatch::Piece piece(tview.relation, static_cast<std::int64_t>(timeout));
+  Attempt attempt;
+  {
+    const MemoryLimit limit(data_in_use_->At(GetCurrentTimestamp()), memory * 1024);
+    attempt.status = pg::RunSubtransaction(work);
+  }
+  const Ending ending = piece.End(attempt.status);
+  attempt.is_of_the_state =
+      ending == Ending::kTimedOut || IsAgainstTheData(ending, Trust::kExhausted);
+  return attempt;
 }
 
 absl::StatusOr<UsableStates> GroupStates::Prepare(const TviewDefinition& tview) {
@@ -274,7 +298,8 @@ absl::Status GroupStates::Forget(State* state) {
       .status();
 }
 
-absl::Status GroupStates::Add(State* state, const RelationDelta& delta) {
+absl::Status GroupStates::Add(const TviewDefinition& tview, State* state,
+                              const RelationDelta& delta) {
   if (delta.images().empty()) return absl::OkStatus();
   const std::string table = TableOf(state->key_type);
   TVIEWS_ASSIGN_OR_RETURN(const std::string rows,
@@ -288,7 +313,7 @@ absl::Status GroupStates::Add(State* state, const RelationDelta& delta) {
       " ALL (p))), false), array_agg(place) FILTER (WHERE n = 0) FROM written");
   const std::string empty = absl::StrCat("DELETE FROM ", table, " WHERE ctid = ANY ($1)");
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
-                          pg::UserScope::AsDefinitionOwner(GetUserId(), {}));
+                          pg::UserScope::AsDefinitionOwner(GetUserId(), tview.settings));
   Written written;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
     absl::Status status;
@@ -310,11 +335,10 @@ absl::Status GroupStates::Add(State* state, const RelationDelta& delta) {
 absl::Status GroupStates::Rebuild(const TviewDefinition& tview, State* state) {
   Build& build = builds_[state->id];
   const Timestamp begin = GetCurrentTimestamp();
-  if (build.ended_at != 0 && begin - build.ended_at < kRestPerBuild * build.duration) {
-    return absl::OkStatus();
-  }
+  const Timestamp rest = kRestPerBuild * build.duration << std::min(build.failures, kMostDoublings);
+  if (build.ended_at != 0 && begin - build.ended_at < rest) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string fingerprint, FingerprintOf(*state));
-  const absl::Status status = pg::RunSubtransaction([&]() -> absl::Status {
+  const Attempt attempt = Within(tview, [&]() -> absl::Status {
     TVIEWS_ASSIGN_OR_RETURN(const std::string source, RelationName(state->source));
     TVIEWS_ASSIGN_OR_RETURN(const std::string rows, WeightedRows(state->source, state->columns,
                                                                  Names::kTable, "ONLY " + source));
@@ -335,10 +359,12 @@ absl::Status GroupStates::Rebuild(const TviewDefinition& tview, State* state) {
                {id, fingerprint})
         .status();
   });
-  build = {.ended_at = GetCurrentTimestamp(), .duration = GetCurrentTimestamp() - begin};
-  if (!status.ok()) {
-    if (!IsOfTheState(status)) return status;
-    pg::LogFailure(status, "a group state cannot be built");
+  build.ended_at = GetCurrentTimestamp();
+  build.duration = build.ended_at - begin;
+  build.failures = attempt.status.ok() ? 0 : build.failures + 1;
+  if (!attempt.status.ok()) {
+    if (!attempt.is_of_the_state) return attempt.status;
+    pg::LogFailure(attempt.status, "a group state cannot be built");
     return absl::OkStatus();
   }
   state->is_valid = true;

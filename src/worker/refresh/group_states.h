@@ -11,7 +11,9 @@
 // and the state is built anew, under the batch's snapshot, when keys are computed next.
 //
 // (1) Whatever pg_tview_group_built names equals its query under the snapshot of the last batch.
-// (2) It is read by refreshes of keys only: comparisons of the whole, audits and helpers compute
+// (2) Its upkeep has the settings and the limits of its TVIEW. One that takes longer, or fails, is
+//     forgotten: it keeps no batch from its end.
+// (3) It is read by refreshes of keys only: comparisons of the whole, audits and helpers compute
 //     from the sources. What the auditor finds to differ is forgotten (group_audit.cc).
 
 #ifndef PG_TVIEWS_WORKER_REFRESH_GROUP_STATES_H_
@@ -24,13 +26,17 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shared/change_record.h"
 #include "shared/delta.h"
+#include "shared/dependency_graph.h"
 #include "shared/pg/planner/group_level.h"
 #include "shared/tview_definition.h"
 #include "shared/types.h"
+#include "worker/core/standings.h"
+#include "worker/refresh/memory_limit.h"
 
 namespace tviews::worker {
 
@@ -50,11 +56,22 @@ struct GroupComparison {
   std::string name;                   // of the state
 };
 
+// What states follow.
+struct FollowedBatch {
+  std::uint64_t loads;  // how often the catalog has been read
+  const DeltaSet& deltas;
+  const Origin& here;
+  const DependencyGraph& graph;
+  const Standings& standings;
+};
+
 class GroupStates {
  public:
-  // Adds what the records of a batch have changed. `loads`: how often the catalog has been read.
-  // REQUIRES: the batch has found that the catalogs have not moved since its snapshot.
-  absl::Status Follow(std::uint64_t loads, const DeltaSet& deltas, const Origin& here);
+  explicit GroupStates(DataSize* data_in_use) : data_in_use_(data_in_use) {}
+
+  // Adds what the records of a batch have changed. REQUIRES: the batch has found that the catalogs
+  // have not moved since its snapshot.
+  absl::Status Follow(const FollowedBatch& batch);
 
   // Those that keys of `tview` may be computed with; builds what is missing. REQUIRES: the batch
   // holds the TVIEW's locks.
@@ -83,14 +100,24 @@ class GroupStates {
   struct Build {
     Timestamp ended_at = 0;
     Timestamp duration = 0;
+    int failures = 0;  // in a row
+  };
+  // How a piece of a state's upkeep ended.
+  struct Attempt {
+    absl::Status status;
+    bool is_of_the_state = false;  // its failure ends no batch
   };
 
   absl::Status Load();
   absl::Status Forget(State* state);
-  absl::Status Add(State* state, const RelationDelta& delta);
+  absl::StatusOr<bool> CanFollow(const State& state, const FollowedBatch& batch,
+                                 const RelationDelta& delta) const;
+  Attempt Within(const TviewDefinition& tview, absl::FunctionRef<absl::Status()> work);
+  absl::Status Add(const TviewDefinition& tview, State* state, const RelationDelta& delta);
   absl::Status Rebuild(const TviewDefinition& tview, State* state);
   absl::StatusOr<std::string> FingerprintOf(const State& state) const;
 
+  DataSize* data_in_use_;
   std::vector<State> states_;
   absl::flat_hash_map<int, Build> builds_;
   std::uint64_t loaded_at_ = 0;
