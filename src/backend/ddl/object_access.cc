@@ -9,6 +9,7 @@
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/repack.h"
 #include "shared/pg/shmem/worker_slots.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
@@ -55,28 +56,31 @@ absl::Status NoteExtensionDrop(Oid extension) {
 // Extensions create triggers past the utility hook (pg_ivm's IMMVs do), to follow the table that
 // has them. They would follow nothing: the applier does not fire triggers. One for TRUNCATE alone
 // (pglogical's, which reads the rest in the WAL) misses nothing, because no TVIEW is truncated.
+// pg_repack's is the one that the applier does fire.
 absl::Status CheckNewTrigger(Oid trigger) {
   TVIEWS_ASSIGN_OR_RETURN(const bool has_tviews, pg::HasTviews());
   if (!has_tviews) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId relation, pg::CallFor([trigger]() -> RelationId {
-                            Relation const table = table_open(TriggerRelationId, AccessShareLock);
-                            ScanKeyData key;
-                            ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-                                        ObjectIdGetDatum(trigger));
-                            SysScanDesc const scan = systable_beginscan(
-                                table, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
-                            const HeapTuple row = systable_getnext(scan);
-                            Oid found = InvalidOid;
-                            if (HeapTupleIsValid(row)) {
-                              const auto* const made =
-                                  reinterpret_cast<Form_pg_trigger>(GETSTRUCT(row));
-                              const int events = made->tgtype & TRIGGER_TYPE_EVENT_MASK;
-                              if (events != TRIGGER_TYPE_TRUNCATE) found = made->tgrelid;
-                            }
-                            systable_endscan(scan);
-                            table_close(table, AccessShareLock);
-                            return found;
-                          }));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const RelationId relation, pg::CallFor([trigger]() -> RelationId {
+        Relation const table = table_open(TriggerRelationId, AccessShareLock);
+        ScanKeyData key;
+        ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+                    ObjectIdGetDatum(trigger));
+        SysScanDesc const scan =
+            systable_beginscan(table, TriggerOidIndexId, true, SnapshotSelf, 1, &key);
+        const HeapTuple row = systable_getnext(scan);
+        Oid found = InvalidOid;
+        if (HeapTupleIsValid(row)) {
+          const auto* const made = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(row));
+          const int events = made->tgtype & TRIGGER_TYPE_EVENT_MASK;
+          if (events != TRIGGER_TYPE_TRUNCATE && !pg::IsOfRepack(made->tgfoid)) {
+            found = made->tgrelid;
+          }
+        }
+        systable_endscan(scan);
+        table_close(table, AccessShareLock);
+        return found;
+      }));
   TVIEWS_ASSIGN_OR_RETURN(const bool is_tview, pg::IsTview(relation));
   if (!is_tview) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(relation));

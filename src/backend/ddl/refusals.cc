@@ -104,6 +104,8 @@ const char* HintForAlter(AlterTableType type, const Node* definition) {
 absl::Status CheckAlterCommand(const AlterTableStmt* statement, const AlterTableCmd* command,
                                RelationId relation, bool is_tview) {
   if (is_tview && !IsAboutStorage(command->subtype)) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_of_repack, IsAboutRepackTrigger(relation, command));
+    if (is_of_repack) return absl::OkStatus();
     return Refuse(statement->relation, "cannot alter the definition of",
                   HintForAlter(command->subtype, command->def));
   }

@@ -1,5 +1,6 @@
 #include "backend/ddl/trigger_refusals.h"
 
+#include <cstring>
 #include <string>
 
 #include "backend/capture/trigger_installation.h"
@@ -8,13 +9,19 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/server/repack.h"
 #include "shared/pg/tables/capture_config.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/table.h>
 #include <catalog/namespace.h>
+#include <catalog/pg_trigger.h>
 #include <nodes/makefuncs.h>
 #include <nodes/parsenodes.h>
+#include <parser/parse_func.h>
+#include <utils/rel.h>
+#include <utils/reltrigger.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -47,14 +54,40 @@ absl::Status CheckCaptureTrigger(const RangeVar* table, const char* trigger) {
                         .sqlstate = "2BP01"});
 }
 
+// The trigger by which pg_repack follows a table, which the applier fires.
+absl::StatusOr<bool> IsRepackTrigger(const CreateTrigStmt* statement) {
+  return pg::CallFor([statement] {
+    if (!statement->row || statement->timing != TRIGGER_TYPE_AFTER) return false;
+    const Oid function = LookupFuncName(statement->funcname, 0, nullptr, true);
+    return OidIsValid(function) && pg::IsOfRepack(function);
+  });
+}
+
 }  // namespace
 
 absl::Status CheckCreateTrigger(const CreateTrigStmt* statement) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_repack, IsRepackTrigger(statement));
+  if (is_repack) return absl::OkStatus();
   TVIEWS_RETURN_IF_ERROR(
       RefuseIfTview(statement->relation, "cannot create a trigger on",
                     "It would run in the applier. Create it on a source table."));
   TVIEWS_RETURN_IF_ERROR(RefuseIfBackingView(statement->relation));
   return CheckCaptureTrigger(statement->relation, statement->trigname);
+}
+
+absl::StatusOr<bool> IsAboutRepackTrigger(RelationId table, const AlterTableCmd* command) {
+  if (command->subtype != AT_EnableAlwaysTrig) return false;
+  return pg::CallFor([table, command] {
+    Relation const relation = table_open(table, NoLock);  // the statement's
+    bool is_repack = false;
+    for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i) {
+      const Trigger& trigger = relation->trigdesc->triggers[i];
+      if (std::strcmp(trigger.tgname, command->name) != 0) continue;
+      is_repack = pg::IsOfRepack(trigger.tgfoid);
+    }
+    table_close(relation, NoLock);
+    return is_repack;
+  });
 }
 
 absl::Status CheckCreateRule(const RuleStmt* statement) {

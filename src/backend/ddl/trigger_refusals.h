@@ -8,8 +8,11 @@
 #define PG_TVIEWS_BACKEND_DDL_TRIGGER_REFUSALS_H_
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shared/types.h"
 
 struct AlterObjectDependsStmt;
+struct AlterTableCmd;
 struct CreateTrigStmt;
 struct DropStmt;
 struct RenameStmt;
@@ -21,6 +24,8 @@ namespace tviews::backend {
 // the query.
 absl::Status CheckCreateTrigger(const CreateTrigStmt* statement);
 absl::Status CheckCreateRule(const RuleStmt* statement);
+// True if the command is about the trigger by which pg_repack follows the table.
+absl::StatusOr<bool> IsAboutRepackTrigger(RelationId table, const AlterTableCmd* command);
 // DROP EXTENSION of another one would take the trigger along.
 absl::Status CheckDepends(const AlterObjectDependsStmt* statement);
 absl::Status CheckRenameTrigger(const RenameStmt* statement);

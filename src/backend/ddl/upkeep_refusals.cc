@@ -9,6 +9,7 @@
 #include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/server/repack.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/capture_config.h"
 #include "shared/pg/tables/catalog.h"
@@ -83,6 +84,8 @@ absl::Status CheckRefresh(const RefreshMatViewStmt* statement) {
 
 absl::Status CheckLock(const LockStmt* statement) {
   if (statement->mode < ShareLock || !pg::settings::protect) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_repack, pg::CallFor([] { return pg::IsRepackSession(); }));
+  if (is_repack) return absl::OkStatus();
   for (int i = 0; i < list_length(statement->relations); ++i) {
     const auto* const name = static_cast<RangeVar*>(list_nth(statement->relations, i));
     TVIEWS_RETURN_IF_ERROR(RefuseIfTview(name, "cannot lock", kLockHint));

@@ -2,6 +2,7 @@
 #include "shared/pg/boundary/receiver.h"
 
 #include "worker/refresh/row_yield.h"
+#include "worker/write/repack_log.h"
 #include "worker/write/seen_rows.h"
 #include "worker/write/stored_rows.h"
 
@@ -49,6 +50,7 @@ struct TviewWriter {
   MemoryContext row_context;
 
   SeenRows seen;
+  RepackLog* repack;  // null unless pg_repack follows the table
   WriterCallbacks callbacks;
   WriteCounts counts;
   RowYield yield;
@@ -82,6 +84,7 @@ bool SameRow(TviewWriter* writer) {
 void Insert(TviewWriter* writer) {
   table_tuple_insert(writer->relation, writer->new_row, writer->command, 0, writer->bulk);
   pg::compat::InsertIndexEntries(writer->result, writer->new_row, writer->estate);
+  if (writer->repack != nullptr) LogRow(writer->repack, nullptr, writer->new_row);
   ++writer->counts.inserted;
 }
 
@@ -107,6 +110,7 @@ void Delete(TviewWriter* writer) {
       table_tuple_delete(writer->relation, &writer->old_row->tts_tid, writer->command,
                          writer->snapshot, InvalidSnapshot, true, &failure, false);
   if (result != TM_Ok) RaiseChangedByOther(writer, result);
+  if (writer->repack != nullptr) LogRow(writer->repack, writer->old_row, nullptr);
 }
 
 void Update(TviewWriter* writer) {
@@ -120,6 +124,7 @@ void Update(TviewWriter* writer) {
                          writer->snapshot, InvalidSnapshot, true, &failure, &lock_mode, &indexes);
   if (result != TM_Ok) RaiseChangedByOther(writer, result);
   pg::compat::UpdateIndexEntries(writer->result, writer->new_row, writer->estate, indexes);
+  if (writer->repack != nullptr) LogRow(writer->repack, writer->old_row, writer->new_row);
   ++writer->counts.updated;
 }
 
@@ -281,6 +286,7 @@ TviewWriter* OpenTviewWriter(RelationId tview, const KeyAttributes& key, Snapsho
   writer->result = makeNode(ResultRelInfo);
   InitResultRelInfo(writer->result, writer->relation, 0, nullptr, 0);
   ExecOpenIndices(writer->result, false);
+  writer->repack = OpenRepackLog(writer->result);
   writer->old_row = table_slot_create(writer->relation, nullptr);
   writer->new_row = MakeSingleTupleTableSlot(RelationGetDescr(writer->relation), &TTSOpsVirtual);
   // Only an empty TVIEW is worth a buffer ring of its own. Its page would not outlive a
