@@ -163,7 +163,8 @@ ALTER TABLE @extschema@.pg_tviews_saved_audit_log ALTER COLUMN log_id DROP IDENT
 REVOKE ALL ON @extschema@.pg_tviews_saved_audit_log FROM PUBLIC;
 DROP VIEW @extschema@.pg_tviews_group_states;
 DROP TABLE tviews_internal.pg_tview_group_state, tviews_internal.pg_tview_group_built, tviews_internal.pg_tview_groups_int4,
-    tviews_internal.pg_tview_groups_int8, tviews_internal.pg_tview_groups_text, tviews_internal.pg_tview_groups_uuid;
+    tviews_internal.pg_tview_groups_int8, tviews_internal.pg_tview_groups_text, tviews_internal.pg_tview_groups_uuid,
+    tviews_internal.pg_tview_groups_keys, tviews_internal.pg_tview_group_source;
 
 DROP FUNCTION @extschema@.pg_tviews_wait_for_publisher(name, pg_lsn, interval);
 DROP FUNCTION @extschema@.pg_tviews_check_feed(), @extschema@.pg_tviews_feed_read(text, integer, bigint), @extschema@.pg_tviews_feed_end(),

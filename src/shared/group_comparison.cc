@@ -43,16 +43,19 @@ std::string SliceEnd(const ComparedState& state, bool has_begin) {
 }
 
 std::string GroupDifferences(const ComparedState& state, GroupSlice slice) {
-  const char* const row = "jsonb_build_object('classes', c, 'rows', n, 'sums', p::numeric[])";
+  const char* const row =
+      "jsonb_build_object('classes', c, 'rows', n, 'sums', p::numeric[]) || CASE m WHEN '{}' THEN"
+      " '{}' ELSE jsonb_build_object('extremes', m) END";
   return absl::StrCat(
       "WITH pg_tviews_rows AS (SELECT *, 1::bigint AS pg_tviews_weight FROM ONLY ", state.source,
-      "), both_sides (is_stored, k, c, n, p) AS (SELECT true, ", Key(state, "s"),
-      ", s.c, s.n, s.p::text FROM ", state.rows, " AS s WHERE s.state = ", state.id,
+      "), both_sides (is_stored, k, c, n, p, m) AS (SELECT true, ", Key(state, "s"),
+      ", s.c, s.n, s.p::text, s.m FROM ", state.rows, " AS s WHERE s.state = ", state.id,
       InSlice(state, slice, "s"), " UNION ALL SELECT false, ", Key(state, "r"),
-      ", r.c, r.n, r.p::text FROM (", state.spec, ") AS r WHERE r.n <> 0",
+      ", r.c, r.n, r.p::text, r.m FROM (", state.spec, ") AS r WHERE r.n <> 0",
       InSlice(state, slice, "r"),
-      "), other AS (SELECT k, c, n, p, count(*) FILTER (WHERE is_stored) > count(*) FILTER (WHERE"
-      " NOT is_stored) AS is_stored FROM both_sides GROUP BY k, c, n, p HAVING count(*) FILTER"
+      "), other AS (SELECT k, c, n, p, m, count(*) FILTER (WHERE is_stored) > count(*) FILTER "
+      "(WHERE"
+      " NOT is_stored) AS is_stored FROM both_sides GROUP BY k, c, n, p, m HAVING count(*) FILTER"
       " (WHERE is_stored) <> count(*) FILTER (WHERE NOT is_stored)) SELECT k::text, jsonb_agg(",
       row, " ORDER BY c, n) FILTER (WHERE is_stored), jsonb_agg(", row,
       " ORDER BY c, n) FILTER (WHERE NOT is_stored) FROM other GROUP BY other.k ORDER BY other.k");

@@ -116,6 +116,10 @@ ALL = [
              "  MarkUncounted();\n  return AddCounted(layout, key);", "  return AddCounted(layout, key);", "system:group_states"),
     Mutation("scales_together", "display scales are not kept apart", "src/shared/pg/planner/group_aggregates.cc",
              '" ELSE scale(%s) END"', '" ELSE least(scale(%s), 0) END"', "regress:group_states"),
+    Mutation("extremes_believed", "an extreme that goes is kept", "src/shared/pg/planner/group_aggregates.cc",
+             "THEN NULL ELSE '?' END", "THEN NULL ELSE NULL END", "regress:group_levels"),
+    Mutation("joined_as_now", "what joins with a change is as it is, though it changes too", "src/worker/core/join_rule.cc",
+             "      if (changed[other]) step[other] = JoinedAs::kBefore;\n", "", "regress:group_levels"),
     Mutation("states_in_audit", "a comparison of the whole leaves states alone", "src/worker/batch/refresh_round.cc",
              "    TVIEWS_RETURN_IF_ERROR(state_.groups.Doubt(tview.relation));\n", "", "regress:group_states"),
     # --- Lineage

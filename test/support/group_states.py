@@ -3,9 +3,10 @@ from tviews_server import run, wait_until
 
 
 def states(connection):
-    """[(id, TVIEW, name of the table of its rows, source, spec)] of those that may be read."""
+    """[(id, TVIEW, name of the table of its rows, source, spec, columns)] of those that may be read."""
     return run(connection, """
-        SELECT s.id, s.tview::text, 'tviews_internal.pg_tview_groups_' || t.typname, s.source::text, s.spec
+        SELECT s.id, s.tview::text, 'tviews_internal.pg_tview_groups_' || CASE key_type WHEN 'text[]'::regtype THEN 'keys' ELSE t.typname END,
+            s.source::text, s.spec, 'k, c, n, p, m' || s.places
         FROM tviews_internal.pg_tview_group_state s JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id
         JOIN pg_type t ON t.oid = s.key_type ORDER BY s.id""")
 
@@ -13,10 +14,10 @@ def states(connection):
 def check_states(connection, context=""):
     """As of a moment when nothing is left to apply. As text: 2.0 is not 2.00."""
     found = states(connection)
-    for state, tview, table, source, spec in found:
-        fresh = f"SELECT k::text, c::text, n::text, p::text FROM (WITH pg_tviews_rows AS " \
-                f"(SELECT *, 1::bigint AS pg_tviews_weight FROM {source}) {spec}) AS fresh WHERE n <> 0"
-        kept = f"SELECT k::text, c::text, n::text, p::text FROM {table} WHERE state = {state}"
+    for state, tview, table, source, spec, columns in found:
+        fresh = f"SELECT x::text FROM (SELECT {columns} FROM (WITH pg_tviews_rows AS " \
+                f"(SELECT *, 1::bigint AS pg_tviews_weight FROM {source}) SELECT * FROM ({spec}) AS said) AS fresh WHERE n <> 0) AS x"
+        kept = f"SELECT x::text FROM (SELECT {columns} FROM {table} WHERE state = {state}) AS x"
         for one, other, what in ((fresh, kept, "missing"), (kept, fresh, "extra")):
             rows = run(connection, f"({one}) EXCEPT ALL ({other}) LIMIT 3")
             assert not rows, f"{context}: state {state} of {tview}: {what}: {rows}"

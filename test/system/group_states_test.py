@@ -15,7 +15,7 @@ from group_states import builds, settle, states
 from tviews_server import Server, kill_process, run, value, wait_until
 
 SCRIPT = """
-CREATE TABLE tb_user (pk_user int PRIMARY KEY, name text);
+CREATE TABLE tb_user (pk_user int PRIMARY KEY, name text, rate numeric DEFAULT 1.5);
 CREATE TABLE tb_post (pk_post int PRIMARY KEY, fk_user int, x numeric, i int, b bigint, ok boolean, kind text);
 INSERT INTO tb_user SELECT i, 'user ' || i FROM generate_series(0, 5) AS i;
 INSERT INTO tb_post SELECT i, i % 4, i % 5, i, i, i % 2 = 0, 'k' || i % 3 FROM generate_series(1, 300) AS i;
@@ -35,6 +35,12 @@ CREATE TABLE tv_all WITH (pg_tviews.group_state = on) AS
 SELECT 1 AS pk_all, count(*) AS n, sum(x) AS x, avg(b) AS b, every(ok) AS al FROM tb_post WHERE i > 20;
 CREATE TABLE tv_kind WITH (pg_tviews.group_state = on) AS
 SELECT kind AS pk_kind, count(*) AS n, sum(x) AS x FROM tb_post WHERE kind IS NOT NULL GROUP BY kind HAVING count(*) <> 7;
+CREATE TABLE tv_rate WITH (pg_tviews.group_state = on) AS
+SELECT u.pk_user AS pk_rate, u.name, count(*) AS n, sum(p.b * u.rate) AS b, min(p.i) AS low, max(p.i) AS high, max(p.kind) AS kind
+FROM tb_user AS u JOIN tb_post AS p ON p.fk_user = u.pk_user GROUP BY u.pk_user;
+CREATE TABLE tv_pair WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(fk_user, -1) AS pk_pair, jsonb_object_agg(coalesce(kind, '-'), jsonb_build_array(n, x, b)) AS data
+FROM (SELECT fk_user, kind, count(*) AS n, sum(x)::text AS x, min(b) AS b FROM tb_post GROUP BY fk_user, kind) AS grouped GROUP BY 1;
 """
 NUMBERS = ["0", "1", "1.0", "1.00", "-2.50", "1e-7", "12345678901234567890.1", "NaN", "Infinity", "-Infinity", None]
 
@@ -72,7 +78,7 @@ class Writer(threading.Thread):
         elif which < 0.95:
             cursor.execute("DELETE FROM tb_post WHERE pk_post = %s", (pk,))
         else:
-            cursor.execute("UPDATE tb_user SET name = name || '.' WHERE pk_user = %s", (pk % 6,))
+            cursor.execute("UPDATE tb_user SET name = name || '.', rate = rate + %s WHERE pk_user = %s", (r.choice(["0", "0.25", "-1.5"]), pk % 6))
 
     def transaction(self, session):
         r = self.r
@@ -176,7 +182,7 @@ def statement(*commands):
     return act
 
 
-STATES = 5
+STATES = 7
 stopped = threading.Event()
 with Server("group_states", pauses.CONF) as server:
     connection = server.prepare("groups", SCRIPT)
@@ -219,11 +225,13 @@ with Server("group_states", pauses.CONF) as server:
 
     # A transaction that has begun to write before there was a state, and goes on beside it.
     run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = off); ALTER TABLE tv_user SET (pg_tviews.group_state = off);"
-                    "ALTER TABLE tv_all SET (pg_tviews.group_state = off); ALTER TABLE tv_kind SET (pg_tviews.group_state = off)")
+                    "ALTER TABLE tv_all SET (pg_tviews.group_state = off); ALTER TABLE tv_kind SET (pg_tviews.group_state = off);"
+                    "ALTER TABLE tv_rate SET (pg_tviews.group_state = off); ALTER TABLE tv_pair SET (pg_tviews.group_state = off)")
     early = server.connect("groups", autocommit=False, name="early")
     run(early, "INSERT INTO tb_post VALUES (-7, 1, 1.125, 99, 1, true, 'k0')")
     run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = on); ALTER TABLE tv_user SET (pg_tviews.group_state = on);"
-                    "ALTER TABLE tv_all SET (pg_tviews.group_state = on); ALTER TABLE tv_kind SET (pg_tviews.group_state = on)")
+                    "ALTER TABLE tv_all SET (pg_tviews.group_state = on); ALTER TABLE tv_kind SET (pg_tviews.group_state = on);"
+                    "ALTER TABLE tv_rate SET (pg_tviews.group_state = on); ALTER TABLE tv_pair SET (pg_tviews.group_state = on)")
     all_are_kept("beside an open transaction")
     run(early, "INSERT INTO tb_post VALUES (-8, 2, 1.25, 99, 1, true, 'k1')")
     early.commit()
@@ -260,7 +268,7 @@ with Server("group_states", pauses.CONF) as server:
     assert value(connection, "SELECT count(*) FROM pg_tviews_group_states") == STATES
 
     run(connection, "DROP TABLE tv_user")
-    STATES = 3
+    STATES = 5
     all_are_kept("after DROP TABLE")
     assert value(connection, "SELECT count(DISTINCT state) FROM tviews_internal.pg_tview_groups_int4") == 2
     run(connection, "CREATE TABLE tb_more () INHERITS (tb_post)")

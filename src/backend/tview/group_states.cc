@@ -38,14 +38,23 @@ namespace {
 // Rows of the largest group, from which on it pays to keep its sums.
 constexpr double kLargeGroup = 1000;
 
-struct Level {
-  RelationId source = 0;
-  TypeId key_type = 0;
-  AttributeNumber column = 0;
+struct Source {
+  RelationId relation = 0;
   std::vector<AttributeNumber> columns;
+  std::vector<AttributeNumber> keys;  // those of them by which rows are added up
+};
+
+struct Level {
+  std::vector<Source> sources;
+  TypeId key_type = 0;
   int sums = 0;
+  int extremes = 0;
   std::string name;
   std::string spec;
+  std::string body;
+  std::string places;
+  std::string merged;
+  std::string renewed;
 };
 
 // The statement that refresh plans, with its views expanded. Inside a Call.
@@ -56,16 +65,32 @@ Query* ExpandedQuery(const char* sql) {
   return linitial_node(Query, QueryRewrite(query));
 }
 
-Level CopyOf(const pg::GroupLevel& found) {
-  Level level{.source = found.source,
-              .key_type = found.key_type,
-              .column = found.column,
-              .columns = {},
-              .sums = found.sums,
-              .name = found.name,
-              .spec = found.spec};
+Source CopyOf(const pg::GroupSource& found, const List* keys) {
+  Source source{.relation = found.relation, .columns = {}, .keys = {}};
   for (int i = -1; (i = bms_next_member(found.columns, i)) >= 0;) {
-    level.columns.push_back(static_cast<AttributeNumber>(i));
+    source.columns.push_back(static_cast<AttributeNumber>(i));
+  }
+  for (int i = 0; i < list_length(keys); ++i) {
+    const Var* const column = static_cast<pg::GroupKey*>(list_nth(keys, i))->column;
+    if (static_cast<int>(column->varno) == found.entry) source.keys.push_back(column->varattno);
+  }
+  return source;
+}
+
+Level CopyOf(const pg::GroupLevel& found) {
+  Level level{.sources = {},
+              .key_type = found.key_type,
+              .sums = found.sums,
+              .extremes = found.extremes,
+              .name = found.name,
+              .spec = found.spec,
+              .body = found.body,
+              .places = found.places,
+              .merged = found.merged,
+              .renewed = found.renewed};
+  for (int i = 0; i < list_length(found.sources); ++i) {
+    level.sources.push_back(
+        CopyOf(*static_cast<pg::GroupSource*>(list_nth(found.sources, i)), found.keys));
   }
   return level;
 }
@@ -125,12 +150,28 @@ double LargestPart(Oid relation, AttrNumber column, double rows) {
   return part;
 }
 
+// As if columns had nothing to do with each other. A join has as many rows as its largest table.
 absl::StatusOr<bool> HasLargeGroup(const Level& level) {
   return pg::CallFor([&] {
-    const double rows = RowsOf(level.source);
-    const double part = level.column == 0 ? 1 : LargestPart(level.source, level.column, rows);
+    double rows = 0;
+    double part = 1;
+    for (const Source& source : level.sources) {
+      const double of_source = RowsOf(source.relation);
+      rows = std::max(rows, of_source);
+      for (const AttributeNumber key : source.keys) {
+        part *= LargestPart(source.relation, key, of_source);
+      }
+    }
     return rows * part >= kLargeGroup;
   });
+}
+
+absl::StatusOr<bool> ArePlainTables(const Level& level) {
+  for (const Source& source : level.sources) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_plain, IsPlainTable(source.relation));
+    if (!is_plain) return false;
+  }
+  return true;
 }
 
 absl::StatusOr<std::string> OptionOf(const TviewFacts& tview) {
@@ -143,43 +184,75 @@ absl::StatusOr<std::string> OptionOf(const TviewFacts& tview) {
   return found.rows.at(0).at(0).value_or("auto");
 }
 
+bool HaveSameRows(const Level& level, const Level& other) {
+  return level.body == other.body &&
+         std::equal(level.sources.begin(), level.sources.end(), other.sources.begin(),
+                    other.sources.end(), [](const Source& one, const Source& another) {
+                      return one.relation == another.relation && one.columns == another.columns;
+                    });
+}
+
 absl::StatusOr<std::vector<Level>> ChooseLevels(const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string option, OptionOf(tview));
   std::vector<Level> chosen;
   if (option == "off") return chosen;
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Level> levels, FindLevels(tview));
   for (const Level& level : levels) {
-    TVIEWS_ASSIGN_OR_RETURN(bool is_chosen, IsPlainTable(level.source));
+    TVIEWS_ASSIGN_OR_RETURN(bool is_chosen, ArePlainTables(level));
     if (is_chosen && option != "on") {
       TVIEWS_ASSIGN_OR_RETURN(is_chosen, HasLargeGroup(level));
     }
     const bool is_known = std::any_of(chosen.begin(), chosen.end(), [&](const Level& other) {
-      return other.source == level.source && other.spec == level.spec;
+      return HaveSameRows(level, other);
     });
     if (is_chosen && !is_known) chosen.push_back(level);
   }
   return chosen;
 }
 
+// What of a level is written, as texts: what has other texts is another state.
+pg::SqlRow TextsOf(const Level& level) {
+  return {level.name,
+          absl::StrCat(level.key_type),
+          absl::StrCat(level.sums),
+          absl::StrCat(level.extremes),
+          level.spec,
+          level.body,
+          level.places,
+          level.merged,
+          level.renewed};
+}
+
+std::string SourcesText(const Level& level) {
+  return absl::StrJoin(level.sources, ";", [](std::string* text, const Source& source) {
+    absl::StrAppend(text, source.relation, ":", absl::StrJoin(source.columns, ","));
+  });
+}
+
 struct Stored {
   std::string id;
-  RelationId source = 0;
-  std::string spec;
+  std::string sources;
+  pg::SqlRow texts;
 };
 
 absl::StatusOr<std::vector<Stored>> ReadStored(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSqlLatest("SELECT id, source::oid, spec FROM tviews_internal.pg_tview_group_state"
-                           " WHERE tview = $1::oid",
-                           {absl::StrCat(tview)}));
+      pg::ExecuteSqlLatest(
+          "SELECT s.id, (SELECT string_agg(t.source::oid || ':' || array_to_string(t.columns, ','),"
+          " ';' ORDER BY t.place) FROM tviews_internal.pg_tview_group_source AS t WHERE t.state ="
+          " s.id), s.level, s.key_type::oid, s.sums, s.extremes, s.spec, s.body, s.places, "
+          "s.merged,"
+          " s.renewed FROM tviews_internal.pg_tview_group_state AS s WHERE s.tview = $1::oid",
+          {absl::StrCat(tview)}));
   std::vector<Stored> stored;
   for (const pg::SqlRow& row : found.rows) {
     pg::RowReader column(row);
     Stored state;
     state.id = column.Text();
-    state.source = column.Oid();
-    state.spec = column.Text();
+    state.sources = column.TextOrNothing();
+    state.texts.assign(row.begin() + static_cast<std::ptrdiff_t>(column.position()), row.end());
+    column.Skip(state.texts.size());
     TVIEWS_RETURN_IF_ERROR(column.End());
     stored.push_back(std::move(state));
   }
@@ -187,15 +260,27 @@ absl::StatusOr<std::vector<Stored>> ReadStored(RelationId tview) {
 }
 
 absl::Status Insert(RelationId tview, const Level& level) {
-  return pg::ExecuteSqlLatest(
-             "INSERT INTO tviews_internal.pg_tview_group_state (tview, source, level, key_type,"
-             " columns, sums, spec) VALUES ($1::oid, $2::oid, $3, $4::oid, $5::smallint[],"
-             " $6::smallint, $7)",
-             {absl::StrCat(tview), absl::StrCat(level.source), level.name,
-              absl::StrCat(level.key_type),
-              absl::StrCat("{", absl::StrJoin(level.columns, ","), "}"), absl::StrCat(level.sums),
-              level.spec})
-      .status();
+  pg::SqlParameters parameters = {absl::StrCat(tview), absl::StrCat(level.sources[0].relation)};
+  for (const pg::SqlValue& text : TextsOf(level)) parameters.push_back(text);
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult inserted,
+      pg::ExecuteSqlLatest(
+          "INSERT INTO tviews_internal.pg_tview_group_state (tview, source, level, key_type, sums,"
+          " extremes, spec, body, places, merged, renewed) VALUES ($1::oid, $2::oid, $3, $4::oid,"
+          " $5::smallint, $6::smallint, $7, $8, $9, $10, $11) RETURNING id",
+          parameters));
+  for (std::size_t place = 0; place < level.sources.size(); ++place) {
+    const Source& source = level.sources[place];
+    TVIEWS_RETURN_IF_ERROR(
+        pg::ExecuteSqlLatest(
+            "INSERT INTO tviews_internal.pg_tview_group_source (state, source,"
+            " place, columns) VALUES ($1::integer, $2::oid, $3::smallint,"
+            " $4::smallint[])",
+            {inserted.rows.at(0).at(0), absl::StrCat(source.relation), absl::StrCat(place),
+             absl::StrCat("{", absl::StrJoin(source.columns, ","), "}")})
+            .status());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> HaveStates() { return pg::HasCatalogTable(pg::CatalogTable::kGroupState); }
@@ -211,7 +296,7 @@ absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Stored> stored, ReadStored(tview));
   const auto is_same = [](const Level& level, const Stored& state) {
-    return level.source == state.source && level.spec == state.spec;
+    return SourcesText(level) == state.sources && TextsOf(level) == state.texts;
   };
   bool has_changed = false;
   for (const Stored& state : stored) {
@@ -221,8 +306,10 @@ absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview) {
     }
     has_changed = true;
     TVIEWS_RETURN_IF_ERROR(
-        pg::ExecuteSqlLatest("DELETE FROM tviews_internal.pg_tview_group_state WHERE id ="
-                             " $1::integer",
+        pg::ExecuteSqlLatest("WITH gone AS (DELETE FROM tviews_internal.pg_tview_group_state WHERE"
+                             " id = $1::integer RETURNING id) DELETE FROM"
+                             " tviews_internal.pg_tview_group_source WHERE state IN (SELECT id FROM"
+                             " gone)",
                              {state.id})
             .status());
   }
@@ -257,8 +344,9 @@ absl::Status RemoveGroupStates(RelationId tview) {
   if (!have_states) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   return pg::ExecuteSqlLatest(
-             "DELETE FROM tviews_internal.pg_tview_group_state WHERE tview ="
-             " $1::oid",
+             "WITH gone AS (DELETE FROM tviews_internal.pg_tview_group_state WHERE tview = $1::oid"
+             " RETURNING id) DELETE FROM tviews_internal.pg_tview_group_source WHERE state IN"
+             " (SELECT id FROM gone)",
              {absl::StrCat(tview)})
       .status();
 }

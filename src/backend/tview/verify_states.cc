@@ -1,14 +1,16 @@
 #include "backend/tview/verify_states.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "shared/group_comparison.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
-#include "shared/pg/planner/group_level.h"
+#include "shared/pg/planner/group_slots.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
@@ -24,29 +26,30 @@ constexpr char kDifference[] = "group state";
 
 struct NamedState {
   std::string level;
-  RelationId source = 0;
+  std::vector<RelationId> sources;
   ComparedState compared;
 };
 
 absl::StatusOr<std::vector<NamedState>> ReadStates(RelationId tview, Evaluator* evaluator) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      evaluator->Run(
-          {.sql = "SELECT s.id, s.level, s.source::oid, format('%I.%I', n.nspname, r.relname),"
-                  " s.key_type::oid, s.key_type::regtype, s.spec"
-                  " FROM tviews_internal.pg_tview_group_state AS s"
-                  " JOIN tviews_internal.pg_tview_group_built AS b ON b.state = s.id"
-                  " JOIN pg_class AS r ON r.oid = s.source"
-                  " JOIN pg_namespace AS n ON n.oid = r.relnamespace"
-                  " WHERE s.tview = $1::oid ORDER BY s.level, s.id",
-           .parameters = {absl::StrCat(tview)}}));
+      evaluator->Run({.sql = "SELECT s.id, s.level, array_to_string(ARRAY(SELECT g.source::oid FROM"
+                             " tviews_internal.pg_tview_group_source AS g WHERE g.state = s.id), ' "
+                             "'), format('%I.%I', n.nspname, r.relname),"
+                             " s.key_type::oid, s.key_type::regtype, s.spec"
+                             " FROM tviews_internal.pg_tview_group_state AS s"
+                             " JOIN tviews_internal.pg_tview_group_built AS b ON b.state = s.id"
+                             " JOIN pg_class AS r ON r.oid = s.source"
+                             " JOIN pg_namespace AS n ON n.oid = r.relnamespace"
+                             " WHERE s.tview = $1::oid ORDER BY s.level, s.id",
+                      .parameters = {absl::StrCat(tview)}}));
   std::vector<NamedState> states;
   for (const pg::SqlRow& row : found.rows) {
     pg::RowReader column(row);
     NamedState state;
     state.compared.id = column.Number<int>();
     state.level = column.Text();
-    state.source = column.Oid();
+    state.sources = column.Numbers<RelationId>();
     state.compared.source = column.Text();
     const char* const rows = pg::GroupTableFor(column.Oid());
     state.compared.key_type = column.Text();
@@ -59,9 +62,12 @@ absl::StatusOr<std::vector<NamedState>> ReadStates(RelationId tview, Evaluator* 
   return states;
 }
 
-absl::StatusOr<bool> MayRead(RelationId source) {
-  return pg::CallFor(
-      [&] { return pg_class_aclcheck(source, GetUserId(), ACL_SELECT) == ACLCHECK_OK; });
+absl::StatusOr<bool> MayRead(const std::vector<RelationId>& sources) {
+  return pg::CallFor([&] {
+    return std::all_of(sources.begin(), sources.end(), [](RelationId source) {
+      return pg_class_aclcheck(source, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+    });
+  });
 }
 
 }  // namespace
@@ -75,7 +81,7 @@ absl::Status VerifyGroupStates(RelationId tview, Evaluator* evaluator,
   for (const NamedState& state : states) {
     TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
                             evaluator->Run({.sql = GroupDifferences(state.compared, {})}));
-    TVIEWS_ASSIGN_OR_RETURN(const bool may_read, MayRead(state.source));
+    TVIEWS_ASSIGN_OR_RETURN(const bool may_read, MayRead(state.sources));
     for (const pg::SqlRow& row : found.rows) {
       if (!may_read) {
         differences->push_back({state.level, kDifference, std::nullopt, std::nullopt});

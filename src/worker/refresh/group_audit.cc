@@ -7,7 +7,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/planner/group_level.h"
+#include "shared/pg/planner/group_slots.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
 #include "worker/refresh/group_states.h"

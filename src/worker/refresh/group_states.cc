@@ -10,6 +10,7 @@
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/planner/group_slots.h"
 #include "shared/pg/server/datum_image.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
@@ -17,6 +18,7 @@
 #include "shared/status_macros.h"
 #include "worker/batch/batch_watch.h"
 #include "worker/core/ending.h"
+#include "worker/refresh/group_statements.h"
 #include "worker/refresh/named_rows.h"
 #include "worker/refresh/statement_cache.h"
 
@@ -28,6 +30,7 @@
 #include <catalog/pg_type.h>
 #include <executor/spi.h>
 #include <miscadmin.h>
+#include <storage/lmgr.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
 #include <utils/lsyscache.h>
@@ -39,7 +42,6 @@
 namespace tviews::worker {
 namespace {
 
-constexpr char kImagesName[] = "pg_tviews_images";
 // A state that does not last is not built all the time: building takes at most a tenth of it, and
 // half as much after each failure in a row.
 constexpr Timestamp kRestPerBuild = 10;
@@ -58,11 +60,24 @@ absl::Status ShowWritten() {
   });
 }
 
+// An array of places of rows.
+struct Places {
+  Datum array = 0;
+  bool any = false;
+};
+
 struct Written {
   bool is_wrong = false;  // a group that cannot be
-  Datum empty = 0;        // an array of the places of groups that are no more
-  bool has_empty = false;
+  Places empty;           // groups that are no more
+  Places doubtful;        // groups with doubtful extremes
 };
+
+// Inside a Call, with SPI open.
+Places PlacesAt(HeapTuple row, int column) {
+  bool is_null = false;
+  const Datum array = SPI_getbinval(row, SPI_tuptable->tupdesc, column, &is_null);
+  return {.array = array, .any = !is_null};
+}
 
 // Inside a Call, with SPI open.
 Written ExecuteAdding(const char* sql) {
@@ -74,17 +89,17 @@ Written ExecuteAdding(const char* sql) {
   bool is_null = false;
   HeapTuple const row = SPI_tuptable->vals[0];
   written.is_wrong = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &is_null));
-  written.empty = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &is_null);
-  written.has_empty = !is_null;
+  written.empty = PlacesAt(row, 2);
+  written.doubtful = PlacesAt(row, 3);
   return written;
 }
 
 // Inside a Call, with SPI open.
-void DeleteEmpty(const char* sql, Datum places) {
+void ExecuteAt(const char* sql, Places places, int expected) {
   Oid type = get_array_type(TIDOID);
-  const int code = SPI_execute_with_args(sql, 1, &type, &places, nullptr, false, 0);
-  if (code != SPI_OK_DELETE) {
-    elog(ERROR, "removing empty groups failed: %s", SPI_result_code_string(code));
+  const int code = SPI_execute_with_args(sql, 1, &type, &places.array, nullptr, false, 0);
+  if (code != expected) {
+    elog(ERROR, "writing a group state failed: %s", SPI_result_code_string(code));
   }
 }
 
@@ -94,37 +109,11 @@ absl::Status Malformed(int id) {
                         .sqlstate = "XX001"});
 }
 
-// The sums of a row that is there with those of one that is added.
-std::string AddedSums(int sums) {
-  if (sums == 0) return "s.p";
-  std::string text = "ARRAY[";
-  for (int i = 1; i <= sums; ++i) {
-    absl::StrAppend(&text, i == 1 ? "" : ", ", "s.p[", i, "] + excluded.p[", i, "]");
-  }
-  return text + "]";
-}
-
 absl::StatusOr<std::string> ColumnName(RelationId source, AttributeNumber attribute) {
   TVIEWS_ASSIGN_OR_RETURN(const char* const name, pg::CallFor([&]() -> const char* {
                             return get_attname(source, attribute, false);
                           }));
   return QuoteIdentifier(name);
-}
-
-// The rows that a spec reads, from `from`, whose columns are called as in the table, or c<number>.
-enum class Names : std::uint8_t { kTable, kDelta };
-absl::StatusOr<std::string> WeightedRows(RelationId source,
-                                         const std::vector<AttributeNumber>& columns, Names names,
-                                         const std::string& from) {
-  std::string list;
-  for (const AttributeNumber attribute : columns) {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string name, ColumnName(source, attribute));
-    absl::StrAppend(&list, names == Names::kDelta ? absl::StrCat("c", attribute, " AS ") : "", name,
-                    ", ");
-  }
-  return absl::StrCat(pg::kWeightedRows, " AS (SELECT ", list,
-                      names == Names::kDelta ? "w" : "1::bigint", " AS ", pg::kWeightName, " FROM ",
-                      from, ")");
 }
 
 absl::StatusOr<std::string> RelationName(RelationId relation) {
@@ -168,6 +157,64 @@ std::vector<std::string> RowsOf(const RelationDelta& delta, absl::Status* status
   return rows;
 }
 
+absl::StatusOr<std::string> FingerprintOfTable(RelationId table,
+                                               const std::vector<AttributeNumber>& columns) {
+  Oid file = InvalidOid;
+  bool is_alone = false;
+  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+    HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+    if (!HeapTupleIsValid(tuple)) return;
+    const auto* const form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+    file = form->relfilenode;
+    is_alone = form->relkind == RELKIND_RELATION && !form->relhassubclass &&
+               form->relpersistence == RELPERSISTENCE_PERMANENT;
+    ReleaseSysCache(tuple);
+  }));
+  if (!is_alone) return std::string();
+  std::string text = absl::StrCat(file);
+  for (const AttributeNumber attribute : columns) {
+    NameData name{};
+    Oid type = InvalidOid;
+    Oid collation = InvalidOid;
+    std::int32_t modifier = 0;
+    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
+      HeapTuple const tuple =
+          SearchSysCache2(ATTNUM, ObjectIdGetDatum(table), Int16GetDatum(attribute));
+      if (!HeapTupleIsValid(tuple)) return;
+      const auto* const form = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
+      type = form->attisdropped ? InvalidOid : form->atttypid;
+      name = form->attname;
+      collation = form->attcollation;
+      modifier = form->atttypmod;
+      ReleaseSysCache(tuple);
+    }));
+    if (type == InvalidOid) return std::string();
+    absl::StrAppend(&text, " ", NameStr(name), " ", type, " ", collation, " ", modifier);
+  }
+  return text;
+}
+
+absl::StatusOr<bool> LockAtOnce(const std::vector<RelationId>& tables) {
+  for (const RelationId table : tables) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_locked, pg::CallFor([table] {
+                              return ConditionalLockRelationOid(table, AccessShareLock);
+                            }));
+    if (!is_locked) return false;
+  }
+  return true;
+}
+
+// With SPI open.
+absl::Status RegisterImages(std::size_t place, RelationId source, const RelationDelta& delta) {
+  absl::Status status;
+  const std::vector<std::string> images = RowsOf(delta, &status);
+  TVIEWS_RETURN_IF_ERROR(status);
+  TVIEWS_ASSIGN_OR_RETURN(TupleDescData* const descriptor,
+                          DescribeImages(source, delta.image_columns()));
+  return RegisterRows(GroupImagesName(place).c_str(), descriptor, images,
+                      MagnitudeOf(images.size()));
+}
+
 }  // namespace
 
 absl::Status GroupStates::Follow(const FollowedBatch& batch) {
@@ -177,15 +224,17 @@ absl::Status GroupStates::Follow(const FollowedBatch& batch) {
     loaded_at_ = batch.loads;
   }
   for (State& state : states_) {
-    const RelationDelta* const delta = batch.deltas.Find(state.source);
-    if (!state.is_valid || delta == nullptr) continue;
-    TVIEWS_ASSIGN_OR_RETURN(const bool can_follow, CanFollow(state, batch, *delta));
+    const bool is_concerned =
+        std::any_of(state.sources.begin(), state.sources.end(),
+                    [&](RelationId source) { return batch.deltas.Find(source) != nullptr; });
+    if (!state.is_valid || !is_concerned) continue;
+    TVIEWS_ASSIGN_OR_RETURN(const bool can_follow, CanFollow(state, batch));
     if (!can_follow) {
       TVIEWS_RETURN_IF_ERROR(Forget(&state));
       continue;
     }
     const TviewDefinition& tview = *batch.graph.Find(state.tview);
-    const Attempt attempt = Within(tview, [&] { return Add(tview, &state, *delta); });
+    const Attempt attempt = Within(tview, [&] { return Add(tview, state, batch.deltas); });
     if (attempt.status.ok()) continue;
     if (!attempt.is_of_the_state) return attempt.status;
     pg::LogFailure(attempt.status, "a group state is built anew");
@@ -194,16 +243,28 @@ absl::Status GroupStates::Follow(const FollowedBatch& batch) {
   return states_.empty() ? absl::OkStatus() : ShowWritten();
 }
 
-// A TVIEW whose refresh has ended an applier may have done so here.
-absl::StatusOr<bool> GroupStates::CanFollow(const State& state, const FollowedBatch& batch,
-                                            const RelationDelta& delta) const {
-  if (batch.graph.Find(state.tview) == nullptr || batch.standings.IsAccused(state.tview) ||
-      !delta.is_counted()) {
+// A TVIEW whose refresh has ended an applier may have done so here. Tables of which something is
+// read are locked, without waiting for anybody, before it is asked whether they are those that the
+// state was built of.
+absl::StatusOr<bool> GroupStates::CanFollow(const State& state, const FollowedBatch& batch) const {
+  if (batch.graph.Find(state.tview) == nullptr || batch.standings.IsAccused(state.tview)) {
     return false;
+  }
+  if (state.sources.size() > 1 || state.extremes > 0) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool are_locked, LockAtOnce(state.sources));
+    if (!are_locked) return false;
   }
   TVIEWS_ASSIGN_OR_RETURN(const std::string fingerprint, FingerprintOf(state));
   if (fingerprint != state.fingerprint) return false;
-  return HasColumns(delta, state.source, state.columns);
+  for (std::size_t i = 0; i < state.sources.size(); ++i) {
+    const RelationDelta* const delta = batch.deltas.Find(state.sources[i]);
+    if (delta == nullptr) continue;
+    if (!delta->is_counted()) return false;
+    TVIEWS_ASSIGN_OR_RETURN(const bool has_columns,
+                            HasColumns(*delta, state.sources[i], state.columns[i]));
+    if (!has_columns) return false;
+  }
+  return true;
 }
 
 // Who waits for a lock, and an operator, interrupt the batch; everything else is the state's own.
@@ -233,7 +294,10 @@ absl::StatusOr<UsableStates> GroupStates::Prepare(const TviewDefinition& tview) 
       TVIEWS_RETURN_IF_ERROR(Rebuild(tview, &state));
     }
     if (!state.is_valid) continue;
-    usable.list.push_back({.source = state.source, .spec = state.spec.c_str(), .id = state.id});
+    usable.list.push_back({.sources = state.sources.data(),
+                           .source_count = static_cast<int>(state.sources.size()),
+                           .body = state.texts.body.c_str(),
+                           .id = state.id});
     absl::StrAppend(&usable.name, state.id, " ");
   }
   return usable;
@@ -253,11 +317,12 @@ absl::Status GroupStates::Load() {
   if (!has_states) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
-      pg::ExecuteSql("SELECT s.id, s.tview::oid, s.source::oid, s.key_type::oid,"
-                     " array_to_string(s.columns, ' '), s.sums, s.spec, b.state IS NOT NULL,"
-                     " b.fingerprint FROM tviews_internal.pg_tview_group_state s LEFT JOIN"
-                     " tviews_internal.pg_tview_group_built b ON b.state = s.id ORDER BY s.id",
-                     {}, pg::SqlSnapshot::kActive));
+      pg::ExecuteSql(
+          "SELECT s.id, s.tview::oid, s.source::oid, s.key_type::oid, s.sums, s.extremes,"
+          " s.spec, s.body, s.places, s.merged, s.renewed, b.state IS NOT NULL,"
+          " b.fingerprint FROM tviews_internal.pg_tview_group_state s LEFT JOIN"
+          " tviews_internal.pg_tview_group_built b ON b.state = s.id ORDER BY s.id",
+          {}, pg::SqlSnapshot::kActive));
   for (const pg::SqlRow& row : found.rows) {
     pg::RowReader column(row);
     State state;
@@ -265,22 +330,52 @@ absl::Status GroupStates::Load() {
     state.tview = column.Oid();
     state.source = column.Oid();
     state.key_type = column.Oid();
-    state.columns = column.Numbers<AttributeNumber>();
     state.sums = column.Number<int>();
+    state.extremes = column.Number<int>();
     state.spec = column.Text();
+    state.texts.body = column.Text();
+    state.texts.places = column.Text();
+    state.texts.merged = column.Text();
+    state.texts.renewed = column.Text();
     state.is_valid = column.IsTrue();
     state.fingerprint = column.TextOrNothing();
     TVIEWS_RETURN_IF_ERROR(column.End());
     if (pg::GroupTableFor(state.key_type) != nullptr) states_.push_back(std::move(state));
   }
-  // Of dropped TVIEWs.
+  TVIEWS_RETURN_IF_ERROR(LoadSources());
+  return RemoveLeft();
+}
+
+absl::Status GroupStates::LoadSources() {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSql("SELECT state, source::oid, array_to_string(columns, ' ') FROM"
+                     " tviews_internal.pg_tview_group_source ORDER BY state, place",
+                     {}, pg::SqlSnapshot::kActive));
+  for (const pg::SqlRow& row : found.rows) {
+    pg::RowReader column(row);
+    const int id = column.Number<int>();
+    const RelationId source = column.Oid();
+    std::vector<AttributeNumber> columns = column.Numbers<AttributeNumber>();
+    TVIEWS_RETURN_IF_ERROR(column.End());
+    const auto state = std::find_if(states_.begin(), states_.end(),
+                                    [id](const State& candidate) { return candidate.id == id; });
+    if (state == states_.end()) continue;
+    state->sources.push_back(source);
+    state->columns.push_back(std::move(columns));
+  }
+  return absl::OkStatus();
+}
+
+// Of dropped TVIEWs.
+absl::Status GroupStates::RemoveLeft() {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult left,
       pg::ExecuteSql("DELETE FROM tviews_internal.pg_tview_group_built b WHERE NOT EXISTS (SELECT"
                      " FROM tviews_internal.pg_tview_group_state s WHERE s.id = b.state)"
                      " RETURNING state"));
   for (const pg::SqlRow& row : left.rows) {
-    for (const TypeId type : {INT4OID, INT8OID, UUIDOID, TEXTOID}) {
+    for (const TypeId type : {INT4OID, INT8OID, UUIDOID, TEXTOID, TEXTARRAYOID}) {
       TVIEWS_RETURN_IF_ERROR(
           pg::ExecuteSql(absl::StrCat("DELETE FROM ", TableOf(type), " WHERE state = $1::integer"),
                          {row[0]})
@@ -298,37 +393,60 @@ absl::Status GroupStates::Forget(State* state) {
       .status();
 }
 
-absl::Status GroupStates::Add(const TviewDefinition& tview, State* state,
-                              const RelationDelta& delta) {
-  if (delta.images().empty()) return absl::OkStatus();
-  const std::string table = TableOf(state->key_type);
-  TVIEWS_ASSIGN_OR_RETURN(const std::string rows,
-                          WeightedRows(state->source, state->columns, Names::kDelta, kImagesName));
-  const std::string sql = absl::StrCat(
-      "WITH ", rows, ", written AS (INSERT INTO ", table, " AS s (state, k, c, n, p) SELECT ",
-      state->id, ", r.k, r.c, r.n, r.p FROM (", state->spec,
-      ") AS r ON CONFLICT (state, k, c) DO UPDATE SET n = s.n + excluded.n, p = ",
-      AddedSums(state->sums),
-      " RETURNING s.ctid AS place, s.n, s.p) SELECT COALESCE(bool_or(n < 0 OR n = 0 AND NOT (0 ="
-      " ALL (p))), false), array_agg(place) FILTER (WHERE n = 0) FROM written");
-  const std::string empty = absl::StrCat("DELETE FROM ", table, " WHERE ctid = ANY ($1)");
+absl::StatusOr<WrittenState> GroupStates::Writable(const State& state) {
+  WrittenState written{.id = state.id,
+                       .sums = state.sums,
+                       .extremes = state.extremes,
+                       .rows = TableOf(state.key_type),
+                       .texts = state.texts,
+                       .tables = {}};
+  for (std::size_t i = 0; i < state.sources.size(); ++i) {
+    GroupTable& table = written.tables.emplace_back();
+    TVIEWS_ASSIGN_OR_RETURN(table.name, RelationName(state.sources[i]));
+    for (const AttributeNumber attribute : state.columns[i]) {
+      TVIEWS_ASSIGN_OR_RETURN(std::string name, ColumnName(state.sources[i], attribute));
+      table.columns.emplace_back(attribute, std::move(name));
+    }
+  }
+  return written;
+}
+
+absl::Status GroupStates::Add(const TviewDefinition& tview, const State& state,
+                              const DeltaSet& deltas) {
+  std::vector<bool> changed;
+  for (const RelationId source : state.sources) {
+    const RelationDelta* const delta = deltas.Find(source);
+    changed.push_back(delta != nullptr && !delta->images().empty());
+  }
+  const std::vector<JoinStep> steps = JoinSteps(changed);
+  if (steps.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const WrittenState described, Writable(state));
+  const std::string empty = absl::StrCat("DELETE FROM ", described.rows, " WHERE ctid = ANY ($1)");
+  const std::string renew = RenewingStatement(described);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), tview.settings));
-  Written written;
-  TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
-    absl::Status status;
-    const std::vector<std::string> images = RowsOf(delta, &status);
-    TVIEWS_RETURN_IF_ERROR(status);
-    TVIEWS_ASSIGN_OR_RETURN(TupleDescData * descriptor,
-                            DescribeImages(state->source, delta.image_columns()));
-    TVIEWS_RETURN_IF_ERROR(
-        RegisterRows(kImagesName, descriptor, images, MagnitudeOf(images.size())));
-    return pg::Call([&] {
-      written = ExecuteAdding(sql.c_str());
-      if (!written.is_wrong && written.has_empty) DeleteEmpty(empty.c_str(), written.empty);
-    });
-  }));
-  return written.is_wrong ? Malformed(state->id) : absl::OkStatus();
+  return pg::WithSpi([&]() -> absl::Status {
+    for (std::size_t i = 0; i < changed.size(); ++i) {
+      if (!changed[i]) continue;
+      TVIEWS_RETURN_IF_ERROR(RegisterImages(i, state.sources[i], *deltas.Find(state.sources[i])));
+    }
+    std::vector<Places> doubtful;
+    for (const JoinStep& step : steps) {
+      const std::string sql = AddingStatement(described, step);
+      TVIEWS_ASSIGN_OR_RETURN(const Written written,
+                              pg::CallFor([&] { return ExecuteAdding(sql.c_str()); }));
+      if (written.is_wrong) return Malformed(state.id);
+      if (written.doubtful.any) doubtful.push_back(written.doubtful);
+      if (!written.empty.any) continue;
+      TVIEWS_RETURN_IF_ERROR(
+          pg::Call([&] { ExecuteAt(empty.c_str(), written.empty, SPI_OK_DELETE); }));
+    }
+    // In the tables as they are now, so after the last step.
+    for (const Places& places : doubtful) {
+      TVIEWS_RETURN_IF_ERROR(pg::Call([&] { ExecuteAt(renew.c_str(), places, SPI_OK_UPDATE); }));
+    }
+    return absl::OkStatus();
+  });
 }
 
 // Under the batch's snapshot, which sees what all its records have changed.
@@ -339,20 +457,14 @@ absl::Status GroupStates::Rebuild(const TviewDefinition& tview, State* state) {
   if (build.ended_at != 0 && begin - build.ended_at < rest) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::string fingerprint, FingerprintOf(*state));
   const Attempt attempt = Within(tview, [&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const std::string source, RelationName(state->source));
-    TVIEWS_ASSIGN_OR_RETURN(const std::string rows, WeightedRows(state->source, state->columns,
-                                                                 Names::kTable, "ONLY " + source));
+    TVIEWS_ASSIGN_OR_RETURN(const WrittenState described, Writable(*state));
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                             pg::UserScope::AsDefinitionOwner(GetUserId(), tview.settings));
-    const std::string table = TableOf(state->key_type);
     const std::string id = absl::StrCat(state->id);
     TVIEWS_RETURN_IF_ERROR(
-        pg::ExecuteSql(absl::StrCat("DELETE FROM ", table, " WHERE state = ", id)).status());
-    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql(absl::StrCat("WITH ", rows, " INSERT INTO ", table,
-                                                       " (state, k, c, n, p) SELECT ", id,
-                                                       ", r.k, r.c, r.n, r.p FROM (", state->spec,
-                                                       ") AS r WHERE r.n <> 0"))
-                               .status());
+        pg::ExecuteSql(absl::StrCat("DELETE FROM ", described.rows, " WHERE state = ", id))
+            .status());
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql(BuildingStatement(described)).status());
     return pg::ExecuteSql(
                "INSERT INTO tviews_internal.pg_tview_group_built (state, fingerprint,"
                " built_at) VALUES ($1::integer, $2, clock_timestamp())",
@@ -372,40 +484,15 @@ absl::Status GroupStates::Rebuild(const TviewDefinition& tview, State* state) {
   return ShowWritten();
 }
 
-// What makes the table another than the one that was read, though no row has been written. Empty:
-// nothing is built of it.
+// What makes the tables others than those that were read, though no row has been written. Empty:
+// nothing is built of them.
 absl::StatusOr<std::string> GroupStates::FingerprintOf(const State& state) const {
-  Oid file = InvalidOid;
-  bool is_alone = false;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(state.source));
-    if (!HeapTupleIsValid(tuple)) return;
-    const auto* const form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
-    file = form->relfilenode;
-    is_alone = form->relkind == RELKIND_RELATION && !form->relhassubclass &&
-               form->relpersistence == RELPERSISTENCE_PERMANENT;
-    ReleaseSysCache(tuple);
-  }));
-  if (!is_alone) return std::string();
-  std::string text = absl::StrCat(here_.system_identifier, " ", here_.database, " ", file);
-  for (const AttributeNumber attribute : state.columns) {
-    NameData name{};
-    Oid type = InvalidOid;
-    Oid collation = InvalidOid;
-    std::int32_t modifier = 0;
-    TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-      HeapTuple const tuple =
-          SearchSysCache2(ATTNUM, ObjectIdGetDatum(state.source), Int16GetDatum(attribute));
-      if (!HeapTupleIsValid(tuple)) return;
-      const auto* const form = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
-      type = form->attisdropped ? InvalidOid : form->atttypid;
-      name = form->attname;
-      collation = form->attcollation;
-      modifier = form->atttypmod;
-      ReleaseSysCache(tuple);
-    }));
-    if (type == InvalidOid) return std::string();
-    absl::StrAppend(&text, " ", NameStr(name), " ", type, " ", collation, " ", modifier);
+  std::string text = absl::StrCat(here_.system_identifier, " ", here_.database);
+  for (std::size_t i = 0; i < state.sources.size(); ++i) {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string table,
+                            FingerprintOfTable(state.sources[i], state.columns[i]));
+    if (table.empty()) return table;
+    absl::StrAppend(&text, " ", table);
   }
   return text;
 }

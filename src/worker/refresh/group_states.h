@@ -1,4 +1,4 @@
-// Group states: rows of source tables, added up by a column, that batches keep by what has changed
+// Group states: rows of source tables, added up by columns, that batches keep by what has changed
 // (shared/pg/planner/group_level.h).
 //
 // Layer:   worker
@@ -9,6 +9,11 @@
 // its records count (shared/delta.h), in its transaction. Where these do not tell of every change,
 // exactly once, the state is forgotten: in doubt the query reads its sources as if there were none,
 // and the state is built anew, under the batch's snapshot, when keys are computed next.
+//
+// Rows of a join come and go with the rows of each table. With A and B before a batch, and A' and
+// B' after it, the batch adds A x (B' - B) and then (A' - A) x B': so in between the state is that
+// of A x B', in which nothing is negative. A' and B' are the tables, as the snapshot shows them,
+// and A is A' less what has changed.
 //
 // (1) Whatever pg_tview_group_built names equals its query under the snapshot of the last batch.
 // (2) Its upkeep has the settings and the limits of its TVIEW. One that takes longer, or fails, is
@@ -32,10 +37,11 @@
 #include "shared/change_record.h"
 #include "shared/delta.h"
 #include "shared/dependency_graph.h"
-#include "shared/pg/planner/group_level.h"
+#include "shared/pg/planner/group_reading.h"
 #include "shared/tview_definition.h"
 #include "shared/types.h"
 #include "worker/core/standings.h"
+#include "worker/refresh/group_statements.h"
 #include "worker/refresh/memory_limit.h"
 
 namespace tviews::worker {
@@ -88,11 +94,14 @@ class GroupStates {
   struct State {
     int id = 0;
     RelationId tview = 0;
-    RelationId source = 0;
+    RelationId source = 0;  // the first
     TypeId key_type = 0;
-    std::vector<AttributeNumber> columns;
     int sums = 0;
+    int extremes = 0;
     std::string spec;
+    GroupTexts texts;
+    std::vector<RelationId> sources;
+    std::vector<std::vector<AttributeNumber>> columns;  // of each source
     bool is_valid = false;
     std::string fingerprint;
   };
@@ -109,11 +118,13 @@ class GroupStates {
   };
 
   absl::Status Load();
+  absl::Status LoadSources();
+  static absl::Status RemoveLeft();
+  static absl::StatusOr<WrittenState> Writable(const State& state);
   absl::Status Forget(State* state);
-  absl::StatusOr<bool> CanFollow(const State& state, const FollowedBatch& batch,
-                                 const RelationDelta& delta) const;
+  absl::StatusOr<bool> CanFollow(const State& state, const FollowedBatch& batch) const;
   Attempt Within(const TviewDefinition& tview, absl::FunctionRef<absl::Status()> work);
-  absl::Status Add(const TviewDefinition& tview, State* state, const RelationDelta& delta);
+  static absl::Status Add(const TviewDefinition& tview, const State& state, const DeltaSet& deltas);
   absl::Status Rebuild(const TviewDefinition& tview, State* state);
   absl::StatusOr<std::string> FingerprintOf(const State& state) const;
 

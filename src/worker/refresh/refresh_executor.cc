@@ -6,7 +6,7 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/planner/group_level.h"
+#include "shared/pg/planner/group_reading.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
 #include "shared/pg/planner/planned_cost.h"

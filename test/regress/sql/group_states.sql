@@ -5,6 +5,20 @@ CREATE SCHEMA group_states;
 SET search_path = group_states, public;
 RESET client_min_messages;
 
+-- Rows of states that are not what their tables say, as text.
+CREATE FUNCTION state_differences(source regclass) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    state record;
+BEGIN
+    FOR state IN SELECT s.*, 'tviews_internal.pg_tview_groups_' || CASE key_type WHEN 'text[]'::regtype THEN 'keys' ELSE t.typname END AS rows
+        FROM tviews_internal.pg_tview_group_state s JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id JOIN pg_type t ON t.oid = s.key_type
+        WHERE s.id IN (SELECT g.state FROM tviews_internal.pg_tview_group_source g WHERE g.source = $1) LOOP
+        RETURN QUERY EXECUTE format('WITH kept AS (SELECT x::text FROM (SELECT k, c, n, p, m%s FROM %s WHERE state = %s) AS x), pg_tviews_rows AS (SELECT *, 1::bigint'
+            ' AS pg_tviews_weight FROM %s), fresh AS (SELECT x::text FROM (%s) AS x WHERE n <> 0) (SELECT ''has '' || x FROM (TABLE kept EXCEPT ALL TABLE fresh) AS d (x) UNION ALL'
+            ' SELECT ''lacks '' || x FROM (TABLE fresh EXCEPT ALL TABLE kept) AS d (x))', state.places, state.rows, state.id, state.source, state.spec);
+    END LOOP;
+END $$;
+
 CREATE TABLE tb_author (pk_author int PRIMARY KEY, name text);
 CREATE TABLE tb_book (pk_book int PRIMARY KEY, fk_author int, price numeric, pages int, sold bigint, small int2, out boolean, kind text,
                       ratio float8, code varchar(9), at timestamptz) WITH (autovacuum_enabled = off);
@@ -39,7 +53,7 @@ SET client_min_messages = error;
 CREATE TABLE tv_float AS SELECT fk_author AS pk_float, sum(ratio) AS x FROM tb_other GROUP BY fk_author;
 CREATE TABLE tv_list AS SELECT fk_author AS pk_list, count(*) AS n, string_agg(kind, ',' ORDER BY pk_book) AS x FROM tb_other GROUP BY fk_author;
 CREATE TABLE tv_varchar AS SELECT code AS pk_varchar, count(*) AS n FROM tb_other WHERE code IS NOT NULL GROUP BY code;
-CREATE TABLE tv_two AS SELECT fk_author AS pk_two, kind, count(*) AS n FROM tb_other WHERE kind = 'k1' GROUP BY fk_author, kind;
+CREATE TABLE tv_two AS SELECT fk_author AS pk_two, ratio, count(*) AS n FROM tb_other WHERE ratio = 1 GROUP BY fk_author, ratio;
 CREATE TABLE tv_expression AS SELECT fk_author + 0 AS pk_expression, count(*) AS n FROM tb_other GROUP BY fk_author + 0;
 CREATE TABLE tv_distinct AS SELECT fk_author AS pk_distinct, count(DISTINCT kind) AS n FROM tb_other GROUP BY fk_author;
 CREATE TABLE tv_part WITH (pg_tviews.group_state = on) AS SELECT 1 AS pk_part, count(*) AS n FROM tb_part;
@@ -62,10 +76,7 @@ BEGIN
         RETURN QUERY EXECUTE format('(SELECT %L, x::text FROM v_%2$s x EXCEPT ALL SELECT %1$L, x::text FROM tv_%2$s x)', name || ' lacks', name);
         RETURN QUERY EXECUTE format('(SELECT %L, x::text FROM tv_%2$s x EXCEPT ALL SELECT %1$L, x::text FROM v_%2$s x)', name || ' has', name);
     END LOOP;
-    FOR state IN SELECT s.* FROM tviews_internal.pg_tview_group_state s JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id WHERE s.source = 'tb_book'::regclass LOOP
-        RETURN QUERY EXECUTE format('SELECT %L, x::text FROM (SELECT k, c, n, p FROM tviews_internal.pg_tview_groups_int4 WHERE state = %s EXCEPT ALL'
-            ' (WITH pg_tviews_rows AS (SELECT *, 1::bigint AS pg_tviews_weight FROM tb_book) %s)) AS x', 'state', state.id, state.spec);
-    END LOOP;
+    RETURN QUERY SELECT 'state', d FROM state_differences('tb_book') AS d;
 END $$;
 CREATE FUNCTION kept() RETURNS text LANGUAGE sql AS
 $$ SELECT count(*) || ' of ' || (SELECT count(*) FROM tviews_internal.pg_tview_group_state WHERE source = 'tb_book'::regclass)

@@ -1,15 +1,16 @@
 #include "shared/pg/planner/group_aggregates.h"
 
-#include "shared/pg/planner/group_level.h"
+#include "shared/pg/planner/group_slots.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_collation.h>
 #include <catalog/pg_type.h>
+#include <nodes/makefuncs.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <nodes/primnodes.h>
 #include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
-#include <utils/ruleutils.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::pg {
@@ -26,43 +27,46 @@ int PlaceOf(char* text, List** list) {
 
 // How many rows meet `condition`.
 int CountPlace(const char* condition, GroupParts* parts) {
-  return PlaceOf(psprintf("COALESCE(sum(c.%s) FILTER (WHERE %s), 0)", kWeightName, condition),
+  return PlaceOf(psprintf("COALESCE(sum(%s) FILTER (WHERE %s), 0)", parts->weight, condition),
                  &parts->sums);
 }
 
-char* Deparse(Node* node, List* context) { return deparse_expression(node, context, true, false); }
-
-char* ArgumentOf(const Aggref* aggregate, List* context) {
-  const auto* const argument = static_cast<TargetEntry*>(linitial(aggregate->args));
-  return Deparse(reinterpret_cast<Node*>(argument->expr), context);
+Node* ArgumentNode(const Aggref* aggregate) {
+  return reinterpret_cast<Node*>(linitial_node(TargetEntry, aggregate->args)->expr);
 }
 
-// "condition", with that of FILTER.
-char* Filtered(const Aggref* aggregate, List* context, const char* condition) {
-  if (aggregate->aggfilter == nullptr) return pstrdup(condition);
-  return psprintf("%s AND (%s)", condition,
-                  Deparse(reinterpret_cast<Node*>(aggregate->aggfilter), context));
+// The argument, which is nothing where FILTER leaves the row out: these aggregates leave nothing
+// out, too.
+char* ArgumentOf(const Aggref* aggregate, GroupParts* parts) {
+  Node* const argument = ArgumentNode(aggregate);
+  if (aggregate->aggfilter == nullptr) return ColumnFor(argument, parts);
+  auto* const arm = makeNode(CaseWhen);
+  arm->expr = aggregate->aggfilter;
+  arm->result = reinterpret_cast<Expr*>(argument);
+  auto* const filtered = makeNode(CaseExpr);
+  filtered->casetype = exprType(argument);
+  filtered->casecollid = exprCollation(argument);
+  filtered->args = list_make1(arm);
+  filtered->defresult = reinterpret_cast<Expr*>(
+      makeNullConst(filtered->casetype, exprTypmod(argument), filtered->casecollid));
+  return ColumnFor(reinterpret_cast<Node*>(filtered), parts);
 }
 
-char* Count(const Aggref* aggregate, List* context, GroupParts* parts) {
+char* Count(const Aggref* aggregate, GroupParts* parts) {
   if (aggregate->args == NIL && aggregate->aggfilter == nullptr) {
     return pstrdup("COALESCE(sum(s.n), 0)::bigint");
   }
-  const char* condition = aggregate->args == NIL
-                              ? "true"
-                              : psprintf("((%s) IS NOT NULL)", ArgumentOf(aggregate, context));
-  const int place = CountPlace(Filtered(aggregate, context, condition), parts);
-  return psprintf("COALESCE(sum(s.p[%d]), 0)::bigint", place);
+  const char* const condition =
+      aggregate->args == NIL ? ColumnFor(reinterpret_cast<Node*>(aggregate->aggfilter), parts)
+                             : psprintf("%s IS NOT NULL", ArgumentOf(aggregate, parts));
+  return psprintf("COALESCE(sum(s.p[%d]), 0)::bigint", CountPlace(condition, parts));
 }
 
-char* Boolean(const Aggref* aggregate, List* context, GroupParts* parts, bool decides) {
-  const char* const argument = ArgumentOf(aggregate, context);
-  const int deciding = CountPlace(
-      Filtered(aggregate, context, psprintf("((%s) IS %s)", argument, decides ? "TRUE" : "FALSE")),
-      parts);
-  const int other = CountPlace(
-      Filtered(aggregate, context, psprintf("((%s) IS %s)", argument, decides ? "FALSE" : "TRUE")),
-      parts);
+char* Boolean(const Aggref* aggregate, GroupParts* parts, bool decides) {
+  const char* const argument = ArgumentOf(aggregate, parts);
+  const int deciding =
+      CountPlace(psprintf("%s IS %s", argument, decides ? "TRUE" : "FALSE"), parts);
+  const int other = CountPlace(psprintf("%s IS %s", argument, decides ? "FALSE" : "TRUE"), parts);
   return psprintf("CASE WHEN sum(s.p[%d]) > 0 THEN %s WHEN sum(s.p[%d]) > 0 THEN %s END", deciding,
                   decides ? "true" : "false", other, decides ? "false" : "true");
 }
@@ -73,35 +77,28 @@ char* SumOrAverage(const char* value, int count, bool divided) {
   return psprintf("sum(%s) / NULLIF(sum(s.p[%d]), 0)", value, count);
 }
 
-char* SumOfIntegers(const Aggref* aggregate, List* context, GroupParts* parts, bool divided) {
-  const char* const argument = ArgumentOf(aggregate, context);
-  const char* const condition =
-      Filtered(aggregate, context, psprintf("((%s) IS NOT NULL)", argument));
-  const int count = CountPlace(condition, parts);
-  const int sum = PlaceOf(psprintf("COALESCE(sum((%s)::numeric * c.%s) FILTER (WHERE %s), 0)",
-                                   argument, kWeightName, condition),
+char* SumOfIntegers(const Aggref* aggregate, GroupParts* parts, bool divided) {
+  const char* const argument = ArgumentOf(aggregate, parts);
+  const int count = CountPlace(psprintf("%s IS NOT NULL", argument), parts);
+  const int sum = PlaceOf(psprintf("COALESCE(sum(%s::numeric * (%s)), 0)", argument, parts->weight),
                           &parts->sums);
   char* const value =
       SumOrAverage(psprintf("CASE WHEN s.p[%d] > 0 THEN s.p[%d] END", count, sum), count, divided);
   return aggregate->aggtype == INT8OID ? psprintf("(%s)::bigint", value) : value;
 }
 
-char* SumOfNumeric(const Aggref* aggregate, List* context, GroupParts* parts, bool divided) {
-  const char* value = ArgumentOf(aggregate, context);
-  if (aggregate->aggfilter != nullptr) {
-    value = psprintf("CASE WHEN %s THEN %s END",
-                     Deparse(reinterpret_cast<Node*>(aggregate->aggfilter), context), value);
-  }
+char* SumOfNumeric(const Aggref* aggregate, GroupParts* parts, bool divided) {
+  const char* const value = ArgumentOf(aggregate, parts);
   const int kind = PlaceOf(
-      psprintf("CASE WHEN (%s) IS NULL THEN -4 WHEN (%s) = 'NaN'::numeric THEN -1"
-               " WHEN (%s) = 'Infinity'::numeric THEN -2 WHEN (%s) = '-Infinity'::numeric THEN -3"
+      psprintf("CASE WHEN %s IS NULL THEN -4 WHEN %s = 'NaN'::numeric THEN -1"
+               " WHEN %s = 'Infinity'::numeric THEN -2 WHEN %s = '-Infinity'::numeric THEN -3"
                " ELSE scale(%s) END",
                value, value, value, value, value),
       &parts->classes);
-  const int count = CountPlace(psprintf("((%s) IS NOT NULL)", value), parts);
+  const int count = CountPlace(psprintf("%s IS NOT NULL", value), parts);
   const int sum =
-      PlaceOf(psprintf("COALESCE(sum((%s) * c.%s) FILTER (WHERE scale(%s) IS NOT NULL), 0)", value,
-                       kWeightName, value),
+      PlaceOf(psprintf("COALESCE(sum(%s * (%s)) FILTER (WHERE scale(%s) IS NOT NULL), 0)", value,
+                       parts->weight, value),
               &parts->sums);
   return SumOrAverage(
       psprintf("CASE s.c[%d] WHEN -1 THEN 'NaN'::numeric WHEN -2 THEN 'Infinity'::numeric WHEN -3"
@@ -110,7 +107,41 @@ char* SumOfNumeric(const Aggref* aggregate, List* context, GroupParts* parts, bo
       count, divided);
 }
 
+char* Extreme(const Aggref* aggregate, GroupParts* parts, bool is_max) {
+  char* const value = ArgumentOf(aggregate, parts);
+  int place = 0;
+  for (; place < list_length(parts->extremes); ++place) {
+    const auto* const known = static_cast<GroupExtreme*>(list_nth(parts->extremes, place));
+    if (known->is_max == is_max && strcmp(known->value, value) == 0) break;
+  }
+  if (place == list_length(parts->extremes)) {
+    auto* const extreme = static_cast<GroupExtreme*>(palloc(sizeof(GroupExtreme)));
+    *extreme = {.is_max = is_max, .value = value, .type = aggregate->aggtype};
+    parts->extremes = lappend(parts->extremes, extreme);
+  }
+  return psprintf("%s(%s)", is_max ? "max" : "min",
+                  DecodedText(psprintf("s.m[%d]", 2 * place + 1), aggregate->aggtype));
+}
+
+// Among values that are equal and look different, the server takes the one that it meets last.
+bool IsExactExtreme(const Aggref* aggregate) {
+  Node* const argument = ArgumentNode(aggregate);
+  if (aggregate->aggtype == NUMERICOID) {
+    return IsA(argument, Var) && IsExact(reinterpret_cast<Var*>(argument));
+  }
+  return aggregate->aggtype != TEXTOID || aggregate->inputcollid == DEFAULT_COLLATION_OID;
+}
+
 }  // namespace
+
+char* ColumnFor(Node* node, GroupParts* parts) {
+  int place = 0;
+  while (place < list_length(parts->columns) && !equal(list_nth(parts->columns, place), node)) {
+    ++place;
+  }
+  if (place == list_length(parts->columns)) parts->columns = lappend(parts->columns, node);
+  return psprintf("c.e%d", place + 1);
+}
 
 bool IsTakenApart(const Aggref* aggregate) {
   if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL ||
@@ -120,8 +151,7 @@ bool IsTakenApart(const Aggref* aggregate) {
   switch (aggregate->aggfnoid) {
     case F_COUNT_ANY:
       // "IS NOT NULL" asks a row for its columns.
-      return !type_is_rowtype(
-          exprType(reinterpret_cast<Node*>(linitial_node(TargetEntry, aggregate->args)->expr)));
+      return !type_is_rowtype(exprType(ArgumentNode(aggregate)));
     case F_COUNT_:
     case F_SUM_INT2:
     case F_SUM_INT4:
@@ -135,32 +165,85 @@ bool IsTakenApart(const Aggref* aggregate) {
     case F_BOOL_OR:
     case F_EVERY:
       return true;
+    case F_MAX_INT2:
+    case F_MAX_INT4:
+    case F_MAX_INT8:
+    case F_MAX_DATE:
+    case F_MAX_TIMESTAMP:
+    case F_MAX_TIMESTAMPTZ:
+    case F_MAX_NUMERIC:
+    case F_MAX_TEXT:
+    case F_MIN_INT2:
+    case F_MIN_INT4:
+    case F_MIN_INT8:
+    case F_MIN_DATE:
+    case F_MIN_TIMESTAMP:
+    case F_MIN_TIMESTAMPTZ:
+    case F_MIN_NUMERIC:
+    case F_MIN_TEXT:
+      return IsExactExtreme(aggregate);
     default:
       return false;
   }
 }
 
-char* TakeApart(const Aggref* aggregate, List* context, GroupParts* parts) {
+char* TakeApart(const Aggref* aggregate, GroupParts* parts) {
   switch (aggregate->aggfnoid) {
     case F_COUNT_:
     case F_COUNT_ANY:
-      return Count(aggregate, context, parts);
+      return Count(aggregate, parts);
     case F_BOOL_AND:
     case F_EVERY:
-      return Boolean(aggregate, context, parts, false);
+      return Boolean(aggregate, parts, false);
     case F_BOOL_OR:
-      return Boolean(aggregate, context, parts, true);
+      return Boolean(aggregate, parts, true);
     case F_SUM_NUMERIC:
-      return SumOfNumeric(aggregate, context, parts, false);
+      return SumOfNumeric(aggregate, parts, false);
     case F_AVG_NUMERIC:
-      return SumOfNumeric(aggregate, context, parts, true);
+      return SumOfNumeric(aggregate, parts, true);
     case F_AVG_INT2:
     case F_AVG_INT4:
     case F_AVG_INT8:
-      return SumOfIntegers(aggregate, context, parts, true);
+      return SumOfIntegers(aggregate, parts, true);
+    case F_SUM_INT2:
+    case F_SUM_INT4:
+    case F_SUM_INT8:
+      return SumOfIntegers(aggregate, parts, false);
+    case F_MAX_INT2:
+    case F_MAX_INT4:
+    case F_MAX_INT8:
+    case F_MAX_DATE:
+    case F_MAX_TIMESTAMP:
+    case F_MAX_TIMESTAMPTZ:
+    case F_MAX_NUMERIC:
+    case F_MAX_TEXT:
+      return Extreme(aggregate, parts, true);
     default:
-      return SumOfIntegers(aggregate, context, parts, false);
+      return Extreme(aggregate, parts, false);
   }
+}
+
+char* ExtremesOfRows(const GroupExtreme* extreme, const char* weight) {
+  const char* const function = extreme->is_max ? "max" : "min";
+  const char* const come =
+      psprintf("%s(%s) FILTER (WHERE %s > 0)", function, extreme->value, weight);
+  const char* const go = psprintf("%s(%s) FILTER (WHERE %s < 0)", function, extreme->value, weight);
+  return psprintf("%s, %s", EncodedText(come, extreme->type), EncodedText(go, extreme->type));
+}
+
+// What is kept stays right if all that goes is worse, or what comes is not.
+char* MergedExtremes(const GroupExtreme* extreme, int place) {
+  const int value = 2 * place + 1;
+  const char* const kept = DecodedText(psprintf("s.m[%d]", value), extreme->type);
+  const char* const comes = DecodedText(psprintf("excluded.m[%d]", value), extreme->type);
+  const char* const goes = DecodedText(psprintf("excluded.m[%d]", value + 1), extreme->type);
+  const char* const worse = extreme->is_max ? "<" : ">";
+  return psprintf(
+      "%s, CASE WHEN s.m[%d] IS NULL AND (excluded.m[%d] IS NULL OR %s %s %s OR NOT %s %s %s)"
+      " THEN NULL ELSE '?' END",
+      EncodedText(psprintf("%s(%s, %s)", extreme->is_max ? "greatest" : "least", kept, comes),
+                  extreme->type),
+      value + 1, value + 1, goes, worse, kept, comes, worse, kept);
 }
 
 }  // namespace tviews::pg

@@ -1,7 +1,7 @@
 #include "shared/pg/planner/key_planner.h"
 
 #include "shared/pg/documents/document_functions.h"
-#include "shared/pg/planner/group_level.h"
+#include "shared/pg/planner/group_reading.h"
 #include "shared/pg/planner/inline_ctes.h"
 #include "shared/pg/planner/narrow_query.h"
 

@@ -152,13 +152,13 @@ absl::StatusOr<Oid> LineageIndex() {
 
 // The columns that group states of `source` are made of.
 absl::Status ReadCounted(RelationId source, Needs* needs) {
-  TVIEWS_ASSIGN_OR_RETURN(const bool has_states, HasCatalogTable(CatalogTable::kGroupState));
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_states, HasCatalogTable(CatalogTable::kGroupSource));
   if (!has_states) return absl::OkStatus();
-  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kGroupState));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, CatalogTableId(CatalogTable::kGroupSource));
   TVIEWS_ASSIGN_OR_RETURN(const CatalogScan scan, CallFor([table, source] {
-                            const Oid index = get_relname_relid("pg_tview_group_state_source",
+                            const Oid index = get_relname_relid("pg_tview_group_source_source",
                                                                 get_rel_namespace(table));
-                            return BeginScan(table, index, GroupStateColumn::kSource, source);
+                            return BeginScan(table, index, GroupSourceColumn::kSource, source);
                           }));
   for (;;) {
     bool found = false;
@@ -167,7 +167,7 @@ absl::Status ReadCounted(RelationId source, Needs* needs) {
       HeapTuple const tuple = systable_getnext(scan.scan);
       if (tuple == nullptr) return;
       found = true;
-      columns = NumbersOf(tuple, GroupStateColumn::kColumns, RelationGetDescr(scan.table));
+      columns = NumbersOf(tuple, GroupSourceColumn::kColumns, RelationGetDescr(scan.table));
     }));
     if (!found) break;
     needs->is_counted = true;

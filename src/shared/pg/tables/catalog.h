@@ -41,7 +41,8 @@ enum class CatalogTable {
   kLaneOwed,
   kFeedConsumer,
   kGroupState,
-  kGroupBuilt
+  kGroupBuilt,
+  kGroupSource
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.

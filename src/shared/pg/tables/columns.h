@@ -168,17 +168,26 @@ struct GroupStateColumn {
     kSource,
     kLevel,
     kKeyType,
-    kColumns,
     kSums,
+    kExtremes,
     kSpec,
+    kBody,
+    kPlaces,
+    kMerged,
+    kRenewed,
     kEnd
   };
+};
+
+// pg_tview_group_source
+struct GroupSourceColumn {
+  enum : AttributeNumber { kState = 1, kSource, kPlace, kColumns, kEnd };
 };
 
 // Those for keys of other types have the same:
 // pg_tview_groups_int4
 struct GroupRowColumn {
-  enum : AttributeNumber { kState = 1, kK, kC, kN, kP, kEnd };
+  enum : AttributeNumber { kState = 1, kK, kC, kN, kP, kM, kEnd };
 };
 
 // The arrays of a row that is formed: [place(column)].

@@ -1,0 +1,95 @@
+#include "worker/refresh/group_statements.h"
+
+#include "absl/strings/str_cat.h"
+#include "shared/pg/planner/group_level.h"
+
+namespace tviews::worker {
+namespace {
+
+std::string Current(const GroupTable& table) {
+  std::string columns;
+  for (const auto& [attribute, name] : table.columns) absl::StrAppend(&columns, name, ", ");
+  return absl::StrCat("SELECT ", columns, "1::bigint AS ", pg::kWeightName, " FROM ONLY ",
+                      table.name);
+}
+
+// `weight`: of an image.
+std::string Images(const GroupTable& table, std::size_t place, const char* weight) {
+  std::string columns;
+  for (const auto& [attribute, name] : table.columns) {
+    absl::StrAppend(&columns, "c", attribute, " AS ", name, ", ");
+  }
+  return absl::StrCat("SELECT ", columns, weight, " AS ", pg::kWeightName, " FROM ",
+                      GroupImagesName(place));
+}
+
+std::string RowsAs(const GroupTable& table, std::size_t place, JoinedAs as) {
+  if (as == JoinedAs::kChange) return Images(table, place, "w");
+  if (as == JoinedAs::kAfter) return Current(table);
+  return absl::StrCat(Current(table), " UNION ALL ", Images(table, place, "-w"));
+}
+
+// Where a statement reads them more than once, each place wants to be planned by itself.
+std::string NamedRows(const WrittenState& state, const JoinStep& step) {
+  std::string text = "WITH ";
+  for (std::size_t place = 0; place < state.tables.size(); ++place) {
+    absl::StrAppend(&text, place == 0 ? "" : ", ", pg::kGroupRows[place], " AS NOT MATERIALIZED (",
+                    RowsAs(state.tables[place], place, step[place]), ")");
+  }
+  return text;
+}
+
+JoinStep AllAfter(const WrittenState& state) {
+  return JoinStep(state.tables.size(), JoinedAs::kAfter);
+}
+
+std::string Inserting(const WrittenState& state) {
+  return absl::StrCat("INSERT INTO ", state.rows, " AS s (state, k, c, n, p, m", state.texts.places,
+                      ") SELECT ", state.id, ", r.* FROM (", state.texts.body, ") AS r");
+}
+
+// The sums of a row that is there with those of one that is added.
+std::string AddedSums(int sums) {
+  if (sums == 0) return "s.p";
+  std::string text = "ARRAY[";
+  for (int i = 1; i <= sums; ++i) {
+    absl::StrAppend(&text, i == 1 ? "" : ", ", "s.p[", i, "] + excluded.p[", i, "]");
+  }
+  return text + "]";
+}
+
+std::string HasDoubtfulExtreme(int extremes) {
+  std::string text = "false";
+  for (int i = 1; i <= extremes; ++i) absl::StrAppend(&text, " OR m[", 2 * i, "] IS NOT NULL");
+  return text;
+}
+
+}  // namespace
+
+std::string GroupImagesName(std::size_t place) {
+  return absl::StrCat("pg_tviews_images_", place + 1);
+}
+
+std::string BuildingStatement(const WrittenState& state) {
+  return absl::StrCat(NamedRows(state, AllAfter(state)), " ", Inserting(state), " WHERE r.n <> 0");
+}
+
+std::string AddingStatement(const WrittenState& state, const JoinStep& step) {
+  const std::string merged =
+      state.texts.merged.empty() ? "" : absl::StrCat(", m = ", state.texts.merged);
+  return absl::StrCat(
+      NamedRows(state, step), ", written AS (", Inserting(state),
+      " ON CONFLICT (state, k, c) DO UPDATE SET n = s.n + excluded.n, p = ", AddedSums(state.sums),
+      merged,
+      " RETURNING s.ctid AS place, s.n, s.p, s.m) SELECT COALESCE(bool_or(n < 0 OR n = 0 AND NOT (0"
+      " = ALL (p))), false), array_agg(place) FILTER (WHERE n = 0), array_agg(place) FILTER (WHERE"
+      " n <> 0 AND (",
+      HasDoubtfulExtreme(state.extremes), ")) FROM written");
+}
+
+std::string RenewingStatement(const WrittenState& state) {
+  return absl::StrCat(NamedRows(state, AllAfter(state)), " UPDATE ", state.rows,
+                      " AS s SET m = ", state.texts.renewed, " WHERE s.ctid = ANY ($1)");
+}
+
+}  // namespace tviews::worker

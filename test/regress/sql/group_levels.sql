@@ -1,0 +1,203 @@
+-- Group states of several columns and tables, of other types, and of extremes: every small change of what they are made of, and what is
+-- left out.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS pg_tviews;
+CREATE SCHEMA group_levels;
+SET search_path = group_levels, public;
+
+-- As text: what TVIEWs lack or have too much, and so for the rows of states that may be read.
+CREATE FUNCTION differences() RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN SELECT m.tview, m.backing_view FROM pg_tview_meta AS m JOIN pg_class AS c ON c.oid = m.tview WHERE c.relnamespace = 'group_levels'::regnamespace LOOP
+        RETURN QUERY EXECUTE format('SELECT ''%1$s lacks '' || x FROM (SELECT x::text FROM %2$s x EXCEPT ALL SELECT x::text FROM %1$s x) AS d (x) UNION ALL'
+            ' SELECT ''%1$s has '' || x FROM (SELECT x::text FROM %1$s x EXCEPT ALL SELECT x::text FROM %2$s x) AS d (x)', one.tview, one.backing_view);
+    END LOOP;
+    FOR one IN SELECT s.*, 'tviews_internal.pg_tview_groups_' || CASE key_type WHEN 'text[]'::regtype THEN 'keys' ELSE t.typname END AS rows
+        FROM tviews_internal.pg_tview_group_state s JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id JOIN pg_type t ON t.oid = s.key_type
+        JOIN pg_class AS c ON c.oid = s.tview WHERE c.relnamespace = 'group_levels'::regnamespace LOOP
+        RETURN QUERY EXECUTE format('WITH kept AS (SELECT x::text FROM (SELECT k, c, n, p, m%s FROM %s WHERE state = %s) AS x), pg_tviews_rows AS (SELECT *, 1::bigint'
+            ' AS pg_tviews_weight FROM %s), fresh AS (SELECT x::text FROM (%s) AS x WHERE n <> 0) (SELECT ''state has '' || x FROM (TABLE kept EXCEPT ALL TABLE fresh) AS d (x)'
+            ' UNION ALL SELECT ''state lacks '' || x FROM (TABLE fresh EXCEPT ALL TABLE kept) AS d (x))', one.places, one.rows, one.id, one.source, one.spec);
+    END LOOP;
+END $$;
+-- States that are not those of the moment when they were last remembered.
+CREATE TABLE remembered (state int, built_at timestamptz);
+CREATE FUNCTION remember() RETURNS void LANGUAGE sql AS $$
+    DELETE FROM remembered;
+    INSERT INTO remembered SELECT b.state, b.built_at FROM tviews_internal.pg_tview_group_built b JOIN tviews_internal.pg_tview_group_state s ON s.id = b.state
+        JOIN pg_class AS c ON c.oid = s.tview WHERE c.relnamespace = 'group_levels'::regnamespace $$;
+CREATE FUNCTION built_anew() RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT s.tview::text FROM tviews_internal.pg_tview_group_state s JOIN pg_class AS c ON c.oid = s.tview LEFT JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id
+    LEFT JOIN remembered r ON r.state = s.id WHERE c.relnamespace = 'group_levels'::regnamespace AND b.built_at IS DISTINCT FROM r.built_at ORDER BY 1 $$;
+
+-- Extremes and counts of all tables of at most two rows, with two groups and two values, and all changes from one to another.
+CREATE TABLE tb_small (pk_small int PRIMARY KEY, g int, x int, t text, d numeric(8,2)) WITH (autovacuum_enabled = off);
+CREATE TABLE tv_small WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(g, -1) AS pk_small, n, low, high, first, last, cheap, dear, odd FROM (
+    SELECT g, count(*) AS n, min(x) AS low, max(x) AS high, min(t) AS first, max(t) AS last, min(d) AS cheap, max(d) AS dear, max(x) FILTER (WHERE t = 'a') AS odd
+    FROM tb_small GROUP BY g) AS grouped;
+CREATE TABLE cells (cell int PRIMARY KEY, g int, x int, t text);
+INSERT INTO cells VALUES (1, 1, 1, 'a'), (2, 1, 2, 'b'), (3, 1, NULL, 'a'), (4, NULL, 2, 'a');
+CREATE TABLE tables AS SELECT row_number() OVER (ORDER BY a, b) AS number, a, b
+FROM (SELECT 0 AS a, 0 AS b UNION ALL SELECT 0, c.cell FROM cells c UNION ALL SELECT c.cell, e.cell FROM cells c JOIN cells e ON c.cell <= e.cell) AS pairs;
+CREATE PROCEDURE become(number bigint) LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM tb_small;
+    INSERT INTO tb_small SELECT row_number() OVER (), c.g, c.x, c.t, c.x FROM tables t, unnest(ARRAY[t.a, t.b]) AS u JOIN cells c ON c.cell = u WHERE t.number = $1;
+    COMMIT;
+END $$;
+CREATE PROCEDURE walk() LANGUAGE plpgsql AS $$
+DECLARE
+    step record;
+    wrong text;
+BEGIN
+    FOR step IN SELECT a.number AS one, b.number AS other FROM tables a, tables b WHERE a.number < b.number LOOP
+        CALL become(step.one);
+        CALL become(step.other);
+        CALL become(step.one);
+        PERFORM pg_tviews_wait();
+        SELECT string_agg(d, '; ') INTO wrong FROM differences() AS d;
+        IF wrong IS NOT NULL THEN RAISE EXCEPTION 'from % to %: %', step.one, step.other, wrong; END IF;
+    END LOOP;
+END $$;
+INSERT INTO tb_small VALUES (1, 1, 1, 'a', 1), (2, NULL, 1, 'a', 1);
+INSERT INTO tb_small VALUES (3, 1, 1, 'a', 1), (4, NULL, 1, 'a', 1);
+SELECT pg_tviews_wait();
+SELECT remember();
+CALL walk();
+SELECT * FROM built_anew();
+SELECT level, is_valid, rows FROM pg_tviews_group_states WHERE entity = 'small';
+
+-- Several columns, and types of columns.
+CREATE TABLE tb_fact (pk_fact int PRIMARY KEY, tenant int, kind text, day date, at timestamptz, ts timestamp, ok boolean, small int2, code varchar(5), price numeric(6,2),
+                      x numeric, big bigint, u uuid, free numeric, other varchar(5) COLLATE "C") WITH (autovacuum_enabled = off);
+INSERT INTO tb_fact SELECT i, i % 3, 'k' || i % 2, '2020-01-01'::date + i % 4, '2020-01-01 00:00Z'::timestamptz + i % 3 * interval '1 hour', '2020-01-01'::timestamp + i % 2 * interval '1.5 s',
+    i % 2 = 0, i % 2, 'c' || i % 3, i % 4 / 4.0, i / 8.0, i, ('00000000-0000-0000-0000-00000000000' || i % 3)::uuid, 1.0, 'o' || i % 2 FROM generate_series(1, 60) AS i;
+CREATE TABLE tv_two WITH (pg_tviews.group_state = on) AS
+SELECT tenant AS pk_two, kind, count(*) AS n, sum(x) AS x, max(at) AS last FROM tb_fact WHERE kind = 'k1' AND tenant IS NOT NULL GROUP BY tenant, kind;
+CREATE TABLE tv_nested WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(tenant, -1) AS pk_nested, jsonb_agg(jsonb_build_array(kind, day, n, x::text, big) ORDER BY kind, day) AS data
+FROM (SELECT tenant, kind, day, count(*) AS n, sum(x) AS x, max(big) AS big FROM tb_fact GROUP BY tenant, kind, day) AS grouped GROUP BY 1;
+CREATE TABLE tv_day WITH (pg_tviews.group_state = on) AS SELECT day AS pk_day, count(*) AS n, min(ts) AS first FROM tb_fact WHERE day IS NOT NULL GROUP BY day;
+CREATE TABLE tv_at WITH (pg_tviews.group_state = on) AS SELECT at AS pk_at, count(*) AS n, max(day) AS last FROM tb_fact WHERE at IS NOT NULL GROUP BY at;
+CREATE TABLE tv_flag WITH (pg_tviews.group_state = on) AS
+SELECT small AS pk_flag, ok, ts, count(*) AS n FROM tb_fact WHERE ok AND ts = '2020-01-01' AND small IS NOT NULL GROUP BY small, ok, ts;
+CREATE TABLE tv_code WITH (pg_tviews.group_state = on) AS
+SELECT code AS pk_code, sum(big) AS big, max(small) AS small, min(price) AS price, max(code) AS code FROM tb_fact WHERE code IS NOT NULL GROUP BY code;
+CREATE TABLE tv_price WITH (pg_tviews.group_state = on) AS SELECT price AS pk_price, count(*) AS n FROM tb_fact WHERE price IS NOT NULL GROUP BY price;
+CREATE TABLE tv_uuid WITH (pg_tviews.group_state = on) AS SELECT u AS pk_uuid, count(*) AS n, min(kind) AS kind, max(big) FILTER (WHERE false) AS none FROM tb_fact WHERE u IS NOT NULL GROUP BY u;
+-- Left out: an extreme or a group of numeric without a scale, texts in another collation's order, what is made of a column.
+CREATE TABLE tv_not1 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not1, max(x) AS x FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
+CREATE TABLE tv_not2 WITH (pg_tviews.group_state = on) AS SELECT free AS pk_not2, count(*) AS n FROM tb_fact WHERE free IS NOT NULL GROUP BY free;
+CREATE TABLE tv_not3 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not3, max(kind COLLATE "C") AS x FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
+CREATE TABLE tv_not4 WITH (pg_tviews.group_state = on) AS SELECT date_trunc('month', ts) AS pk_not4, count(*) AS n FROM tb_fact WHERE ts IS NOT NULL GROUP BY 1;
+SELECT entity, level FROM pg_tviews_group_states WHERE entity <> 'small' ORDER BY 1, 2;
+INSERT INTO tb_fact SELECT 61, 0, 'k1', '2020-01-01', '2020-01-01 00:00Z', '2020-01-01', true, 0, 'c0', 0.25, 1, 1, '00000000-0000-0000-0000-000000000000', 1, 'o';
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT remember();
+-- Rows move, groups end and come back, infinities, NULL groups, another TimeZone.
+UPDATE tb_fact SET day = 'infinity', at = '-infinity', ts = 'infinity', kind = 'k1' WHERE pk_fact % 5 = 0;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SET TimeZone = 'Asia/Tokyo';
+SET DateStyle = 'German';
+UPDATE tb_fact SET tenant = NULL, kind = NULL, day = NULL, at = NULL, ts = NULL, ok = NULL, small = NULL, code = NULL, price = NULL, u = NULL, big = NULL WHERE pk_fact % 7 = 0;
+UPDATE tb_fact SET day = '0044-03-15 BC', at = '10000-01-01 00:00:00.000001Z', ts = '0044-03-15 12:00 BC' WHERE pk_fact % 11 = 0;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+DELETE FROM tb_fact WHERE tenant = 1;
+UPDATE tb_fact SET price = 'NaN', code = ' a ' WHERE pk_fact % 13 = 0;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+INSERT INTO tb_fact SELECT 100 + i, 1, 'k1', '2019-01-01', now(), '2019-01-01', true, 0, 'c1', 0.25, 1.000, -i, NULL FROM generate_series(1, 3) AS i;
+DELETE FROM tb_fact WHERE big = (SELECT max(big) FROM tb_fact);
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+RESET TimeZone;
+RESET DateStyle;
+SELECT * FROM built_anew();
+
+-- Joins: all tables change in one transaction, rows change sides, and a table is joined with itself.
+CREATE TABLE tb_product (pk_product int PRIMARY KEY, price numeric, name text) WITH (autovacuum_enabled = off);
+CREATE TABLE tb_order (pk_order int PRIMARY KEY, customer int, is_paid boolean) WITH (autovacuum_enabled = off);
+CREATE TABLE tb_item (pk_item int PRIMARY KEY, fk_order int, fk_product int, qty int) WITH (autovacuum_enabled = off);
+INSERT INTO tb_product SELECT i, i * 1.5, 'p' || i FROM generate_series(1, 5) AS i;
+INSERT INTO tb_order SELECT i, i % 3, i % 2 = 0 FROM generate_series(1, 8) AS i;
+INSERT INTO tb_item SELECT i, 1 + i % 8, 1 + i % 5, i FROM generate_series(1, 40) AS i;
+CREATE TABLE tv_order WITH (pg_tviews.group_state = on) AS
+SELECT pk_order, (SELECT sum(i.qty * p.price) FROM tb_item AS i JOIN tb_product AS p ON p.pk_product = i.fk_product WHERE i.fk_order = o.pk_order) AS total,
+       (SELECT count(*) FROM tb_item AS i, tb_product AS p WHERE i.fk_order = o.pk_order AND p.pk_product = i.fk_product AND p.price > 2) AS dear
+FROM tb_order AS o;
+CREATE TABLE tv_product WITH (pg_tviews.group_state = on) AS
+SELECT p.pk_product, p.name, count(*) AS n, max(i.qty) AS most, sum(i.qty) AS qty FROM tb_product AS p JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;
+CREATE TABLE tv_customer WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(customer, -1) AS pk_customer, n, total, average FROM (
+    SELECT o.customer, count(*) AS n, sum(i.qty * p.price) AS total, avg(p.price) AS average
+    FROM tb_order AS o JOIN (tb_item AS i JOIN tb_product AS p ON p.pk_product = i.fk_product) ON i.fk_order = o.pk_order WHERE o.is_paid GROUP BY o.customer) AS grouped;
+CREATE TABLE tv_pair WITH (pg_tviews.group_state = on) AS
+SELECT a.fk_order AS pk_pair, count(*) AS n, max(b.qty) AS most FROM tb_item AS a JOIN tb_item AS b ON b.fk_product = a.fk_product WHERE a.fk_order IS NOT NULL GROUP BY a.fk_order;
+CREATE TABLE tv_all WITH (pg_tviews.group_state = on) AS
+SELECT 1 AS pk_all, count(*) AS n, sum(qty * price) AS total FROM tb_item JOIN tb_product ON pk_product = fk_product;
+-- Left out: outer joins.
+CREATE TABLE tv_outer WITH (pg_tviews.group_state = on) AS
+SELECT p.pk_product AS pk_outer, count(i.qty) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;
+SELECT entity, level FROM pg_tviews_group_states WHERE entity IN ('order', 'product', 'customer', 'pair', 'all', 'outer') ORDER BY 1, 2;
+UPDATE tb_item SET qty = qty + 1;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT remember();
+UPDATE tb_product SET price = price + 0.125 WHERE pk_product = 2;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+BEGIN;
+INSERT INTO tb_order VALUES (9, 1, true);
+INSERT INTO tb_item VALUES (41, 9, 6, 7), (42, 9, 1, 100);
+INSERT INTO tb_product VALUES (6, 10.00, 'p6');
+UPDATE tb_product SET price = 'NaN', name = 'q' WHERE pk_product = 3;
+UPDATE tb_order SET customer = NULL WHERE pk_order = 4;
+UPDATE tb_item SET fk_order = 9, fk_product = 6 WHERE pk_item IN (1, 2, 3);
+DELETE FROM tb_item WHERE qty > 35 AND qty < 90;
+DELETE FROM tb_product WHERE pk_product = 5;
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+BEGIN;
+DELETE FROM tb_order WHERE pk_order = 9;
+SAVEPOINT a;
+DELETE FROM tb_product WHERE pk_product IN (1, 2);
+UPDATE tb_item SET qty = 0;
+ROLLBACK TO a;
+UPDATE tb_product SET pk_product = 5 WHERE pk_product = 3;
+UPDATE tb_product SET pk_product = 3, price = 4.5 WHERE pk_product = 6;
+UPDATE tb_item SET fk_order = 2 WHERE fk_order = 9;
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+BEGIN;
+DELETE FROM tb_item;
+DELETE FROM tb_product;
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT n, total FROM tv_all;
+BEGIN;
+INSERT INTO tb_product VALUES (1, 2.0, 'p1');
+INSERT INTO tb_item VALUES (1, 2, 1, 3), (2, 2, 1, 4);
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT n, total FROM tv_all;
+SELECT * FROM built_anew();
+-- Of one table it is not known what has changed.
+TRUNCATE tb_product;
+INSERT INTO tb_product VALUES (1, 3.25, 'p1');
+UPDATE tb_item SET qty = 5 WHERE pk_item = 1;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT n, total FROM tv_all;
+
+DROP SCHEMA group_levels CASCADE;
+SELECT count(*) FROM tviews_internal.pg_tview_group_source WHERE NOT EXISTS (SELECT FROM tviews_internal.pg_tview_group_state AS s WHERE s.id = state);
