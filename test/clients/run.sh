@@ -11,5 +11,9 @@ if is_chosen node || is_chosen live; then
   require npm npm
 fi
 if is_chosen live; then require chromium chromium; fi
+if is_chosen debezium; then
+  require javac default-jdk-headless
+  require mvn maven
+fi
 if is_chosen dbt; then require python3 python3-venv; fi
 run_scripts clients "${1:-$ROOT/build}"
