@@ -7,22 +7,17 @@ import base64
 import json
 import os
 import pathlib
-import random
 import shutil
 import subprocess
 import sys
 
+import item_stream
+from item_stream import change, settle
 from monitoring import free_port
 from tviews_server import ROOT, Server, check_equal, run, value, wait_until
 
-SCRIPT = """
+SCRIPT = item_stream.SCRIPT + """
 CREATE ROLE debezium LOGIN REPLICATION PASSWORD 'streams';
-CREATE TABLE tb_item (pk_item int PRIMARY KEY, id uuid NOT NULL DEFAULT gen_random_uuid(), words text, price numeric(8,2),
-                      fk_item int, since timestamptz NOT NULL DEFAULT '2026-01-02 03:04:05.678901+00');
-INSERT INTO tb_item (pk_item, words, price) SELECT i, 'item ' || i, i / 4.0 FROM generate_series(1, 8) AS i;
-CREATE TABLE tv_item WITH (pg_tviews.feed = data) AS
-SELECT pk_item, id, since, price, jsonb_build_object('words', words, 'price', price) AS data FROM tb_item;
-CREATE TABLE tv_price AS SELECT fk_item AS pk_price, count(*) AS items, sum(price) AS total FROM tb_item WHERE fk_item IS NOT NULL GROUP BY fk_item;
 CREATE PUBLICATION documents FOR TABLE tv_item, tv_price, pg_tview_frontier (lane, snapshot), tviews_internal.pg_tview_feed
     WITH (publish = 'insert, update, delete');
 GRANT SELECT ON tv_item, tv_price, pg_tview_frontier, tviews_internal.pg_tview_feed TO debezium;
@@ -51,14 +46,6 @@ converter.schemas.enable=false
 tombstones.on.delete=false
 errors.max.retries=0
 """
-STATEMENTS = (
-    "UPDATE tb_item SET words = words || '!', price = price + 0.25 WHERE pk_item = %(key)s",
-    "UPDATE tb_item SET words = NULL, price = NULL, fk_item = %(other)s WHERE pk_item = %(key)s",
-    "UPDATE tb_item SET words = (SELECT string_agg(md5(i::text || %(other)s), '') FROM generate_series(1, 300) AS i), since = now() WHERE pk_item = %(key)s",
-    "UPDATE tb_item SET fk_item = %(other)s WHERE pk_item = %(key)s",
-    "DELETE FROM tb_item WHERE pk_item = %(key)s",
-    "INSERT INTO tb_item (pk_item, words, price, fk_item) VALUES (%(key)s, 'new', 1.5, %(other)s) ON CONFLICT DO NOTHING",
-)
 HERE, BUILD = ROOT / "test/clients/debezium", pathlib.Path(sys.argv[1]).resolve() / "debezium"
 
 
@@ -117,14 +104,8 @@ def seen_items():
     return {key: {**row, "data": json.loads(row["data"])} for key, row in found.items()}
 
 
-def change(count):
-    for _ in range(count):
-        run(connection, r.choice(STATEMENTS), {"key": r.randint(1, 12), "other": r.randint(1, 3)})
-
-
 def check(what):
-    check_equal(connection, what)
-    run(connection, "CREATE TABLE IF NOT EXISTS flush (); SELECT pg_current_xact_id()")  # batches commit asynchronously
+    settle(connection, what)
     wait_until(lambda: seen_items() == items() and engine.state("public.tv_price", "pk_price") == prices(), f"{what}: Debezium to have it all")
     positions = [position for position, in run(connection, "SELECT position FROM pg_tviews_feed ORDER BY position")]
     seen = lambda: [event["after"]["position"] for _, event in engine.events("tviews_internal.pg_tview_feed")]
@@ -136,27 +117,26 @@ def check(what):
 
 port = free_port()
 os.environ["PGPORT"] = str(port)  # of the socket too
-r = random.Random(7)
 with Server("debezium", f"wal_level = logical\nlisten_addresses = '127.0.0.1'\nport = {port}\npg_tviews.logical_messages = on\n") as server:
     connection = server.prepare("items", SCRIPT)
-    change(30)
+    change(connection, 30)
     check_equal(connection)
     engine = Engine()
     try:
         check("the first snapshot")
-        change(60)
+        change(connection, 60)
         check("while it runs")
-        change(20)
+        change(connection, 20)
         engine.kill()
-        change(60)
+        change(connection, 60)
         engine.start()
         check("after a kill of Debezium")
-        change(20)
+        change(connection, 20)
         engine.kill()
         server.kill()
         server.start()
         connection = server.connect("items")
-        change(40)
+        change(connection, 40)
         engine.start()
         check("after a kill of both")
         frontier = lambda: base64.b64decode(engine.state("public.pg_tview_frontier", "lane")["main"]["snapshot"]).decode()

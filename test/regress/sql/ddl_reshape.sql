@@ -103,7 +103,7 @@ SELECT pg_tviews_replace('kept', 'SELECT pk_good AS pk_kept, name, stock * 2.5 A
 TABLE tv_kept ORDER BY 1;
 TABLE over_stocks ORDER BY 1;
 TABLE tv_stocks ORDER BY 1;
-SELECT pg_get_viewdef('stocks'), has_table_privilege('reshape_reader', 'stocks', 'SELECT');
+SELECT replace(pg_get_viewdef('stocks'), 'tv_kept.', '') AS query, has_table_privilege('reshape_reader', 'stocks', 'SELECT');
 UPDATE tb_good SET stock = 100;
 TABLE over_stocks ORDER BY 1;
 TABLE tv_stocks ORDER BY 1;

@@ -90,7 +90,7 @@ BEGIN
         COMMIT;
     END LOOP;
 END $$;
-SELECT tview, reason FROM pg_tview_behind;
+SELECT tview, replace(reason, '"', '') AS reason FROM pg_tview_behind;
 DO $$
 BEGIN
     EXECUTE format('ALTER DATABASE %I RESET temp_file_limit', current_database());

@@ -26,6 +26,7 @@
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <optimizer/optimizer.h>
+#include <parser/parsetree.h>
 #include <replication/message.h>
 #include <storage/proc.h>
 #include <utils/acl.h>
@@ -254,6 +255,23 @@ inline Node* FlattenJoinAliases(Query* query, Node* node) {
 #else
   return flatten_join_alias_vars(query, node);
 #endif
+}
+
+// Takes the relation of another query into this one's range table, to be read as `user`; its
+// number. 16: every relation of a query's own has an entry in a list of rights, which the planner
+// reads.
+inline int AppendRelationOf(const Query* other, int entry, Oid user, Query* query) {
+  RangeTblEntry* const table = rt_fetch(entry, other->rtable);
+#if PG_VERSION_NUM >= 160000
+  RTEPermissionInfo* const rights = getRTEPermissionInfo(other->rteperminfos, table);
+  query->rteperminfos = lappend(query->rteperminfos, rights);
+  table->perminfoindex = static_cast<Index>(list_length(query->rteperminfos));
+#else
+  RangeTblEntry* const rights = table;
+#endif
+  rights->checkAsUser = user;
+  query->rtable = lappend(query->rtable, table);
+  return list_length(query->rtable);
 }
 
 // 18: what follows GROUP BY reads its columns through a range table entry of its own.

@@ -105,15 +105,8 @@ Node* Replace(Node* node, void* context) {
 void ReadFromState(const GroupLevel* level, int state) {
   Query* const query = level->query;
   Query* const final = FinalQuery(level, state);
-  RangeTblEntry* const table = linitial_node(RangeTblEntry, final->rtable);
-#if PG_VERSION_NUM >= 160000
-  table->perminfoindex = 0;
-#else
-  table->requiredPerms = 0;
-#endif
-  LockRelationOid(table->relid, AccessShareLock);
-  query->rtable = lappend(query->rtable, table);
-  Change change{level, final, list_length(query->rtable)};
+  LockRelationOid(linitial_node(RangeTblEntry, final->rtable)->relid, AccessShareLock);
+  Change change{level, final, compat::AppendRelationOf(final, 1, BOOTSTRAP_SUPERUSERID, query)};
   auto* kept =
       reinterpret_cast<List*>(Replace(reinterpret_cast<Node*>(level->conditions), &change));
   Node* const own = final->jointree->quals;
