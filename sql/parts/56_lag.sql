@@ -81,6 +81,11 @@ BEGIN ATOMIC
                             coalesce('its target is ' || late.lag_target, 'it has no target')) END
     FROM late
     UNION ALL
+    SELECT 'queue and lag', 'error', format('TVIEWs are in %s lanes beside the main one, and there may be %s: not all have an applier. Raise pg_tviews.max_lanes, then restart; or ALTER TABLE ... SET (pg_tviews.lane = ...).',
+                                            count(*), current_setting('pg_tviews.max_lanes'))
+    FROM @extschema@.pg_tviews_lane_targets AS target WHERE target.lane <> 'main'
+    HAVING count(*) > current_setting('pg_tviews.max_lanes')::int
+    UNION ALL
     SELECT 'queue and lag', 'warning', format('Lane %s is paused. SELECT pg_tviews_resume(%L) lets it go on.', lanes.lane, lanes.lane)
     FROM @extschema@.pg_tviews_lanes AS lanes
     WHERE lanes.lane <> 'main' AND lanes.state = 'paused'

@@ -66,8 +66,9 @@ absl::StatusOr<std::string> OptionalText(FunctionCallInfo fcinfo, int number) {
 }
 
 absl::StatusOr<std::optional<std::string>> LaneArgument(FunctionCallInfo fcinfo, int number) {
-  TVIEWS_ASSIGN_OR_RETURN(std::string lane, OptionalText(fcinfo, number));
-  return lane.empty() ? std::nullopt : std::optional(std::move(lane));
+  if (number >= PG_NARGS() || PG_ARGISNULL(number)) return std::optional<std::string>();
+  TVIEWS_ASSIGN_OR_RETURN(std::string lane, TextArgument(fcinfo, number));
+  return std::optional(std::move(lane));
 }
 
 absl::StatusOr<std::uintptr_t> TextResult(const std::string& text) {

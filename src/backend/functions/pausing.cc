@@ -133,6 +133,8 @@ absl::StatusOr<bool> ResumeApplying(const std::optional<std::string>& lane) {
   TVIEWS_RETURN_IF_ERROR(RecordAction("RESUME", "", {{"lane", lane.value_or("")}}));
   DatabaseSlot* const slot = pg::FindLaneSlot(MyDatabaseId, lane.value_or(kMainLane));
   std::uint32_t before = 0;
+  // One that its last TVIEW has left can be paused still.
+  if (slot == nullptr) TVIEWS_RETURN_IF_ERROR(CheckLaneExists(lane));
   if (slot == nullptr || !SetPaused(slot, 0, &before)) return false;
   WakeAll(slot, !lane.has_value());
   return before != 0;
@@ -153,8 +155,18 @@ void WarnIfPaused(const DatabaseSlot& slot) {
 
 }  // namespace tviews::backend
 
+namespace {
+
+// NULL for a lane is no word about all of them.
+absl::Status CheckLaneArgument(FunctionCallInfo fcinfo) {
+  return PG_NARGS() == 0 ? absl::OkStatus() : tviews::backend::CheckArgument(fcinfo, 0);
+}
+
+}  // namespace
+
 TVIEWS_EXPORT Datum tviews_pause(PG_FUNCTION_ARGS) {
   return tviews::pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(CheckLaneArgument(fcinfo));
     TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> lane,
                             tviews::backend::LaneArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const bool is_new, tviews::backend::PauseApplying(lane));
@@ -164,6 +176,7 @@ TVIEWS_EXPORT Datum tviews_pause(PG_FUNCTION_ARGS) {
 
 TVIEWS_EXPORT Datum tviews_resume(PG_FUNCTION_ARGS) {
   return tviews::pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_RETURN_IF_ERROR(CheckLaneArgument(fcinfo));
     TVIEWS_ASSIGN_OR_RETURN(const std::optional<std::string> lane,
                             tviews::backend::LaneArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const bool was_paused, tviews::backend::ResumeApplying(lane));

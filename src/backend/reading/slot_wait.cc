@@ -166,7 +166,7 @@ absl::StatusOr<DatabaseSlot*> SlotHere(const Deadline& deadline, const std::stri
     DatabaseSlot* const slot = pg::ClaimLaneSlot(MyDatabaseId, lane);
     if (slot != nullptr) return slot;
     if (deadline.has_passed()) return nullptr;
-    pg::AskForRoom();
+    if (lane == kMainLane || pg::Slots()->lane_count > 0) pg::AskForRoom();
     pg::VisitEveryDatabase();
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
       WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -278,6 +278,12 @@ const char* LaneToPropose(const DatabaseSlot& slot) {
 }
 
 std::string HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
+  if (slot == nullptr && LaneOfLastWait() != kMainLane) {
+    return absl::StrCat("No applier serves lane \"", LaneOfLastWait(), "\": there may be ",
+                        pg::settings::max_lanes,
+                        " in a database (pg_tviews.max_lanes). Put its TVIEWs into another, or "
+                        "raise pg_tviews.max_lanes and restart.");
+  }
   if (slot == nullptr) {
     return "No applier serves this database: every slot serves another. Raise "
            "pg_tviews.max_databases.";

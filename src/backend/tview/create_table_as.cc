@@ -79,6 +79,7 @@ absl::StatusOr<Options> ReadOptions(const IntoClause* into) {
                               return defGetString(const_cast<DefElem*>(option));
                             }));
     if (IsTviewOption(option)) {
+      TVIEWS_RETURN_IF_ERROR(CheckIsOnce(into->options, i));
       TVIEWS_RETURN_IF_ERROR(ReadOurOption(option, value, &options));
       continue;
     }

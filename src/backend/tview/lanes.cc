@@ -49,8 +49,24 @@ std::string AsArray(const std::vector<RelationId>& relations) {
   return absl::StrCat("{", absl::StrJoin(relations, ","), "}");
 }
 
-absl::Status CheckLaneCount() {
+// The first TVIEW of a lane is counted alone: two transactions would not see each other's.
+absl::Status LockIfNew(RelationId tview, const std::string& meta) {
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult found,
+      pg::ExecuteSqlLatest(
+          absl::StrCat("SELECT FROM ", meta, " AS m WHERE m.tview = $1::oid AND ", kLaneOf,
+                       " <> 'main' AND NOT EXISTS (SELECT FROM ", meta,
+                       " AS o WHERE o.tview <> m.tview AND coalesce(o.options ->> 'lane', 'main') ="
+                       " m.options ->> 'lane')"),
+          {absl::StrCat(tview)}));
+  if (found.processed == 0) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId table, pg::CatalogTableId(pg::CatalogTable::kFrontier));
+  return pg::Call([table] { LockDatabaseObject(RelationRelationId, table, 0, ExclusiveLock); });
+}
+
+absl::Status CheckLaneCount(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_RETURN_IF_ERROR(LockIfNew(tview, meta));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(absl::StrCat("SELECT count(DISTINCT ", kLaneOf, ") FROM ", meta,
@@ -151,6 +167,12 @@ absl::Status TellOfOthers(RelationId tview, std::vector<RelationId> moved) {
 }  // namespace
 
 absl::StatusOr<std::string> LaneAsJson(const std::string& text) {
+  // What SET (pg_tviews.lane = NULL) and SET (pg_tviews.lane) come to.
+  if (text == "null" || text == "true" || text == "default") {
+    return InvalidValue("lane", text,
+                        "RESET (pg_tviews.lane) and 'main' mean the main lane; another needs "
+                        "another name.");
+  }
   if (IsLaneName(text)) return absl::StrCat("\"lane\": \"", text, "\"");
   return InvalidValue("lane", text,
                       "It is a name of lower-case letters, digits and underscores, of at most 63 "
@@ -165,7 +187,7 @@ absl::StatusOr<std::string> LagTargetAsJson(const std::string& text) {
                           }));
   const bool is_possible = interval->month == 0 && interval->day == 0 && interval->time >= 0 &&
                            interval->time <= USECS_PER_HOUR;
-  if (is_possible) return absl::StrCat("\"lag_target\": ", interval->time / 1000);
+  if (is_possible) return absl::StrCat("\"lag_target\": ", (interval->time + 999) / 1000);
   return InvalidValue("lag_target", text,
                       "It is an interval of at most an hour, such as '5 s', or 0 for none.");
 }
@@ -219,7 +241,7 @@ absl::Status CheckLane(RelationId tview) {
          .hint = absl::StrCat("Leave pg_tviews.lane away, or move both: ALTER TABLE ", source,
                               " SET (pg_tviews.lane = '", lane_of_reader, "').")});
   }
-  return CheckLaneCount();
+  return CheckLaneCount(tview);
 }
 
 absl::Status MoveToLane(RelationId tview, const std::string& lane) {

@@ -178,12 +178,32 @@ absl::Status ReadChange(const DefElem* option, bool is_set, Changes* changes) {
   return absl::OkStatus();
 }
 
+bool IsSame(const DefElem* one, const DefElem* other) {
+  return IsTviewOption(other) && std::strcmp(one->defname, other->defname) == 0;
+}
+
+}  // namespace
+
+absl::Status CheckIsOnce(const List* options, int place) {
+  const auto* const option = static_cast<const DefElem*>(list_nth(options, place));
+  for (int i = 0; i < place; ++i) {
+    if (!IsSame(option, static_cast<const DefElem*>(list_nth(options, i)))) continue;
+    return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                         {.message = absl::StrCat("parameter \"pg_tviews.", option->defname,
+                                                  "\" specified more than once")});
+  }
+  return absl::OkStatus();
+}
+
+namespace {
+
 absl::StatusOr<Changes> ReadChanges(const AlterTableStmt* statement) {
   Changes changes;
   for (int i = 0; i < list_length(statement->cmds); ++i) {
     const auto* const command = static_cast<AlterTableCmd*>(list_nth(statement->cmds, i));
     const List* const options = OptionsOf(command);
     for (int k = 0; k < list_length(options); ++k) {
+      TVIEWS_RETURN_IF_ERROR(CheckIsOnce(options, k));
       TVIEWS_RETURN_IF_ERROR(ReadChange(static_cast<DefElem*>(list_nth(options, k)),
                                         command->subtype == AT_SetRelOptions, &changes));
     }

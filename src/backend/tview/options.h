@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 
 struct DefElem;
+struct List;
 struct Node;
 
 namespace tviews::backend {
@@ -28,6 +29,9 @@ bool IsTviewOption(const DefElem* option);
 // The option as a member of pg_tview_meta.options, "\"notify\": true"; an empty string if there is
 // none of this name.
 absl::StatusOr<std::string> TviewOptionAsJson(const DefElem* option);
+
+// 22023 where an option before the one at `place` has its name.
+absl::Status CheckIsOnce(const List* options, int place);
 
 // True if the statement was an ALTER TABLE that sets or resets options of a TVIEW, which it then
 // has done.

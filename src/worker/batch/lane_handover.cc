@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/server/snapshot.h"
+#include "shared/pg/shmem/shmem.h"
 #include "shared/pg/shmem/worker_slots.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
@@ -93,7 +94,7 @@ void LaneHandover::AfterCommit(const BatchCatalog& catalog) {
 
 void LaneHandover::TellAgain() {
   std::erase_if(untold_, [](const std::string& lane) { return pg::KickLane(MyDatabaseId, lane); });
-  if (!untold_.empty()) pg::AskForRoom();
+  if (!untold_.empty() && pg::Slots()->lane_count > 0) pg::AskForRoom();
 }
 
 }  // namespace tviews::worker
