@@ -1,5 +1,5 @@
-"""A physical standby shows the TVIEWs and the frontier and waits for single transactions; promoted, it applies what
-the outbox holds and goes on."""
+"""A physical standby shows the TVIEWs and the frontier of each lane and waits for single transactions; promoted, it applies what
+the outbox holds, and what lanes are owed, and goes on."""
 import threading
 
 import psycopg2
@@ -9,6 +9,7 @@ from tviews_server import Server, bash, check_equal, run, tviews, value, wait_un
 
 with Server("standby") as server:
     connection = server.prepare("shop", shop.SCRIPT)
+    run(connection, "ALTER TABLE tv_spending SET (pg_tviews.lane = 'slow')")
     check_equal(connection, "at the start")
     base = f"{server.directory}/standby"
     socket = bash('dir="$(server_socket "$1")/s"; make_server_dir "$dir"; echo "$dir"', server.directory)
@@ -29,7 +30,7 @@ with Server("standby") as server:
         for tview, _ in tviews(connection):
             query = f"SELECT * FROM {tview} ORDER BY 1"
             assert run(standby, query) == run(connection, query), tview
-        frontier = "SELECT snapshot, batches FROM pg_tview_frontier"
+        frontier = "SELECT lane, snapshot, batches FROM pg_tview_frontier ORDER BY lane"
         assert run(standby, frontier) == run(connection, frontier)
         try:
             run(standby, "SELECT pg_tviews_wait()")
@@ -94,7 +95,41 @@ with Server("standby") as server:
         assert value(standby, "SELECT data ->> 'name' FROM tv_customer WHERE pk_customer = 1") == "paused"
         run(standby, "RESET pg_tviews.read_consistency")
 
-        # What is committed and not applied when the standby is promoted is in its outbox.
+        # A wait is for all lanes, or for one.
+        run(connection, "SELECT pg_tviews_pause('slow')")
+        xid = token("UPDATE tb_customer SET name = 'in one lane' WHERE pk_customer = 1", "UPDATE tb_line SET amount = amount + 1")
+        run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '60 s', 'main')", (xid,))
+        assert value(standby, "SELECT data ->> 'name' FROM tv_customer WHERE pk_customer = 1") == "in one lane"
+        for lane in ("", ", 'slow'"):
+            try:
+                run(standby, f"SELECT pg_tviews_wait_for(%s::text::xid8, '300 ms'{lane})", (xid,))
+                raise AssertionError("what the lane has not applied was found on the standby")
+            except psycopg2.Error as error:
+                assert error.pgcode == "57014", error
+        try:
+            run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '300 ms', 'nowhere')", (xid,))
+            raise AssertionError("a lane that does not exist was waited for")
+        except psycopg2.Error as error:
+            assert error.pgcode == "42704", error
+        run(connection, "SELECT pg_tviews_resume('slow')")
+        run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '60 s')", (xid,))
+        # A lock in one lane is no matter of the other.
+        holder = server.connect("shop", autocommit=False)
+        run(holder, "SET pg_tviews.protect = off")
+        run(holder, "LOCK TABLE tv_spending IN SHARE MODE")
+        xid = token("UPDATE tb_customer SET name = 'locked' WHERE pk_customer = 1", "UPDATE tb_line SET amount = amount + 1")
+        wait_until(lambda: value(connection, "SELECT count(*) FROM pg_tview_behind") == 1, "the lane to leave it aside")
+        run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '60 s', 'main')", (xid,))
+        holder.rollback()
+        holder.close()
+        run(standby, "SELECT pg_tviews_wait_for(%s::text::xid8, '60 s')", (xid,))
+        spending = "SELECT * FROM tv_spending ORDER BY 1"
+        assert run(standby, spending) == run(connection, spending)
+
+        # What is committed and not applied when the standby is promoted is in its outbox, or owed to a lane.
+        run(connection, "SELECT pg_tviews_pause('slow')")
+        run(connection, "UPDATE tb_line SET amount = amount + 1")
+        run(connection, "SELECT pg_tviews_wait('1 min', 'main')")
         run(connection, "SELECT pg_tviews_pause()")
         writers = shop.Writers(lambda: server.connect("shop"), sessions=3, seed=61)
         wait_until(lambda: writers.committed > 200, "the writers to commit")
@@ -102,6 +137,7 @@ with Server("standby") as server:
         position = value(connection, "SELECT pg_current_wal_insert_lsn()")
         wait_until(lambda: value(standby, "SELECT pg_last_wal_replay_lsn() >= %s", (position,)), "the standby")
         assert value(standby, "SELECT count(*) FROM tviews_internal.pg_tview_outbox") > 0
+        assert value(standby, "SELECT count(*) FROM tviews_internal.pg_tview_lane_owed") > 0
         bash(f"{control} promote >/dev/null", bin_directory, base)
         check_equal(standby, "after the promotion")
 

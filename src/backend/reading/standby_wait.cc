@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/tview/names.h"
 #include "shared/lane.h"
@@ -56,6 +58,21 @@ absl::StatusOr<bool> HasArrivedIn(const std::string& lane, FullXid xid, bool is_
   return !is_owed;
 }
 
+// Left aside for a lock on the primary.
+absl::StatusOr<bool> AnyBehindIn(const std::vector<std::string>& lanes, SnapshotData* snapshot) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult any,
+      pg::ExecuteSqlUnder(
+          snapshot,
+          absl::StrCat("SELECT FROM ", behind, " AS b LEFT JOIN ", meta,
+                       " AS m ON m.tview = b.tview WHERE b.retry_at IS NULL AND"
+                       " coalesce(m.options ->> 'lane', 'main') = ANY ($1::text[])"),
+          {absl::StrCat("{", absl::StrJoin(lanes, ","), "}")}));
+  return any.processed > 0;
+}
+
 // REQUIRES: `snapshot` is registered.
 absl::StatusOr<bool> HasArrived(FullXid xid, const std::optional<std::string>& lane,
                                 SnapshotData* snapshot) {
@@ -66,11 +83,10 @@ absl::StatusOr<bool> HasArrived(FullXid xid, const std::optional<std::string>& l
   if (outcome == Outcome::kInProgress) return false;
   if (outcome == Outcome::kAborted && !forgotten) return true;
   TVIEWS_ASSIGN_OR_RETURN(const SnapshotBounds frontier, pg::ReadFrontier(snapshot, kMainLane));
-  TVIEWS_ASSIGN_OR_RETURN(const std::string behind, ExtensionObject("pg_tview_behind"));
-  TVIEWS_ASSIGN_OR_RETURN(
-      const pg::SqlResult any,
-      pg::ExecuteSqlUnder(snapshot, "SELECT FROM " + behind + " WHERE retry_at IS NULL", {}));
-  if (any.processed > 0) return false;  // left aside for a lock on the primary
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes,
+                          LanesOf({.tviews = {}, .all = true, .lane = lane}));
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_behind, AnyBehindIn(lanes, snapshot));
+  if (is_behind) return false;
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<pg::Unfollowing> unadopted,
                           pg::WaitingForAdoption(snapshot));
   if (!unadopted.empty()) return false;
@@ -79,8 +95,6 @@ absl::StatusOr<bool> HasArrived(FullXid xid, const std::optional<std::string>& l
     TVIEWS_ASSIGN_OR_RETURN(const bool waits, pg::Outbox::HasRowOf(snapshot, xid));
     is_in_main = !waits;
   }
-  TVIEWS_ASSIGN_OR_RETURN(const std::vector<std::string> lanes,
-                          LanesOf({.tviews = {}, .all = true, .lane = lane}));
   for (const std::string& each : lanes) {
     TVIEWS_ASSIGN_OR_RETURN(const bool has_arrived, HasArrivedIn(each, xid, is_in_main, snapshot));
     if (!has_arrived) return false;
