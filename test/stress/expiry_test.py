@@ -1,14 +1,18 @@
-"""ROWS rows (2000; 100000 is the figure of the documents) expire over SECONDS (6; 60), each a document: nobody writes, every
-statement shows just those that are left at the frontier's time, by key. Prints how late they leave; LATE_MS, if set, is the limit.
+"""Rows expire one after the other, each a document: nobody writes, every statement shows just those that are left at the frontier's
+time, by key. Prints how late they leave.
+
+SCALE (default 0.02) is the share of 100,000 rows, over a tenth of a minute; with SCALE=1 it is a minute, and none may leave later than
+LATE_MS (100). ROWS and SECONDS may be set by themselves.
 """
 import os
 import statistics
 
 from tviews_server import Server, run, value
 
-ROWS = int(os.environ.get("ROWS", 2000))
-SECONDS = float(os.environ.get("SECONDS", 6))
-LATE_MS = float(os.environ.get("LATE_MS", 0))
+SCALE = float(os.environ.get("SCALE", 0.02))
+ROWS = int(os.environ.get("ROWS", 100000 * SCALE))
+SECONDS = float(os.environ.get("SECONDS", 60 if SCALE >= 1 else 6))
+LATE_MS = float(os.environ.get("LATE_MS", 100 if SCALE >= 1 else 0))
 
 SCRIPT = """
 CREATE TABLE tb_offer (pk_offer int PRIMARY KEY, title text NOT NULL, expires_at timestamptz NOT NULL);

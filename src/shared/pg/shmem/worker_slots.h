@@ -38,7 +38,7 @@ bool KickLane(DatabaseId database, const std::string& lane) noexcept;
 // has not handed it over. Takes no lock, so that a signal handler may call it.
 void HurryLanes(DatabaseId database) noexcept;
 // So long a batch of the main lane may take before the others look for themselves.
-inline constexpr int kLateHandoverMs = 10;
+inline constexpr int kLateHandoverMs = 5;
 // True where what is committed now will not be handed over soon.
 bool IsLateToHandOver(const DatabaseSlot* main) noexcept;
 bool IsOfLane(const DatabaseSlot* slot) noexcept;
