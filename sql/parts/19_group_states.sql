@@ -12,7 +12,10 @@ CREATE TABLE tviews_internal.pg_tview_group_state (
     body        text NOT NULL,                -- the same, of named rows of every table
     places      text NOT NULL,                -- the columns that it has after k, c, n, p and m
     merged      text NOT NULL,                -- m of a row to which another is added, if it has extremes
-    renewed     text NOT NULL                 -- m of a row, with what is doubtful found anew
+    renewed     text NOT NULL,                -- m of a row, with what is doubtful found anew
+    added       text NOT NULL,                -- what of `body` is a sum
+    valued      text NOT NULL,                -- the query of distinct values, if they are counted
+    counted     text NOT NULL                 -- the rows that count them, of values that come and go
 );
 COMMENT ON TABLE tviews_internal.pg_tview_group_state IS 'group states of TVIEWs; readers use the view pg_tviews_group_states';
 COMMENT ON SEQUENCE tviews_internal.pg_tview_group_state_id_seq IS 'numbers of group states';
@@ -88,7 +91,8 @@ ALTER TABLE tviews_internal.pg_tview_groups_text REPLICA IDENTITY FULL;
 COMMENT ON TABLE tviews_internal.pg_tview_groups_text IS 'group states by a column of type text';
 
 -- Groups by several columns, and by one of another type: the key is their texts, which depend on no setting, and each is in
--- a column of its type besides.
+-- a column of its type besides. Under the negative number of a state are the distinct values that it counts: the group's
+-- texts, which count it is, the value; n says how often it is there.
 CREATE TABLE tviews_internal.pg_tview_groups_keys (
     state         integer NOT NULL,
     k             text[] NOT NULL,

@@ -6,7 +6,7 @@ CREATE OR REPLACE VIEW @extschema@.pg_tviews_group_states AS
                WHEN 'bigint'::regtype THEN (SELECT count(*) FROM tviews_internal.pg_tview_groups_int8 AS groups WHERE groups.state = state.id)
                WHEN 'uuid'::regtype THEN (SELECT count(*) FROM tviews_internal.pg_tview_groups_uuid AS groups WHERE groups.state = state.id)
                WHEN 'text'::regtype THEN (SELECT count(*) FROM tviews_internal.pg_tview_groups_text AS groups WHERE groups.state = state.id)
-               WHEN 'text[]'::regtype THEN (SELECT count(*) FROM tviews_internal.pg_tview_groups_keys AS groups WHERE groups.state = state.id)
+               WHEN 'text[]'::regtype THEN (SELECT count(*) FROM tviews_internal.pg_tview_groups_keys AS groups WHERE groups.state IN (state.id, - state.id))
            END AS rows
     FROM tviews_internal.pg_tview_group_state AS state
     JOIN @extschema@.pg_tview_meta AS meta ON meta.tview = state.tview

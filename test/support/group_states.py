@@ -21,6 +21,15 @@ def check_states(connection, context=""):
         for one, other, what in ((fresh, kept, "missing"), (kept, fresh, "extra")):
             rows = run(connection, f"({one}) EXCEPT ALL ({other}) LIMIT 3")
             assert not rows, f"{context}: state {state} of {tview}: {what}: {rows}"
+    values = run(connection, """
+        SELECT s.id, s.source::text, s.valued FROM tviews_internal.pg_tview_group_state s JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id
+        WHERE s.valued <> '' AND 1 = (SELECT count(*) FROM tviews_internal.pg_tview_group_source g WHERE g.state = s.id)""")
+    for state, source, valued in values:
+        fresh = f"SELECT (v.k || ARRAY[v.place::text, v.v])::text, v.n FROM (WITH pg_tviews_rows AS " \
+                f"(SELECT *, 1::bigint AS pg_tviews_weight FROM {source}) SELECT * FROM ({valued}) AS said) AS v"
+        kept = f"SELECT k::text, n FROM tviews_internal.pg_tview_groups_keys WHERE state = -{state}"
+        rows = run(connection, f"(({fresh}) EXCEPT ALL ({kept}) UNION ALL (({kept}) EXCEPT ALL ({fresh}))) LIMIT 3")
+        assert not rows, f"{context}: values of state {state}: {rows}"
     return len(found)
 
 

@@ -38,6 +38,9 @@ SELECT kind AS pk_kind, count(*) AS n, sum(x) AS x FROM tb_post WHERE kind IS NO
 CREATE TABLE tv_rate WITH (pg_tviews.group_state = on) AS
 SELECT u.pk_user AS pk_rate, u.name, count(*) AS n, sum(p.b * u.rate) AS b, min(p.i) AS low, max(p.i) AS high, max(p.kind) AS kind
 FROM tb_user AS u JOIN tb_post AS p ON p.fk_user = u.pk_user GROUP BY u.pk_user;
+CREATE TABLE tv_distinct WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(fk_user, -1) AS pk_distinct, n, xs, kinds, x FROM (
+    SELECT fk_user, count(*) AS n, count(DISTINCT x) AS xs, count(DISTINCT kind) FILTER (WHERE ok) AS kinds, sum(x) AS x FROM tb_post GROUP BY fk_user) AS grouped;
 CREATE TABLE tv_pair WITH (pg_tviews.group_state = on) AS
 SELECT coalesce(fk_user, -1) AS pk_pair, jsonb_object_agg(coalesce(kind, '-'), jsonb_build_array(n, x, b)) AS data
 FROM (SELECT fk_user, kind, count(*) AS n, sum(x)::text AS x, min(b) AS b FROM tb_post GROUP BY fk_user, kind) AS grouped GROUP BY 1;
@@ -182,7 +185,7 @@ def statement(*commands):
     return act
 
 
-STATES = 7
+STATES = 8
 stopped = threading.Event()
 with Server("group_states", pauses.CONF) as server:
     connection = server.prepare("groups", SCRIPT)
@@ -226,12 +229,14 @@ with Server("group_states", pauses.CONF) as server:
     # A transaction that has begun to write before there was a state, and goes on beside it.
     run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = off); ALTER TABLE tv_user SET (pg_tviews.group_state = off);"
                     "ALTER TABLE tv_all SET (pg_tviews.group_state = off); ALTER TABLE tv_kind SET (pg_tviews.group_state = off);"
-                    "ALTER TABLE tv_rate SET (pg_tviews.group_state = off); ALTER TABLE tv_pair SET (pg_tviews.group_state = off)")
+                    "ALTER TABLE tv_rate SET (pg_tviews.group_state = off); ALTER TABLE tv_pair SET (pg_tviews.group_state = off);"
+                    "ALTER TABLE tv_distinct SET (pg_tviews.group_state = off)")
     early = server.connect("groups", autocommit=False, name="early")
     run(early, "INSERT INTO tb_post VALUES (-7, 1, 1.125, 99, 1, true, 'k0')")
     run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = on); ALTER TABLE tv_user SET (pg_tviews.group_state = on);"
                     "ALTER TABLE tv_all SET (pg_tviews.group_state = on); ALTER TABLE tv_kind SET (pg_tviews.group_state = on);"
-                    "ALTER TABLE tv_rate SET (pg_tviews.group_state = on); ALTER TABLE tv_pair SET (pg_tviews.group_state = on)")
+                    "ALTER TABLE tv_rate SET (pg_tviews.group_state = on); ALTER TABLE tv_pair SET (pg_tviews.group_state = on);"
+                    "ALTER TABLE tv_distinct SET (pg_tviews.group_state = on)")
     all_are_kept("beside an open transaction")
     run(early, "INSERT INTO tb_post VALUES (-8, 2, 1.25, 99, 1, true, 'k1')")
     early.commit()
@@ -268,7 +273,7 @@ with Server("group_states", pauses.CONF) as server:
     assert value(connection, "SELECT count(*) FROM pg_tviews_group_states") == STATES
 
     run(connection, "DROP TABLE tv_user")
-    STATES = 5
+    STATES = 6
     all_are_kept("after DROP TABLE")
     assert value(connection, "SELECT count(DISTINCT state) FROM tviews_internal.pg_tview_groups_int4") == 2
     run(connection, "CREATE TABLE tb_more () INHERITS (tb_post)")

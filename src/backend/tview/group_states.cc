@@ -55,6 +55,9 @@ struct Level {
   std::string places;
   std::string merged;
   std::string renewed;
+  std::string added;
+  std::string valued;
+  std::string counted;
 };
 
 // The statement that refresh plans, with its views expanded. Inside a Call.
@@ -87,7 +90,10 @@ Level CopyOf(const pg::GroupLevel& found) {
               .body = found.body,
               .places = found.places,
               .merged = found.merged,
-              .renewed = found.renewed};
+              .renewed = found.renewed,
+              .added = found.added,
+              .valued = found.valued,
+              .counted = found.counted};
   for (int i = 0; i < list_length(found.sources); ++i) {
     level.sources.push_back(
         CopyOf(*static_cast<pg::GroupSource*>(list_nth(found.sources, i)), found.keys));
@@ -220,7 +226,10 @@ pg::SqlRow TextsOf(const Level& level) {
           level.body,
           level.places,
           level.merged,
-          level.renewed};
+          level.renewed,
+          level.added,
+          level.valued,
+          level.counted};
 }
 
 std::string SourcesText(const Level& level) {
@@ -243,7 +252,8 @@ absl::StatusOr<std::vector<Stored>> ReadStored(RelationId tview) {
           " ';' ORDER BY t.place) FROM tviews_internal.pg_tview_group_source AS t WHERE t.state ="
           " s.id), s.level, s.key_type::oid, s.sums, s.extremes, s.spec, s.body, s.places, "
           "s.merged,"
-          " s.renewed FROM tviews_internal.pg_tview_group_state AS s WHERE s.tview = $1::oid",
+          " s.renewed, s.added, s.valued, s.counted FROM tviews_internal.pg_tview_group_state AS s "
+          "WHERE s.tview = $1::oid",
           {absl::StrCat(tview)}));
   std::vector<Stored> stored;
   for (const pg::SqlRow& row : found.rows) {
@@ -266,8 +276,9 @@ absl::Status Insert(RelationId tview, const Level& level) {
       const pg::SqlResult inserted,
       pg::ExecuteSqlLatest(
           "INSERT INTO tviews_internal.pg_tview_group_state (tview, source, level, key_type, sums,"
-          " extremes, spec, body, places, merged, renewed) VALUES ($1::oid, $2::oid, $3, $4::oid,"
-          " $5::smallint, $6::smallint, $7, $8, $9, $10, $11) RETURNING id",
+          " extremes, spec, body, places, merged, renewed, added, valued, counted) VALUES "
+          "($1::oid, $2::oid, $3, $4::oid,"
+          " $5::smallint, $6::smallint, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id",
           parameters));
   for (std::size_t place = 0; place < level.sources.size(); ++place) {
     const Source& source = level.sources[place];

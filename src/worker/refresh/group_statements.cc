@@ -43,9 +43,15 @@ JoinStep AllAfter(const WrittenState& state) {
   return JoinStep(state.tables.size(), JoinedAs::kAfter);
 }
 
-std::string Inserting(const WrittenState& state) {
+std::string Inserting(const WrittenState& state, const std::string& rows) {
   return absl::StrCat("INSERT INTO ", state.rows, " AS s (state, k, c, n, p, m", state.texts.places,
-                      ") SELECT ", state.id, ", r.* FROM (", state.texts.body, ") AS r");
+                      ") SELECT ", state.id, ", r.* FROM (", rows, ") AS r");
+}
+
+// Of rows v.
+std::string InsertingValues(const WrittenState& state) {
+  return absl::StrCat("INSERT INTO ", state.rows, " AS s (state, k, c, n, p) SELECT ", -state.id,
+                      ", v.k || ARRAY[v.place::text, v.v], '{}', v.n, '{}' FROM ");
 }
 
 // The sums of a row that is there with those of one that is added.
@@ -71,20 +77,47 @@ std::string GroupImagesName(std::size_t place) {
 }
 
 std::string BuildingStatement(const WrittenState& state) {
-  return absl::StrCat(NamedRows(state, AllAfter(state)), " ", Inserting(state), " WHERE r.n <> 0");
+  return absl::StrCat(NamedRows(state, AllAfter(state)), " ", Inserting(state, state.texts.body),
+                      " WHERE r.n <> 0");
+}
+
+std::string ValuesBuildingStatement(const WrittenState& state) {
+  return absl::StrCat(NamedRows(state, AllAfter(state)), " ", InsertingValues(state), "(",
+                      state.texts.valued, ") AS v");
 }
 
 std::string AddingStatement(const WrittenState& state, const JoinStep& step) {
   const std::string merged =
       state.texts.merged.empty() ? "" : absl::StrCat(", m = ", state.texts.merged);
   return absl::StrCat(
-      NamedRows(state, step), ", written AS (", Inserting(state),
+      NamedRows(state, step), ", written AS (", Inserting(state, state.texts.added),
       " ON CONFLICT (state, k, c) DO UPDATE SET n = s.n + excluded.n, p = ", AddedSums(state.sums),
       merged,
       " RETURNING s.ctid AS place, s.n, s.p, s.m) SELECT COALESCE(bool_or(n < 0 OR n = 0 AND NOT (0"
       " = ALL (p))), false), array_agg(place) FILTER (WHERE n = 0), array_agg(place) FILTER (WHERE"
       " n <> 0 AND (",
       HasDoubtfulExtreme(state.extremes), ")) FROM written");
+}
+
+// A value that was not there, or is not there any more, counts.
+std::string ValuesAddingStatement(const WrittenState& state, const JoinStep& step) {
+  return absl::StrCat(
+      NamedRows(state, step), ", changes AS MATERIALIZED (SELECT * FROM (", state.texts.valued,
+      ") AS v WHERE v.n <> 0), written AS (", InsertingValues(state),
+      "changes AS v ON CONFLICT (state, k, c) DO UPDATE SET n = s.n + excluded.n RETURNING s.ctid "
+      "AS"
+      " place, s.k, s.n), ",
+      pg::kCountedValues,
+      " AS (SELECT v.*, (w.n > 0)::integer - (w.n > v.n)::integer AS d FROM changes AS v JOIN "
+      "written"
+      " AS w ON w.k = v.k || ARRAY[v.place::text, v.v] WHERE (w.n > 0) <> (w.n > v.n)), counts AS "
+      "(",
+      Inserting(state, state.texts.counted),
+      " ON CONFLICT (state, k, c) DO UPDATE SET n = s.n + excluded.n, p = ", AddedSums(state.sums),
+      " RETURNING s.ctid AS place, s.n, s.p), every AS (SELECT place, n, false AS is_wrong FROM"
+      " written UNION ALL SELECT place, n, n = 0 AND NOT (0 = ALL (p)) OR 0 > ANY (p) FROM counts)"
+      " SELECT COALESCE(bool_or(n < 0 OR is_wrong), false), array_agg(place) FILTER (WHERE n = 0),"
+      " NULL::tid[] FROM every");
 }
 
 std::string RenewingStatement(const WrittenState& state) {

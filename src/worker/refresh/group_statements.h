@@ -25,6 +25,11 @@ struct GroupTexts {
   std::string places;
   std::string merged;
   std::string renewed;
+  std::string added;
+  std::string valued;
+  std::string counted;
+
+  bool has_values() const { return !valued.empty(); }
 };
 
 struct GroupTable {
@@ -44,12 +49,17 @@ struct WrittenState {
 // Of the table at `place`: the images of its change, c<attribute> and w.
 std::string GroupImagesName(std::size_t place);
 
-// Writes all rows.
+// Writes all rows, and all values.
 std::string BuildingStatement(const WrittenState& state);
+// REQUIRES: the state has values; likewise below.
+std::string ValuesBuildingStatement(const WrittenState& state);
 
 // Adds what a step says; returns one row: whether a group cannot be, the places of groups that are
 // no more, and those of groups with doubtful extremes.
 std::string AddingStatement(const WrittenState& state, const JoinStep& step);
+
+// Adds what a step says of values, and to their counts what follows; returns the same.
+std::string ValuesAddingStatement(const WrittenState& state, const JoinStep& step);
 
 // Finds the doubtful extremes of the rows at $1. REQUIRES: the state has extremes.
 std::string RenewingStatement(const WrittenState& state);

@@ -319,7 +319,8 @@ absl::Status GroupStates::Load() {
       const pg::SqlResult found,
       pg::ExecuteSql(
           "SELECT s.id, s.tview::oid, s.source::oid, s.key_type::oid, s.sums, s.extremes,"
-          " s.spec, s.body, s.places, s.merged, s.renewed, b.state IS NOT NULL,"
+          " s.spec, s.body, s.places, s.merged, s.renewed, s.added, s.valued, s.counted, b.state "
+          "IS NOT NULL,"
           " b.fingerprint FROM tviews_internal.pg_tview_group_state s LEFT JOIN"
           " tviews_internal.pg_tview_group_built b ON b.state = s.id ORDER BY s.id",
           {}, pg::SqlSnapshot::kActive));
@@ -337,6 +338,9 @@ absl::Status GroupStates::Load() {
     state.texts.places = column.Text();
     state.texts.merged = column.Text();
     state.texts.renewed = column.Text();
+    state.texts.added = column.Text();
+    state.texts.valued = column.Text();
+    state.texts.counted = column.Text();
     state.is_valid = column.IsTrue();
     state.fingerprint = column.TextOrNothing();
     TVIEWS_RETURN_IF_ERROR(column.End());
@@ -377,7 +381,8 @@ absl::Status GroupStates::RemoveLeft() {
   for (const pg::SqlRow& row : left.rows) {
     for (const TypeId type : {INT4OID, INT8OID, UUIDOID, TEXTOID, TEXTARRAYOID}) {
       TVIEWS_RETURN_IF_ERROR(
-          pg::ExecuteSql(absl::StrCat("DELETE FROM ", TableOf(type), " WHERE state = $1::integer"),
+          pg::ExecuteSql(absl::StrCat("DELETE FROM ", TableOf(type),
+                                      " WHERE state IN ($1::integer, -$1::integer)"),
                          {row[0]})
               .status());
     }
@@ -432,14 +437,19 @@ absl::Status GroupStates::Add(const TviewDefinition& tview, const State& state,
     }
     std::vector<Places> doubtful;
     for (const JoinStep& step : steps) {
-      const std::string sql = AddingStatement(described, step);
-      TVIEWS_ASSIGN_OR_RETURN(const Written written,
-                              pg::CallFor([&] { return ExecuteAdding(sql.c_str()); }));
-      if (written.is_wrong) return Malformed(state.id);
-      if (written.doubtful.any) doubtful.push_back(written.doubtful);
-      if (!written.empty.any) continue;
-      TVIEWS_RETURN_IF_ERROR(
-          pg::Call([&] { ExecuteAt(empty.c_str(), written.empty, SPI_OK_DELETE); }));
+      std::vector<std::string> statements = {AddingStatement(described, step)};
+      if (state.texts.has_values()) {
+        statements.push_back(ValuesAddingStatement(described, step));
+      }
+      for (const std::string& sql : statements) {
+        TVIEWS_ASSIGN_OR_RETURN(const Written written,
+                                pg::CallFor([&] { return ExecuteAdding(sql.c_str()); }));
+        if (written.is_wrong) return Malformed(state.id);
+        if (written.doubtful.any) doubtful.push_back(written.doubtful);
+        if (!written.empty.any) continue;
+        TVIEWS_RETURN_IF_ERROR(
+            pg::Call([&] { ExecuteAt(empty.c_str(), written.empty, SPI_OK_DELETE); }));
+      }
     }
     // In the tables as they are now, so after the last step.
     for (const Places& places : doubtful) {
@@ -461,10 +471,13 @@ absl::Status GroupStates::Rebuild(const TviewDefinition& tview, State* state) {
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                             pg::UserScope::AsDefinitionOwner(GetUserId(), tview.settings));
     const std::string id = absl::StrCat(state->id);
-    TVIEWS_RETURN_IF_ERROR(
-        pg::ExecuteSql(absl::StrCat("DELETE FROM ", described.rows, " WHERE state = ", id))
-            .status());
+    TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql(absl::StrCat("DELETE FROM ", described.rows,
+                                                       " WHERE state IN (", id, ", -", id, ")"))
+                               .status());
     TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql(BuildingStatement(described)).status());
+    if (state->texts.has_values()) {
+      TVIEWS_RETURN_IF_ERROR(pg::ExecuteSql(ValuesBuildingStatement(described)).status());
+    }
     return pg::ExecuteSql(
                "INSERT INTO tviews_internal.pg_tview_group_built (state, fingerprint,"
                " built_at) VALUES ($1::integer, $2, clock_timestamp())",

@@ -38,6 +38,11 @@ CREATE TABLE tv_small WITH (pg_tviews.group_state = on) AS
 SELECT coalesce(g, -1) AS pk_small, n, low, high, first, last, cheap, dear, odd FROM (
     SELECT g, count(*) AS n, min(x) AS low, max(x) AS high, min(t) AS first, max(t) AS last, min(d) AS cheap, max(d) AS dear, max(x) FILTER (WHERE t = 'a') AS odd
     FROM tb_small GROUP BY g) AS grouped;
+CREATE TABLE tv_distinct WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(g, -1) AS pk_distinct, n, xs, ts, ds, odd, total, high FROM (
+    SELECT g, count(*) AS n, count(DISTINCT x) AS xs, count(DISTINCT t) AS ts, count(DISTINCT d * 1.0) AS ds, count(DISTINCT x) FILTER (WHERE t = 'a') AS odd,
+           sum(d) AS total, max(x) AS high FROM tb_small GROUP BY g) AS grouped;
+CREATE TABLE tv_every WITH (pg_tviews.group_state = on) AS SELECT 1 AS pk_every, count(*) AS n, count(DISTINCT x) AS xs, avg(x) AS x FROM tb_small;
 CREATE TABLE cells (cell int PRIMARY KEY, g int, x int, t text);
 INSERT INTO cells VALUES (1, 1, 1, 'a'), (2, 1, 2, 'b'), (3, 1, NULL, 'a'), (4, NULL, 2, 'a');
 CREATE TABLE tables AS SELECT row_number() OVER (ORDER BY a, b) AS number, a, b
@@ -68,7 +73,7 @@ SELECT pg_tviews_wait();
 SELECT remember();
 CALL walk();
 SELECT * FROM built_anew();
-SELECT level, is_valid, rows FROM pg_tviews_group_states WHERE entity = 'small';
+SELECT entity, level, is_valid FROM pg_tviews_group_states WHERE source = 'tb_small'::regclass ORDER BY 1;
 
 -- Several columns, and types of columns.
 CREATE TABLE tb_fact (pk_fact int PRIMARY KEY, tenant int, kind text, day date, at timestamptz, ts timestamp, ok boolean, small int2, code varchar(5), price numeric(6,2),
@@ -120,6 +125,36 @@ RESET TimeZone;
 RESET DateStyle;
 SELECT * FROM built_anew();
 
+-- Distinct values of every type; what is equal and looks different is one.
+CREATE TABLE tv_values WITH (pg_tviews.group_state = on) AS
+SELECT tenant AS pk_values, count(DISTINCT kind) AS kinds, count(DISTINCT day) AS days, count(DISTINCT at) AS ats, count(DISTINCT ts) AS tss, count(DISTINCT ok) AS oks,
+       count(DISTINCT small) AS smalls, count(DISTINCT code) AS codes, count(DISTINCT x) AS xs, count(DISTINCT u) AS us, count(DISTINCT big) AS bigs
+FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
+-- Left out: floats, whose zeros are equal, and other aggregates of distinct values.
+CREATE TABLE tv_not5 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not5, count(DISTINCT x::float8) AS n FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
+CREATE TABLE tv_not6 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not6, sum(DISTINCT big) AS n FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
+SELECT entity, level FROM pg_tviews_group_states WHERE entity IN ('values', 'not5', 'not6');
+INSERT INTO tb_fact SELECT 200 + i, 2, 'z', day, at, ts, ok, small, code, price, x + 0.00, big, u FROM tb_fact, generate_series(0, 1) AS i WHERE pk_fact = 8;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT remember();
+SELECT kinds, xs FROM tv_values WHERE pk_values = 2;
+UPDATE tb_fact SET x = x * 1.00, tenant = 2 WHERE pk_fact IN (1, 200);
+DELETE FROM tb_fact WHERE pk_fact = 8;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT kinds, xs FROM tv_values WHERE pk_values = 2;
+DELETE FROM tb_fact WHERE pk_fact IN (200, 201);
+UPDATE tb_fact SET day = 'infinity', ts = NULL, at = at + interval '1 microsecond', x = 'NaN', code = '' WHERE pk_fact % 2 = 0;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+DELETE FROM tb_fact WHERE tenant = 2;
+INSERT INTO tb_fact SELECT 300, 2;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT kinds, xs FROM tv_values WHERE pk_values = 2;
+SELECT * FROM built_anew();
+
 -- Joins: all tables change in one transaction, rows change sides, and a table is joined with itself.
 CREATE TABLE tb_product (pk_product int PRIMARY KEY, price numeric, name text) WITH (autovacuum_enabled = off);
 CREATE TABLE tb_order (pk_order int PRIMARY KEY, customer int, is_paid boolean) WITH (autovacuum_enabled = off);
@@ -134,13 +169,13 @@ FROM tb_order AS o;
 CREATE TABLE tv_product WITH (pg_tviews.group_state = on) AS
 SELECT p.pk_product, p.name, count(*) AS n, max(i.qty) AS most, sum(i.qty) AS qty FROM tb_product AS p JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;
 CREATE TABLE tv_customer WITH (pg_tviews.group_state = on) AS
-SELECT coalesce(customer, -1) AS pk_customer, n, total, average FROM (
-    SELECT o.customer, count(*) AS n, sum(i.qty * p.price) AS total, avg(p.price) AS average
+SELECT coalesce(customer, -1) AS pk_customer, n, total, average, products, orders FROM (
+    SELECT o.customer, count(*) AS n, count(DISTINCT p.pk_product) AS products, count(DISTINCT o.pk_order) AS orders, sum(i.qty * p.price) AS total, avg(p.price) AS average
     FROM tb_order AS o JOIN (tb_item AS i JOIN tb_product AS p ON p.pk_product = i.fk_product) ON i.fk_order = o.pk_order WHERE o.is_paid GROUP BY o.customer) AS grouped;
 CREATE TABLE tv_pair WITH (pg_tviews.group_state = on) AS
 SELECT a.fk_order AS pk_pair, count(*) AS n, max(b.qty) AS most FROM tb_item AS a JOIN tb_item AS b ON b.fk_product = a.fk_product WHERE a.fk_order IS NOT NULL GROUP BY a.fk_order;
 CREATE TABLE tv_all WITH (pg_tviews.group_state = on) AS
-SELECT 1 AS pk_all, count(*) AS n, sum(qty * price) AS total FROM tb_item JOIN tb_product ON pk_product = fk_product;
+SELECT 1 AS pk_all, count(*) AS n, sum(qty * price) AS total, count(DISTINCT fk_order) AS orders, count(DISTINCT price) AS prices FROM tb_item JOIN tb_product ON pk_product = fk_product;
 -- Left out: outer joins.
 CREATE TABLE tv_outer WITH (pg_tviews.group_state = on) AS
 SELECT p.pk_product AS pk_outer, count(i.qty) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;

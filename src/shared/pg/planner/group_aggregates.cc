@@ -1,6 +1,7 @@
 #include "shared/pg/planner/group_aggregates.h"
 
 #include "shared/pg/planner/group_slots.h"
+#include "shared/pg/server/image_equality.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/pg_collation.h>
@@ -52,9 +53,46 @@ char* ArgumentOf(const Aggref* aggregate, GroupParts* parts) {
   return ColumnFor(reinterpret_cast<Node*>(filtered), parts);
 }
 
+// Equal values have the same text, and a value always has the same.
+bool HasValueText(TypeId type, Oid collation) {
+  switch (type) {
+    case NUMERICOID:
+      return true;
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case TEXTOID:
+    case VARCHAROID:
+    case UUIDOID:
+    case BOOLOID:
+    case DATEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+      return IsImageEqual(type, collation);
+    default:
+      return false;
+  }
+}
+
+char* CountOfDistinct(const Aggref* aggregate, GroupParts* parts) {
+  const TypeId type = exprType(ArgumentNode(aggregate));
+  const char* const argument = ArgumentOf(aggregate, parts);
+  char* const text = type == NUMERICOID ? psprintf("(trim_scale(%s))::text", argument)
+                                        : EncodedText(argument, type);
+  const int value = PlaceOf(text, &parts->values);
+  if (value > list_length(parts->counts)) {
+    // The rows of the tables add nothing to it.
+    parts->sums = lappend(parts->sums, pstrdup("0"));
+    parts->counts = lappend_int(parts->counts, list_length(parts->sums));
+  }
+  return psprintf("COALESCE(sum(s.p[%d]), 0)::bigint", list_nth_int(parts->counts, value - 1));
+}
+
 char* Count(const Aggref* aggregate, GroupParts* parts) {
+  if (CountsDistinct(aggregate)) return CountOfDistinct(aggregate, parts);
   if (aggregate->args == NIL && aggregate->aggfilter == nullptr) {
-    return pstrdup("COALESCE(sum(s.n), 0)::bigint");
+    return pstrdup(parts->has_counts ? "COALESCE(sum(s.n) FILTER (WHERE s.c[1] = 0), 0)::bigint"
+                                     : "COALESCE(sum(s.n), 0)::bigint");
   }
   const char* const condition =
       aggregate->args == NIL ? ColumnFor(reinterpret_cast<Node*>(aggregate->aggfilter), parts)
@@ -143,10 +181,18 @@ char* ColumnFor(Node* node, GroupParts* parts) {
   return psprintf("c.e%d", place + 1);
 }
 
+bool CountsDistinct(const Aggref* aggregate) {
+  return aggregate->aggfnoid == F_COUNT_ANY && aggregate->aggdistinct != NIL;
+}
+
 bool IsTakenApart(const Aggref* aggregate) {
-  if (aggregate->aggorder != NIL || aggregate->aggdistinct != NIL ||
-      aggregate->aggdirectargs != NIL || aggregate->agglevelsup != 0) {
+  if (aggregate->aggorder != NIL || aggregate->aggdirectargs != NIL ||
+      aggregate->agglevelsup != 0) {
     return false;
+  }
+  if (aggregate->aggdistinct != NIL) {
+    return CountsDistinct(aggregate) &&
+           HasValueText(exprType(ArgumentNode(aggregate)), exprCollation(ArgumentNode(aggregate)));
   }
   switch (aggregate->aggfnoid) {
     case F_COUNT_ANY:

@@ -38,7 +38,12 @@ struct GroupParts {
   List* classes;       // of char*: integers, by which rows are kept apart
   List* sums;          // of char*: numeric
   List* extremes;      // of GroupExtreme*
+  List* values;        // of char*: texts of values that are counted once
+  List* counts;        // integers: for each of them, its place in the sums, from 1
+  bool has_counts;     // whether there will be some: known from the beginning
 };
+
+bool CountsDistinct(const Aggref* aggregate);
 
 // True of an aggregate of one of these kinds, whatever its arguments are.
 bool IsTakenApart(const Aggref* aggregate);

@@ -232,6 +232,14 @@ bool GroupsByColumns(const Query* query) {
   return true;
 }
 
+bool HasCounts(const GroupLevel* level) {
+  ListCell* cell;
+  foreach (cell, level->aggregates) {
+    if (CountsDistinct(static_cast<Aggref*>(lfirst(cell)))) return true;
+  }
+  return false;
+}
+
 GroupLevel* AsGroupLevel(Query* query) {
   if (!IsAggregation(query)) return nullptr;
   auto* const level = static_cast<GroupLevel*>(palloc0(sizeof(GroupLevel)));
@@ -249,7 +257,7 @@ GroupLevel* AsGroupLevel(Query* query) {
   if (search.is_possible) Inspect(query->limitCount, &search);
   if (search.is_possible) Inspect(reinterpret_cast<Node*>(level->conditions), &search);
   if (!search.is_possible || !GroupsByColumns(query)) return nullptr;
-  level->key_type = AssignSlots(level->keys);
+  level->key_type = AssignSlots(level->keys, HasCounts(level));
   if (level->key_type == InvalidOid) return nullptr;
   NoteColumns(level);
   DescribeGroupLevel(level);

@@ -53,6 +53,13 @@ struct GroupLevel {
   const char* body;
   // The same, which reads all tables but the first by itself.
   const char* spec;
+  // What of `body` is the sum of what it is of parts of the rows. Where distinct values are
+  // counted, there are also: SELECT of how often each value is in a group, and SELECT of the rows
+  // that count them, of values that come and go: kCountedValues has the columns of `valued`, and d,
+  // 1 or -1.
+  const char* added;
+  const char* valued;
+  const char* counted;
   // The columns that `body` has after k, c, n, p and m, each after a comma.
   const char* places;
   // Where it has extremes, "m": of a row s of the state to which `excluded` is added, and of one
@@ -62,6 +69,7 @@ struct GroupLevel {
 };
 
 inline constexpr char kWeightName[] = "pg_tviews_weight";
+inline constexpr char kCountedValues[] = "pg_tviews_values";
 
 // Of the tables of a level, in the order of its sources. None has more.
 inline constexpr int kMostSources = 6;

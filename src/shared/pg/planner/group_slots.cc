@@ -74,10 +74,10 @@ const char* GroupTableFor(TypeId key_type) {
   }
 }
 
-TypeId AssignSlots(const List* keys) {
-  if (keys == NIL) return INT4OID;
+TypeId AssignSlots(const List* keys, bool has_texts) {
+  if (keys == NIL) return has_texts ? TEXTARRAYOID : INT4OID;
   auto* const first = static_cast<GroupKey*>(linitial(keys));
-  if (list_length(keys) == 1 && HasOwnTable(first->column->vartype)) {
+  if (!has_texts && list_length(keys) == 1 && HasOwnTable(first->column->vartype)) {
     first->slot = GroupRowColumn::kK;
     return first->column->vartype;
   }

@@ -22,8 +22,8 @@ namespace tviews::pg {
 const char* GroupTableFor(TypeId key_type);
 
 // Chooses the slots of `keys`, a list of GroupKey*, and returns the type of `k`; 0: such keys
-// cannot be kept.
-TypeId AssignSlots(const List* keys);
+// cannot be kept. `has_texts`: the table with texts is needed.
+TypeId AssignSlots(const List* keys, bool has_texts);
 
 // True if equal values of this column of a table look the same.
 bool IsExact(const Var* column);

@@ -135,8 +135,9 @@ char* KeyColumn(const GroupLevel* level, int place, GroupParts* parts) {
 }
 
 char* KeyText(const GroupLevel* level, GroupParts* parts) {
-  if (level->keys == NIL) return pstrdup("0");
-  if (KeyAt(level, 0)->slot == GroupRowColumn::kK) return KeyColumn(level, 0, parts);
+  if (level->key_type != TEXTARRAYOID) {
+    return level->keys == NIL ? pstrdup("0") : KeyColumn(level, 0, parts);
+  }
   List* texts = NIL;
   for (int i = 0; i < list_length(level->keys); ++i) {
     texts =
@@ -145,31 +146,87 @@ char* KeyText(const GroupLevel* level, GroupParts* parts) {
   return ArrayOf(texts, "text");
 }
 
-char* BodyOf(GroupLevel* level, GroupParts* parts, const char* rows) {
-  StringInfoData text;
-  StringInfoData groups;
-  StringInfoData places;
-  initStringInfo(&text);
-  initStringInfo(&groups);
-  initStringInfo(&places);
+// The columns of a group in their slots, each after a comma: as columns of rows c that are called
+// so, as what is grouped by, and their names.
+struct SlotTexts {
+  char* named;
+  char* grouped;
+  char* names;
+};
+SlotTexts TextsOfSlots(const GroupLevel* level, GroupParts* parts) {
+  StringInfoData named;
+  StringInfoData grouped;
+  StringInfoData names;
+  initStringInfo(&named);
+  initStringInfo(&grouped);
+  initStringInfo(&names);
+  for (int i = 0; level->key_type == TEXTARRAYOID && i < list_length(level->keys); ++i) {
+    const char* const column = KeyColumn(level, i, parts);
+    const char* const slot = SlotName(KeyAt(level, i)->slot);
+    appendStringInfo(&named, ", %s AS %s", column, slot);
+    appendStringInfo(&grouped, ", %s", column);
+    appendStringInfo(&names, ", %s", slot);
+  }
+  return {named.data, grouped.data, names.data};
+}
+
+char* AddedOf(const GroupLevel* level, GroupParts* parts, const char* rows, SlotTexts slots) {
   List* extremes = NIL;
   for (int i = 0; i < list_length(parts->extremes); ++i) {
     auto* const extreme = static_cast<GroupExtreme*>(list_nth(parts->extremes, i));
     extremes = lappend(extremes, ExtremesOfRows(extreme, parts->weight));
   }
-  appendStringInfo(&text, "SELECT %s AS k, %s AS c, sum(%s)::bigint AS n, %s AS p, %s AS m",
-                   KeyText(level, parts), ArrayOf(parts->classes, "integer"), parts->weight,
-                   ArrayOf(parts->sums, "numeric"), ArrayOf(extremes, "text"));
-  for (int i = 0; level->key_type == TEXTARRAYOID && i < list_length(level->keys); ++i) {
-    const char* const column = KeyColumn(level, i, parts);
-    const char* const slot = SlotName(KeyAt(level, i)->slot);
-    appendStringInfo(&text, ", %s AS %s", column, slot);
-    appendStringInfo(&groups, ", %s", column);
-    appendStringInfo(&places, ", %s", slot);
+  return psprintf(
+      "SELECT %s AS k, %s AS c, sum(%s)::bigint AS n, %s AS p, %s AS m%s FROM (%s) AS c GROUP BY 1,"
+      " 2%s",
+      KeyText(level, parts), ArrayOf(parts->classes, "integer"), parts->weight,
+      ArrayOf(parts->sums, "numeric"), ArrayOf(extremes, "text"), slots.named, rows, slots.grouped);
+}
+
+char* ValuedOf(const GroupLevel* level, GroupParts* parts, const char* rows, SlotTexts slots) {
+  List* values = NIL;
+  for (int i = 0; i < list_length(parts->values); ++i) {
+    values = lappend(values,
+                     psprintf("(%d, %s)", i + 1, static_cast<char*>(list_nth(parts->values, i))));
   }
-  appendStringInfo(&text, " FROM (%s) AS c GROUP BY 1, 2%s", rows, groups.data);
-  level->places = places.data;
-  return text.data;
+  return psprintf(
+      "SELECT %s AS k, d.place, d.v, sum(%s)::bigint AS n%s FROM (%s) AS c, LATERAL (VALUES %s) AS"
+      " d (place, v) WHERE d.v IS NOT NULL GROUP BY 1, d.place, d.v%s",
+      KeyText(level, parts), parts->weight, slots.named, rows, Listed(values), slots.grouped);
+}
+
+// A row with counts and nothing else: its other classes are those of rows without values.
+char* CountedOf(const GroupParts* parts, SlotTexts slots) {
+  List* classes = list_make1(pstrdup("1"));
+  for (int i = 1; i < list_length(parts->classes); ++i) classes = lappend(classes, pstrdup("-4"));
+  List* sums = NIL;
+  for (int i = 0; i < list_length(parts->sums); ++i) {
+    char* sum = pstrdup("0");
+    for (int j = 0; j < list_length(parts->counts); ++j) {
+      if (list_nth_int(parts->counts, j) != i + 1) continue;
+      sum = psprintf("COALESCE(sum(v.d) FILTER (WHERE v.place = %d), 0)", j + 1);
+    }
+    sums = lappend(sums, sum);
+  }
+  List* extremes = NIL;
+  for (int i = 0; i < list_length(parts->extremes); ++i) {
+    extremes = lappend(extremes, pstrdup("NULL, NULL"));
+  }
+  return psprintf(
+      "SELECT v.k, %s AS c, sum(v.d)::bigint AS n, %s AS p, %s AS m%s FROM %s AS v GROUP"
+      " BY v.k%s",
+      ArrayOf(classes, "integer"), ArrayOf(sums, "numeric"), ArrayOf(extremes, "text"), slots.names,
+      kCountedValues, slots.names);
+}
+
+// All rows. How often a value is there does not matter if it is.
+char* BodyOf(const GroupLevel* level) {
+  if (level->valued[0] == '\0') return pstrdup(level->added);
+  return psprintf(
+      "%s UNION ALL SELECT * FROM (WITH %s AS (SELECT *, 1 AS d FROM (%s) AS v WHERE v.n > 0) %s) "
+      "AS"
+      " counted",
+      level->added, kCountedValues, level->valued, level->counted);
 }
 
 // What the rows of a row s of the state have in common. The operator is one that an index knows, or
@@ -255,7 +312,14 @@ char* SpecOf(const GroupLevel* level) {
 }  // namespace
 
 void DescribeGroupLevel(GroupLevel* level) {
-  GroupParts parts{WeightOfRow(level), NIL, NIL, NIL, NIL};
+  GroupParts parts{};
+  parts.weight = WeightOfRow(level);
+  for (int i = 0; i < list_length(level->aggregates); ++i) {
+    if (CountsDistinct(static_cast<Aggref*>(list_nth(level->aggregates, i)))) {
+      parts.has_counts = true;
+    }
+  }
+  if (parts.has_counts) parts.classes = list_make1(pstrdup("0"));
   KeyText(level, &parts);
   for (int i = 0; i < list_length(level->aggregates); ++i) {
     auto* const aggregate = static_cast<Aggref*>(list_nth(level->aggregates, i));
@@ -264,7 +328,12 @@ void DescribeGroupLevel(GroupLevel* level) {
   const char* const rows = JoinedRows(level, &parts);
   level->sums = list_length(parts.sums);
   level->extremes = list_length(parts.extremes);
-  level->body = BodyOf(level, &parts, rows);
+  const SlotTexts slots = TextsOfSlots(level, &parts);
+  level->places = slots.names;
+  level->added = AddedOf(level, &parts, rows, slots);
+  level->valued = parts.has_counts ? ValuedOf(level, &parts, rows, slots) : "";
+  level->counted = parts.has_counts ? CountedOf(&parts, slots) : "";
+  level->body = BodyOf(level);
   level->spec = SpecOf(level);
   level->merged = parts.extremes == NIL ? "" : MergedArray(&parts);
   level->renewed = parts.extremes == NIL ? "" : RenewedExtremes(level, &parts, rows);

@@ -175,6 +175,9 @@ struct GroupStateColumn {
     kPlaces,
     kMerged,
     kRenewed,
+    kAdded,
+    kValued,
+    kCounted,
     kEnd
   };
 };
