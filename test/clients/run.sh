@@ -6,7 +6,7 @@ set -uo pipefail
 require() { command -v "$1" >/dev/null || { say "test/clients/run.sh needs $1: apt-get install $2"; exit 1; }; }
 # shellcheck disable=SC2046
 check_tests_chosen clients $(python_tests clients)
-if is_chosen node || is_chosen live; then
+if is_chosen node || is_chosen live || is_chosen zero; then
   require node nodejs
   require npm npm
 fi
