@@ -101,7 +101,6 @@ void DeleteColumn(Relation attributes, Oid view, AttrNumber number) {
   if (!HeapTupleIsValid(row)) elog(ERROR, "column %d of view %u does not exist", number, view);
   CatalogTupleDelete(attributes, &row->t_self);
   DeleteDependenciesOfColumn(view, number);
-  DeleteComments(view, RelationRelationId, number);
 }
 
 void SetColumnCount(Oid view, int count) {
@@ -124,10 +123,32 @@ void MakeNameFree(Relation attributes, Oid view, AttrNumber number) {
   CatalogTupleUpdate(attributes, &row->t_self, row);
 }
 
+// Takes the comments on columns away, in the order of these.
+char** TakeComments(Oid view, int count) {
+  auto** const comments = static_cast<char**>(palloc0(sizeof(char*) * (count + 1)));
+  for (int i = 0; i < count; ++i) {
+    comments[i] = GetComment(view, RelationRelationId, i + 1);
+    DeleteComments(view, RelationRelationId, i + 1);
+  }
+  return comments;
+}
+
+// Puts a comment on the column of that name, which the view may get with its query.
+void PutComment(Oid view, const char* name, char* comment, const PlainShape* shapes, int wanted) {
+  for (int i = 0; comment != nullptr && i < wanted; ++i) {
+    if (strcmp(shapes[i].name, name) == 0) {
+      CreateComments(view, RelationRelationId, i + 1, comment);
+    }
+  }
+}
+
 void Reshape(Oid view, int present, const PlainShape* shapes, int wanted) {
   Relation const relation = relation_open(view, AccessExclusiveLock);
   find_composite_type_dependencies(relation->rd_rel->reltype, relation, nullptr);
   relation_close(relation, NoLock);
+  auto** const names = static_cast<char**>(palloc0(sizeof(char*) * (present + 1)));
+  for (int i = 0; i < present; ++i) names[i] = get_attname(view, i + 1, false);
+  char** const comments = TakeComments(view, present);
   Relation const attributes = table_open(AttributeRelationId, RowExclusiveLock);
   for (int i = 0; i < present; ++i) {
     MakeNameFree(attributes, view, static_cast<AttrNumber>(i + 1));
@@ -143,6 +164,7 @@ void Reshape(Oid view, int present, const PlainShape* shapes, int wanted) {
   }
   table_close(attributes, RowExclusiveLock);
   if (wanted < present) SetColumnCount(view, wanted);
+  for (int i = 0; i < present; ++i) PutComment(view, names[i], comments[i], shapes, wanted);
   CacheInvalidateRelcacheByRelid(view);
   CommandCounterIncrement();
 }

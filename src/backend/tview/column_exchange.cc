@@ -83,7 +83,9 @@ absl::Status CheckViewIsBare(const TviewFacts& tview) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          "SELECT 'rule ' || quote_ident(rulename) FROM pg_rewrite WHERE ev_class = $1::oid AND"
+          "SELECT 'security label' FROM pg_seclabel WHERE classoid = 'pg_class'::regclass AND"
+          " objoid = $1::oid AND objsubid > 0 UNION ALL SELECT 'rule ' || quote_ident(rulename) "
+          "FROM pg_rewrite WHERE ev_class = $1::oid AND"
           " ev_type <> '1' UNION ALL SELECT 'default of column ' || adnum FROM pg_attrdef WHERE"
           " adrelid = $1::oid UNION ALL SELECT 'privilege on column ' || quote_ident(attname) FROM"
           " pg_attribute WHERE attrelid = $1::oid AND attacl IS NOT NULL ORDER BY 1 LIMIT 1",
@@ -118,18 +120,30 @@ absl::StatusOr<std::vector<AttributeNumber>> ChangedNumbers(const TviewFacts& tv
   return numbers;
 }
 
+// Indexes and the like on columns that go; and what those that come back, in another place, had.
 absl::Status ReportLostIndexes(const TviewFacts& tview, const ColumnExchange& exchange) {
   if (exchange.dropped.empty()) return absl::OkStatus();
+  const std::string dropped = absl::StrJoin(NumbersOf(exchange.dropped), ", ");
+  std::vector<std::string> wanted;
+  for (const ColumnShape& column : exchange.wanted) wanted.push_back(column.name);
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       pg::ExecuteSqlLatest(
-          absl::StrCat("SELECT DISTINCT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d"
-                       " WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::oid AND"
-                       " d.deptype = 'a' AND d.classid IN ('pg_class'::regclass,"
-                       " 'pg_statistic_ext'::regclass) AND d.refobjsubid IN (",
-                       absl::StrJoin(NumbersOf(exchange.dropped), ", "), ") ORDER BY 1"),
-          {std::to_string(tview.relation)}));
+          absl::StrCat(
+              "SELECT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d"
+              " WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1::oid AND"
+              " d.deptype = 'a' AND d.classid IN ('pg_class'::regclass,"
+              " 'pg_statistic_ext'::regclass) AND d.refobjsubid IN (",
+              dropped,
+              ") UNION SELECT had.what || ' column ' || quote_ident(a.attname) FROM pg_attribute a"
+              " CROSS JOIN LATERAL (SELECT 'every privilege on' WHERE a.attacl IS NOT NULL UNION "
+              "ALL"
+              " SELECT 'the comment on' WHERE col_description(a.attrelid, a.attnum) IS NOT NULL)"
+              " AS had (what) WHERE a.attrelid = $1::oid AND a.attname = ANY ($2::name[])"
+              " AND a.attnum IN (",
+              dropped, ") ORDER BY 1"),
+          {std::to_string(tview.relation), TextArray(wanted)}));
   for (const pg::SqlRow& row : found.rows) {
     const std::string name = pg::RowReader(row).Text();
     TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
