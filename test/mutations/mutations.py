@@ -114,7 +114,7 @@ ALL = [
              "  if (!is_once) coalescer->DoubtImages();\n", "", "system:group_states"),
     Mutation("uncounted_is_counted", "a change without an image counts", "src/shared/delta.cc",
              "  MarkUncounted();\n  return AddCounted(layout, key);", "  return AddCounted(layout, key);", "system:group_states"),
-    Mutation("scales_together", "display scales are not kept apart", "src/shared/pg/planner/group_aggregates.cc",
+    Mutation("scales_together", "display scales are not kept apart", "src/shared/pg/planner/group_parts.cc",
              '" ELSE scale(%s) END"', '" ELSE least(scale(%s), 0) END"', "regress:group_states"),
     Mutation("extremes_believed", "an extreme that goes is kept", "src/shared/pg/planner/group_aggregates.cc",
              "THEN NULL ELSE '?' END", "THEN NULL ELSE NULL END", "regress:group_levels"),

@@ -33,7 +33,7 @@ CREATE FUNCTION built_anew() RETURNS SETOF text LANGUAGE sql AS $$
     LEFT JOIN remembered r ON r.state = s.id WHERE c.relnamespace = 'group_levels'::regnamespace AND b.built_at IS DISTINCT FROM r.built_at ORDER BY 1 $$;
 
 -- Extremes and counts of all tables of at most two rows, with two groups and two values, and all changes from one to another.
-CREATE TABLE tb_small (pk_small int PRIMARY KEY, g int, x int, t text, d numeric(8,2)) WITH (autovacuum_enabled = off);
+CREATE TABLE tb_small (pk_small int PRIMARY KEY, g int, x int, t text, d numeric(8,2), f numeric) WITH (autovacuum_enabled = off);
 CREATE TABLE tv_small WITH (pg_tviews.group_state = on) AS
 SELECT coalesce(g, -1) AS pk_small, n, low, high, first, last, cheap, dear, odd FROM (
     SELECT g, count(*) AS n, min(x) AS low, max(x) AS high, min(t) AS first, max(t) AS last, min(d) AS cheap, max(d) AS dear, max(x) FILTER (WHERE t = 'a') AS odd
@@ -43,14 +43,19 @@ SELECT coalesce(g, -1) AS pk_distinct, n, xs, ts, ds, odd, total, high FROM (
     SELECT g, count(*) AS n, count(DISTINCT x) AS xs, count(DISTINCT t) AS ts, count(DISTINCT d * 1.0) AS ds, count(DISTINCT x) FILTER (WHERE t = 'a') AS odd,
            sum(d) AS total, max(x) AS high FROM tb_small GROUP BY g) AS grouped;
 CREATE TABLE tv_every WITH (pg_tviews.group_state = on) AS SELECT 1 AS pk_every, count(*) AS n, count(DISTINCT x) AS xs, avg(x) AS x FROM tb_small;
-CREATE TABLE cells (cell int PRIMARY KEY, g int, x int, t text);
-INSERT INTO cells VALUES (1, 1, 1, 'a'), (2, 1, 2, 'b'), (3, 1, NULL, 'a'), (4, NULL, 2, 'a');
+CREATE TABLE tv_moments WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(g, -1) AS pk_moments, s, a, b, c, e, h, i, j, k, l FROM (
+    SELECT g, sum(f) AS s, avg(f) AS a, var_pop(f) AS b, var_samp(f) AS c, stddev_pop(f) AS e, stddev(f) FILTER (WHERE x = 2) AS h, variance(x) AS i, stddev_samp(x) AS j,
+           bool_and(x = 1) AS k, bool_or(t = 'b') AS l
+    FROM tb_small GROUP BY g) AS grouped;
+CREATE TABLE cells (cell int PRIMARY KEY, g int, x int, t text, f numeric);
+INSERT INTO cells VALUES (1, 1, 1, 'a', 2.0), (2, 1, 2, 'b', 1.00), (3, 1, NULL, 'a', 'NaN'), (4, NULL, 2, 'a', 'Infinity');
 CREATE TABLE tables AS SELECT row_number() OVER (ORDER BY a, b) AS number, a, b
 FROM (SELECT 0 AS a, 0 AS b UNION ALL SELECT 0, c.cell FROM cells c UNION ALL SELECT c.cell, e.cell FROM cells c JOIN cells e ON c.cell <= e.cell) AS pairs;
 CREATE PROCEDURE become(number bigint) LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM tb_small;
-    INSERT INTO tb_small SELECT row_number() OVER (), c.g, c.x, c.t, c.x FROM tables t, unnest(ARRAY[t.a, t.b]) AS u JOIN cells c ON c.cell = u WHERE t.number = $1;
+    INSERT INTO tb_small SELECT row_number() OVER (), c.g, c.x, c.t, c.x, c.f FROM tables t, unnest(ARRAY[t.a, t.b]) AS u JOIN cells c ON c.cell = u WHERE t.number = $1;
     COMMIT;
 END $$;
 CREATE PROCEDURE walk() LANGUAGE plpgsql AS $$
@@ -98,7 +103,7 @@ CREATE TABLE tv_not1 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_no
 CREATE TABLE tv_not2 WITH (pg_tviews.group_state = on) AS SELECT free AS pk_not2, count(*) AS n FROM tb_fact WHERE free IS NOT NULL GROUP BY free;
 CREATE TABLE tv_not3 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not3, max(kind COLLATE "C") AS x FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
 CREATE TABLE tv_not4 WITH (pg_tviews.group_state = on) AS SELECT date_trunc('month', ts) AS pk_not4, count(*) AS n FROM tb_fact WHERE ts IS NOT NULL GROUP BY 1;
-SELECT entity, level FROM pg_tviews_group_states WHERE entity <> 'small' ORDER BY 1, 2;
+SELECT entity, level FROM pg_tviews_group_states WHERE source = 'tb_fact'::regclass ORDER BY 1, 2;
 INSERT INTO tb_fact SELECT 61, 0, 'k1', '2020-01-01', '2020-01-01 00:00Z', '2020-01-01', true, 0, 'c0', 0.25, 1, 1, '00000000-0000-0000-0000-000000000000', 1, 'o';
 SELECT pg_tviews_wait();
 SELECT * FROM differences();
@@ -153,6 +158,25 @@ INSERT INTO tb_fact SELECT 300, 2;
 SELECT pg_tviews_wait();
 SELECT * FROM differences();
 SELECT kinds, xs FROM tv_values WHERE pk_values = 2;
+SELECT * FROM built_anew();
+
+-- Variances and roots, with as many digits as the server gives: of small and large, near and distant values.
+CREATE TABLE tb_measure (pk_measure int PRIMARY KEY, series int, i int, s int2, b bigint, x numeric) WITH (autovacuum_enabled = off);
+INSERT INTO tb_measure SELECT 10 * g + i, g, i * g, i % 3, 1234567890123 * (i % (1 + g % 5)) * g, (1 + i * g % 7) * ('1e' || g % 24 - 12)::numeric FROM generate_series(1, 200) AS g, generate_series(0, 9) AS i WHERE i <= g % 10;
+CREATE TABLE tv_series WITH (pg_tviews.group_state = on) AS
+SELECT series AS pk_series, var_pop(i) AS a, var_samp(s) AS b, variance(b) AS c, var_pop(x) AS d, variance(x) AS e, stddev_pop(i) AS f, stddev_samp(s) AS g, stddev(b) AS h,
+       stddev_pop(x) AS k, stddev(x) AS l, stddev_samp(i) AS m FROM tb_measure GROUP BY series;
+INSERT INTO tb_measure SELECT 100000 + g, g, g, g, g, g FROM generate_series(1, 200) AS g;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT remember();
+UPDATE tb_measure SET i = i + 3, x = x * 1.10, b = b - 1 WHERE pk_measure % 3 = 0;
+DELETE FROM tb_measure WHERE pk_measure > 100000;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+DELETE FROM tb_measure WHERE pk_measure % 10 > 1;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
 SELECT * FROM built_anew();
 
 -- Joins: all tables change in one transaction, rows change sides, and a table is joined with itself.

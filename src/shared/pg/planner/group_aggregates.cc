@@ -1,12 +1,12 @@
 #include "shared/pg/planner/group_aggregates.h"
 
 #include "shared/pg/planner/group_slots.h"
+#include "shared/pg/planner/group_variance.h"
 #include "shared/pg/server/image_equality.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/pg_collation.h>
 #include <catalog/pg_type.h>
-#include <nodes/makefuncs.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
 #include <nodes/primnodes.h>
@@ -16,42 +16,6 @@
 
 namespace tviews::pg {
 namespace {
-
-// The place of `text` in the array that `list` becomes; the same part is kept once.
-int PlaceOf(char* text, List** list) {
-  for (int i = 0; i < list_length(*list); ++i) {
-    if (strcmp(static_cast<char*>(list_nth(*list, i)), text) == 0) return i + 1;
-  }
-  *list = lappend(*list, text);
-  return list_length(*list);
-}
-
-// How many rows meet `condition`.
-int CountPlace(const char* condition, GroupParts* parts) {
-  return PlaceOf(psprintf("COALESCE(sum(%s) FILTER (WHERE %s), 0)", parts->weight, condition),
-                 &parts->sums);
-}
-
-Node* ArgumentNode(const Aggref* aggregate) {
-  return reinterpret_cast<Node*>(linitial_node(TargetEntry, aggregate->args)->expr);
-}
-
-// The argument, which is nothing where FILTER leaves the row out: these aggregates leave nothing
-// out, too.
-char* ArgumentOf(const Aggref* aggregate, GroupParts* parts) {
-  Node* const argument = ArgumentNode(aggregate);
-  if (aggregate->aggfilter == nullptr) return ColumnFor(argument, parts);
-  auto* const arm = makeNode(CaseWhen);
-  arm->expr = aggregate->aggfilter;
-  arm->result = reinterpret_cast<Expr*>(argument);
-  auto* const filtered = makeNode(CaseExpr);
-  filtered->casetype = exprType(argument);
-  filtered->casecollid = exprCollation(argument);
-  filtered->args = list_make1(arm);
-  filtered->defresult = reinterpret_cast<Expr*>(
-      makeNullConst(filtered->casetype, exprTypmod(argument), filtered->casecollid));
-  return ColumnFor(reinterpret_cast<Node*>(filtered), parts);
-}
 
 // Equal values have the same text, and a value always has the same.
 bool HasValueText(TypeId type, Oid collation) {
@@ -115,34 +79,17 @@ char* SumOrAverage(const char* value, int count, bool divided) {
   return psprintf("sum(%s) / NULLIF(sum(s.p[%d]), 0)", value, count);
 }
 
-char* SumOfIntegers(const Aggref* aggregate, GroupParts* parts, bool divided) {
-  const char* const argument = ArgumentOf(aggregate, parts);
-  const int count = CountPlace(psprintf("%s IS NOT NULL", argument), parts);
-  const int sum = PlaceOf(psprintf("COALESCE(sum(%s::numeric * (%s)), 0)", argument, parts->weight),
-                          &parts->sums);
-  char* const value =
-      SumOrAverage(psprintf("CASE WHEN s.p[%d] > 0 THEN s.p[%d] END", count, sum), count, divided);
-  return aggregate->aggtype == INT8OID ? psprintf("(%s)::bigint", value) : value;
-}
-
-char* SumOfNumeric(const Aggref* aggregate, GroupParts* parts, bool divided) {
-  const char* const value = ArgumentOf(aggregate, parts);
-  const int kind = PlaceOf(
-      psprintf("CASE WHEN %s IS NULL THEN -4 WHEN %s = 'NaN'::numeric THEN -1"
-               " WHEN %s = 'Infinity'::numeric THEN -2 WHEN %s = '-Infinity'::numeric THEN -3"
-               " ELSE scale(%s) END",
-               value, value, value, value, value),
-      &parts->classes);
-  const int count = CountPlace(psprintf("%s IS NOT NULL", value), parts);
-  const int sum =
-      PlaceOf(psprintf("COALESCE(sum(%s * (%s)) FILTER (WHERE scale(%s) IS NOT NULL), 0)", value,
-                       parts->weight, value),
-              &parts->sums);
-  return SumOrAverage(
-      psprintf("CASE s.c[%d] WHEN -1 THEN 'NaN'::numeric WHEN -2 THEN 'Infinity'::numeric WHEN -3"
-               " THEN '-Infinity'::numeric WHEN -4 THEN NULL ELSE s.p[%d] END",
-               kind, sum),
-      count, divided);
+char* Sum(const Aggref* aggregate, GroupParts* parts, bool divided) {
+  const SumPlaces places = SumPlacesOf(aggregate, false, parts);
+  const char* const value =
+      places.kind == 0
+          ? psprintf("CASE WHEN s.p[%d] > 0 THEN s.p[%d] END", places.count, places.sum)
+          : psprintf(
+                "CASE s.c[%d] WHEN -1 THEN 'NaN'::numeric WHEN -2 THEN 'Infinity'::numeric"
+                " WHEN -3 THEN '-Infinity'::numeric WHEN -4 THEN NULL ELSE s.p[%d] END",
+                places.kind, places.sum);
+  char* const sum = SumOrAverage(value, places.count, divided);
+  return aggregate->aggtype == INT8OID ? psprintf("(%s)::bigint", sum) : sum;
 }
 
 char* Extreme(const Aggref* aggregate, GroupParts* parts, bool is_max) {
@@ -172,15 +119,6 @@ bool IsExactExtreme(const Aggref* aggregate) {
 
 }  // namespace
 
-char* ColumnFor(Node* node, GroupParts* parts) {
-  int place = 0;
-  while (place < list_length(parts->columns) && !equal(list_nth(parts->columns, place), node)) {
-    ++place;
-  }
-  if (place == list_length(parts->columns)) parts->columns = lappend(parts->columns, node);
-  return psprintf("c.e%d", place + 1);
-}
-
 bool CountsDistinct(const Aggref* aggregate) {
   return aggregate->aggfnoid == F_COUNT_ANY && aggregate->aggdistinct != NIL;
 }
@@ -194,6 +132,7 @@ bool IsTakenApart(const Aggref* aggregate) {
     return CountsDistinct(aggregate) &&
            HasValueText(exprType(ArgumentNode(aggregate)), exprCollation(ArgumentNode(aggregate)));
   }
+  if (IsVariance(aggregate)) return true;
   switch (aggregate->aggfnoid) {
     case F_COUNT_ANY:
       // "IS NOT NULL" asks a row for its columns.
@@ -234,6 +173,7 @@ bool IsTakenApart(const Aggref* aggregate) {
 }
 
 char* TakeApart(const Aggref* aggregate, GroupParts* parts) {
+  if (IsVariance(aggregate)) return VarianceOf(aggregate, parts);
   switch (aggregate->aggfnoid) {
     case F_COUNT_:
     case F_COUNT_ANY:
@@ -243,18 +183,16 @@ char* TakeApart(const Aggref* aggregate, GroupParts* parts) {
       return Boolean(aggregate, parts, false);
     case F_BOOL_OR:
       return Boolean(aggregate, parts, true);
-    case F_SUM_NUMERIC:
-      return SumOfNumeric(aggregate, parts, false);
-    case F_AVG_NUMERIC:
-      return SumOfNumeric(aggregate, parts, true);
     case F_AVG_INT2:
     case F_AVG_INT4:
     case F_AVG_INT8:
-      return SumOfIntegers(aggregate, parts, true);
+    case F_AVG_NUMERIC:
+      return Sum(aggregate, parts, true);
     case F_SUM_INT2:
     case F_SUM_INT4:
     case F_SUM_INT8:
-      return SumOfIntegers(aggregate, parts, false);
+    case F_SUM_NUMERIC:
+      return Sum(aggregate, parts, false);
     case F_MAX_INT2:
     case F_MAX_INT4:
     case F_MAX_INT8:

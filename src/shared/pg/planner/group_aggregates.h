@@ -17,31 +17,11 @@
 #ifndef PG_TVIEWS_SHARED_PG_PLANNER_GROUP_AGGREGATES_H_
 #define PG_TVIEWS_SHARED_PG_PLANNER_GROUP_AGGREGATES_H_
 
-#include "shared/types.h"
+#include "shared/pg/planner/group_parts.h"
 
 struct Aggref;
-struct List;
-struct Node;
 
 namespace tviews::pg {
-
-struct GroupExtreme {
-  bool is_max;
-  char* value;  // as a text over rows c
-  TypeId type;
-};
-
-// What a state is made of. Texts are over rows c, whose columns are e1, e2 and so on.
-struct GroupParts {
-  const char* weight;  // of a row
-  List* columns;       // of Node*
-  List* classes;       // of char*: integers, by which rows are kept apart
-  List* sums;          // of char*: numeric
-  List* extremes;      // of GroupExtreme*
-  List* values;        // of char*: texts of values that are counted once
-  List* counts;        // integers: for each of them, its place in the sums, from 1
-  bool has_counts;     // whether there will be some: known from the beginning
-};
 
 bool CountsDistinct(const Aggref* aggregate);
 
@@ -51,9 +31,6 @@ bool IsTakenApart(const Aggref* aggregate);
 // Adds to `parts` what the aggregate needs; returns its value, of rows s of a state.
 // REQUIRES: IsTakenApart.
 char* TakeApart(const Aggref* aggregate, GroupParts* parts);
-
-// "c.e3", which `node` becomes.
-char* ColumnFor(Node* node, GroupParts* parts);
 
 // The two places of an extreme among rows with weights.
 char* ExtremesOfRows(const GroupExtreme* extreme, const char* weight);
