@@ -90,9 +90,9 @@ const char* HintForAlter(AlterTableType type, const Node* definition) {
              "pg_tviews_performance_summary "
              "for what they cost.";
     case AT_AddConstraint:
-      if (definition != nullptr && IsA(definition, Constraint) &&
-          (castNode(Constraint, definition)->contype == CONSTR_UNIQUE ||
-           castNode(Constraint, definition)->contype == CONSTR_PRIMARY)) {
+      if (const auto* const constraint = reinterpret_cast<const Constraint*>(definition);
+          constraint != nullptr && IsA(constraint, Constraint) &&
+          (constraint->contype == CONSTR_UNIQUE || constraint->contype == CONSTR_PRIMARY)) {
         return "Put the constraint on the source table. For searches, CREATE INDEX on the TVIEW.";
       }
       return "Put the constraint on the source table: the rows of a TVIEW follow from it.";
