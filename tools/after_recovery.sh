@@ -26,7 +26,7 @@ BEGIN  -- the applier may be about it at this moment, and has the locks
 END \$\$;
 SELECT adopted, pending FROM $schema.pg_tviews_adopt() \\gset
 SELECT $schema.pg_tviews_wait(:'timeout') \\g /dev/null
-SELECT current_database(), format('%s tables wait to be adopted: see pg_tview_dead_letter', :pending), 'WRONG' WHERE :pending > 0;
+SELECT current_database(), format('%s to be adopted: see pg_tview_dead_letter', CASE :pending WHEN 1 THEN '1 table waits' ELSE :pending || ' tables wait' END), 'WRONG' WHERE :pending > 0;
 SELECT current_database(), meta.tview::regclass,
        CASE WHEN meta.state <> 'active' OR letters.keys > 0 THEN 'in quarantine: pg_tview_dead_letter has the error'
             WHEN verified.differences > 0 THEN format('%s rows differ: pg_tviews_refresh', verified.differences)

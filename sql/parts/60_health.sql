@@ -172,7 +172,7 @@ BEGIN ATOMIC
     WHERE NOT EXISTS (SELECT FROM pg_seclabel WHERE pg_seclabel.provider = 'pg_tviews' AND pg_seclabel.objoid = stray.tview)
     UNION ALL
     SELECT 'metadata', 'warning',
-           format('Table %s came with a dump and does not follow its query yet: %s. It is tried again; SELECT * FROM pg_tviews_adopt().',
+           format('Table %s has come with a dump, or has lost its metadata, and does not follow its query yet: %s. It is tried again; SELECT * FROM pg_tviews_adopt().',
                   pg_seclabel.objoid::regclass, coalesce(split_part(letter.error, E'\n', 1), 'nobody has tried'))
     FROM pg_seclabel
     LEFT JOIN tviews_internal.pg_tview_dead_letter AS letter ON letter.tview::oid = pg_seclabel.objoid AND letter.key IS NULL

@@ -9,6 +9,9 @@ WITH here AS (
                 WHEN fill.tview IS NOT NULL THEN 'not populated'
                 WHEN behind.retry_at IS NOT NULL THEN 'left behind'
                 WHEN behind.tview IS NOT NULL THEN 'behind'
+                WHEN paused.lane IS NOT NULL THEN 'paused'
+                WHEN EXISTS (SELECT FROM tviews_internal.pg_tview_dead_letter AS letter WHERE letter.tview = meta.tview)
+                THEN 'keys in quarantine'
                 ELSE 'active' END AS state,
            CASE WHEN fill.tview IS NOT NULL THEN NULL
                 WHEN behind.tview IS NOT NULL THEN clock_timestamp() - behind.since
@@ -18,6 +21,8 @@ WITH here AS (
     LEFT JOIN @extschema@.pg_tviews_lag AS lag
            ON lag.database = current_database() AND lag.lane = coalesce(meta.options ->> 'lane', 'main')
     LEFT JOIN @extschema@.pg_tview_behind AS behind ON behind.tview = meta.tview
+    LEFT JOIN @extschema@.pg_tviews_lanes AS paused
+           ON paused.lane = coalesce(meta.options ->> 'lane', 'main') AND paused.state = 'paused'
     LEFT JOIN tviews_internal.pg_tview_fill AS fill ON fill.tview = meta.tview AND fill.completed_by IS NULL
     UNION ALL
     SELECT pg_seclabel.objoid::regclass, NULL, 'waits to be adopted', NULL

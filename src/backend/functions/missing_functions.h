@@ -1,11 +1,13 @@
-// A hint for those who call a function of the extension that the server does not find.
+// Hints for those who name something of the extension that the server does not find, or refuses.
 //
 // Layer:   backend
 // Sharing: private to one process
 // Errors:  raises none: it runs while another error is reported
 //
 // The extension may be missing in this database only, or its schema in search_path, or an argument
-// is a number of seconds instead of an interval. The server's own hint says nothing of that.
+// is a number of seconds instead of an interval. The same for its views, for functions that few may
+// call, and for a parameter of a TVIEW without its prefix. The server's own hint says nothing of
+// it.
 
 #ifndef PG_TVIEWS_BACKEND_FUNCTIONS_MISSING_FUNCTIONS_H_
 #define PG_TVIEWS_BACKEND_FUNCTIONS_MISSING_FUNCTIONS_H_

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
 #include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -12,6 +13,7 @@
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/extension_version.h"
+#include "shared/sql_text.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -42,6 +44,19 @@ absl::Status ReportUnadopted(RelationId tview) {
       "It has come with a dump or a copy of a database, and does not follow its sources "
       "yet.",
       "See pg_tview_dead_letter for what is in the way; it is tried again by itself.");
+}
+
+absl::Status ReportPause(const std::optional<std::string>& lane) {
+  const char* const detail = "They do not show every change that they should.";
+  if (!lane.has_value()) {
+    return Complain("TVIEWs are read as they stand: the applier of this database is paused", detail,
+                    "pg_tviews_resume() lets it go on.");
+  }
+  const std::string message =
+      absl::StrCat("TVIEWs are read as they stand: lane \"", *lane, "\" is paused");
+  const std::string hint =
+      absl::StrCat("pg_tviews_resume(", QuoteLiteral(*lane), ") lets it go on.");
+  return Complain(message.c_str(), detail, hint.c_str());
 }
 
 absl::Status ReportGivenUp(const ReadTviews& reads) {
@@ -75,9 +90,7 @@ absl::Status ReportEnd(Waited waited) {
     case Waited::kTimedOut:
       return TimedOut();
     case Waited::kPaused:
-      return Complain("TVIEWs are read as they stand: the applier of this database is paused",
-                      "They do not show every change that they should.",
-                      "pg_tviews_resume() lets it go on.");
+      return ReportPause(PausedLane());
     case Waited::kDisabled:
       return Complain("TVIEWs are read as they stand: pg_tviews.enabled is off",
                       "They do not show every change that they should.",

@@ -329,17 +329,46 @@ std::string DescribeWaiting(DatabaseSlot* slot) {
                  : pg::DescribeLag(lag);
 }
 
+// A TVIEW that was left aside for a lock; empty if there is none.
+absl::StatusOr<std::string> DescribeBehind(const DatabaseSlot* slot) {
+  if (slot == nullptr || slot->behind_count.Load() == 0) return "";
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_behind"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult result,
+      pg::ExecuteSqlLatest("SELECT tview::text, reason FROM " + table +
+                           " WHERE retry_at IS NULL ORDER BY since, tview LIMIT 1"));
+  if (result.rows.empty()) return "";
+  pg::RowReader column(result.rows[0]);
+  const std::string name = column.Text();
+  const std::string reason = column.Text();
+  TVIEWS_RETURN_IF_ERROR(column.End());
+  return absl::StrCat("TVIEW \"", name, "\" is behind: ", reason, ".");
+}
+
 }  // namespace
 
 absl::Status TimedOut(const std::string& waiting_for) {
   DatabaseSlot* const slot = pg::FindLaneSlot(MyDatabaseId, LaneOfLastWait());
   TVIEWS_ASSIGN_OR_RETURN(const std::string work, DescribeWork(slot));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string behind, DescribeBehind(slot));
+  std::string detail = absl::StrCat(DescribeWaiting(slot), work.empty() ? "" : " ", work);
+  if (!behind.empty()) absl::StrAppend(&detail, " ", behind);
+  const bool is_locked = work.empty() && !behind.empty() && !IsPaused(*slot);
   return pg::MakeError(
       absl::StatusCode::kDeadlineExceeded,
       {.message = "timed out while waiting for " + waiting_for,
-       .detail = absl::StrCat(DescribeWaiting(slot), work.empty() ? "" : " ", work),
-       .hint = HintForTimeout(slot, !work.empty()),
+       .detail = detail,
+       .hint = is_locked ? "Where a lock is in the way, pg_tviews_health_check() names the session "
+                           "that holds it. pg_tview_behind lists what is behind."
+                         : HintForTimeout(slot, !work.empty()),
        .sqlstate = "57014"});
+}
+
+std::optional<std::string> PausedLane() {
+  const DatabaseSlot* const slot = pg::FindLaneSlot(MyDatabaseId, LaneOfLastWait());
+  if (slot == nullptr || !pg::IsOfLane(slot) || slot->paused.Load() == 0) return std::nullopt;
+  return LaneOfLastWait();
 }
 
 absl::StatusOr<std::vector<GivenUp>> GivenUpTviews() {

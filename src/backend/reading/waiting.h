@@ -55,6 +55,9 @@ absl::StatusOr<Waited> AwaitCommitted(FullXid xid, const Concerned& concerned, T
 // Asks nobody where nothing waits.
 absl::StatusOr<Waited> AwaitEverything(const Concerned& concerned, Timeout timeout);
 
+// After kPaused: the lane that was paused by itself; nothing where the whole database is.
+std::optional<std::string> PausedLane();
+
 // A TVIEW that is left behind for its own fault, or reads one that is: nobody waits for it.
 struct GivenUp {
   RelationId tview = 0;

@@ -36,10 +36,17 @@
 #include "shared/tview_label.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/relation.h>
 #include <access/xlog.h>
 #include <miscadmin.h>
+#include <nodes/parsenodes.h>
+#include <nodes/primnodes.h>
+#include <optimizer/optimizer.h>
+#include <rewrite/rewriteHandler.h>
 #include <storage/lmgr.h>
 #include <utils/lsyscache.h>
+#include <utils/rel.h>
+#include <utils/relcache.h>
 #include <utils/syscache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -255,6 +262,24 @@ absl::StatusOr<std::string> EntityOf(const Candidate& candidate) {
   return name.entity;
 }
 
+// True of what dumps create first for a view whose GROUP BY needs a key: a row of NULLs.
+bool IsStandIn(RelationId view) {
+  const Relation relation = relation_open(view, AccessShareLock);
+  const Query* const query = get_view_query(relation);
+  bool is_stand_in = query->jointree->fromlist == NIL && query->jointree->quals == nullptr &&
+                     query->setOperations == nullptr;
+  for (int i = 0; is_stand_in && i < list_length(query->targetList); ++i) {
+    const auto* const entry = static_cast<TargetEntry*>(list_nth(query->targetList, i));
+    Node* value = eval_const_expressions(nullptr, reinterpret_cast<Node*>(entry->expr));
+    while (IsA(value, CoerceToDomain)) {
+      value = reinterpret_cast<Node*>(reinterpret_cast<CoerceToDomain*>(value)->arg);
+    }
+    is_stand_in = IsA(value, Const) && reinterpret_cast<Const*>(value)->constisnull;
+  }
+  relation_close(relation, NoLock);
+  return is_stand_in;
+}
+
 // Runs as the table's owner, who then is the owner of the TVIEW. Returns why it is not ready yet;
 // nothing if it is done.
 absl::StatusOr<std::string> Adopt(const Candidate& candidate,
@@ -285,8 +310,11 @@ absl::StatusOr<std::string> Adopt(const Candidate& candidate,
                           AnalyzeView(view, candidate.key_columns, options));
   TVIEWS_ASSIGN_OR_RETURN(const std::string entity, EntityOf(candidate));
   const std::vector<RelationId> sources = SourcesOf(analysis);
-  // Without sources it is the stand-in that dumps create for a view whose GROUP BY needs a key.
-  if (sources.empty() && !candidate.is_copy) return std::string("its view has no query yet");
+  if (sources.empty() && !candidate.is_copy) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool is_stand_in,
+                            pg::CallFor([view] { return IsStandIn(view); }));
+    if (is_stand_in) return std::string("its view has no query yet");
+  }
   if (ReadsOneOf(sources, waiting)) return std::string("it reads another TVIEW that is pending");
   TVIEWS_RETURN_IF_ERROR(LockSourcesNoWait(sources));
   TVIEWS_RETURN_IF_ERROR(DeleteMetadata(candidate.table).status());

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "backend/ddl/internal_ddl.h"
 #include "backend/tview/create.h"
 #include "backend/tview/defining_query.h"
@@ -17,6 +18,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/reloptions.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <commands/defrem.h>
@@ -68,7 +70,31 @@ absl::Status ReadOurOption(const DefElem* option, const std::string& value, Opti
   return absl::OkStatus();
 }
 
+// The server's own check, before anything is created, so that the error can speak of TVIEWs.
+absl::Status CheckStorageOptions(const IntoClause* into) {
+  const absl::Status status = pg::Call([into] {
+    List* storage = NIL;
+    for (int i = 0; i < list_length(into->options); ++i) {
+      DefElem* const option = const_cast<DefElem*>(Option(into, i));
+      if (!IsTviewOption(option)) storage = lappend(storage, option);
+    }
+    static char toast[] = "toast";
+    char* namespaces[] = {toast, nullptr};
+    const Datum options =
+        transformRelOptions(PointerGetDatum(nullptr), storage, nullptr, namespaces, true, false);
+    heap_reloptions(RELKIND_RELATION, options, true);
+  });
+  if (!absl::StrContains(status.message(), "unrecognized parameter")) return status;
+  return pg::MakeError(status.code(),
+                       {.message = std::string(status.message()),
+                        .detail = pg::ErrorDetail(status),
+                        .hint = "Parameters of a TVIEW begin with pg_tviews., as in "
+                                "pg_tviews.key; a key of several columns is quoted: 'a, b'.",
+                        .sqlstate = "22023"});
+}
+
 absl::StatusOr<Options> ReadOptions(const IntoClause* into) {
+  TVIEWS_RETURN_IF_ERROR(CheckStorageOptions(into));
   Options options;
   if (into->accessMethod != nullptr) options.storage.access_method = into->accessMethod;
   if (into->tableSpaceName != nullptr) options.storage.tablespace = into->tableSpaceName;

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_join.h"
 #include "backend/tview/key_type.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -139,12 +140,13 @@ std::vector<AttributeNumber> AllColumns(const DefiningQuery& query) {
   return all;
 }
 
-absl::Status NoSuchColumn(const std::string& name) {
-  return pg::MakeError(
-      absl::StatusCode::kInvalidArgument,
-      {.message = "the query has no output column \"" + name + "\" to be the key",
-       .hint = "A key of several columns is a list of their names: pg_tviews.key = 'a, b'.",
-       .sqlstate = "42703"});
+absl::Status NoSuchColumn(const std::string& name, const std::vector<std::string>& columns,
+                          const std::string& hint) {
+  return pg::MakeError(absl::StatusCode::kInvalidArgument,
+                       {.message = "the query has no output column \"" + name + "\" to be the key",
+                        .detail = "Its output columns are " + absl::StrJoin(columns, ", ") + ".",
+                        .hint = hint,
+                        .sqlstate = "42703"});
 }
 
 // The key becomes the primary key.
@@ -234,12 +236,17 @@ absl::StatusOr<std::vector<std::string>> ParseKey(const std::string& text,
   TVIEWS_ASSIGN_OR_RETURN(const bool is_list, pg::CallFor([&] {
                             return SplitIdentifierString(pstrdup(text.c_str()), ',', &list);
                           }));
-  if (!is_list || list == NIL) return NoSuchColumn(text);
+  if (!is_list || list == NIL) {
+    return NoSuchColumn(text, columns,
+                        "A key of several columns is a list of their names: "
+                        "pg_tviews.key = 'a, b'.");
+  }
   std::vector<std::string> names;
   for (int i = 0; i < list_length(list); ++i) {
     names.emplace_back(static_cast<const char*>(list_nth(list, i)));
     if (std::find(columns.begin(), columns.end(), names.back()) == columns.end()) {
-      return NoSuchColumn(names.back());
+      return NoSuchColumn(names.back(), columns,
+                          "Add it to the SELECT list, or give an output column that name with AS.");
     }
   }
   return names;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "backend/tview/facts.h"
@@ -47,16 +48,22 @@ absl::StatusOr<WrittenName> SplitName(const std::string& text) {
   const char* name = nullptr;
   int count = 0;
   TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    List* const names = textToQualifiedNameList(cstring_to_text(text.c_str()));
+    List* names = NIL;
+    if (!SplitIdentifierString(pstrdup(text.c_str()), '.', &names)) return;
     count = list_length(names);
-    if (count >= 2) schema = strVal(linitial(names));
-    name = strVal(llast(names));
+    if (count >= 2) schema = static_cast<char*>(linitial(names));
+    if (count >= 1) name = static_cast<char*>(llast(names));
   }));
-  if (count > 2) {
-    return pg::MakeError(absl::StatusCode::kInvalidArgument,
-                         {.message = "improper TVIEW name: " + text,
-                          .hint = "Write the entity, its table, or either after a schema.",
-                          .sqlstate = "42602"});
+  if (count == 0 || count > 2) {
+    const bool is_query =
+        absl::StartsWithIgnoreCase(text, "select ") || absl::StartsWithIgnoreCase(text, "with ");
+    return pg::MakeError(
+        absl::StatusCode::kInvalidArgument,
+        {.message = "improper TVIEW name: " + text,
+         .hint = absl::StrCat(
+             "Write the entity, its table, or either after a schema",
+             is_query ? ". The query is the second argument." : "; quote what is no plain name."),
+         .sqlstate = "42602"});
   }
   return WrittenName{.schema = schema != nullptr ? schema : "", .name = name};
 }

@@ -111,6 +111,13 @@ absl::Status ReportSettings(const TviewName& name, const Analysis& analysis,
                 "\" depend on settings, which it keeps: " + absl::StrJoin(texts, ", "));
 }
 
+// Such a TVIEW is what an application meant as a table of its own, more often than not.
+absl::Status ReportNothingFollowed(const TviewName& name) {
+  return Notice("TVIEW \"" + name.table + "\" follows no table: its rows stay as they are",
+                "For an ordinary table, choose another name, or CREATE TABLE with a list of "
+                "columns.");
+}
+
 // Each index once, though several paths may lack it.
 absl::Status ReportIndexes(const std::vector<SuggestedIndex>& indexes) {
   std::vector<std::string> reported;
@@ -130,6 +137,7 @@ absl::Status ReportAnalysis(const TviewName& name, const Analysis& analysis,
                             const std::vector<double>& rows_read) {
   TVIEWS_RETURN_IF_ERROR(WarnOfForeignTables(name, analysis.sources));
   if (!pg::settings::notice_lineage) return absl::OkStatus();
+  if (analysis.sources.empty()) TVIEWS_RETURN_IF_ERROR(ReportNothingFollowed(name));
   std::string hint = KeyHint(analysis);
   for (std::size_t i = 0; i < analysis.sources.size(); ++i) {
     const bool is_full = analysis.sources[i].strategy() == Strategy::kFull;

@@ -156,6 +156,21 @@ TABLE tv_late;
 SELECT count(*) FROM pg_tview_dead_letter WHERE tview = 'tv_late'::regclass;
 SELECT severity, message FROM pg_tviews_health_check() WHERE message LIKE '%tv_late%';
 
+-- One that reads no table is adopted too, and is not taken for the stand-in that a dump creates first.
+CREATE TABLE fixed (pk_fixed int PRIMARY KEY, name varchar(10));
+INSERT INTO fixed VALUES (1, 'one');
+ALTER TABLE fixed RENAME TO tv_fixed;
+SECURITY LABEL FOR pg_tviews ON TABLE tv_fixed IS '{"entity": "fixed", "key": "pk_fixed", "view": "ddl_others.v_fixed"}';
+SELECT pg_tviews_pause();
+CREATE VIEW v_fixed AS SELECT NULL::int AS pk_fixed, NULL::varchar(10) AS name;
+SELECT r FROM pg_tviews_adopt(), unnest(reasons) AS r WHERE r LIKE 'ddl_others.tv_fixed:%';
+CREATE OR REPLACE VIEW v_fixed AS SELECT n AS pk_fixed, 'one'::varchar(10) AS name FROM generate_series(1, 2) AS n;
+SELECT adopted FROM pg_tviews_adopt();
+SELECT pg_tviews_resume();
+SELECT pg_tviews_wait();
+TABLE tv_fixed ORDER BY 1;
+DROP TABLE tv_fixed;
+
 -- A dump without labels leaves a table and a view.
 CREATE TABLE plain (pk_bare int PRIMARY KEY, name text);
 ALTER TABLE plain RENAME TO tv_bare;

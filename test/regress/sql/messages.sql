@@ -133,4 +133,71 @@ SELECT figure.name, figure.value FROM (
     UNION ALL SELECT member.key, member.value FROM pg_tview_performance_log AS line, jsonb_each_text(to_jsonb(line)) AS member
 ) AS figure WHERE figure.value ~ '^[0-9.e-]+$' AND figure.value !~ '^[0-9]+([.][0-9]{1,3}|[.][0-9]{4})?$' AND figure.value ~ '[.]';
 
+-- a query without the key: of a new definition, of an option, of a key of several columns
+SELECT pg_tviews_replace('show', 'SELECT 1');
+SELECT pg_tviews_replace('show', 'SELECT pk_show AS pk_shown, title FROM tb_show');
+CREATE TABLE tv_keyed WITH (pg_tviews.key = 'fk_place, pk_shew') AS SELECT fk_place, pk_show FROM tb_show;
+CREATE TABLE tv_keyed WITH (pg_tviews.key = 'fk_place pk_show') AS SELECT fk_place, pk_show FROM tb_show;
+SELECT pg_tviews_create('keyed', 'SELECT title FROM tb_show');
+
+-- parameters that are no parameters: a key without quotes, a prefix that was forgotten; others keep the server's words
+CREATE TABLE tv_keyed WITH (pg_tviews.key = fk_place, pk_show) AS SELECT fk_place, pk_show FROM tb_show;
+CREATE TABLE tv_keyed WITH (key = 'pk_show') AS SELECT pk_show FROM tb_show;
+CREATE TABLE tv_keyed WITH (fillfactor = 5) AS SELECT pk_show FROM tb_show;
+ALTER TABLE tv_show SET (lane = 'slow');
+ALTER TABLE tv_show SET (no_such = 1);
+CREATE TABLE tv_keyed WITH (fillfactor = 70, toast.autovacuum_enabled = off) AS SELECT pk_show FROM tb_show;
+
+-- the arguments the other way round, and no name at all
+SELECT pg_tviews_create('SELECT pk_show FROM tb_show', 'swapped');
+SELECT * FROM pg_tviews_verify('');
+
+-- a TVIEW that follows no table is said to be one; one that follows a table says which
+SET client_min_messages = notice;
+CREATE TABLE tv_fixed AS SELECT 1 AS id;
+CREATE TABLE tv_series AS SELECT * FROM generate_series(1, 3) AS id;
+SELECT pg_tviews_replace('fixed', 'SELECT 2 AS id');
+SET pg_tviews.notice_lineage = off;
+CREATE TABLE tv_quiet AS SELECT 1 AS id;
+RESET pg_tviews.notice_lineage;
+SET client_min_messages = warning;
+
+-- a lane that is paused by itself is named, with what lets it go on
+ALTER TABLE tv_show SET (pg_tviews.lane = 'messages');
+SELECT pg_tviews_wait();
+SELECT pg_tviews_pause('messages');
+UPDATE tb_show SET title = 'later' WHERE pk_show = 1;
+SELECT count(*) FROM tv_show WHERE title = 'later';
+SELECT name, state FROM tviews WHERE name::text IN ('tv_show', 'tv_sums') ORDER BY 1;
+SELECT pg_tviews_resume('messages');
+SELECT count(*) FROM tv_show WHERE title = 'later';
+ALTER TABLE tv_show RESET (pg_tviews.lane);
+SELECT pg_tviews_wait();
+
+-- a key in quarantine is seen in the short list
+CREATE TABLE tv_half AS SELECT pk_show, 10 / fk_place AS half FROM tb_show WHERE fk_place > 0 OR pk_show = 1;
+UPDATE tb_show SET fk_place = 0 WHERE pk_show = 1;
+SELECT pg_tviews_wait();
+SELECT name, state FROM tviews WHERE name::text = 'tv_half';
+UPDATE tb_show SET fk_place = 1 WHERE pk_show = 1;
+SELECT pg_tviews_wait();
+SELECT name, state FROM tviews WHERE name::text = 'tv_half';
+
+-- views and functions of the extension that are not found, or not for everybody; others keep the server's words
+BEGIN;
+SET LOCAL search_path = pg_catalog;
+SELECT * FROM tviews;
+ROLLBACK;
+BEGIN;
+SET LOCAL search_path = pg_catalog;
+SELECT * FROM pg_tview_dead_letter;
+ROLLBACK;
+SELECT * FROM no_such_table;
+CREATE ROLE messages_reader;
+SET ROLE messages_reader;
+SELECT * FROM pg_tviews_health_check();
+SELECT pg_tviews_pause();
+RESET ROLE;
+DROP ROLE messages_reader;
+
 DROP SCHEMA messages, messages_other, "Messages more" CASCADE;
