@@ -142,3 +142,41 @@ with Server("upgrade", conf="pg_tviews.queue_size = '256kB'\n") as server:
     run(connection, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
     run(connection, "DROP EXTENSION pg_tviews CASCADE")
     assert value(connection, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
+
+    # What 0.1.0 accepted with a NOTICE, or without a word, is named by the update, and not changed by it.
+    before = server.prepare("before", """
+        CREATE TABLE tb_offer (pk_offer int PRIMARY KEY, expires_at timestamptz NOT NULL);
+        INSERT INTO tb_offer VALUES (1, 'infinity'), (2, clock_timestamp() + '500 ms');
+        CREATE FUNCTION rate(n int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN n; END';
+        CREATE TABLE tv_plain AS SELECT pk_offer AS pk_plain FROM tb_offer;
+        CREATE TABLE tv_age WITH (pg_tviews.clock_period = '1 s') AS SELECT pk_offer AS pk_age, now() AS shown FROM tb_offer;
+        CREATE TABLE tv_offer AS SELECT pk_offer FROM tb_offer WHERE expires_at > now();
+        CREATE TABLE tv_rate WITH (pg_tviews.function_reads = 'none') AS SELECT pk_offer AS pk_rate, rate(pk_offer) AS rate FROM tb_offer""")
+    run(before, "SELECT pg_tviews_wait()")
+    run(before, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
+    run(before, "UPDATE pg_tview_meta SET options = options - '{clock,clock_period,deadlines,function_reads}'::text[]")
+    contents = "SELECT (SELECT array_agg((pk_age, shown) ORDER BY 1) FROM tv_age)::text, (SELECT count(*) FROM tv_offer), (SELECT sum(rate) FROM tv_rate)"
+    run(before, "SET pg_tviews.read_consistency = 'eventual'")
+    shown = run(before, contents)
+    before.notices.clear()
+    run(before, f"ALTER EXTENSION pg_tviews UPDATE TO '{NEW}'")
+    told = "".join(notice for notice in before.notices if notice.startswith("WARNING"))
+    for text in ("TVIEW age uses the clock", "ALTER TABLE tv_age SET (pg_tviews.clock_period", "TVIEW offer uses the clock",
+                 "TVIEW rate calls rate(integer)", "ALTER TABLE tv_rate SET (pg_tviews.function_reads"):
+        assert text in told, (text, told)
+    assert "TVIEW plain" not in told, told
+    run(before, "SELECT pg_tviews_wait()")
+    wait_until(lambda: value(before, "SELECT bool_and(expires_at = 'infinity' OR expires_at < clock_timestamp() - interval '1 s') FROM tb_offer"), "time to pass")
+    assert run(before, contents) == shown, "the update has changed them"
+    assert value(before, "SELECT count(*) FROM pg_tviews_unseen") == 3
+    found = [message for message, in run(before, "SELECT message FROM pg_tviews_health_check() WHERE severity = 'warning' AND component = 'metadata'")]
+    assert sum("uses the clock" in message for message in found) == 2 and sum("rate(integer)" in message for message in found) == 1, found
+    # What they say to do, makes them exact.
+    run(before, "ALTER TABLE tv_age SET (pg_tviews.clock_period = '1 hour')")
+    run(before, "ALTER TABLE tv_offer SET (pg_tviews.clock_period = '1 s')")
+    run(before, "ALTER TABLE tv_rate SET (pg_tviews.function_reads = 'none')")
+    run(before, "SELECT pg_tviews_wait()")
+    assert value(before, "SELECT count(*) FROM pg_tviews_unseen") == 0
+    wait_until(lambda: value(before, "SELECT count(*) FROM tv_offer") == 1, "the deadline")
+    for entity in ("age", "offer", "rate", "plain"):
+        assert run(before, f"SELECT * FROM pg_tviews_verify('{entity}')") == [], entity
