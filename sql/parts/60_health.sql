@@ -103,7 +103,11 @@ JOIN pg_proc ON pg_depend.refclassid = 'pg_proc'::regclass AND pg_depend.refobji
 JOIN pg_language ON pg_language.oid = pg_proc.prolang AND pg_language.lanname <> 'sql'
 WHERE NOT meta.options ? 'function_reads'
   AND NOT EXISTS (SELECT FROM pg_depend AS member WHERE member.classid = 'pg_proc'::regclass AND member.objid = pg_proc.oid AND member.deptype = 'e')
-GROUP BY meta.tview, meta.entity;
+GROUP BY meta.tview, meta.entity
+UNION ALL
+SELECT meta.tview, format('TVIEW %s calls functions in SQL, and changes of what they read are not seen, because it is from version 0.1.0. SELECT pg_tviews_replace(%L, meta.definition) FROM pg_tview_meta AS meta WHERE meta.entity = %L has them followed.',
+                          meta.entity, quote_ident(meta.entity), meta.entity)
+FROM @extschema@.pg_tview_meta AS meta WHERE meta.options ? 'reads_unknown';
 COMMENT ON VIEW @extschema@.pg_tviews_unseen IS 'what TVIEWs depend on that nobody notices: the clock and functions that were accepted before';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_check_metadata(OUT component text, OUT severity text, OUT message text)

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "shared/lane.h"
 #include "shared/status_macros.h"
 
 namespace tviews {
@@ -170,6 +172,12 @@ class Reader {
   std::string_view rest_;
 };
 
+// In milliseconds.
+bool IsLagTarget(const std::string& text) {
+  int number = 0;
+  return absl::SimpleAtoi(text, &number) && number >= 0 && number <= 3600 * 1000;
+}
+
 // An option as the metadata keeps it. What this version does not know stays as it is.
 absl::StatusOr<std::string> ReadOption(Reader* reader) {
   const std::optional<std::string> name = reader->TakeString();
@@ -186,8 +194,18 @@ absl::StatusOr<std::string> ReadOption(Reader* reader) {
     }
     return "\"feed\": \"" + *value + "\"";
   }
+  if (*name == "lane") {
+    const std::optional<std::string> value = reader->TakeString();
+    if (!value.has_value() || !IsLaneName(*value)) {
+      return Malformed("option \"lane\" is not the name of a lane");
+    }
+    return "\"lane\": \"" + *value + "\"";
+  }
   const std::optional<std::string> value = reader->TakeValue();
   if (!value.has_value()) return Malformed("an option has a malformed value");
+  if (*name == "lag_target" && !IsLagTarget(*value)) {
+    return Malformed("option \"lag_target\" is not a time of at most an hour");
+  }
   const bool is_plain = name->find_first_not_of(kNameCharacters) == std::string::npos;
   if (!is_plain || name->empty()) return Malformed("an option has a name that none has");
   return "\"" + *name + "\": " + *value;

@@ -8,6 +8,13 @@ HOSTILE = ("[1]", "not json", "{}", "null", "", "{", '{"entity": 1, "key": "a", 
            '{"entity": "x", "key": "pk", "view": "v"} more', '{"entity": "x", "key": "pk", "view": "v", "options": 7}',
            '{"entity": "x", "key": "pk", "view": "v", "options": {"feed": 7}}',
            '{"entity": "x", "key": "pk", "view": "v", "options": {"notify": "yes"}}',
+           '{"entity": "x", "key": "pk", "view": "v", "options": {"lane": "a,b}"}}',
+           '{"entity": "x", "key": "pk", "view": "v", "options": {"lane": ""}}',
+           '{"entity": "x", "key": "pk", "view": "v", "options": {"lane": "' + 64 * "x" + '"}}',
+           '{"entity": "x", "key": "pk", "view": "v", "options": {"lane": 7}}',
+           '{"entity": "x", "key": "pk", "view": "v", "options": {"lag_target": "5 s"}}',
+           '{"entity": "x", "key": "pk", "view": "v", "options": {"lag_target": -5}}',
+           '{"entity": "x", "key": "pk", "view": "v", "options": {"lag_target": 3600001}}',
            '{"entity": null, "key": null, "view": null}', '{"entity": "\\ud800", "key": "pk", "view": "v"}')
 
 with Server("labels") as server:
@@ -33,7 +40,7 @@ with Server("labels") as server:
     run(session, "CREATE TABLE tb_good (pk_good int PRIMARY KEY, name text); INSERT INTO tb_good VALUES (1, 'one')")
     run(session, "CREATE VIEW v_good AS SELECT pk_good, name FROM tb_good; CREATE TABLE tv_good (pk_good int PRIMARY KEY, name text)")
     run(session, """SECURITY LABEL FOR pg_tviews ON TABLE tv_good IS '{"entity": "good", "key": "pk_good", "view": "public.v_good",
-        "options": {"notify": true, "a_later_one": [1.5, {"x": null}]}}'""")
+        "options": {"notify": true, "lane": "slow", "lag_target": 100, "a_later_one": [1.5, {"x": null}]}}'""")
     # A third says that it is the second.
     run(session, "CREATE VIEW v_false AS SELECT pk_good AS pk_false FROM tb_good; CREATE TABLE tv_false (pk_false int PRIMARY KEY)")
     run(session, """SECURITY LABEL FOR pg_tviews ON TABLE tv_false IS '{"entity": "good", "key": "pk_false", "view": "public.v_false"}'""")

@@ -151,32 +151,44 @@ with Server("upgrade", conf="pg_tviews.queue_size = '256kB'\n") as server:
         CREATE TABLE tv_plain AS SELECT pk_offer AS pk_plain FROM tb_offer;
         CREATE TABLE tv_age WITH (pg_tviews.clock_period = '1 s') AS SELECT pk_offer AS pk_age, now() AS shown FROM tb_offer;
         CREATE TABLE tv_offer AS SELECT pk_offer FROM tb_offer WHERE expires_at > now();
+        CREATE TABLE tb_label (pk_label int PRIMARY KEY, text text NOT NULL);
+        INSERT INTO tb_label VALUES (1, 'old');
+        CREATE FUNCTION label() RETURNS text LANGUAGE sql STABLE AS 'SELECT text FROM public.tb_label';
+        CREATE TABLE tv_label AS SELECT pk_offer AS pk_label, label() AS text FROM tb_offer;
         CREATE TABLE tv_rate WITH (pg_tviews.function_reads = 'none') AS SELECT pk_offer AS pk_rate, rate(pk_offer) AS rate FROM tb_offer""")
     run(before, "SELECT pg_tviews_wait()")
     run(before, f"ALTER EXTENSION pg_tviews UPDATE TO '{OLD}'")
     run(before, "UPDATE pg_tview_meta SET options = options - '{clock,clock_period,deadlines,function_reads}'::text[]")
-    contents = "SELECT (SELECT array_agg((pk_age, shown) ORDER BY 1) FROM tv_age)::text, (SELECT count(*) FROM tv_offer), (SELECT sum(rate) FROM tv_rate)"
+    run(before, "DELETE FROM pg_tview_lineage WHERE source = 'tb_label'::regclass")
+    run(before, "UPDATE pg_tview_meta SET dependencies = array_remove(dependencies, 'tb_label'::regclass::oid)")
+    contents = "SELECT (SELECT text FROM tv_label LIMIT 1), (SELECT array_agg((pk_age, shown) ORDER BY 1) FROM tv_age)::text, (SELECT count(*) FROM tv_offer), (SELECT sum(rate) FROM tv_rate)"
     run(before, "SET pg_tviews.read_consistency = 'eventual'")
     shown = run(before, contents)
     before.notices.clear()
     run(before, f"ALTER EXTENSION pg_tviews UPDATE TO '{NEW}'")
     told = "".join(notice for notice in before.notices if notice.startswith("WARNING"))
-    for text in ("TVIEW age uses the clock", "ALTER TABLE tv_age SET (pg_tviews.clock_period", "TVIEW offer uses the clock",
+    run(before, "UPDATE tb_label SET text = 'new'")
+    for text in ("TVIEW label calls functions in SQL", "SELECT pg_tviews_replace('label', meta.definition)", "TVIEW age uses the clock", "ALTER TABLE tv_age SET (pg_tviews.clock_period", "TVIEW offer uses the clock",
                  "TVIEW rate calls rate(integer)", "ALTER TABLE tv_rate SET (pg_tviews.function_reads"):
         assert text in told, (text, told)
     assert "TVIEW plain" not in told, told
     run(before, "SELECT pg_tviews_wait()")
     wait_until(lambda: value(before, "SELECT bool_and(expires_at = 'infinity' OR expires_at < clock_timestamp() - interval '1 s') FROM tb_offer"), "time to pass")
     assert run(before, contents) == shown, "the update has changed them"
-    assert value(before, "SELECT count(*) FROM pg_tviews_unseen") == 3
+    assert value(before, "SELECT count(*) FROM pg_tviews_unseen") == 4
     found = [message for message, in run(before, "SELECT message FROM pg_tviews_health_check() WHERE severity = 'warning' AND component = 'metadata'")]
     assert sum("uses the clock" in message for message in found) == 2 and sum("rate(integer)" in message for message in found) == 1, found
     # What they say to do, makes them exact.
+    run(before, "SELECT pg_tviews_replace('label', meta.definition) FROM pg_tview_meta AS meta WHERE meta.entity = 'label'")
     run(before, "ALTER TABLE tv_age SET (pg_tviews.clock_period = '1 hour')")
     run(before, "ALTER TABLE tv_offer SET (pg_tviews.clock_period = '1 s')")
     run(before, "ALTER TABLE tv_rate SET (pg_tviews.function_reads = 'none')")
     run(before, "SELECT pg_tviews_wait()")
     assert value(before, "SELECT count(*) FROM pg_tviews_unseen") == 0
     wait_until(lambda: value(before, "SELECT count(*) FROM tv_offer") == 1, "the deadline")
-    for entity in ("age", "offer", "rate", "plain"):
+    assert value(before, "SELECT min(text) FROM tv_label") == "new"
+    run(before, "UPDATE tb_label SET text = 'newer'")
+    run(before, "SELECT pg_tviews_wait()")
+    assert value(before, "SELECT min(text) FROM tv_label") == "newer"
+    for entity in ("label", "age", "offer", "rate", "plain"):
         assert run(before, f"SELECT * FROM pg_tviews_verify('{entity}')") == [], entity

@@ -129,7 +129,7 @@ std::string DerivedOptions(const Analysis& analysis, Timestamp filled_at = 0) {
 }
 
 constexpr char kWithoutDerived[] =
-    " - ARRAY['undetermined', 'tells_null_keys', 'clock', 'deadlines']";
+    " - ARRAY['undetermined', 'tells_null_keys', 'clock', 'deadlines', 'reads_unknown']";
 
 // The text of a DELETE of the rows of $1.
 absl::StatusOr<std::string> DeleteFrom(pg::CatalogTable table) {
