@@ -190,7 +190,7 @@ BEGIN ATOMIC
     FROM tviews_internal.pg_tview_audit_log AS entry
     WHERE entry.operation = 'DROP' AND entry.details ->> 'cascade' = 'true' AND entry.performed_at > now() - interval '1 day'
       AND NOT EXISTS (SELECT FROM tviews_internal.pg_tview_audit_log AS later
-                      WHERE later.entity = entry.entity AND later.log_id > entry.log_id AND later.operation IN ('CREATE', 'CONVERT', 'ADOPT', 'DROP'))
+                      WHERE later.entity = entry.entity AND later.details ->> 'table' = entry.details ->> 'table' AND later.log_id > entry.log_id AND later.operation IN ('CREATE', 'CONVERT', 'ADOPT', 'DROP'))
     UNION ALL
     SELECT 'metadata', 'warning',
            format('Table %s and view %s look like a TVIEW that has lost its security label (pg_dump --no-security-labels): the table does not follow the query. SELECT pg_tviews_convert_table(%L), or rename one of them.',

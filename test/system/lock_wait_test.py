@@ -82,8 +82,10 @@ def check_case(number, lock, aside, how):
         try:
             run(connection, "SELECT pg_tviews_wait('200 ms')")
             raise AssertionError(f"{lock}: pg_tviews_wait returned although {behind()} are behind")
-        except psycopg2.errors.QueryCanceled:
-            pass
+        except psycopg2.errors.QueryCanceled as error:
+            # What is behind and why, and where the holder of the lock is named.
+            assert any(f'.{name}" is behind: ' in error.diag.message_detail for name in aside), error
+            assert "pg_tviews_health_check() names the session" in error.diag.message_hint, error
     if how == "kill":
         server.kill()
         server.start()

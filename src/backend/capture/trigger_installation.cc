@@ -22,6 +22,7 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <storage/lmgr.h>
+#include <utils/elog.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -115,6 +116,22 @@ absl::Status InstallOn(const SourceMember& member, const std::string& function) 
   return absl::OkStatus();
 }
 
+// Somebody has disabled the triggers of a source, and has been told that it was done.
+absl::Status SayThatCaptureStays(const std::vector<SourceMember>& members) {
+  const auto disabled =
+      std::find_if(members.begin(), members.end(), [](const SourceMember& member) {
+        return member.has_row_trigger && member.row_trigger_state == "D";
+      });
+  if (disabled == members.end()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(disabled->relation));
+  return pg::Call([&name] {
+    ereport(NOTICE, (errmsg("changes of table %s are captured as before: its capture triggers stay "
+                            "enabled",
+                            name.c_str()),
+                     errhint("pg_tviews_pause() holds back refreshes, and no change is lost.")));
+  });
+}
+
 // A partition that is a source by itself has a row trigger of its own, which would be in the way of
 // the clone.
 absl::Status MakeRoomForClones(const std::vector<SourceMember>& members) {
@@ -201,6 +218,7 @@ absl::Status InstallCaptureTriggers(RelationId table) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(std::vector<SourceMember> members, ReadMembers(table));
   if (members.empty()) return absl::OkStatus();
+  TVIEWS_RETURN_IF_ERROR(SayThatCaptureStays(members));
   if (HaveAltered(members)) {
     TVIEWS_RETURN_IF_ERROR(ClearAltered(members));
     TVIEWS_ASSIGN_OR_RETURN(members, ReadMembers(table));

@@ -8,6 +8,7 @@
 #include "shared/lane.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
+#include "shared/pg/common/dead_letter.h"
 #include "shared/pg/shmem/database_slot.h"
 #include "shared/pg/shmem/shmem.h"
 #include "shared/pg/tables/catalog.h"
@@ -95,8 +96,8 @@ absl::StatusOr<RefreshOutcome> TakeAnswer() {
     answer = my_request.slot->requests[my_request.index];
   }
   if (answer.state == RefreshRequest::kFailed) {
-    return pg::MakeError(absl::StatusCode::kAborted,
-                         {.message = answer.error, .sqlstate = answer.sqlstate});
+    return pg::WithHintToDeadLetters(pg::MakeError(
+        absl::StatusCode::kAborted, {.message = answer.error, .sqlstate = answer.sqlstate}));
   }
   return RefreshOutcome{answer.inserted, answer.updated, answer.deleted};
 }

@@ -329,21 +329,29 @@ std::string DescribeWaiting(DatabaseSlot* slot) {
                  : pg::DescribeLag(lag);
 }
 
-// A TVIEW that was left aside for a lock; empty if there is none.
-absl::StatusOr<std::string> DescribeBehind(const DatabaseSlot* slot) {
-  if (slot == nullptr || slot->behind_count.Load() == 0) return "";
+// The TVIEW that was left aside first for a lock, and why; nothing if there is none.
+absl::StatusOr<std::optional<std::pair<RelationId, std::string>>> FirstBehind() {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, ExtensionObject("pg_tview_behind"));
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult result,
-      pg::ExecuteSqlLatest("SELECT tview::text, reason FROM " + table +
+      pg::ExecuteSqlLatest("SELECT tview::oid, reason FROM " + table +
                            " WHERE retry_at IS NULL ORDER BY since, tview LIMIT 1"));
-  if (result.rows.empty()) return "";
+  if (result.rows.empty()) return std::nullopt;
   pg::RowReader column(result.rows[0]);
-  const std::string name = column.Text();
-  const std::string reason = column.Text();
+  std::pair<RelationId, std::string> behind;
+  behind.first = column.Oid();
+  behind.second = column.Text();
   TVIEWS_RETURN_IF_ERROR(column.End());
-  return absl::StrCat("TVIEW \"", name, "\" is behind: ", reason, ".");
+  return behind;
+}
+
+absl::StatusOr<std::string> DescribeBehind(const DatabaseSlot* slot) {
+  if (slot == nullptr || slot->behind_count.Load() == 0) return "";
+  TVIEWS_ASSIGN_OR_RETURN(const auto behind, FirstBehind());
+  if (!behind.has_value()) return "";
+  TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(behind->first));
+  return absl::StrCat("TVIEW \"", name, "\" is behind: ", behind->second, ".");
 }
 
 }  // namespace

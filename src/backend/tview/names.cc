@@ -95,6 +95,35 @@ absl::StatusOr<RelationId> FindByEntity(const std::string& schema, const std::st
   return pg::RowReader(found.rows[0]).Oid();
 }
 
+// The one of `names` that differs from `written` in a letter or two; empty if none does.
+absl::StatusOr<std::string> NearestName(const std::string& written, const pg::SqlResult& names) {
+  constexpr int kMostEdits = 2;
+  std::string nearest;
+  int fewest = std::min<int>(kMostEdits, static_cast<int>(written.size()) / 2) + 1;
+  for (const pg::SqlRow& row : names.rows) {
+    const std::string& name = *row[0];
+    TVIEWS_ASSIGN_OR_RETURN(const int edits, pg::CallFor([&] {
+                              return varstr_levenshtein_less_equal(
+                                  written.data(), static_cast<int>(written.size()), name.data(),
+                                  static_cast<int>(name.size()), 1, 1, 1, kMostEdits, true);
+                            }));
+    if (edits >= fewest) continue;
+    fewest = edits;
+    nearest = name;
+  }
+  return nearest;
+}
+
+absl::StatusOr<std::string> HintToList(const std::string& entity) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+  TVIEWS_ASSIGN_OR_RETURN(
+      const pg::SqlResult names,
+      pg::ExecuteSqlLatest("SELECT DISTINCT entity FROM " + meta + " ORDER BY 1 LIMIT 1000"));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string nearest, NearestName(entity, names));
+  const std::string list = "pg_tview_meta lists the TVIEWs of this database.";
+  return nearest.empty() ? list : absl::StrCat("Perhaps \"", nearest, "\" is meant. ", list);
+}
+
 // Where a TVIEW that the search path does not lead to is.
 absl::StatusOr<std::string> HintToOtherSchemas(const std::string& entity) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
@@ -110,7 +139,7 @@ absl::StatusOr<std::string> HintToOtherSchemas(const std::string& entity) {
               " WHERE m.entity OPERATOR(pg_catalog.=) $1",
           {entity}));
   if (found.rows.empty() || !found.rows[0][0].has_value()) {
-    return "pg_tview_meta lists the TVIEWs of this database.";
+    return HintToList(entity);
   }
   return absl::StrCat("search_path does not lead to its schema. Write ", *found.rows[0][0], ".");
 }

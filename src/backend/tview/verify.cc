@@ -14,6 +14,7 @@
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/common/dead_letter.h"
 #include "shared/pg/shmem/wait_events.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/graph_loader.h"
@@ -197,14 +198,15 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(Evaluator evaluator, Evaluator::Start());
   TVIEWS_RETURN_IF_ERROR(AwaitExactSnapshot(relation, &evaluator));
   TVIEWS_ASSIGN_OR_RETURN(const std::optional<pg::TviewState> state, pg::StateOfTview(relation));
-  TVIEWS_ASSIGN_OR_RETURN(pg::SqlResult result,
-                          evaluator.Run({.owner = owner,
-                                         .settings = tview.settings,
-                                         .sql = Comparison(tview, columns),
-                                         .lane = state.has_value() ? state->lane : kMainLane}));
-  TVIEWS_RETURN_IF_ERROR(VerifyGroupStates(relation, &evaluator, &result.rows));
+  absl::StatusOr<pg::SqlResult> result =
+      evaluator.Run({.owner = owner,
+                     .settings = tview.settings,
+                     .sql = Comparison(tview, columns),
+                     .lane = state.has_value() ? state->lane : kMainLane});
+  if (!result.ok()) return pg::WithHintToDeadLetters(result.status());
+  TVIEWS_RETURN_IF_ERROR(VerifyGroupStates(relation, &evaluator, &result->rows));
   TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
-  return std::move(result.rows);
+  return std::move(result->rows);
 }
 
 }  // namespace tviews::backend

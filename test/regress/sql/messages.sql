@@ -183,6 +183,40 @@ UPDATE tb_show SET fk_place = 1 WHERE pk_show = 1;
 SELECT pg_tviews_wait();
 SELECT name, state FROM tviews WHERE name::text = 'tv_half';
 
+-- a name that is nearly one; far from every name, none is proposed
+SELECT pg_tviews_refresh('shwo');
+SELECT pg_tviews_refresh('tv_sum');
+SELECT pg_tviews_refresh('sx');
+
+-- triggers that stay enabled say so, once for a tree
+ALTER TABLE tb_show DISABLE TRIGGER ALL;
+ALTER TABLE tb_show DISABLE TRIGGER pg_tviews_capture;
+ALTER TABLE tb_show ENABLE TRIGGER ALL;
+SET client_min_messages = notice;
+ALTER TABLE tb_show DISABLE TRIGGER ALL;
+ALTER TABLE tb_show DISABLE TRIGGER pg_tviews_capture;
+ALTER TABLE tb_show ENABLE TRIGGER ALL;
+ALTER TABLE tb_unread DISABLE TRIGGER ALL;
+SET client_min_messages = warning;
+
+-- a definition that fails for a row, where somebody asks for all of it
+UPDATE tb_show SET fk_place = 0 WHERE pk_show = 1;
+SELECT pg_tviews_wait();
+SELECT * FROM pg_tviews_verify('half');
+SELECT pg_tviews_retry('half');
+SELECT pg_tviews_refresh('half');
+UPDATE tb_show SET fk_place = 1 WHERE pk_show = 1;
+SELECT * FROM pg_tviews_verify('half');
+
+-- TVIEWs of one name in two schemas, both dropped by CASCADE: each is named
+CREATE TABLE tb_gone (pk_gone int PRIMARY KEY);
+CREATE TABLE tv_gone AS SELECT pk_gone FROM tb_gone;
+CREATE TABLE messages_other.tv_gone AS SELECT pk_gone FROM tb_gone;
+SET client_min_messages = error;
+DROP TABLE tb_gone CASCADE;
+SET client_min_messages = warning;
+SELECT substring(message FROM 'SELECT pg_tviews_restore_dropped.*') AS message FROM pg_tviews_health_check() WHERE message LIKE 'TVIEW gone was dropped%' ORDER BY 1;
+
 -- views and functions of the extension that are not found, or not for everybody; others keep the server's words
 BEGIN;
 SET LOCAL search_path = pg_catalog;

@@ -104,4 +104,14 @@ absl::StatusOr<bool> HasDeadLetter(RelationId tview) {
   });
 }
 
+absl::Status WithHintToDeadLetters(const absl::Status& error) {
+  if (!HasSqlState(error, "22") || !ErrorHint(error).empty()) return error;
+  const std::string sqlstate = SqlState(error);
+  return MakeError(error.code(), {.message = std::string(error.message()),
+                                  .detail = ErrorDetail(error),
+                                  .hint = "The query of the TVIEW fails for rows of its sources. "
+                                          "Correct them; pg_tview_dead_letter lists the keys.",
+                                  .sqlstate = sqlstate.c_str()});
+}
+
 }  // namespace tviews::pg

@@ -47,6 +47,9 @@ absl::StatusOr<std::uint64_t> WriteDeadLetter(RelationId tview, const DeadKey* k
 // of a table that is empty as a rule.
 absl::StatusOr<bool> HasDeadLetter(RelationId tview);
 
+// `error` with a hint, if it is about the data that a definition reads.
+absl::Status WithHintToDeadLetters(const absl::Status& error);
+
 }  // namespace tviews::pg
 
 #endif  // PG_TVIEWS_SHARED_PG_COMMON_DEAD_LETTER_H_
