@@ -3,8 +3,8 @@
 #        KIND: build, unit, regress, isolation, system, docs (all of them are the default)
 # Builds with warnings as errors, runs the tests on the PostgreSQL of each Debian suite in a chroot (bookworm,
 # trixie, sid: PostgreSQL 15, 17, 18), and writes what came out, with commit and date, into the table of
-# docs/operations/upgrades.md. `here` in place of a suite is the server of PG_CONFIG on this system: so
-#     PG_MAJOR=16 PG_CONFIG=/usr/lib/postgresql/16/bin/pg_config scripts/matrix.sh here
+# docs/operations/upgrades.md. `embedded` is the PostgreSQL 16 that scripts/embedded_server.sh makes, on bookworm; `here` is
+# the server of PG_CONFIG on this system: PG_MAJOR=16 PG_CONFIG=/usr/lib/postgresql/16/bin/pg_config scripts/matrix.sh here
 # TESTS= does not choose: a cell stands for all tests of its kind. Logs are in build/matrix.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -13,6 +13,7 @@ ALL_KINDS=(build unit regress isolation system docs)
 kinds=()
 suites=()
 inside=
+embedded=
 while [ $# -gt 0 ]; do
   case $1 in
   --only)
@@ -24,6 +25,7 @@ while [ $# -gt 0 ]; do
     inside=$2
     shift
     ;;
+  --embedded) embedded=yes ;; # in the chroot: the server of build/pg16
   here | [a-z]*) suites+=("$1") ;;
   *) fail "usage: scripts/matrix.sh [--only KIND]... [SUITE...]" ;;
   esac
@@ -44,8 +46,17 @@ run_kind() { # KIND BUILD
   return $status
 }
 
+install_embedded() {
+  rm -rf /opt/pg16
+  cp -a "$ROOT/build/pg16" /opt/pg16
+  echo /opt/pg16/libraries >/etc/ld.so.conf.d/pg16.conf
+  ldconfig
+  export PG_CONFIG=/opt/pg16/bin/pg_config
+}
+
 run_inside() { # BUILD
   local kind
+  [ -z "$embedded" ] || install_embedded
   say "matrix: server $(pg_config --version | sed 's/PostgreSQL \([0-9.a-z]*\).*/\1/') $(. /etc/os-release && say "$PRETTY_NAME")"
   apt_install /tmp/matrix-apt.log "${BUILD_PACKAGES[@]}" "${CHECK_PACKAGES[@]}"
   # Everything else needs the build; no test keeps the others from being run.
@@ -66,12 +77,15 @@ status=0
 for suite in "${suites[@]}"; do
   log=$logs/$suite.log
   say "$suite: ${kinds[*]}: $log"
-  if [ "$suite" = here ]; then
-    nice "$ROOT/scripts/matrix.sh" --inside "$logs/here" "${only[@]}" >"$log" 2>&1 </dev/null || status=1
-  else
-    nice "$ROOT/scripts/in_chroot.sh" "$suite" scripts/matrix.sh --inside /build/matrix "${only[@]}" >"$log" 2>&1 \
-      </dev/null || status=1
-  fi
+  case $suite in
+  here) command=(scripts/matrix.sh --inside "$logs/here") ;;
+  embedded)
+    [ -x "$ROOT/build/pg16/bin/pg_config" ] || "$ROOT/scripts/embedded_server.sh" "$ROOT/build/pg16"
+    command=(scripts/in_chroot.sh bookworm scripts/matrix.sh --embedded --inside /build/matrix16)
+    ;;
+  *) command=(scripts/in_chroot.sh "$suite" scripts/matrix.sh --inside /build/matrix) ;;
+  esac
+  (cd "$ROOT" && nice "${command[@]}" "${only[@]}") >"$log" 2>&1 </dev/null || status=1
   python3 "$ROOT/scripts/matrix_table.py" "$log" "$ROOT/docs/operations/upgrades.md" || status=1
 done
 exit $status
