@@ -41,6 +41,9 @@ FROM tb_user AS u JOIN tb_post AS p ON p.fk_user = u.pk_user GROUP BY u.pk_user;
 CREATE TABLE tv_distinct WITH (pg_tviews.group_state = on) AS
 SELECT coalesce(fk_user, -1) AS pk_distinct, n, xs, kinds, x FROM (
     SELECT fk_user, count(*) AS n, count(DISTINCT x) AS xs, count(DISTINCT kind) FILTER (WHERE ok) AS kinds, sum(x) AS x FROM tb_post GROUP BY fk_user) AS grouped;
+CREATE TABLE tv_left WITH (pg_tviews.group_state = on) AS
+SELECT u.pk_user AS pk_left, u.name, count(*) AS rows, count(p.x) AS xs, sum(p.x) AS x, max(p.b) AS b
+FROM tb_user AS u LEFT JOIN tb_post AS p ON p.fk_user = u.pk_user AND p.ok GROUP BY u.pk_user;
 CREATE TABLE tv_pair WITH (pg_tviews.group_state = on) AS
 SELECT coalesce(fk_user, -1) AS pk_pair, jsonb_object_agg(coalesce(kind, '-'), jsonb_build_array(n, x, b)) AS data
 FROM (SELECT fk_user, kind, count(*) AS n, sum(x)::text AS x, min(b) AS b FROM tb_post GROUP BY fk_user, kind) AS grouped GROUP BY 1;
@@ -185,7 +188,7 @@ def statement(*commands):
     return act
 
 
-STATES = 8
+STATES = 9
 stopped = threading.Event()
 with Server("group_states", pauses.CONF) as server:
     connection = server.prepare("groups", SCRIPT)
@@ -230,13 +233,13 @@ with Server("group_states", pauses.CONF) as server:
     run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = off); ALTER TABLE tv_user SET (pg_tviews.group_state = off);"
                     "ALTER TABLE tv_all SET (pg_tviews.group_state = off); ALTER TABLE tv_kind SET (pg_tviews.group_state = off);"
                     "ALTER TABLE tv_rate SET (pg_tviews.group_state = off); ALTER TABLE tv_pair SET (pg_tviews.group_state = off);"
-                    "ALTER TABLE tv_distinct SET (pg_tviews.group_state = off)")
+                    "ALTER TABLE tv_distinct SET (pg_tviews.group_state = off); ALTER TABLE tv_left SET (pg_tviews.group_state = off)")
     early = server.connect("groups", autocommit=False, name="early")
     run(early, "INSERT INTO tb_post VALUES (-7, 1, 1.125, 99, 1, true, 'k0')")
     run(connection, "ALTER TABLE tv_sum SET (pg_tviews.group_state = on); ALTER TABLE tv_user SET (pg_tviews.group_state = on);"
                     "ALTER TABLE tv_all SET (pg_tviews.group_state = on); ALTER TABLE tv_kind SET (pg_tviews.group_state = on);"
                     "ALTER TABLE tv_rate SET (pg_tviews.group_state = on); ALTER TABLE tv_pair SET (pg_tviews.group_state = on);"
-                    "ALTER TABLE tv_distinct SET (pg_tviews.group_state = on)")
+                    "ALTER TABLE tv_distinct SET (pg_tviews.group_state = on); ALTER TABLE tv_left SET (pg_tviews.group_state = on)")
     all_are_kept("beside an open transaction")
     run(early, "INSERT INTO tb_post VALUES (-8, 2, 1.25, 99, 1, true, 'k1')")
     early.commit()
@@ -273,9 +276,9 @@ with Server("group_states", pauses.CONF) as server:
     assert value(connection, "SELECT count(*) FROM pg_tviews_group_states") == STATES
 
     run(connection, "DROP TABLE tv_user")
-    STATES = 6
+    STATES = 7
     all_are_kept("after DROP TABLE")
-    assert value(connection, "SELECT count(DISTINCT state) FROM tviews_internal.pg_tview_groups_int4") == 2
+    assert value(connection, "SELECT count(DISTINCT state) FROM tviews_internal.pg_tview_groups_int4") == 3
     run(connection, "CREATE TABLE tb_more () INHERITS (tb_post)")
     run(connection, "INSERT INTO tb_more VALUES (-9, 1, 1, 99, 1, true, 'k0')")
     run(connection, "UPDATE tb_post SET x = 3 WHERE pk_post = 21")

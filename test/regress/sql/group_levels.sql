@@ -48,6 +48,11 @@ SELECT coalesce(g, -1) AS pk_moments, s, a, b, c, e, h, i, j, k, l FROM (
     SELECT g, sum(f) AS s, avg(f) AS a, var_pop(f) AS b, var_samp(f) AS c, stddev_pop(f) AS e, stddev(f) FILTER (WHERE x = 2) AS h, variance(x) AS i, stddev_samp(x) AS j,
            bool_and(x = 1) AS k, bool_or(t = 'b') AS l
     FROM tb_small GROUP BY g) AS grouped;
+CREATE TABLE tb_group (pk_group int PRIMARY KEY);
+INSERT INTO tb_group VALUES (1), (2), (-1);
+CREATE TABLE tv_left WITH (pg_tviews.group_state = on) AS
+SELECT pk_group AS pk_left, count(*) AS rows, count(x) AS n, sum(f) AS f, max(x) AS high, bool_and(x = 1) AS k
+FROM tb_group LEFT JOIN tb_small ON g IS NOT DISTINCT FROM nullif(pk_group, -1) AND t = 'a' GROUP BY pk_group;
 CREATE TABLE cells (cell int PRIMARY KEY, g int, x int, t text, f numeric);
 INSERT INTO cells VALUES (1, 1, 1, 'a', 2.0), (2, 1, 2, 'b', 1.00), (3, 1, NULL, 'a', 'NaN'), (4, NULL, 2, 'a', 'Infinity');
 CREATE TABLE tables AS SELECT row_number() OVER (ORDER BY a, b) AS number, a, b
@@ -200,10 +205,30 @@ CREATE TABLE tv_pair WITH (pg_tviews.group_state = on) AS
 SELECT a.fk_order AS pk_pair, count(*) AS n, max(b.qty) AS most FROM tb_item AS a JOIN tb_item AS b ON b.fk_product = a.fk_product WHERE a.fk_order IS NOT NULL GROUP BY a.fk_order;
 CREATE TABLE tv_all WITH (pg_tviews.group_state = on) AS
 SELECT 1 AS pk_all, count(*) AS n, sum(qty * price) AS total, count(DISTINCT fk_order) AS orders, count(DISTINCT price) AS prices FROM tb_item JOIN tb_product ON pk_product = fk_product;
--- Left out: outer joins.
+-- Outer joins with what is aggregated: by a key, over other joins, with a condition, several rows outside for one inside.
 CREATE TABLE tv_outer WITH (pg_tviews.group_state = on) AS
-SELECT p.pk_product AS pk_outer, count(i.qty) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;
-SELECT entity, level FROM pg_tviews_group_states WHERE entity IN ('order', 'product', 'customer', 'pair', 'all', 'outer') ORDER BY 1, 2;
+SELECT p.pk_product AS pk_outer, p.name, count(i.qty) AS n, count(*) AS rows, sum(i.qty) AS qty, max(i.qty) AS most, avg(i.qty) AS average, bool_and(i.qty > 10) AS large,
+       count(*) FILTER (WHERE i.qty > 5) AS many, sum(CASE WHEN i.qty > 5 THEN 1 END) AS more
+FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product AND i.qty <> 13 GROUP BY p.pk_product;
+CREATE TABLE tv_buyer WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(o.customer, -1) AS pk_buyer, count(*) AS rows, count(i.pk_item) AS n, stddev(i.qty) AS deviation, min(i.qty) AS least
+FROM tb_order AS o LEFT JOIN tb_item AS i ON i.fk_order = o.pk_order AND o.is_paid GROUP BY coalesce(o.customer, -1);
+CREATE TABLE tv_three WITH (pg_tviews.group_state = on) AS
+SELECT o.pk_order AS pk_three, count(i.qty) AS n FROM (SELECT * FROM tb_order WHERE customer IS NOT NULL) AS o JOIN tb_order AS same ON same.pk_order = o.pk_order
+LEFT JOIN tb_item AS i ON i.fk_order = o.pk_order WHERE o.pk_order <> 3 AND (o.is_paid OR same.pk_order < 6) GROUP BY o.pk_order HAVING count(*) < 9;
+-- Left out: what counts a row that has no partner, distinct values, several outer joins, conditions above the join.
+CREATE TABLE tv_not7 WITH (pg_tviews.group_state = on) AS
+SELECT p.pk_product AS pk_not7, sum(CASE WHEN i.qty > 5 THEN 1 ELSE 0 END) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;
+CREATE TABLE tv_not8 WITH (pg_tviews.group_state = on) AS
+SELECT p.pk_product AS pk_not8, count(DISTINCT i.fk_order) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;
+CREATE TABLE tv_not9 WITH (pg_tviews.group_state = on) AS
+SELECT p.pk_product AS pk_not9, count(i.qty) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product LEFT JOIN tb_item AS j ON j.fk_product = p.pk_product
+GROUP BY p.pk_product;
+CREATE TABLE tv_not10 WITH (pg_tviews.group_state = on) AS
+SELECT p.pk_product AS pk_not10, count(i.qty) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product WHERE i.qty IS NULL OR i.qty > 3 GROUP BY p.pk_product;
+CREATE TABLE tv_not11 WITH (pg_tviews.group_state = on) AS
+SELECT p.pk_product AS pk_not11, max(p.pk_product + i.qty) AS n FROM tb_product AS p LEFT JOIN tb_item AS i ON i.fk_product = p.pk_product GROUP BY p.pk_product;
+SELECT entity, level FROM pg_tviews_group_states WHERE source IN ('tb_item'::regclass, 'tb_product'::regclass, 'tb_order'::regclass) ORDER BY 1, 2;
 UPDATE tb_item SET qty = qty + 1;
 SELECT pg_tviews_wait();
 SELECT * FROM differences();

@@ -37,6 +37,7 @@
 #if PG_VERSION_NUM >= 160000
 #include <nodes/multibitmapset.h>
 #include <parser/parse_relation.h>
+#include <rewrite/rewriteManip.h>
 #include <varatt.h>  // 16: split from postgres.h
 #endif
 
@@ -272,6 +273,15 @@ inline int AppendRelationOf(const Query* other, int entry, Oid user, Query* quer
   rights->checkAsUser = user;
   query->rtable = lappend(query->rtable, table);
   return list_length(query->rtable);
+}
+
+// 16: columns say which outer joins may make them null. Of `entry` in `node`, the join `join` may.
+inline Node* NulledBy(Node* node, [[maybe_unused]] int entry, [[maybe_unused]] int join) {
+#if PG_VERSION_NUM >= 160000
+  return add_nulling_relids(node, bms_make_singleton(entry), bms_make_singleton(join));
+#else
+  return node;
+#endif
 }
 
 // 18: what follows GROUP BY reads its columns through a range table entry of its own.

@@ -55,6 +55,7 @@ char* CountOfDistinct(const Aggref* aggregate, GroupParts* parts) {
 char* Count(const Aggref* aggregate, GroupParts* parts) {
   if (CountsDistinct(aggregate)) return CountOfDistinct(aggregate, parts);
   if (aggregate->args == NIL && aggregate->aggfilter == nullptr) {
+    if (parts->is_nullable) return pstrdup("COALESCE(sum(COALESCE(s.n, 1)), 0)::bigint");
     return pstrdup(parts->has_counts ? "COALESCE(sum(s.n) FILTER (WHERE s.c[1] = 0), 0)::bigint"
                                      : "COALESCE(sum(s.n), 0)::bigint");
   }

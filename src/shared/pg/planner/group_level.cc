@@ -1,19 +1,17 @@
 #include "shared/pg/planner/group_level.h"
 
 #include "shared/pg/planner/group_aggregates.h"
+#include "shared/pg/planner/group_expressions.h"
+#include "shared/pg/planner/group_parts.h"
 #include "shared/pg/planner/group_slots.h"
 #include "shared/pg/planner/join_places.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
-#include <access/transam.h>
-#include <catalog/pg_type.h>
-#include <nodes/makefuncs.h>
+#include <catalog/pg_class.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
-#include <optimizer/clauses.h>
-#include <optimizer/optimizer.h>
+#include <optimizer/tlist.h>
 #include <parser/parsetree.h>
-#include <utils/lsyscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -32,64 +30,11 @@ Bitmapset* EntriesOf(const GroupLevel* level) {
   return entries;
 }
 
-bool IsUsersFunction(Oid function, void* /*context*/) { return function >= FirstGenbkiObjectId; }
-
-bool IsUsersType(Oid type) {
-  return type >= FirstGenbkiObjectId && get_typtype(type) != TYPTYPE_ENUM;
-}
-
-// True if `node` is, or has in it, what no state is made of (1). `context`: the entries.
-bool IsForeign(Node* node, void* context) {
-  if (node == nullptr) return false;
-  switch (nodeTag(node)) {
-    case T_Var: {
-      const auto* const var = reinterpret_cast<Var*>(node);
-      return var->varlevelsup != 0 || var->varattno <= 0 ||
-             !bms_is_member(static_cast<int>(var->varno), static_cast<Bitmapset*>(context));
-    }
-    case T_Param:
-    case T_SubLink:
-    case T_Query:
-    case T_Aggref:
-    case T_WindowFunc:
-    case T_GroupingFunc:
-    case T_CoerceToDomain:
-    case T_CoerceToDomainValue:
-    case T_ConvertRowtypeExpr:
-    case T_FieldStore:
-    case T_RowExpr:
-    case T_MinMaxExpr:
-      return true;
-    case T_Const:
-      // Reading the text of a value runs functions of its type.
-      return IsUsersType(reinterpret_cast<Const*>(node)->consttype);
-    default:
-      break;
-  }
-  if (check_functions_in_node(node, IsUsersFunction, nullptr)) return true;
-  return expression_tree_walker(node, ForServer(IsForeign), context);
-}
-
-bool IsOwn(Node* node, Bitmapset* entries) {
-  return !IsForeign(node, entries) && !contain_mutable_functions(node) &&
-         !expression_returns_set(node);
-}
-
-// Numbers of the columns of `entry` in an expression.
-Bitmapset* ColumnsIn(Node* node, int entry) {
-  Bitmapset* offset = nullptr;
-  pull_varattnos(node, static_cast<Index>(entry), &offset);
-  Bitmapset* columns = nullptr;
-  for (int i = -1; (i = bms_next_member(offset, i)) >= 0;) {
-    columns = bms_add_member(columns, i + FirstLowInvalidHeapAttributeNumber);
-  }
-  return columns;
-}
-
 // One level while it is looked at.
 struct Search {
   GroupLevel* level;
   Bitmapset* entries;
+  bool has_keys;  // columns may be read outside of aggregates
   bool is_possible;
 };
 
@@ -105,11 +50,23 @@ bool NoteKey(const Var* var, Search* search) {
   foreach (cell, level->keys) {
     if (equal(static_cast<GroupKey*>(lfirst(cell))->column, var)) return false;
   }
-  if (var->varattno <= 0 || !IsExact(var)) return Refuse(search);
+  if (!search->has_keys || var->varattno <= 0 || !IsExact(var)) return Refuse(search);
   auto* const key = static_cast<GroupKey*>(palloc0(sizeof(GroupKey)));
   key->column = static_cast<const Var*>(copyObjectImpl(var));
   level->keys = lappend(level->keys, key);
   return false;
+}
+
+// True of an aggregate for which a row that an outer join has made is none, but for count(*), which
+// counts it. Of distinct values there would be those of several rows outside.
+bool LeavesNullsOut(const Aggref* aggregate) {
+  if (CountsDistinct(aggregate)) return false;
+  if (aggregate->aggfilter != nullptr &&
+      IsNothingOfNulls(reinterpret_cast<Node*>(aggregate->aggfilter), true)) {
+    return true;
+  }
+  if (aggregate->args == NIL) return aggregate->aggfilter == nullptr;
+  return IsNothingOfNulls(ArgumentNode(aggregate), false);
 }
 
 bool NoteAggregate(Aggref* aggregate, Search* search) {
@@ -119,6 +76,7 @@ bool NoteAggregate(Aggref* aggregate, Search* search) {
       !IsOwn(reinterpret_cast<Node*>(aggregate->aggfilter), search->entries)) {
     return Refuse(search);
   }
+  if (level->join != nullptr && !LeavesNullsOut(aggregate)) return Refuse(search);
   if (!list_member(level->aggregates, aggregate)) {
     level->aggregates = lappend(level->aggregates, aggregate);
   }
@@ -136,8 +94,9 @@ bool Inspect(Node* node, void* context) {
   if (IsA(node, Var)) {
     const auto* const var = reinterpret_cast<Var*>(node);
     if (var->varlevelsup != 0) return false;
-    if (!bms_is_member(static_cast<int>(var->varno), search->entries)) return Refuse(search);
-    return NoteKey(var, search);
+    if (bms_is_member(static_cast<int>(var->varno), search->entries)) return NoteKey(var, search);
+    // What an outer join preserves stays as it is.
+    return search->level->join != nullptr ? false : Refuse(search);
   }
   return expression_tree_walker(node, ForServer(Inspect), context);
 }
@@ -187,13 +146,14 @@ void FlattenColumns(Query* query) {
   query->havingQual = compat::FlattenJoinAliases(query, query->havingQual);
 }
 
-// The conditions that AND joins, in WHERE and ON: in inner joins they are the same. A filter
-// decides by the tables' columns alone which rows the state has.
+// The conditions that AND joins, in WHERE and ON: in inner joins they are the same; of an outer
+// join only its own. A filter decides by the tables' columns alone which rows the state has.
 void SortConditions(GroupLevel* level, Bitmapset* entries) {
   ListCell* cell;
   foreach (cell, ConjunctsOf(level->query)) {
-    auto* const expr =
-        static_cast<Node*>(copyObjectImpl(static_cast<const Conjunct*>(lfirst(cell))->expr));
+    const auto* const conjunct = static_cast<const Conjunct*>(lfirst(cell));
+    if (level->join != nullptr && conjunct->place != reinterpret_cast<Node*>(level->join)) continue;
+    auto* const expr = static_cast<Node*>(copyObjectImpl(conjunct->expr));
     bool has_columns = false;
     ListCell* source;
     foreach (source, level->sources) {
@@ -240,28 +200,91 @@ bool HasCounts(const GroupLevel* level) {
   return false;
 }
 
-GroupLevel* AsGroupLevel(Query* query) {
-  if (!IsAggregation(query)) return nullptr;
-  auto* const level = static_cast<GroupLevel*>(palloc0(sizeof(GroupLevel)));
-  level->query = query;
-  if (!AddSources(reinterpret_cast<Node*>(query->jointree), level) || level->sources == NIL ||
-      list_length(level->sources) > kMostSources) {
-    return nullptr;
-  }
-  FlattenColumns(query);
-  Search search{level, EntriesOf(level), true};
+// Looks at what is made of the rows, and completes the level.
+GroupLevel* Completed(GroupLevel* level) {
+  Query* const query = level->query;
+  const bool is_inner = level->join == nullptr;
+  Search search{level, EntriesOf(level), true, true};
   SortConditions(level, search.entries);
-  Inspect(reinterpret_cast<Node*>(query->targetList), &search);
+  Inspect(reinterpret_cast<Node*>(level->conditions), &search);
+  search.has_keys = is_inner;
+  if (search.is_possible) Inspect(reinterpret_cast<Node*>(query->targetList), &search);
   if (search.is_possible) Inspect(query->havingQual, &search);
   if (search.is_possible) Inspect(query->limitOffset, &search);
   if (search.is_possible) Inspect(query->limitCount, &search);
-  if (search.is_possible) Inspect(reinterpret_cast<Node*>(level->conditions), &search);
-  if (!search.is_possible || !GroupsByColumns(query)) return nullptr;
+  if (!search.is_possible || (is_inner && !GroupsByColumns(query))) return nullptr;
   level->key_type = AssignSlots(level->keys, HasCounts(level));
   if (level->key_type == InvalidOid) return nullptr;
   NoteColumns(level);
   DescribeGroupLevel(level);
   return level;
+}
+
+GroupLevel* NewLevel(Query* query) {
+  auto* const level = static_cast<GroupLevel*>(palloc0(sizeof(GroupLevel)));
+  level->query = query;
+  return level;
+}
+
+// True if the tables below `node` are joined with the one table that is nullable in `*join`, which
+// is found there.
+bool FindOuterJoin(Node* node, JoinExpr** join) {
+  if (IsA(node, FromExpr)) {
+    ListCell* cell;
+    foreach (cell, reinterpret_cast<FromExpr*>(node)->fromlist) {
+      if (!FindOuterJoin(static_cast<Node*>(lfirst(cell)), join)) return false;
+    }
+    return true;
+  }
+  if (!IsA(node, JoinExpr)) return true;
+  auto* const found = reinterpret_cast<JoinExpr*>(node);
+  if (found->jointype == JOIN_INNER) {
+    return FindOuterJoin(found->larg, join) && FindOuterJoin(found->rarg, join);
+  }
+  if (found->jointype != JOIN_LEFT || *join != nullptr || !IsA(found->rarg, RangeTblRef)) {
+    return false;
+  }
+  *join = found;
+  return FindOuterJoin(found->larg, join);
+}
+
+bool HasLateral(const Query* query) {
+  ListCell* cell;
+  foreach (cell, query->rtable) {
+    if (lfirst_node(RangeTblEntry, cell)->lateral) return true;
+  }
+  return false;
+}
+
+// True if nothing in the join tree but the condition of the join reads the nullable table.
+bool IsReadInOnePlace(const GroupLevel* level, int entry) {
+  Node* const condition = level->join->quals;
+  level->join->quals = nullptr;
+  const bool is_read = ColumnsIn(reinterpret_cast<Node*>(level->query->jointree), entry) != nullptr;
+  level->join->quals = condition;
+  return !is_read;
+}
+
+// The aggregates are of the nullable table of one outer join, whose rows are then those of the
+// state.
+GroupLevel* AsOuterLevel(Query* query) {
+  FlattenColumns(query);
+  GroupLevel* const level = NewLevel(query);
+  if (!FindOuterJoin(reinterpret_cast<Node*>(query->jointree), &level->join) ||
+      level->join == nullptr || HasLateral(query) || !AddSources(level->join->rarg, level)) {
+    return nullptr;
+  }
+  const int entry = static_cast<GroupSource*>(linitial(level->sources))->entry;
+  return IsReadInOnePlace(level, entry) ? Completed(level) : nullptr;
+}
+
+GroupLevel* AsGroupLevel(Query* query) {
+  if (!IsAggregation(query)) return nullptr;
+  GroupLevel* const level = NewLevel(query);
+  if (!AddSources(reinterpret_cast<Node*>(query->jointree), level)) return AsOuterLevel(query);
+  if (level->sources == NIL || list_length(level->sources) > kMostSources) return nullptr;
+  FlattenColumns(query);
+  return Completed(level);
 }
 
 bool Collect(Node* node, void* context) {
@@ -273,7 +296,7 @@ bool Collect(Node* node, void* context) {
   if (level != nullptr) {
     auto** const levels = static_cast<List**>(context);
     *levels = lappend(*levels, level);
-    return false;
+    if (level->join == nullptr) return false;
   }
   return query_tree_walker(query, ForServer(Collect), context, 0);
 }

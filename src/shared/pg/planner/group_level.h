@@ -10,6 +10,9 @@
 // BY, its correlation and what it gives for no rows remain the server's business. Two levels with
 // the same tables and the same `body` have the same state.
 //
+// Where the aggregates are of the table on the nullable side of an outer join, the state is of this
+// table, and takes its place in the join: a row that has no partner has none in the state either.
+//
 // (1) All that a state is made of are immutable functions of the server, over columns of the
 // tables.
 
@@ -19,6 +22,7 @@
 #include "shared/types.h"
 
 struct Bitmapset;
+struct JoinExpr;
 struct List;
 struct Query;
 struct Var;
@@ -38,6 +42,7 @@ struct GroupKey {
 
 struct GroupLevel {
   Query* query;
+  JoinExpr* join;    // whose nullable table is the only source; null: the level reads sources only
   List* sources;     // of GroupSource*
   List* keys;        // of GroupKey*: by which rows are added up; none: all of them together
   TypeId key_type;   // says in which table the rows are

@@ -31,6 +31,7 @@ struct GroupParts {
   List* values;        // of char*: texts of values that are counted once
   List* counts;        // integers: for each of them, its place in the sums, from 1
   bool has_counts;     // whether there will be some: known from the beginning
+  bool is_nullable;    // an outer join makes rows s, which stand for one row each
 };
 
 // "c.e3", which `node` becomes.

@@ -67,7 +67,8 @@ Node* Final(Node* node, const Change* change) {
     const auto* const value = static_cast<TargetEntry*>(list_nth(change->final->targetList, i));
     Node* const copy = reinterpret_cast<Node*>(Copy(value->expr));
     ChangeVarNodes(copy, 1, change->entry, 0);
-    return copy;
+    const JoinExpr* const join = change->level->join;
+    return join == nullptr ? copy : compat::NulledBy(copy, change->entry, join->rtindex);
   }
   elog(ERROR, "an aggregate is not in its group state");
 }
@@ -90,13 +91,21 @@ Node* FromSlot(const Var* var, const Change* change) {
   elog(ERROR, "a column is not in its group state");
 }
 
+bool IsOfSource(const Var* var, const GroupLevel* level) {
+  ListCell* cell;
+  foreach (cell, level->sources) {
+    if (static_cast<GroupSource*>(lfirst(cell))->entry == static_cast<int>(var->varno)) return true;
+  }
+  return false;
+}
+
 Node* Replace(Node* node, void* context) {
   const auto* const change = static_cast<Change*>(context);
   if (node == nullptr) return nullptr;
   if (IsA(node, Aggref)) return Final(node, change);
   if (IsA(node, Var)) {
     const auto* const var = reinterpret_cast<Var*>(node);
-    return var->varlevelsup != 0 ? node : FromSlot(var, change);
+    return var->varlevelsup != 0 || !IsOfSource(var, change->level) ? node : FromSlot(var, change);
   }
   return expression_tree_mutator(node, MutatorForServer(Replace), context);
 }
@@ -117,8 +126,13 @@ void ReadFromState(const GroupLevel* level, int state) {
   query->havingQual = Replace(query->havingQual, &change);
   auto* const reference = makeNode(RangeTblRef);
   reference->rtindex = change.entry;
-  query->jointree =
-      makeFromExpr(list_make1(reference), reinterpret_cast<Node*>(make_ands_explicit(kept)));
+  auto* const condition = reinterpret_cast<Node*>(make_ands_explicit(kept));
+  if (level->join == nullptr) {
+    query->jointree = makeFromExpr(list_make1(reference), condition);
+  } else {
+    level->join->rarg = reinterpret_cast<Node*>(reference);
+    level->join->quals = condition;
+  }
 }
 
 bool IsOf(const UsableState& state, const GroupLevel* level) {

@@ -314,6 +314,7 @@ char* SpecOf(const GroupLevel* level) {
 void DescribeGroupLevel(GroupLevel* level) {
   GroupParts parts{};
   parts.weight = WeightOfRow(level);
+  parts.is_nullable = level->join != nullptr;
   for (int i = 0; i < list_length(level->aggregates); ++i) {
     if (CountsDistinct(static_cast<Aggref*>(list_nth(level->aggregates, i)))) {
       parts.has_counts = true;
