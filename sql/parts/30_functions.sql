@@ -57,6 +57,8 @@ CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_explain_lineage(entity text,
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
+    SELECT path.source, path.strategy, path.description, path.captured, path.relevant, path.lookup
+    FROM (
     SELECT pg_tview_lineage.source,
            pg_tview_lineage.strategy,
            pg_tview_lineage.description,
@@ -72,10 +74,17 @@ BEGIN ATOMIC
                    ON pg_attribute.attrelid = pg_tview_lineage.source
                   AND pg_attribute.attnum = relevant.number
                  ORDER BY relevant.place),
-           pg_tview_lineage.lookup
+           pg_tview_lineage.lookup,
+           pg_tview_lineage.path
     FROM @extschema@.pg_tview_lineage
     WHERE pg_tview_lineage.tview = @extschema@.pg_tviews_table(entity)
-    ORDER BY pg_tview_lineage.source::text, pg_tview_lineage.path;
+    UNION ALL
+    -- Aggregations that are kept by what has changed, after the paths of their source.
+    SELECT state.source, 'delta', state.level, state.columns, state.columns, NULL, NULL
+    FROM @extschema@.pg_tviews_group_sources AS state
+    WHERE state.tview = @extschema@.pg_tviews_table(pg_tviews_explain_lineage.entity)
+    ) AS path (source, strategy, description, captured, relevant, lookup, place)
+    ORDER BY path.source::text, path.place, path.description;
 END;
 COMMENT ON FUNCTION @extschema@.pg_tviews_explain_lineage(text) IS 'how a change of each source leads to the affected keys of a TVIEW';
 

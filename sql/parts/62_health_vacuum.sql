@@ -128,6 +128,7 @@ BEGIN
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_audit()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_privileges()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_indexes()
+        UNION ALL SELECT * FROM @extschema@.pg_tviews_check_cost()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_vacuum(patience)
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_workers(patience) WHERE NOT pg_is_in_recovery()
         UNION ALL SELECT * FROM @extschema@.pg_tviews_check_queue(patience) WHERE NOT pg_is_in_recovery()
@@ -156,7 +157,8 @@ BEGIN
         (17, 'audit', CASE WHEN current_setting('pg_tviews.audit_rate') = '0' THEN 'Off: pg_tviews.audit_rate is 0.'
                            ELSE 'No difference was found.' END),
         (18, 'privileges', 'What is private is nobody else''s.'),
-        (19, 'feed', 'Consumers of the change feed follow.')
+        (19, 'feed', 'Consumers of the change feed follow.'),
+        (20, 'cost', 'No refresh is dear, and no large group is read for a change.')
     )
     SELECT CASE coalesce(found.severity, 'info') WHEN 'info' THEN 'OK' ELSE upper(found.severity) END,
            fine.component, coalesce(found.message, fine.message), coalesce(found.severity, 'info')

@@ -44,7 +44,7 @@ GRANT SELECT ON @extschema@.pg_tview_behind, @extschema@.pg_tviews_feed, @extsch
 GRANT SELECT ON @extschema@.pg_tviews_performance_summary, @extschema@.pg_tview_performance_log,
     @extschema@.pg_tviews_progress, @extschema@.pg_tviews_cache_stats, @extschema@.pg_tviews_lag,
     @extschema@.pg_tviews_audit_status, @extschema@.pg_tviews_waits, @extschema@.pg_tviews_waiting,
-    @extschema@.pg_tviews_lanes, @extschema@.pg_tviews_lane_targets, @extschema@.pg_tviews_group_states, @extschema@.tviews TO PUBLIC;
+    @extschema@.pg_tviews_lanes, @extschema@.pg_tviews_lane_targets, @extschema@.pg_tviews_group_states, @extschema@.pg_tviews_group_sources, @extschema@.tviews TO PUBLIC;
 
 -- For those who watch the server.
 GRANT SELECT ON @extschema@.pg_tview_audit_log, @extschema@.pg_tviews_queue_realtime, @extschema@.pg_tviews_workers TO pg_monitor;

@@ -161,7 +161,35 @@ ALTER TABLE @extschema@.pg_tviews_saved_audit_log DROP CONSTRAINT pg_tview_audit
 DROP INDEX @extschema@.pg_tview_audit_log_entity, @extschema@.pg_tview_audit_log_time;
 ALTER TABLE @extschema@.pg_tviews_saved_audit_log ALTER COLUMN log_id DROP IDENTITY;
 REVOKE ALL ON @extschema@.pg_tviews_saved_audit_log FROM PUBLIC;
-DROP VIEW @extschema@.pg_tviews_group_states;
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_explain_lineage(entity text,
+    OUT source regclass, OUT strategy text, OUT path text,
+    OUT captured_columns text[], OUT relevant_columns text[], OUT lookup text)
+RETURNS SETOF record
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT pg_tview_lineage.source,
+           pg_tview_lineage.strategy,
+           pg_tview_lineage.description,
+           ARRAY(SELECT pg_attribute.attname::text
+                 FROM unnest(pg_tview_lineage.captured) WITH ORDINALITY AS captured (number, place)
+                 JOIN pg_catalog.pg_attribute
+                   ON pg_attribute.attrelid = pg_tview_lineage.source
+                  AND pg_attribute.attnum = captured.number
+                 ORDER BY captured.place),
+           ARRAY(SELECT coalesce(pg_attribute.attname::text, '*')
+                 FROM unnest(pg_tview_lineage.relevant) WITH ORDINALITY AS relevant (number, place)
+                 LEFT JOIN pg_catalog.pg_attribute
+                   ON pg_attribute.attrelid = pg_tview_lineage.source
+                  AND pg_attribute.attnum = relevant.number
+                 ORDER BY relevant.place),
+           pg_tview_lineage.lookup
+    FROM @extschema@.pg_tview_lineage
+    WHERE pg_tview_lineage.tview = @extschema@.pg_tviews_table(entity)
+    ORDER BY pg_tview_lineage.source::text, pg_tview_lineage.path;
+END;
+DROP VIEW @extschema@.pg_tviews_group_states, @extschema@.pg_tviews_group_sources;
+DROP FUNCTION @extschema@.pg_tviews_group_state_counters(), @extschema@.pg_tviews_suggest_group_states(text),
+    @extschema@.pg_tviews_check_cost();
 DROP TABLE tviews_internal.pg_tview_group_state, tviews_internal.pg_tview_group_built, tviews_internal.pg_tview_groups_int4,
     tviews_internal.pg_tview_groups_int8, tviews_internal.pg_tview_groups_text, tviews_internal.pg_tview_groups_uuid,
     tviews_internal.pg_tview_groups_keys, tviews_internal.pg_tview_group_source;

@@ -1,5 +1,7 @@
 #include "shared/group_comparison.h"
 
+#include <cstddef>
+
 #include "absl/strings/str_cat.h"
 
 namespace tviews {
@@ -28,7 +30,30 @@ std::string InSlice(const ComparedState& state, GroupSlice slice, const std::str
                          : absl::StrCat(" AND (", alias, ".k IS NULL OR ", upto, ")");
 }
 
+// The rows of the tables, as the queries name them.
+std::string NamedRows(const ComparedState& state) {
+  std::string text = "WITH ";
+  for (std::size_t i = 0; i < state.sources.size(); ++i) {
+    absl::StrAppend(&text, "pg_tviews_rows", i == 0 ? "" : absl::StrCat("_", i + 1),
+                    " AS NOT MATERIALIZED (SELECT *, 1::bigint AS pg_tviews_weight FROM ONLY ",
+                    state.sources[i], "), ");
+  }
+  return text;
+}
+
+// Further rows of both sides: the distinct values that are counted.
+std::string Values(const ComparedState& state) {
+  if (state.valued.empty()) return "";
+  return absl::StrCat(" UNION ALL SELECT true, s.k, s.c, s.n, s.p::text, s.m, '' FROM ", state.rows,
+                      " AS s WHERE s.state = ", -state.id,
+                      " UNION ALL SELECT false, v.k || ARRAY[v.place::text, v.v], '{}', v.n, '{}',"
+                      " '{}', '' FROM (",
+                      state.valued, ") AS v WHERE v.n <> 0");
+}
+
 }  // namespace
+
+bool HasSlices(const ComparedState& state) { return state.key_type != "text[]"; }
 
 std::string SliceEnd(const ComparedState& state, bool has_begin) {
   return absl::StrCat(
@@ -46,17 +71,18 @@ std::string GroupDifferences(const ComparedState& state, GroupSlice slice) {
   const char* const row =
       "jsonb_build_object('classes', c, 'rows', n, 'sums', p::numeric[]) || CASE m WHEN '{}' THEN"
       " '{}' ELSE jsonb_build_object('extremes', m) END";
+  // The key once more, by which queries find the group.
+  const std::string places = absl::StrCat("ROW(0", state.places, ")::text");
   return absl::StrCat(
-      "WITH pg_tviews_rows AS (SELECT *, 1::bigint AS pg_tviews_weight FROM ONLY ", state.source,
-      "), both_sides (is_stored, k, c, n, p, m) AS (SELECT true, ", Key(state, "s"),
-      ", s.c, s.n, s.p::text, s.m FROM ", state.rows, " AS s WHERE s.state = ", state.id,
-      InSlice(state, slice, "s"), " UNION ALL SELECT false, ", Key(state, "r"),
-      ", r.c, r.n, r.p::text, r.m FROM (", state.spec, ") AS r WHERE r.n <> 0",
-      InSlice(state, slice, "r"),
-      "), other AS (SELECT k, c, n, p, m, count(*) FILTER (WHERE is_stored) > count(*) FILTER "
-      "(WHERE"
-      " NOT is_stored) AS is_stored FROM both_sides GROUP BY k, c, n, p, m HAVING count(*) FILTER"
-      " (WHERE is_stored) <> count(*) FILTER (WHERE NOT is_stored)) SELECT k::text, jsonb_agg(",
+      NamedRows(state), "both_sides (is_stored, k, c, n, p, m, places) AS (SELECT true, ",
+      Key(state, "s"), ", s.c, s.n, s.p::text, s.m, ", places, " FROM ", state.rows,
+      " AS s WHERE s.state = ", state.id, InSlice(state, slice, "s"), " UNION ALL SELECT false, ",
+      Key(state, "r"), ", r.c, r.n, r.p::text, r.m, ", places, " FROM (", state.spec,
+      ") AS r WHERE r.n <> 0", InSlice(state, slice, "r"), Values(state),
+      "), other AS (SELECT k, c, n, p, m, count(*) FILTER (WHERE is_stored) > count(*) FILTER"
+      " (WHERE NOT is_stored) AS is_stored FROM both_sides GROUP BY k, c, n, p, m, places HAVING"
+      " count(*) FILTER (WHERE is_stored) <> count(*) FILTER (WHERE NOT is_stored)) SELECT k::text,"
+      " jsonb_agg(",
       row, " ORDER BY c, n) FILTER (WHERE is_stored), jsonb_agg(", row,
       " ORDER BY c, n) FILTER (WHERE NOT is_stored) FROM other GROUP BY other.k ORDER BY other.k");
 }

@@ -18,7 +18,7 @@ CREATE TABLE tb_alone (pk_alone int PRIMARY KEY);
 """
 COMPONENTS = ["version", "library", "jsonb_delta", "settings", "metadata", "triggers", "workers", "blocked applier",
               "queue and lag", "spill", "quarantine", "indexes", "autovacuum", "old snapshot", "prepared transactions",
-              "replication slots", "audit", "privileges", "feed"]
+              "replication slots", "audit", "privileges", "feed", "cost"]
 
 
 def findings(connection, patience="1 minute"):
@@ -184,6 +184,34 @@ def check_indexes(connection):
     expect_well(connection)
 
 
+def check_cost(connection):
+    run(connection, """
+        CREATE FUNCTION slowly(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_catalog.pg_sleep(0.11); RETURN i; END $$;
+        CREATE TABLE tb_job (pk_job int PRIMARY KEY, n int);
+        INSERT INTO tb_job VALUES (1, 1);
+        CREATE TABLE tv_job AS SELECT pk_job, slowly(n) AS n FROM tb_job;
+        CREATE TABLE tv_place AS SELECT pk_job AS pk_place, slowly(n) AS n, rank() OVER (ORDER BY n) AS place FROM tb_job""")
+    for i in range(10):
+        run(connection, "UPDATE tb_job SET n = n + 1")
+        run(connection, "SELECT pg_tviews_wait()")
+    expect(connection, "cost", "warning", "A refresh of TVIEW job takes", "(refreshes: 10, keys: 10): its query takes that long", "suggest_indexes('job')")
+    expect(connection, "cost", "warning", "A refresh of TVIEW place takes", "no condition leads from a row of public.tb_job", "compares all rows")
+    run(connection, "DROP TABLE tv_job, tv_place")
+    # Large groups that were small when the TVIEW was created.
+    run(connection, """
+        CREATE TABLE tb_scan (pk_scan int PRIMARY KEY, fk_lamp int) WITH (autovacuum_enabled = off);
+        CREATE INDEX ON tb_scan (fk_lamp);
+        CREATE TABLE tv_scans AS SELECT pk_lamp AS pk_scans, (SELECT count(*) FROM tb_scan WHERE fk_lamp = pk_lamp) AS scans FROM tb_lamp""")
+    expect_well(connection)
+    run(connection, "INSERT INTO tb_scan SELECT i, 1 FROM generate_series(1, 2000) AS i; ANALYZE tb_scan")
+    statement = "ALTER TABLE public.tv_scans SET (pg_tviews.group_state = auto)"
+    expect(connection, "cost", "warning", "makes TVIEW scans read a whole group", "tb_scan by fk_lamp", "about 2000 rows", statement)
+    run(connection, statement)
+    expect_well(connection)
+    run(connection, "DROP TABLE tv_scans, tb_job, tb_scan")
+
+
 def check_work(server, connection):
     run(connection, "SELECT pg_tviews_pause()")
     expect(connection, "workers", "warning", "paused", "pg_tviews_resume()")
@@ -307,6 +335,7 @@ with Server("health_check", conf=pauses.CONF + "pg_tviews.queue_size = '8kB'\npg
     check_settings(connection)
     check_quarantine(connection)
     check_indexes(connection)
+    check_cost(connection)
     check_work(server, connection)
     check_vacuum(server, connection)
     check_versions(server, connection)

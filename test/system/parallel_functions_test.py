@@ -25,6 +25,7 @@ ARGUMENTS = {
     "pg_tviews_build_object(\"any\")": "'a', pg_backend_pid()",
     "pg_tviews_cascade(oid,bigint)": "'tb_a'::regclass, 1",
     "pg_tviews_cascade(oid,text)": "'tb_a'::regclass, '1'",
+    "pg_tviews_check_lanes(interval)": "'1 s'",
     "pg_tviews_check_queue(interval)": "'1 s'",
     "pg_tviews_check_vacuum(interval)": "'1 s'",
     "pg_tviews_check_workers(interval)": "'1 s'",
@@ -42,6 +43,7 @@ ARGUMENTS = {
     "pg_tviews_feed_read(text,integer,bigint)": "'a'",
     "pg_tviews_stats_reset(text)": "'a'",
     "pg_tviews_suggest_indexes(text)": "'a'",
+    "pg_tviews_suggest_group_states(text)": "'a'",
     "pg_tviews_verify(text)": "'a'",
 }
 # Not for SQL, or of a kind that a query cannot call; those that end or change what the others look at.

@@ -11,8 +11,10 @@
 
 #include "backend/functions/function_values.h"
 #include "backend/functions/session_graph.h"
+#include "backend/tview/group_states.h"
 #include "backend/tview/index_suggestions.h"
 #include "backend/tview/names.h"
+#include "backend/tview/table_checks.h"
 #include "shared/cascade_path.h"
 #include "shared/graph_text.h"
 #include "shared/pg/boundary/error.h"
@@ -26,6 +28,7 @@
 PG_FUNCTION_INFO_V1(tviews_graph);
 PG_FUNCTION_INFO_V1(tviews_show_cascade_path);
 PG_FUNCTION_INFO_V1(tviews_suggest_indexes);
+PG_FUNCTION_INFO_V1(tviews_suggest_group_states);
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -54,6 +57,20 @@ absl::StatusOr<std::vector<pg::SqlRow>> CascadePath(const std::string& entity) {
   for (const CascadeStep& step : steps) {
     rows.push_back({std::to_string(step.depth), step.tview->entity, DependencyTypeName(step.type)});
   }
+  return rows;
+}
+
+absl::StatusOr<std::vector<pg::SqlRow>> GroupStateSuggestions(const std::string& entity) {
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, FindTview(entity));
+  // It looks into statistics.
+  TVIEWS_RETURN_IF_ERROR(CheckOwner(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<GroupStateSuggestion> suggestions,
+                          SuggestGroupStates(tview));
+  std::vector<pg::SqlRow> rows;
+  for (const GroupStateSuggestion& suggestion : suggestions) {
+    rows.push_back({suggestion.statement, suggestion.reason});
+  }
+  std::sort(rows.begin(), rows.end());
   return rows;
 }
 
@@ -86,6 +103,15 @@ TVIEWS_EXPORT Datum tviews_show_cascade_path(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string entity, backend::TextArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const auto rows, backend::CascadePath(entity));
+    TVIEWS_RETURN_IF_ERROR(backend::ReturnRows(fcinfo, rows));
+    return Datum{0};
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_suggest_group_states(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, backend::TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const auto rows, backend::GroupStateSuggestions(entity));
     TVIEWS_RETURN_IF_ERROR(backend::ReturnRows(fcinfo, rows));
     return Datum{0};
   });

@@ -27,6 +27,7 @@
 PG_FUNCTION_INFO_V1(tviews_stats);
 PG_FUNCTION_INFO_V1(tviews_stats_reset);
 PG_FUNCTION_INFO_V1(tviews_audit_counters);
+PG_FUNCTION_INFO_V1(tviews_group_state_counters);
 PG_FUNCTION_INFO_V1(tviews_wait_counters);
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -90,6 +91,11 @@ void FillAuditRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* ro
   row->PutNumber(stats.audits_repeated);
 }
 
+void FillStatesRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* row) {
+  row->PutOid(tview);
+  row->PutNumber(stats.by_states);
+}
+
 void FillWaitRow(tviews::RelationId tview, const pg::TviewStats& stats, Row* row) {
   const std::uint64_t waits = stats.waits.Load();
   row->PutOid(tview);
@@ -138,6 +144,10 @@ TVIEWS_EXPORT Datum tviews_stats(PG_FUNCTION_ARGS) { return StatsRows(fcinfo, Fi
 
 TVIEWS_EXPORT Datum tviews_audit_counters(PG_FUNCTION_ARGS) {
   return StatsRows(fcinfo, FillAuditRow);
+}
+
+TVIEWS_EXPORT Datum tviews_group_state_counters(PG_FUNCTION_ARGS) {
+  return StatsRows(fcinfo, FillStatesRow);
 }
 
 TVIEWS_EXPORT Datum tviews_wait_counters(PG_FUNCTION_ARGS) {

@@ -4,9 +4,11 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/metadata.h"
+#include "backend/tview/names.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
@@ -157,7 +159,7 @@ double LargestPart(Oid relation, AttrNumber column, double rows) {
 }
 
 // As if columns had nothing to do with each other. A join has as many rows as its largest table.
-absl::StatusOr<bool> HasLargeGroup(const Level& level) {
+absl::StatusOr<double> LargestGroup(const Level& level) {
   return pg::CallFor([&] {
     double rows = 0;
     double part = 1;
@@ -168,7 +170,7 @@ absl::StatusOr<bool> HasLargeGroup(const Level& level) {
         part *= LargestPart(source.relation, key, of_source);
       }
     }
-    return rows * part >= kLargeGroup;
+    return rows * part;
   });
 }
 
@@ -206,7 +208,8 @@ absl::StatusOr<std::vector<Level>> ChooseLevels(const TviewFacts& tview) {
   for (const Level& level : levels) {
     TVIEWS_ASSIGN_OR_RETURN(bool is_chosen, ArePlainTables(level));
     if (is_chosen && option != "on") {
-      TVIEWS_ASSIGN_OR_RETURN(is_chosen, HasLargeGroup(level));
+      TVIEWS_ASSIGN_OR_RETURN(const double largest, LargestGroup(level));
+      is_chosen = largest >= kLargeGroup;
     }
     const bool is_known = std::any_of(chosen.begin(), chosen.end(), [&](const Level& other) {
       return HaveSameRows(level, other);
@@ -294,6 +297,10 @@ absl::Status Insert(RelationId tview, const Level& level) {
   return absl::OkStatus();
 }
 
+bool IsSame(const Level& level, const Stored& state) {
+  return SourcesText(level) == state.sources && TextsOf(level) == state.texts;
+}
+
 absl::StatusOr<bool> HaveStates() { return pg::HasCatalogTable(pg::CatalogTable::kGroupState); }
 
 }  // namespace
@@ -306,13 +313,10 @@ absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Level> wanted, ChooseLevels(facts));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<Stored> stored, ReadStored(tview));
-  const auto is_same = [](const Level& level, const Stored& state) {
-    return SourcesText(level) == state.sources && TextsOf(level) == state.texts;
-  };
   bool has_changed = false;
   for (const Stored& state : stored) {
     if (std::any_of(wanted.begin(), wanted.end(),
-                    [&](const Level& level) { return is_same(level, state); })) {
+                    [&](const Level& level) { return IsSame(level, state); })) {
       continue;
     }
     has_changed = true;
@@ -327,7 +331,7 @@ absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview) {
   for (const Level& level : wanted) {
     names.push_back(level.name);
     if (std::any_of(stored.begin(), stored.end(),
-                    [&](const Stored& state) { return is_same(level, state); })) {
+                    [&](const Stored& state) { return IsSame(level, state); })) {
       continue;
     }
     has_changed = true;
@@ -348,6 +352,34 @@ absl::Status ChooseGroupStates(RelationId tview, const std::string& table) {
     }));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<GroupStateSuggestion>> SuggestGroupStates(RelationId tview) {
+  std::vector<GroupStateSuggestion> suggestions;
+  TVIEWS_ASSIGN_OR_RETURN(const bool have_states, HaveStates());
+  if (!have_states) return suggestions;
+  TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  const absl::StatusOr<std::string> option = OptionOf(facts);
+  TVIEWS_RETURN_IF_ERROR(option.status());
+  if (*option != "auto") return suggestions;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Level> wanted, ChooseLevels(facts));
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Stored> stored, ReadStored(tview));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table, RelationDisplayName(tview));
+  for (const Level& level : wanted) {
+    if (std::any_of(stored.begin(), stored.end(),
+                    [&](const Stored& state) { return IsSame(level, state); })) {
+      continue;
+    }
+    TVIEWS_ASSIGN_OR_RETURN(const double largest, LargestGroup(level));
+    suggestions.push_back(
+        {.statement = "ALTER TABLE " + table + " SET (pg_tviews.group_state = auto)",
+         .reason =
+             absl::StrFormat("the aggregation of %s is computed anew from about %.0f rows where"
+                             " one of them changes",
+                             level.name, largest)});
+  }
+  return suggestions;
 }
 
 absl::Status RemoveGroupStates(RelationId tview) {

@@ -26,6 +26,14 @@ absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview);
 // The same at creation, and by ALTER TABLE: with a NOTICE for each, about the table called `table`.
 absl::Status ChooseGroupStates(RelationId tview, const std::string& table);
 
+// Levels of a TVIEW with the option auto that are not kept, though statistics know a large group of
+// them now.
+struct GroupStateSuggestion {
+  std::string statement;
+  std::string reason;
+};
+absl::StatusOr<std::vector<GroupStateSuggestion>> SuggestGroupStates(RelationId tview);
+
 // Of a TVIEW that is dropped, or whose query is not known.
 absl::Status RemoveGroupStates(RelationId tview);
 

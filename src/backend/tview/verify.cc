@@ -204,7 +204,7 @@ absl::StatusOr<std::vector<pg::SqlRow>> VerifyTview(const std::string& text) {
                      .sql = Comparison(tview, columns),
                      .lane = state.has_value() ? state->lane : kMainLane});
   if (!result.ok()) return pg::WithHintToDeadLetters(result.status());
-  TVIEWS_RETURN_IF_ERROR(VerifyGroupStates(relation, &evaluator, &result->rows));
+  TVIEWS_RETURN_IF_ERROR(VerifyGroupStates(relation, tview.settings, &evaluator, &result->rows));
   TVIEWS_RETURN_IF_ERROR(evaluator.EndSnapshot());
   return std::move(result->rows);
 }

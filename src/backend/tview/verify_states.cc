@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "backend/tview/names.h"
 #include "shared/group_comparison.h"
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/row_reader.h"
@@ -15,6 +16,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_authid.h>
 #include <miscadmin.h>
 #include <utils/acl.h>
 #include "shared/pg/boundary/postgres_end.h"
@@ -34,13 +36,12 @@ absl::StatusOr<std::vector<NamedState>> ReadStates(RelationId tview, Evaluator* 
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult found,
       evaluator->Run({.sql = "SELECT s.id, s.level, array_to_string(ARRAY(SELECT g.source::oid FROM"
-                             " tviews_internal.pg_tview_group_source AS g WHERE g.state = s.id), ' "
-                             "'), format('%I.%I', n.nspname, r.relname),"
-                             " s.key_type::oid, s.key_type::regtype, s.spec"
+                             " tviews_internal.pg_tview_group_source AS g WHERE g.state = s.id"
+                             " ORDER BY g.place), ' "
+                             "'), s.key_type::oid, s.key_type::regtype, s.body, s.valued,"
+                             " s.places"
                              " FROM tviews_internal.pg_tview_group_state AS s"
                              " JOIN tviews_internal.pg_tview_group_built AS b ON b.state = s.id"
-                             " JOIN pg_class AS r ON r.oid = s.source"
-                             " JOIN pg_namespace AS n ON n.oid = r.relnamespace"
                              " WHERE s.tview = $1::oid ORDER BY s.level, s.id",
                       .parameters = {absl::StrCat(tview)}}));
   std::vector<NamedState> states;
@@ -50,13 +51,17 @@ absl::StatusOr<std::vector<NamedState>> ReadStates(RelationId tview, Evaluator* 
     state.compared.id = column.Number<int>();
     state.level = column.Text();
     state.sources = column.Numbers<RelationId>();
-    state.compared.source = column.Text();
     const char* const rows = pg::GroupTableFor(column.Oid());
     state.compared.key_type = column.Text();
     state.compared.spec = column.Text();
+    state.compared.valued = column.Text();
+    state.compared.places = column.Text();
     TVIEWS_RETURN_IF_ERROR(column.End());
     if (rows == nullptr) continue;
     state.compared.rows = absl::StrCat("tviews_internal.", rows);
+    for (const RelationId source : state.sources) {
+      TVIEWS_ASSIGN_OR_RETURN(state.compared.sources.emplace_back(), QualifiedRelationName(source));
+    }
     states.push_back(std::move(state));
   }
   return states;
@@ -72,15 +77,17 @@ absl::StatusOr<bool> MayRead(const std::vector<RelationId>& sources) {
 
 }  // namespace
 
-absl::Status VerifyGroupStates(RelationId tview, Evaluator* evaluator,
-                               std::vector<pg::SqlRow>* differences) {
+absl::Status VerifyGroupStates(RelationId tview, const DefinitionSettings& settings,
+                               Evaluator* evaluator, std::vector<pg::SqlRow>* differences) {
   TVIEWS_ASSIGN_OR_RETURN(const bool has_states,
                           pg::HasCatalogTable(pg::CatalogTable::kGroupState));
   if (!has_states) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<NamedState> states, ReadStates(tview, evaluator));
   for (const NamedState& state : states) {
     TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
-                            evaluator->Run({.sql = GroupDifferences(state.compared, {})}));
+                            evaluator->Run({.owner = BOOTSTRAP_SUPERUSERID,
+                                            .settings = settings,
+                                            .sql = GroupDifferences(state.compared, {})}));
     TVIEWS_ASSIGN_OR_RETURN(const bool may_read, MayRead(state.sources));
     for (const pg::SqlRow& row : found.rows) {
       if (!may_read) {

@@ -171,7 +171,8 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   if (audit != nullptr && !audit->has_differences() && refresh.errors() == 0) {
     return absl::OkStatus();
   }
-  Count(tview, affected, counts, refresh.errors(), begin);
+  Count(tview, affected, counts,
+        {.errors = refresh.errors(), .reads_states = !states.list.empty(), .begin = begin});
   coalescer_.FoldRefreshed(std::move(changes), ChangedAt(tview));
   // The TVIEWs that follow see what this one wrote, under the same snapshot.
   return pg::Call([] {
@@ -263,7 +264,7 @@ void RefreshRound::Show(const TviewDefinition& tview, const AffectedKeys& affect
 }
 
 void RefreshRound::Count(const TviewDefinition& tview, const AffectedKeys& affected,
-                         const WriteCounts& counts, std::size_t errors, Timestamp begin) {
+                         const WriteCounts& counts, const Course& course) {
   pg::BatchTotals& totals = state_.totals;
   totals.inserted += counts.inserted;
   totals.updated += counts.updated;
@@ -278,8 +279,9 @@ void RefreshRound::Count(const TviewDefinition& tview, const AffectedKeys& affec
                   .updated = counts.updated,
                   .deleted = counts.deleted,
                   .unchanged = counts.unchanged,
-                  .errors = errors,
-                  .duration_us = static_cast<std::uint64_t>(GetCurrentTimestamp() - begin),
+                  .errors = course.errors,
+                  .reads_states = course.reads_states,
+                  .duration_us = static_cast<std::uint64_t>(GetCurrentTimestamp() - course.begin),
                   .changed_at = ChangedAt(tview)});
 }
 

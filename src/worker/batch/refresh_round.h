@@ -45,8 +45,14 @@ class RefreshRound {
   absl::StatusOr<AffectedKeys> KeysToFollow(const TviewDefinition& tview, TviewRefresh* refresh);
   absl::Status AddPassed(const TviewDefinition& tview, AffectedKeys* affected);
   void Show(const TviewDefinition& tview, const AffectedKeys& affected);
+  // How a refresh went.
+  struct Course {
+    std::size_t errors = 0;
+    bool reads_states = false;
+    Timestamp begin = 0;
+  };
   void Count(const TviewDefinition& tview, const AffectedKeys& affected, const WriteCounts& counts,
-             std::size_t errors, Timestamp begin);
+             const Course& course);
   Timestamp ChangedAt(const TviewDefinition& tview) const;
   ReaderColumns ReadersOf(RelationId tview) const;
 

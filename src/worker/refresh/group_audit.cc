@@ -7,36 +7,22 @@
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/planner/group_slots.h"
-#include "shared/sql_text.h"
 #include "shared/status_macros.h"
+#include "worker/refresh/group_statements.h"
 #include "worker/refresh/group_states.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <miscadmin.h>
 #include <utils/builtins.h>
-#include <utils/lsyscache.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
 namespace {
 
-absl::StatusOr<ComparedState> Described(int id, RelationId source, TypeId key_type,
-                                        const std::string& spec) {
-  const char* schema = nullptr;
-  const char* name = nullptr;
-  const char* type = nullptr;
-  TVIEWS_RETURN_IF_ERROR(pg::Call([&] {
-    schema = get_namespace_name(get_rel_namespace(source));
-    name = get_rel_name(source);
-    type = format_type_be(key_type);
-    if (schema == nullptr || name == nullptr) elog(ERROR, "relation %u does not exist", source);
-  }));
-  return ComparedState{.id = id,
-                       .rows = absl::StrCat("tviews_internal.", pg::GroupTableFor(key_type)),
-                       .source = QuoteQualified(schema, name),
-                       .spec = spec,
-                       .key_type = type};
+absl::StatusOr<std::string> TypeName(TypeId type) {
+  TVIEWS_ASSIGN_OR_RETURN(const char* const name,
+                          pg::CallFor([&]() -> const char* { return format_type_be(type); }));
+  return std::string(name);
 }
 
 }  // namespace
@@ -59,15 +45,25 @@ absl::StatusOr<GroupComparison> GroupStates::Compare(const TviewDefinition& tvie
     return comparison;
   }
   comparison.name = absl::StrCat("group state ", state->id);
-  TVIEWS_ASSIGN_OR_RETURN(const ComparedState compared,
-                          Described(state->id, state->source, state->key_type, state->spec));
+  TVIEWS_ASSIGN_OR_RETURN(const WrittenState described, Writable(*state));
+  ComparedState compared{.id = state->id,
+                         .rows = described.rows,
+                         .sources = {},
+                         .spec = state->texts.body,
+                         .valued = state->texts.valued,
+                         .key_type = {},
+                         .places = state->texts.places};
+  for (const GroupTable& table : described.tables) compared.sources.push_back(table.name);
+  TVIEWS_ASSIGN_OR_RETURN(compared.key_type, TypeName(state->key_type));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), tview.settings));
   GroupSlice slice{.has_begin = state->id == from.state && from.after.has_value()};
   pg::SqlParameters bounds;
   if (slice.has_begin) bounds.push_back(*from.after);
-  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult end,
-                          pg::ExecuteSql(SliceEnd(compared, slice.has_begin), bounds));
+  pg::SqlResult end;
+  if (HasSlices(compared)) {
+    TVIEWS_ASSIGN_OR_RETURN(end, pg::ExecuteSql(SliceEnd(compared, slice.has_begin), bounds));
+  }
   slice.has_end = !end.rows.empty();
   comparison.next = GroupPosition{.state = state->id + 1};
   if (slice.has_end) {

@@ -58,6 +58,7 @@ void Raise(SharedCounter* counter, std::uint64_t to) {
 }
 
 void CountInto(const RefreshSample& sample, Timestamp now, TviewStats* entry) {
+  if (sample.reads_states) entry->by_states.Add(1);
   const bool is_first = entry->refreshes.Load() == 0;
   if (is_first || sample.duration_us < entry->min_us.Load()) {
     entry->min_us.Store(sample.duration_us);

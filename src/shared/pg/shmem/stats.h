@@ -65,6 +65,7 @@ struct TviewStats {
   Histogram wait_us;
   SharedCounter held_up;  // waits of readers of others during a refresh of it
   SharedCounter held_up_us;
+  SharedCounter by_states;  // refreshes that read group states
   Shared<Timestamp> last_held_up;
   Shared<Timestamp> last_difference;
   Shared<Timestamp> last_refresh;
@@ -81,6 +82,7 @@ struct RefreshSample {
   std::uint64_t deleted = 0;
   std::uint64_t unchanged = 0;
   std::uint64_t errors = 0;
+  bool reads_states = false;
   std::uint64_t duration_us = 0;
   // When the oldest change record was written that led to this refresh; 0 if none did.
   Timestamp changed_at = 0;
