@@ -97,7 +97,9 @@ SELECT operation, entity, details - 'version' - 'definition' - 'table' AS detail
 FROM pg_tview_audit_log WHERE log_id > :before AND operation <> 'CREATE' ORDER BY log_id;
 -- By time there is an index, and by time they go.
 SET enable_seqscan = off;
+SET enable_bitmapscan = off;
 EXPLAIN (COSTS OFF) SELECT operation FROM tviews_internal.pg_tview_audit_log WHERE performed_at > now() - interval '1 hour';
+RESET enable_bitmapscan;
 RESET enable_seqscan;
 INSERT INTO tviews_internal.pg_tview_audit_log (operation, performed_at, details)
 SELECT 'LONG AGO', now() - age, '{}' FROM unnest(ARRAY[interval '61 minutes', '30 minutes']) AS age;
