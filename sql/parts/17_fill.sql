@@ -16,3 +16,15 @@ CREATE TABLE tviews_internal.pg_tview_fill (
     completed_by  xid8                         -- the transaction that has completed it
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE tviews_internal.pg_tview_fill IS 'TVIEWs that were created without data, and how far the applier has filled them';
+
+-- TVIEWs that are replaced online: the shadow is a TVIEW of the new query, which batches fill and keep up to date until its rows are put in
+-- the place of the other's. After the exchange the row stays until a batch has seen it: what an earlier one has left aside of the shadow,
+-- the TVIEW owes. Written by sessions; by the applier only what an exchange leaves.
+CREATE TABLE tviews_internal.pg_tview_replacement (
+    shadow       regclass PRIMARY KEY,
+    tview        regclass NOT NULL,
+    begun_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    exchanged_at timestamptz
+) WITH (fillfactor = 10);
+CREATE UNIQUE INDEX pg_tview_replacement_pending ON tviews_internal.pg_tview_replacement (tview) WHERE exchanged_at IS NULL;
+COMMENT ON TABLE tviews_internal.pg_tview_replacement IS 'TVIEWs that are replaced online, and the hidden ones that are filled for it';

@@ -23,10 +23,20 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_restore_dropped';
 COMMENT ON FUNCTION @extschema@.pg_tviews_restore_dropped(text, text) IS 'creates a dropped TVIEW again, with its indexes, comments, grants and owner';
 
-CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace(entity text, query text, online boolean DEFAULT false, key text DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'tviews_replace';
-COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query, also with other columns; the next batch brings its rows up to date';
+COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text, boolean, text) IS 'gives a TVIEW another query, also with other columns; the next batch brings its rows up to date; online: the rows are computed beside it first';
+
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace_finish(entity text) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tviews_replace_finish';
+COMMENT ON FUNCTION @extschema@.pg_tviews_replace_finish(text) IS 'puts in place what pg_tviews_replace has begun online';
+
+CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_replace_cancel(entity text) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'tviews_replace_cancel';
+COMMENT ON FUNCTION @extschema@.pg_tviews_replace_cancel(text) IS 'gives up what pg_tviews_replace has begun online; the TVIEW stays as it is';
 
 CREATE OR REPLACE FUNCTION @extschema@.pg_tviews_convert_table(table_name text, key text DEFAULT NULL) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -20,26 +20,32 @@ WITH work AS (
            ON pg_tview_meta.tview = work.tview AND pg_database.datname = current_database()
     LEFT JOIN pg_catalog.pg_class ON pg_class.oid = pg_tview_meta.tview AND pg_class.reltuples >= 0
 ), fill AS (
-    SELECT work.pid, current_database() AS database, pg_tview_meta.entity, fill.tview, 'online fill' AS operation,
+    SELECT work.pid, current_database() AS database, coalesce(replaced.entity, pg_tview_meta.entity) AS entity, fill.tview,
+           CASE WHEN replaced.tview IS NULL THEN 'online fill' ELSE 'online replacement' END AS operation,
            CASE WHEN pg_tview_meta.state = 'quarantined' THEN 'in quarantine'
                 WHEN behind.tview IS NOT NULL THEN 'left aside'
+                WHEN fill.completed_by IS NOT NULL THEN 'ready to finish'
                 WHEN fill.started_at IS NULL AND work.pid IS NULL THEN 'waiting'
                 WHEN fill.in_one_go THEN 'filling in one go'
                 ELSE 'filling' END AS phase,
-           fill.rows_done + coalesce(work.rows_done, 0) AS rows_done,
-           coalesce(fill.rows_expected, work.rows_total) AS rows_total,
-           coalesce(fill.started_at, work.started_at, fill.created_at) AS started_at
+           fill.rows_done + CASE WHEN fill.completed_by IS NULL THEN coalesce(work.rows_done, 0) ELSE 0 END AS rows_done,
+           CASE WHEN fill.completed_by IS NULL THEN coalesce(fill.rows_expected, work.rows_total) ELSE fill.rows_done END AS rows_total,
+           coalesce(fill.started_at, work.started_at, fill.created_at) AS started_at, fill.completed_at
     FROM tviews_internal.pg_tview_fill AS fill
     JOIN @extschema@.pg_tview_meta ON pg_tview_meta.tview = fill.tview
     LEFT JOIN @extschema@.pg_tview_behind AS behind ON behind.tview = fill.tview
+    LEFT JOIN tviews_internal.pg_tview_replacement AS replacement
+           ON replacement.shadow = fill.tview AND replacement.exchanged_at IS NULL
+    LEFT JOIN @extschema@.pg_tview_meta AS replaced ON replaced.tview = replacement.tview
     LEFT JOIN work ON work.tview = fill.tview
-    WHERE fill.completed_by IS NULL
+    WHERE fill.completed_by IS NULL OR replaced.tview IS NOT NULL
 ), shown AS (
-    SELECT * FROM work WHERE work.tview IS NULL OR work.tview NOT IN (SELECT fill.tview FROM fill)
+    SELECT work.*, NULL::timestamptz AS completed_at FROM work WHERE work.tview IS NULL OR work.tview NOT IN (SELECT fill.tview FROM fill)
     UNION ALL
     SELECT * FROM fill
 ), measured AS (
-    SELECT shown.*, shown.rows_done / nullif(extract(epoch FROM clock_timestamp() - shown.started_at), 0) AS rate
+    SELECT shown.*, shown.rows_done
+           / nullif(extract(epoch FROM coalesce(shown.completed_at, clock_timestamp()) - shown.started_at), 0) AS rate
     FROM shown
 )
 SELECT measured.pid,

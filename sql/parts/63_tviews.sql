@@ -6,6 +6,8 @@ WITH here AS (
     SELECT meta.tview, coalesce(meta.options ->> 'lane', 'main') AS lane,
            CASE WHEN meta.database_oid <> here.oid THEN 'waits to be adopted'
                 WHEN meta.state = 'quarantined' THEN 'in quarantine'
+                WHEN replacement.shadow IS NOT NULL AND fill.tview IS NULL THEN 'ready to replace ' || replacement.tview
+                WHEN replacement.shadow IS NOT NULL THEN 'to replace ' || replacement.tview
                 WHEN fill.tview IS NOT NULL THEN 'not populated'
                 WHEN behind.retry_at IS NOT NULL THEN 'left behind'
                 WHEN behind.tview IS NOT NULL THEN 'behind'
@@ -24,6 +26,7 @@ WITH here AS (
     LEFT JOIN @extschema@.pg_tviews_lanes AS paused
            ON paused.lane = coalesce(meta.options ->> 'lane', 'main') AND paused.state = 'paused'
     LEFT JOIN tviews_internal.pg_tview_fill AS fill ON fill.tview = meta.tview AND fill.completed_by IS NULL
+    LEFT JOIN tviews_internal.pg_tview_replacement AS replacement ON replacement.shadow = meta.tview AND replacement.exchanged_at IS NULL
     UNION ALL
     SELECT pg_seclabel.objoid::regclass, NULL, 'waits to be adopted', NULL
     FROM pg_catalog.pg_seclabel

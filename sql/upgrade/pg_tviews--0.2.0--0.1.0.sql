@@ -106,7 +106,19 @@ BEGIN
     END IF;
 END
 $$;
+-- Its rows are filled, perhaps; nobody would put them in place.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM tviews_internal.pg_tview_replacement) THEN
+        RAISE 'TVIEWs are being replaced: %', (SELECT string_agg(tview::text, ', ') FROM tviews_internal.pg_tview_replacement)
+            USING HINT = 'Finish or cancel it, and try again.';
+    END IF;
+END
+$$;
+DROP FUNCTION @extschema@.pg_tviews_replace(text, text, boolean, text), @extschema@.pg_tviews_replace_finish(text),
+    @extschema@.pg_tviews_replace_cancel(text);
 DROP VIEW @extschema@.pg_tviews_progress;
+DROP TABLE tviews_internal.pg_tview_replacement;
 DROP TABLE tviews_internal.pg_tview_fill;
 DROP FUNCTION @extschema@.pg_tviews_work_in_progress();
 
@@ -222,7 +234,8 @@ CREATE FUNCTION @extschema@.pg_tviews_convert_table(table_name text) RETURNS tex
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tviews_convert_table';
 COMMENT ON FUNCTION @extschema@.pg_tviews_convert_table(text) IS 'makes a TVIEW of a table tv_x with the view v_x as its query; the next batch brings its rows up to date';
 ALTER FUNCTION @extschema@.pg_tviews_drop(text, boolean) STRICT;
-ALTER FUNCTION @extschema@.pg_tviews_replace(text, text) STRICT;
+CREATE FUNCTION @extschema@.pg_tviews_replace(entity text, query text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'tviews_replace';
 COMMENT ON FUNCTION @extschema@.pg_tviews_replace(text, text) IS 'gives a TVIEW another query with the same columns; the next batch brings its rows up to date';
 ALTER FUNCTION @extschema@.pg_tviews_table(text) STRICT;
 ALTER FUNCTION @extschema@.pg_tviews_verify(text) STRICT;

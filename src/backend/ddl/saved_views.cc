@@ -71,11 +71,15 @@ const DefinitionSettings& TextSettings() {
   return *settings;
 }
 
+}  // namespace
+
 absl::StatusOr<pg::UserScope> AsViewOwner(RoleId owner) {
   TVIEWS_ASSIGN_OR_RETURN(pg::UserScope user, pg::UserScope::ForDdlOf(owner));
   TVIEWS_RETURN_IF_ERROR(pg::Call([] { pg::ApplySettings(TextSettings()); }));
   return user;
 }
+
+namespace {
 
 // Inside Call.
 Oid OwnerOf(Oid relation) {

@@ -22,6 +22,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shared/pg/boundary/user_scope.h"
 #include "shared/types.h"
 
 struct List;
@@ -40,6 +41,9 @@ struct SavedView {
 
 // REQUIRES: the view is locked, so that nobody replaces it meanwhile.
 absl::StatusOr<SavedView> SaveView(RelationId view, RelationId tview);
+
+// As `owner` of a view, with settings under which its text is read as it was printed.
+absl::StatusOr<pg::UserScope> AsViewOwner(RoleId owner);
 
 // True if what `owner` has defined may come to use an object of `other` by a command of the current
 // user.

@@ -17,6 +17,8 @@
 #include "backend/tview/dropped.h"
 #include "backend/tview/names.h"
 #include "backend/tview/redefine.h"
+#include "backend/tview/shadow.h"
+#include "backend/tview/shadow_exchange.h"
 #include "backend/tview/verify.h"
 #include "shared/pg/boundary/export.h"
 #include "shared/pg/boundary/guard.h"
@@ -36,6 +38,8 @@ PG_FUNCTION_INFO_V1(tviews_drop);
 PG_FUNCTION_INFO_V1(tviews_install_statement_triggers);
 PG_FUNCTION_INFO_V1(tviews_reinstall_triggers);
 PG_FUNCTION_INFO_V1(tviews_replace);
+PG_FUNCTION_INFO_V1(tviews_replace_cancel);
+PG_FUNCTION_INFO_V1(tviews_replace_finish);
 PG_FUNCTION_INFO_V1(tviews_restore_dropped);
 PG_FUNCTION_INFO_V1(tviews_table);
 PG_FUNCTION_INFO_V1(tviews_verify);
@@ -116,7 +120,34 @@ TVIEWS_EXPORT Datum tviews_replace(PG_FUNCTION_ARGS) {
   return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
     TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
     TVIEWS_ASSIGN_OR_RETURN(const std::string query, TextArgument(fcinfo, 1));
-    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ReplaceTview(entity, query));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string key, OptionalText(fcinfo, 3));
+    bool is_online = false;
+    if (PG_NARGS() > 2) {  // not in an older version
+      TVIEWS_RETURN_IF_ERROR(backend::CheckArgument(fcinfo, 2));
+      is_online = PG_GETARG_BOOL(2);
+    }
+    if (is_online) {
+      TVIEWS_ASSIGN_OR_RETURN(const std::string begun,
+                              backend::BeginReplacement(entity, query, key));
+      return TextResult(begun);
+    }
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::ReplaceTview(entity, query, key));
+    return TextResult(name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_replace_finish(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::FinishReplacement(entity));
+    return TextResult(name);
+  });
+}
+
+TVIEWS_EXPORT Datum tviews_replace_cancel(PG_FUNCTION_ARGS) {
+  return pg::Enter<Datum>([fcinfo]() -> absl::StatusOr<Datum> {
+    TVIEWS_ASSIGN_OR_RETURN(const std::string entity, TextArgument(fcinfo, 0));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string name, backend::CancelReplacement(entity));
     return TextResult(name);
   });
 }

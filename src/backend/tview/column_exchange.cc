@@ -120,6 +120,8 @@ absl::StatusOr<std::vector<AttributeNumber>> ChangedNumbers(const TviewFacts& tv
   return numbers;
 }
 
+}  // namespace
+
 // Indexes and the like on columns that go; and what those that come back, in another place, had.
 absl::Status ReportLostIndexes(const TviewFacts& tview, const ColumnExchange& exchange) {
   if (exchange.dropped.empty()) return absl::OkStatus();
@@ -153,8 +155,6 @@ absl::Status ReportLostIndexes(const TviewFacts& tview, const ColumnExchange& ex
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::StatusOr<ColumnExchange> PlanExchange(const TviewFacts& tview,
                                             const std::vector<ColumnShape>& wanted) {
@@ -199,11 +199,13 @@ absl::Status CheckExchange(const TviewFacts& tview, const ColumnExchange& exchan
   if (!exchange.changes_present()) return absl::OkStatus();
   for (const std::string& key : tview.key_columns) {
     const auto is_key = [&](const NumberedColumn& column) { return column.shape.name == key; };
+    if (exchange.key_may_change) break;
     if (!IsRetyped(exchange, key) && absl::c_none_of(exchange.dropped, is_key)) continue;
-    return CannotChange(tview,
-                        "Column " + QuoteIdentifier(key) +
-                            " of its key would go, or get another type or another place.",
-                        "Leave it as it is in the query, or create another TVIEW.");
+    return CannotChange(
+        tview,
+        "Column " + QuoteIdentifier(key) +
+            " of its key would go, or get another type or another place.",
+        "Leave it as it is in the query, or replace the TVIEW with online => true.");
   }
   TVIEWS_RETURN_IF_ERROR(CheckViewIsBare(tview));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> numbers,

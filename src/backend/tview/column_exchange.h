@@ -29,6 +29,7 @@ struct ColumnExchange {
   std::vector<NumberedColumn> dropped;   // of the table
   std::vector<AttributeNumber> retyped;  // numbers in the query; they stay
   std::size_t kept = 0;
+  bool key_may_change = false;
 
   bool changes_any() const { return !dropped.empty() || !retyped.empty() || kept < wanted.size(); }
   // More than columns after those that are there.
@@ -47,6 +48,9 @@ absl::StatusOr<std::vector<RelationId>> ViewsToReadAgain(const TviewFacts& tview
 // changes: their names are in the detail. REQUIRES: table, view and `views` are locked.
 absl::Status CheckExchange(const TviewFacts& tview, const ColumnExchange& exchange,
                            const std::vector<RelationId>& views);
+
+// Says which indexes go with columns of the table.
+absl::Status ReportLostIndexes(const TviewFacts& tview, const ColumnExchange& exchange);
 
 // Takes the views out of the way, and puts them back: fails where one would return other columns.
 absl::StatusOr<std::vector<SavedView>> TakeAway(const TviewFacts& tview,

@@ -96,11 +96,35 @@ std::string StorageClauses(const TableStorage& storage) {
   return clauses;
 }
 
+// What CREATE TABLE selects, and what is dropped of that afterwards.
+struct Places {
+  std::string columns;
+  std::string gaps;
+};
+
+Places PlacesOf(const TviewRequest& request) {
+  Places places;
+  if (request.places.empty()) places.columns = "*";
+  for (std::size_t i = 0; i < request.places.size(); ++i) {
+    places.columns += i == 0 ? "" : ", ";
+    if (!request.places[i].empty()) {
+      places.columns += QuoteIdentifier(request.places[i]);
+      continue;
+    }
+    const std::string name = QuoteIdentifier("........pg_tviews." + std::to_string(i + 1));
+    places.columns += "NULL::pg_catalog.int4 AS " + name;
+    places.gaps += (places.gaps.empty() ? "DROP COLUMN " : ", DROP COLUMN ") + name;
+  }
+  return places;
+}
+
 absl::Status CreateEmptyTable(const TviewRequest& request, const DefiningQuery& query) {
   const std::string table = request.name.QualifiedTable();
+  const Places places = PlacesOf(request);
   TVIEWS_RETURN_IF_ERROR(Run("CREATE TABLE " + table + StorageClauses(request.storage) +
-                             " AS SELECT * FROM " + request.name.QualifiedView() +
-                             " WITH NO DATA"));
+                             " AS SELECT " + places.columns + " FROM " +
+                             request.name.QualifiedView() + " WITH NO DATA"));
+  if (!places.gaps.empty()) TVIEWS_RETURN_IF_ERROR(Run("ALTER TABLE " + table + " " + places.gaps));
   return CompressDocuments(table, query.columns);
 }
 

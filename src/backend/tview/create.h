@@ -36,6 +36,9 @@ struct TviewRequest {
   std::string key;                        // empty: by the names of the columns
   std::vector<std::string> column_names;  // replace those of the query, from the first on
   TableStorage storage;
+  // The columns of the table; an empty name is a gap, as a column leaves that was dropped. Empty:
+  // as in the query.
+  std::vector<std::string> places = {};
   std::string options;               // members of a JSON object (tview/options.h)
   DefinitionSettings settings = {};  // that differ from those of the session
   bool with_no_data = false;         // the applier fills it

@@ -13,6 +13,7 @@
 #include "backend/tview/facts.h"
 #include "backend/tview/metadata.h"
 #include "backend/tview/names.h"
+#include "backend/tview/shadow.h"
 #include "backend/tview/stored_lineage.h"
 #include "shared/no_destructor.h"
 #include "shared/pg/boundary/error.h"
@@ -155,7 +156,9 @@ absl::Status FinishDrop(const Note& note, const Node* statement, std::set<Relati
   TVIEWS_ASSIGN_OR_RETURN(const bool exists, Exists(note.tview));
   if (exists) return absl::OkStatus();
   const char* const command = GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
-  TVIEWS_ASSIGN_OR_RETURN(const bool is_meant, IsMeant(note, statement));
+  TVIEWS_ASSIGN_OR_RETURN(const RelationId original, TviewShadowedBy(note.tview));
+  TVIEWS_ASSIGN_OR_RETURN(bool is_meant, IsMeant(note, statement));
+  is_meant = is_meant || original != 0;  // goes with that
   TVIEWS_RETURN_IF_ERROR(RecordDrop(note, command, !is_meant));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> own, DeleteMetadata(note.tview));
   sources->insert(own.begin(), own.end());

@@ -344,6 +344,22 @@ absl::Status ReplaceSettings(RelationId tview, const DefinitionSettings& setting
   return NoteMetadataChange();
 }
 
+namespace {
+
+// That `shadow` is one. After the exchange the applier forgets it.
+absl::Status ForgetReplacement(RelationId shadow) {
+  TVIEWS_ASSIGN_OR_RETURN(const bool is_here, pg::HasCatalogTable(pg::CatalogTable::kReplacement));
+  if (!is_here) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string table,
+                          pg::QualifiedTable(pg::CatalogTable::kReplacement));
+  return pg::ExecuteSqlLatest(
+             "DELETE FROM " + table + " WHERE shadow = $1::oid AND exchanged_at IS NULL",
+             {std::to_string(shadow)})
+      .status();
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_RETURN_IF_ERROR(RemoveGroupStates(tview));
@@ -356,6 +372,7 @@ absl::StatusOr<std::vector<RelationId>> DeleteMetadata(RelationId tview) {
     TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(table));
     TVIEWS_RETURN_IF_ERROR(pg::ExecuteSqlLatest(sql, id).status());
   }
+  TVIEWS_RETURN_IF_ERROR(ForgetReplacement(tview));
   TVIEWS_ASSIGN_OR_RETURN(const std::string sql, DeleteFrom(pg::CatalogTable::kLineage));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult deleted,
                           pg::ExecuteSqlLatest("WITH deleted AS (" + sql +

@@ -21,6 +21,7 @@
 #include "backend/tview/online_fill.h"
 #include "backend/tview/report.h"
 #include "backend/tview/restore_session.h"
+#include "backend/tview/shadow.h"
 #include "backend/tview/stored_lineage.h"
 #include "backend/tview/table_checks.h"
 #include "shared/pg/boundary/error.h"
@@ -185,14 +186,31 @@ absl::Status EnsurePrimaryKey(RelationId table, const std::vector<std::string>& 
                         .sqlstate = "42P16"});
 }
 
+// Rows are found by their keys when they are compared.
+absl::Status CheckKeepsKey(const TviewFacts& tview, const DefiningQuery& query,
+                           const std::string& wanted) {
+  if (wanted.empty()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<AttributeNumber> key,
+                          ChooseKey(query, tview.entity, wanted));
+  if (NamesOf(query, key) == tview.key_columns) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      {.message = "TVIEW " + tview.table + " has another key",
+       .hint = "SELECT pg_tviews_replace(..., online => true, key => ...) changes it.",
+       .sqlstate = "42P16"});
+}
+
 }  // namespace
 
-absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query) {
+absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query,
+                                         const std::string& key) {
   const InternalDdlScope internal;
   TVIEWS_ASSIGN_OR_RETURN(const RelationId tview, FindTview(text));
   TVIEWS_RETURN_IF_ERROR(CheckOwner(tview));
   TVIEWS_ASSIGN_OR_RETURN(const TviewFacts facts, ReadTviewFacts(tview));
+  TVIEWS_RETURN_IF_ERROR(CheckIsNotBeingReplaced(facts));
   TVIEWS_ASSIGN_OR_RETURN(const DefiningQuery parsed, ParseDefiningQuery(query, {}));
+  TVIEWS_RETURN_IF_ERROR(CheckKeepsKey(facts, parsed, key));
   TVIEWS_ASSIGN_OR_RETURN(const std::vector<ColumnShape> wanted, ShapeOfQuery(parsed.tree));
   TVIEWS_ASSIGN_OR_RETURN(ColumnExchange exchange, PlanExchange(facts, wanted));
   std::vector<SavedView> saved;
@@ -240,7 +258,7 @@ absl::StatusOr<bool> ReplaceByView(const ViewStmt* statement, std::string_view t
   TVIEWS_ASSIGN_OR_RETURN(const std::string query, QueryTextOfCreateTableAs(text));
   if (query.empty()) return false;
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, QualifiedRelationName(tview));
-  TVIEWS_RETURN_IF_ERROR(ReplaceTview(table, query).status());
+  TVIEWS_RETURN_IF_ERROR(ReplaceTview(table, query, "").status());
   return true;
 }
 

@@ -21,8 +21,10 @@ struct ViewStmt;
 
 namespace tviews::backend {
 
-// Gives the TVIEW called `text` the query `query`; returns the name of its table.
-absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query);
+// Gives the TVIEW called `text` the query `query`; returns the name of its table. `key`: that of
+// the TVIEW, or empty.
+absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query,
+                                         const std::string& key);
 
 // CREATE OR REPLACE VIEW of the backing view of a TVIEW, by its owner, is the same: the TVIEW, or
 // 0. Not with names for the columns or options, which a backing view does not have.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
+#include "worker/batch/exchanged.h"
 #include "worker/core/cascade.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
@@ -48,13 +50,13 @@ absl::StatusOr<bool> AnythingBehind() {
 
 absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const DependencyGraph& graph,
                                                                   const DependencyGraph& all) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::set<RelationId> shadows, TakeOverDebts(graph, all));
   TVIEWS_ASSIGN_OR_RETURN(const std::string table, pg::QualifiedTable(pg::CatalogTable::kBehind));
   TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult result,
                           pg::ExecuteSql(absl::StrCat("SELECT tview::oid, reason,"
                                                       " (extract(epoch FROM retry_at -"
                                                       " '2000-01-01Z') * 1000000)::bigint FROM ",
-                                                      table),
-                                         {}, pg::SqlSnapshot::kActive));
+                                                      table)));
   std::vector<Standings::Behind> behind;
   for (const pg::SqlRow& row : result.rows) {
     pg::RowReader column(row);
@@ -65,7 +67,8 @@ absl::StatusOr<std::vector<Standings::Behind>> BehindTviews::Read(const Dependen
     TVIEWS_RETURN_IF_ERROR(column.End());
     if (graph.Find(tview.tview) != nullptr) {
       behind.push_back(std::move(tview));
-    } else if (lane_ == kMainLane && all.Find(tview.tview) == nullptr) {
+    } else if (lane_ == kMainLane && all.Find(tview.tview) == nullptr &&
+               !shadows.contains(tview.tview)) {
       TVIEWS_RETURN_IF_ERROR(TakeOwed(tview.tview).status());
       TVIEWS_RETURN_IF_ERROR(Forget(tview.tview));
     }

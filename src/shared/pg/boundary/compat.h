@@ -14,6 +14,7 @@
 #include <access/genam.h>
 #include <access/tableam.h>
 #include <access/transam.h>
+#include <catalog/index.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_collation.h>
 #include <catalog/pg_database.h>
@@ -246,6 +247,60 @@ inline IndexScanDesc BeginIndexScan(Relation table, Relation index, Snapshot sna
   return index_beginscan(table, index, snapshot, nullptr, keys, 0);
 #else
   return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+// 16: files are called by locators.
+inline void SetNewFile(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  RelationSetNewRelfilenumber(relation, relation->rd_rel->relpersistence);
+#else
+  RelationSetNewRelfilenode(relation, relation->rd_rel->relpersistence);
+#endif
+}
+
+// True if the file is of this transaction.
+inline bool HasNewFile(Relation relation) {
+#if PG_VERSION_NUM >= 160000
+  return relation->rd_createSubid != InvalidSubTransactionId ||
+         relation->rd_firstRelfilelocatorSubid != InvalidSubTransactionId;
+#else
+  return relation->rd_createSubid != InvalidSubTransactionId ||
+         relation->rd_firstRelfilenodeSubid != InvalidSubTransactionId;
+#endif
+}
+
+// `relation` has the file that `other` had, which is of before this transaction, and the other way
+// round: whether changes have to be logged follows from that.
+inline void ExchangeAgeOfFiles(Relation relation, Relation other) {
+#if PG_VERSION_NUM >= 160000
+  if (HasNewFile(relation)) RelationAssumeNewRelfilelocator(other);
+  relation->rd_newRelfilelocatorSubid = InvalidSubTransactionId;
+  relation->rd_firstRelfilelocatorSubid = InvalidSubTransactionId;
+#else
+  if (HasNewFile(relation)) RelationAssumeNewRelfilenode(other);
+  relation->rd_newRelfilenodeSubid = InvalidSubTransactionId;
+  relation->rd_firstRelfilenodeSubid = InvalidSubTransactionId;
+#endif
+}
+
+// 17: the statement that asks for it comes first.
+inline void ReindexAll(Oid table) {
+  ReindexParams parameters = {};
+#if PG_VERSION_NUM >= 170000
+  reindex_relation(nullptr, table, REINDEX_REL_PROCESS_TOAST, &parameters);
+#else
+  reindex_relation(table, REINDEX_REL_PROCESS_TOAST, &parameters);
+#endif
+}
+
+// 18: one more number of pages.
+inline void TakeSizes(Form_pg_class to, const FormData_pg_class& from) {
+  to->relpages = from.relpages;
+  to->reltuples = from.reltuples;
+  to->relallvisible = from.relallvisible;
+#if PG_VERSION_NUM >= 180000
+  to->relallfrozen = from.relallfrozen;
 #endif
 }
 

@@ -70,9 +70,10 @@ constexpr TableName kTableNames[] = {
     {"pg_tview_group_state", true},
     {"pg_tview_group_built", true},
     {"pg_tview_group_source", true},
+    {"pg_tview_replacement", true},
 };
 constexpr std::size_t kTableCount = sizeof(kTableNames) / sizeof(kTableNames[0]);
-static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kGroupSource) + 1);
+static_assert(kTableCount == static_cast<std::size_t>(CatalogTable::kReplacement) + 1);
 
 // Raised by the invalidation callback; each cache remembers the generation it was built at.
 std::uint64_t generation = 1;

@@ -42,7 +42,8 @@ enum class CatalogTable {
   kFeedConsumer,
   kGroupState,
   kGroupBuilt,
-  kGroupSource
+  kGroupSource,
+  kReplacement
 };
 
 // Registers the invalidation callback. Called once, from _PG_init.
