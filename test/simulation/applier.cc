@@ -203,7 +203,8 @@ class Batch {
   bool has_cleared_ = false;
   bool has_moved_ = false;
   bool is_contended_ = false;
-  bool has_changed_ = false;  // what is behind
+  bool has_changed_ = false;    // what is behind
+  bool must_tell_lane_ = true;  // of an applier before, something may be untold
   RelationId refreshing_ = 0;
   std::set<FullXid> folded_;
 };
@@ -221,6 +222,7 @@ absl::Status Batch::Run() {
   }
   world_->Point("after_apply").IgnoreError();
   standings_.Commit();
+  if (world_->program->has_lane && std::exchange(must_tell_lane_, false)) TellLane(world_);
   reader_.AfterCommit([this] {
     world_->PointInCommit("before the frontier is shown");
     world_->slot.frontier = snapshot_;
@@ -272,6 +274,7 @@ absl::Status Batch::InTransaction() {
   if (has_news || has_changed_) {
     TVIEWS_RETURN_IF_ERROR(world_->Point("before_consume"));
     Outbox outbox(world_, snapshot_, &own_);
+    must_tell_lane_ |= HandOver(world_, coalescer.common(), snapshot_, own_);
     TVIEWS_RETURN_IF_ERROR(reader_.DeleteConsumed(&outbox));
     CheckBatch(world_, {.snapshot = snapshot_,
                         .own = own_,

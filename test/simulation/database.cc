@@ -143,11 +143,21 @@ void Database::VacuumOutbox() {
   });
 }
 
-const SnapshotBounds* Database::FrontierUnder(const SnapshotBounds& snapshot, FullXid own) const {
-  for (auto stored = frontiers.rbegin(); stored != frontiers.rend(); ++stored) {
-    if (Sees(snapshot, own, stored->xmin)) return &stored->bounds;
+const SnapshotBounds* Database::LastUnder(const std::vector<StoredFrontier>& stored,
+                                          const SnapshotBounds& snapshot, FullXid own) const {
+  for (auto frontier = stored.rbegin(); frontier != stored.rend(); ++frontier) {
+    if (Sees(snapshot, own, frontier->xmin)) return &frontier->bounds;
   }
   return nullptr;
+}
+
+const SnapshotBounds* Database::FrontierUnder(const SnapshotBounds& snapshot, FullXid own) const {
+  return LastUnder(frontiers, snapshot, own);
+}
+
+const SnapshotBounds* Database::LaneFrontierUnder(const SnapshotBounds& snapshot,
+                                                  FullXid own) const {
+  return LastUnder(lane_frontiers, snapshot, own);
 }
 
 }  // namespace tviews::simulation

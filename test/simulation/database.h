@@ -74,6 +74,12 @@ struct OwedRow : Version {
   std::string payload;
 };
 
+// What a lane is owed: changes that the main one's batches took out of the outbox.
+struct LaneOwedRow : Version {
+  SnapshotBounds bounds;
+  std::string payload;
+};
+
 struct StoredTview {
   FullXid creator = 0;
   FullXid dropper = 0;
@@ -117,6 +123,8 @@ class Database {
   std::vector<StoredTview> tviews;
   std::vector<BehindRow> behind;
   std::vector<OwedRow> owed;
+  std::vector<LaneOwedRow> lane_owed;
+  std::vector<StoredFrontier> lane_frontiers;
 
   // Its row version, to be replaced: the one that `snapshot` sees, unless another transaction has
   // it locked.
@@ -125,8 +133,11 @@ class Database {
   RowPointer InsertOutbox(FullXid xid, std::string payload);
   void VacuumOutbox();
   const SnapshotBounds* FrontierUnder(const SnapshotBounds& snapshot, FullXid own) const;
+  const SnapshotBounds* LaneFrontierUnder(const SnapshotBounds& snapshot, FullXid own) const;
 
  private:
+  const SnapshotBounds* LastUnder(const std::vector<StoredFrontier>& stored,
+                                  const SnapshotBounds& snapshot, FullXid own) const;
   enum class State : std::uint8_t { kRunning, kPrepared, kCommitted, kAborted };
   struct Transaction {
     State state = State::kRunning;

@@ -75,6 +75,12 @@ Database MakeInitialState() {
   for (Key key = 1; key <= kParents; ++key) AddRow(database, kParent, key, 0, key);
   for (Key key = 1; key < kChildren; ++key) AddRow(database, kChild, key, 1 + key % 2, 10 * key);
   for (const RelationId tview : {kTvParent, kTvChild, kTvNested, kTvTotal}) Fill(database, tview);
+  // The applier of the main lane does not know them.
+  for (const RelationId tview : {kTvLaneParent, kTvLaneTotal}) Fill(database, tview);
+  std::erase_if(database->tviews, [](const StoredTview& stored) {
+    return stored.relation == kTvLaneParent || stored.relation == kTvLaneTotal;
+  });
+  database->lane_frontiers.push_back({.xmin = kBootstrap, .bounds = database->Take()});
   database->frontiers.push_back({.xmin = kBootstrap, .bounds = database->Take()});
   return made;
 }
@@ -107,6 +113,48 @@ std::vector<FullXid> RecordsUnder(const Database& database, const SnapshotBounds
   return xids;
 }
 
+void CheckLane(World* world, const char* when, const SnapshotBounds& snapshot, FullXid own,
+               const SnapshotBounds& as_of) {
+  if (!world->program->has_lane) return;
+  for (const RelationId tview : {kTvLaneParent, kTvLaneTotal}) {
+    CompareContents(world, when, tview, Stored(world->database, tview, snapshot, own),
+                    Query(world->database, tview, as_of));
+  }
+}
+
+namespace {
+
+// Includes what one of them includes.
+SnapshotBounds Union(const SnapshotBounds& one, const SnapshotBounds& other) {
+  SnapshotBounds both;
+  both.xmin = std::min(one.xmin, other.xmin);
+  both.xmax = std::max(one.xmax, other.xmax);
+  for (FullXid xid = both.xmin; xid < both.xmax; ++xid) {
+    if (!one.Includes(xid) && !other.Includes(xid)) both.in_progress.push_back(xid);
+  }
+  return both;
+}
+
+// The lane stands at its own frontier; what is not in that, and was waited for, is no news to it.
+void CheckReadOfLane(World* world, const SnapshotBounds& snapshot,
+                     const std::vector<FullXid>& required, const SnapshotBounds* since) {
+  if (!world->program->has_lane) return;
+  const SnapshotBounds* const frontier = world->database.LaneFrontierUnder(snapshot, 0);
+  if (frontier == nullptr) return world->Fail("there is no frontier of the lane");
+  CheckLane(world, "a session reads the lane", snapshot, 0, *frontier);
+  SnapshotBounds expected = *frontier;
+  for (const FullXid xid : required) {
+    if (expected.Includes(xid)) continue;
+    SnapshotBounds alone = {.xmin = kFirstXid, .xmax = xid + 1, .in_progress = {}};
+    for (FullXid other = kFirstXid; other < xid; ++other) alone.in_progress.push_back(other);
+    expected = Union(expected, alone);
+  }
+  if (since != nullptr) expected = Union(expected, *since);
+  CheckLane(world, "a session that has waited reads the lane", snapshot, 0, expected);
+}
+
+}  // namespace
+
 void CheckBatch(World* world, const BatchFacts& facts) {
   const Database& database = world->database;
   if (facts.folded != facts.expected) {
@@ -130,7 +178,8 @@ void CheckBatch(World* world, const BatchFacts& facts) {
 }
 
 void CheckRead(World* world, int session, const SnapshotBounds& snapshot,
-               const std::vector<FullXid>& required) {
+               const std::vector<FullXid>& required, const SnapshotBounds* since) {
+  CheckReadOfLane(world, snapshot, required, since);
   const Database& database = world->database;
   const SnapshotBounds* const frontier = database.FrontierUnder(snapshot, 0);
   if (frontier == nullptr) return world->Fail("there is no frontier");
@@ -176,6 +225,10 @@ void CheckAtRest(World* world) {
     }
   }
   if (!RecordsUnder(database, now, 0).empty()) world->Fail("at rest: a record is in the outbox");
+  CheckLane(world, "at rest", now, 0, now);
+  for (const LaneOwedRow& row : database.lane_owed) {
+    if (database.Sees(now, 0, row)) world->Fail("at rest: the lane is owed something");
+  }
   for (const BehindRow& row : database.behind) {
     if (database.Sees(now, 0, row)) world->Fail("at rest: a TVIEW that is gone is behind");
   }

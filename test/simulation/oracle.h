@@ -37,9 +37,14 @@ std::vector<FullXid> RecordsUnder(const Database& database, const SnapshotBounds
 void CheckBatch(World* world, const BatchFacts& facts);
 
 // A session reads all TVIEWs under `snapshot`: each stands at the frontier that the same snapshot
-// sees, which includes what an earlier read of the session has seen, and `required`.
+// sees, which includes what an earlier read of the session has seen, and `required`. The lane's
+// show besides what `since` sees, if it is given.
 void CheckRead(World* world, int session, const SnapshotBounds& snapshot,
-               const std::vector<FullXid>& required);
+               const std::vector<FullXid>& required, const SnapshotBounds* since);
+
+// The lane's TVIEWs, as `snapshot` sees them, equal their queries under `as_of`.
+void CheckLane(World* world, const char* when, const SnapshotBounds& snapshot, FullXid own,
+               const SnapshotBounds& as_of);
 
 // Nobody has anything left to do: everything committed is in the TVIEWs, nothing is in the outbox.
 void CheckAtRest(World* world);

@@ -16,6 +16,7 @@ void StartProcesses(World* world) {
   world->Start(kLauncher, [world] { RunLauncher(world); });
   world->Start(kFinisher, [world] { RunFinisher(world); });
   if (program.has_vacuum) world->Start(kVacuum, [world] { RunVacuum(world); });
+  if (program.has_lane) world->Start(kLane, [world] { RunLane(world); });
   if (program.locks != 0) world->Start(kLocker, [world] { RunLocker(world); });
   if (program.has_foreign) world->Start(kForeign, [world] { RunForeign(world); });
   const bool has_dropped = std::any_of(

@@ -66,6 +66,7 @@ Program MakeProgram(Random* random) {
   if (random->Percent(15)) program.drops = kDrops[random->Below(3)];
   program.has_foreign = random->Percent(10);
   program.has_vacuum = random->Percent(40);
+  program.has_lane = random->Percent(40);
   program.ring_capacity = kCapacities[random->Below(6)];
   if (random->Percent(10)) program.transaction_memory = 60;
   if (random->Percent(10)) program.batch_memory = 60;
@@ -78,6 +79,7 @@ std::string Describe(const Program& program) {
   if (program.batch_memory < 100) absl::StrAppend(&text, ", little batch_memory");
   if (program.has_foreign) absl::StrAppend(&text, ", another database wants the slot");
   if (program.has_vacuum) absl::StrAppend(&text, ", vacuum");
+  if (program.has_lane) absl::StrAppend(&text, ", a lane");
   absl::StrAppend(&text, "\n");
   for (std::size_t i = 0; i < program.sessions.size(); ++i) {
     absl::StrAppend(&text, "session ", i, ":");

@@ -57,6 +57,7 @@ struct Program {
   RelationId drops = 0;      // a TVIEW that one more session drops
   bool has_foreign = false;  // another database wants the only slot
   bool has_vacuum = false;
+  bool has_lane = false;
   std::uint32_t ring_capacity = 4096;
   std::size_t transaction_memory = 1 << 20;
   std::size_t batch_memory = 1 << 20;

@@ -296,6 +296,8 @@ void Transaction::AtEnd(bool committed) {
     if (!wakes || (slot.paused && slot.has_applier)) continue;
     world_->PointInCommit("before the wake-up");
     world_->WakeApplier();
+    // As where the main lane's batch takes long.
+    if (xid_ % 3 == 0) world_->lane_hurry = world_->lane_latch = true;
   }
   published_.clear();
 }
@@ -370,18 +372,20 @@ class Session {
     try {
       std::vector<FullXid> required;
       bool is_right = true;
+      SnapshotBounds began;
       if (kind == Step::Kind::kReadSession && state_.last_recorded != 0) {
         required.push_back(state_.last_recorded);
-        is_right = AwaitCommitted(state_.last_recorded);
+        is_right = AwaitCommitted(state_.last_recorded) && LaneIncludes(state_.last_recorded);
       } else if (kind == Step::Kind::kReadStrict) {
-        const SnapshotBounds now = world_->database.Take();
-        required = RecordsUnder(world_->database, now, 0);
+        began = world_->database.Take();
+        required = RecordsUnder(world_->database, began, 0);
         is_right = AwaitEverything();
       }
       world_->Point("before the reader's snapshot").IgnoreError();
       const SnapshotBounds snapshot = world_->database.Take();
       if (!is_right) required.clear();  // it is told that the applier is paused
-      CheckRead(world_, process_, snapshot, required);
+      const bool is_strict = is_right && kind == Step::Kind::kReadStrict;
+      CheckRead(world_, process_, snapshot, required, is_strict ? &began : nullptr);
     } catch (const Ended&) {
       state_.last_recorded = 0;
       state_.read = SnapshotBounds();
@@ -424,10 +428,46 @@ class Session {
     }
   }
 
-  bool AwaitEverything() {
-    if (world_->slot.database == kOurs && world_->Queue().IsIdle() && world_->slot.behind.empty()) {
-      return true;
+  bool IsNoNewsForLane(FullXid xid) {
+    if (world_->slot.database != kOurs || !world_->slot.frontier.Includes(xid)) return false;
+    return world_->LaneQueue().IsIdle();
+  }
+
+  bool LaneIncludes(FullXid xid) {
+    if (!world_->program->has_lane) return true;
+    bool has_ticket = false;
+    for (;;) {
+      if (world_->lane_frontier.Includes(xid)) return true;
+      world_->Point("before the lane's queue is looked at").IgnoreError();
+      if (IsNoNewsForLane(xid)) return true;
+      if (!std::exchange(has_ticket, true)) world_->lane_counters.requested.Add(1);
+      world_->lane_latch = true;
+      world_->Await("for the lane", [&] { return world_->lane_frontier.Includes(xid); });
     }
+  }
+
+  bool LaneServes() {
+    if (!world_->program->has_lane) return true;
+    world_->Point("before the lane's ticket").IgnoreError();
+    const std::uint64_t ticket = world_->lane_counters.requested.Add(1);
+    world_->lane_latch = true;
+    world_->Await("for the lane", [&] { return world_->lane_counters.served.Load() >= ticket; });
+    return true;
+  }
+
+  // A lane is idle where the main one has nothing that could be news for it.
+  bool NothingWaits() {
+    if (world_->slot.database != kOurs || !world_->Queue().IsIdle() ||
+        !world_->slot.behind.empty()) {
+      return false;
+    }
+    if (!world_->program->has_lane) return true;
+    world_->Point("before the lane's queue is looked at").IgnoreError();
+    return world_->LaneQueue().IsIdle();
+  }
+
+  bool AwaitEverything() {
+    if (NothingWaits()) return true;
     for (;;) {
       AwaitSlot();
       world_->Point("before the ticket").IgnoreError();
@@ -435,8 +475,9 @@ class Session {
       QueueCounters& counters = world_->slot.counters;
       const std::uint64_t ticket = counters.requested.Add(1);
       if (SleepUntil(
-              [&] { return counters.served.Load() >= ticket && world_->slot.behind.empty(); }))
-        return true;
+              [&] { return counters.served.Load() >= ticket && world_->slot.behind.empty(); })) {
+        return LaneServes();
+      }
       if (world_->slot.paused) return false;
     }
   }

@@ -65,6 +65,7 @@ class Shrinker {
     }
     const Program& program = smallest_.program;
     if (program.has_vacuum) attempt([](Case* one) { one->program.has_vacuum = false; });
+    if (program.has_lane) attempt([](Case* one) { one->program.has_lane = false; });
     if (program.has_foreign) attempt([](Case* one) { one->program.has_foreign = false; });
     if (program.locks != 0) attempt([](Case* one) { one->program.locks = 0; });
     if (program.drops != 0) attempt([](Case* one) { one->program.drops = 0; });

@@ -30,6 +30,7 @@ SourceLineage Source(RelationId relation, bool is_tview, LineagePath path) {
 std::vector<SourceLineage> SourcesOf(RelationId tview) {
   switch (tview) {
     case kTvParent:
+    case kTvLaneParent:
       return {Source(kParent, false, Direct(kKeyColumn, {kKeyColumn, kValueColumn})),
               Source(kChild, false, Direct(kParentColumn, {kValueColumn, kParentColumn}))};
     case kTvChild:
@@ -42,6 +43,7 @@ std::vector<SourceLineage> SourcesOf(RelationId tview) {
                       .lookup = "children of the parents",
                       .description = "child.parent = parent.key"})};
     case kTvTotal:
+    case kTvLaneTotal:
       return {Source(kChild, false,
                      {.strategy = Strategy::kFull,
                       .captured = {},
@@ -105,6 +107,12 @@ Contents OverParent(RelationId tview, Contents parents) {
   return parents;
 }
 
+// Whose query it has.
+RelationId TwinOf(RelationId tview) {
+  if (tview == kTvLaneParent) return kTvParent;
+  return tview == kTvLaneTotal ? kTvTotal : tview;
+}
+
 Contents OverRows(const Database& database, RelationId tview, const SnapshotBounds& snapshot) {
   std::vector<const SourceRow*> rows;
   for (const SourceRow& row : database.rows) {
@@ -131,15 +139,19 @@ const char* TviewName(RelationId tview) {
       return "tv_group";
     case kTvOver:
       return "tv_over";
+    case kTvLaneParent:
+      return "tv_lane_parent";
+    case kTvLaneTotal:
+      return "tv_lane_total";
     default:
       return "?";
   }
 }
 
 const TviewDefinition& DefinitionOf(RelationId tview) {
-  static const auto* const definitions =
-      new std::vector<TviewDefinition>{Define(kTvParent), Define(kTvChild), Define(kTvNested),
-                                       Define(kTvTotal),  Define(kTvGroup), Define(kTvOver)};
+  static const auto* const definitions = new std::vector<TviewDefinition>{
+      Define(kTvParent), Define(kTvChild), Define(kTvNested),     Define(kTvTotal),
+      Define(kTvGroup),  Define(kTvOver),  Define(kTvLaneParent), Define(kTvLaneTotal)};
   return (*definitions)[tview - kTvParent];
 }
 
@@ -152,13 +164,13 @@ const DependencyGraph& InitialGraph() {
 
 Contents Query(const Database& database, RelationId tview, const SnapshotBounds& snapshot) {
   if (IsNested(tview)) return OverParent(tview, OverRows(database, kTvParent, snapshot));
-  return OverRows(database, tview, snapshot);
+  return OverRows(database, TwinOf(tview), snapshot);
 }
 
 Contents Compute(const Database& database, RelationId tview, const SnapshotBounds& snapshot,
                  FullXid own) {
   if (IsNested(tview)) return OverParent(tview, Stored(database, kTvParent, snapshot, own));
-  return OverRows(database, tview, snapshot);
+  return OverRows(database, TwinOf(tview), snapshot);
 }
 
 Contents Stored(const Database& database, RelationId tview, const SnapshotBounds& snapshot,

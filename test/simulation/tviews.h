@@ -10,6 +10,7 @@
 // tv_total   one row       sum and number of all children                full
 // tv_group   key: group    sum and number of the children in a group     created later, new column
 // tv_over    key: parent   of tv_parent                                  created later, nested
+// tv_lane_parent, tv_lane_total: the same as tv_parent and tv_total, in another lane
 
 #ifndef PG_TVIEWS_TEST_SIMULATION_TVIEWS_H_
 #define PG_TVIEWS_TEST_SIMULATION_TVIEWS_H_
@@ -32,6 +33,8 @@ inline constexpr RelationId kTvNested = 203;
 inline constexpr RelationId kTvTotal = 204;
 inline constexpr RelationId kTvGroup = 205;
 inline constexpr RelationId kTvOver = 206;
+inline constexpr RelationId kTvLaneParent = 207;
+inline constexpr RelationId kTvLaneTotal = 208;
 inline constexpr int kParents = 3;
 inline constexpr int kChildren = 4;
 

@@ -31,11 +31,13 @@ constexpr std::uint8_t kEvents[] = {kTerminateApplier,
                                     kCrash + 1,
                                     kCrash + 2,
                                     kTimePasses,
-                                    kTimePasses};
+                                    kTimePasses,
+                                    kTerminateLane,
+                                    kFailLane};
 
 std::string NameOf(int process) {
-  static constexpr const char* kNames[] = {"applier", "launcher", "finisher", "vacuum",
-                                           "foreign", "creator",  "locker",   "dropper"};
+  static constexpr const char* kNames[] = {"applier", "launcher", "finisher", "vacuum", "foreign",
+                                           "lane",    "creator",  "locker",   "dropper"};
   if (process < 0) return "";
   if (process < kFirstSession) return kNames[process];
   return absl::StrCat("session ", process - kFirstSession);
@@ -45,12 +47,23 @@ std::string NameOf(int process) {
 
 World::World() = default;
 
+void World::ResetLane() {
+  constexpr std::uint32_t kSmall = 128;
+  lane_counters = QueueCounters{};
+  lane_ring.assign(RecordRing::MemorySize(kSmall) / sizeof(std::uint64_t) + 1, 0);
+  RecordRing::Format(lane_ring.data(), kSmall);
+  LaneQueue().Begin();
+  lane_frontier = SnapshotBounds();
+  lane_latch = lane_hurry = false;
+}
+
 void World::Reset(const Program& given) {
   program = &given;
   slot = Slot();
   unslotted = OverflowCounters{};
   ring_memory.assign(RecordRing::MemorySize(given.ring_capacity) / sizeof(std::uint64_t) + 1, 0);
   RecordRing::Format(ring_memory.data(), given.ring_capacity);
+  ResetLane();
   applier_latch = launcher_latch = is_crowded = other_waits = idle_timeout = false;
   visits = true;  // the server has started
   catalog_changes = 0;
@@ -194,6 +207,16 @@ bool World::Happen(std::uint8_t event) {
       Note("-- the applier's idle timeout");
       idle_timeout = true;
       return true;
+    case kTerminateLane:
+      if (processes_[kLane].fiber.is_over()) return false;
+      Note("-- the lane's applier is terminated");
+      processes_[kLane].is_ended = true;
+      return true;
+    case kFailLane:
+      if (processes_[kLane].fiber.is_over()) return false;
+      Note("-- the lane's next call fails");
+      processes_[kLane].has_failure = true;
+      return true;
     case kTimePasses:
       now += kShortTime;
       for (Process& process : processes_) {
@@ -231,6 +254,7 @@ void World::Crash(int survivors) {
   slot.generation = generation;
   unslotted = OverflowCounters{};
   RecordRing::Format(ring_memory.data(), program->ring_capacity);
+  ResetLane();
   applier_latch = launcher_latch = is_crowded = other_waits = idle_timeout = false;
   visits = true;
   for (Session& session : sessions)

@@ -38,11 +38,12 @@ inline constexpr int kLauncher = 1;
 inline constexpr int kFinisher = 2;  // ends prepared transactions
 inline constexpr int kVacuum = 3;
 inline constexpr int kForeign = 4;
-inline constexpr int kCreator = 5;
-inline constexpr int kLocker = 6;
-inline constexpr int kDropper = 7;
-inline constexpr int kFirstSession = 8;
-inline constexpr int kProcesses = 11;
+inline constexpr int kLane = 5;  // the applier of another lane
+inline constexpr int kCreator = 6;
+inline constexpr int kLocker = 7;
+inline constexpr int kDropper = 8;
+inline constexpr int kFirstSession = 9;
+inline constexpr int kProcesses = 12;
 // Events.
 inline constexpr std::uint8_t kFirstEvent = 200;
 inline constexpr std::uint8_t kTerminateApplier = 200;
@@ -50,7 +51,9 @@ inline constexpr std::uint8_t kFailBatch = 201;
 inline constexpr std::uint8_t kPauseApplier = 202;
 inline constexpr std::uint8_t kResumeApplier = 203;
 inline constexpr std::uint8_t kIdleTimeout = 204;
-inline constexpr std::uint8_t kTimePasses = 205;        // for those who sleep with a timeout
+inline constexpr std::uint8_t kTimePasses = 205;  // for those who sleep with a timeout
+inline constexpr std::uint8_t kTerminateLane = 206;
+inline constexpr std::uint8_t kFailLane = 207;
 inline constexpr std::uint8_t kTerminateSession = 210;  // + which
 inline constexpr std::uint8_t kCrash = 220;             // + commits that were flushed by chance
 inline constexpr std::uint8_t kLastCrash = 222;
@@ -114,6 +117,12 @@ class World {
   Slot slot;
   OverflowCounters unslotted{};
   std::vector<std::uint64_t> ring_memory;
+  // Of the lane: what its slot has, but for a queue, which stays empty.
+  QueueCounters lane_counters{};
+  std::vector<std::uint64_t> lane_ring;
+  SnapshotBounds lane_frontier;
+  bool lane_latch = false;
+  bool lane_hurry = false;
   bool applier_latch = false;
   bool launcher_latch = false;
   bool visits = false;        // the launcher is to visit the database
@@ -138,6 +147,7 @@ class World {
   std::vector<FullXid> finishable;  // prepared transactions that another session can end
 
   QueueState Queue() { return QueueState(ring_memory.data(), &slot.counters, &unslotted); }
+  QueueState LaneQueue() { return QueueState(lane_ring.data(), &lane_counters, &unslotted); }
   void ReleaseLocks(FullXid xid);
   void WakeApplier();
 
@@ -152,6 +162,7 @@ class World {
   };
 
   void Reset(const Program& program);
+  void ResetLane();
   bool CanGoOn(const Process& process) const;
   int Choose(Schedule* schedule, Random* random);
   int MakeUp(Random* random, const std::vector<int>& able);
