@@ -14,6 +14,7 @@
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/planner/group_expressions.h"
 #include "shared/pg/planner/group_level.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
@@ -76,8 +77,11 @@ Source CopyOf(const pg::GroupSource& found, const List* keys) {
     source.columns.push_back(static_cast<AttributeNumber>(i));
   }
   for (int i = 0; i < list_length(keys); ++i) {
-    const Var* const column = static_cast<pg::GroupKey*>(list_nth(keys, i))->column;
-    if (static_cast<int>(column->varno) == found.entry) source.keys.push_back(column->varattno);
+    Node* const expr = static_cast<pg::GroupKey*>(list_nth(keys, i))->expr;
+    Bitmapset* const used = pg::ColumnsIn(expr, found.entry);
+    for (int j = -1; (j = bms_next_member(used, j)) >= 0;) {
+      source.keys.push_back(static_cast<AttributeNumber>(j));
+    }
   }
   return source;
 }
@@ -158,7 +162,8 @@ double LargestPart(Oid relation, AttrNumber column, double rows) {
   return part;
 }
 
-// As if columns had nothing to do with each other. A join has as many rows as its largest table.
+// As if columns had nothing to do with each other, and expressions were the columns that they use.
+// A join has as many rows as its largest table.
 absl::StatusOr<double> LargestGroup(const Level& level) {
   return pg::CallFor([&] {
     double rows = 0;

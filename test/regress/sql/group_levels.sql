@@ -103,11 +103,20 @@ CREATE TABLE tv_code WITH (pg_tviews.group_state = on) AS
 SELECT code AS pk_code, sum(big) AS big, max(small) AS small, min(price) AS price, max(code) AS code FROM tb_fact WHERE code IS NOT NULL GROUP BY code;
 CREATE TABLE tv_price WITH (pg_tviews.group_state = on) AS SELECT price AS pk_price, count(*) AS n FROM tb_fact WHERE price IS NOT NULL GROUP BY price;
 CREATE TABLE tv_uuid WITH (pg_tviews.group_state = on) AS SELECT u AS pk_uuid, count(*) AS n, min(kind) AS kind, max(big) FILTER (WHERE false) AS none FROM tb_fact WHERE u IS NOT NULL GROUP BY u;
--- Left out: an extreme or a group of numeric without a scale, texts in another collation's order, what is made of a column.
+-- What is made of columns.
+CREATE TABLE tv_month WITH (pg_tviews.group_state = on) AS
+SELECT date_trunc('month', ts) AS pk_month, count(*) AS n, sum(big) AS big FROM tb_fact WHERE ts IS NOT NULL GROUP BY 1 HAVING date_trunc('month', ts) <> '2021-01-01';
+CREATE TABLE tv_hour WITH (pg_tviews.group_state = on) AS
+SELECT (at AT TIME ZONE 'UTC')::date AS pk_hour, max(kind) AS kind, count(DISTINCT tenant) AS tenants FROM tb_fact WHERE at IS NOT NULL GROUP BY 1;
+CREATE TABLE tv_lower WITH (pg_tviews.group_state = on) AS
+SELECT coalesce(upper(kind) || tenant::text, '') AS pk_lower, big % 2 = 0 AS is_even, count(*) AS n FROM tb_fact WHERE big % 2 = 0 GROUP BY 1, big % 2 = 0;
+CREATE TABLE tv_of_day WITH (pg_tviews.group_state = on) AS
+SELECT o.pk_of_day, (SELECT sum(f.x) FROM tb_fact AS f WHERE f.day + 0 = o.day) AS x FROM (SELECT DISTINCT day + 0 AS pk_of_day, day + 0 AS day FROM tb_fact WHERE day IS NOT NULL) AS o;
+-- Left out: an extreme or a group of numeric without a scale, texts in another collation's order, a number without a scale.
 CREATE TABLE tv_not1 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not1, max(x) AS x FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
 CREATE TABLE tv_not2 WITH (pg_tviews.group_state = on) AS SELECT free AS pk_not2, count(*) AS n FROM tb_fact WHERE free IS NOT NULL GROUP BY free;
 CREATE TABLE tv_not3 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not3, max(kind COLLATE "C") AS x FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
-CREATE TABLE tv_not4 WITH (pg_tviews.group_state = on) AS SELECT date_trunc('month', ts) AS pk_not4, count(*) AS n FROM tb_fact WHERE ts IS NOT NULL GROUP BY 1;
+CREATE TABLE tv_not4 WITH (pg_tviews.group_state = on) AS SELECT extract(year FROM ts) AS pk_not4, count(*) AS n FROM tb_fact WHERE isfinite(ts) GROUP BY 1;
 SELECT entity, level FROM pg_tviews_group_states WHERE source = 'tb_fact'::regclass ORDER BY 1, 2;
 INSERT INTO tb_fact SELECT 61, 0, 'k1', '2020-01-01', '2020-01-01 00:00Z', '2020-01-01', true, 0, 'c0', 0.25, 1, 1, '00000000-0000-0000-0000-000000000000', 1, 'o';
 SELECT pg_tviews_wait();
@@ -282,6 +291,36 @@ UPDATE tb_item SET qty = 5 WHERE pk_item = 1;
 SELECT pg_tviews_wait();
 SELECT * FROM differences();
 SELECT n, total FROM tv_all;
+
+-- Names that are words of the language, or those that states use; columns that are gone; composites, enums and arrays inside.
+CREATE TYPE pair AS (a int, b numeric);
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE TABLE "tb_Odd t" (pk int PRIMARY KEY, gone int, "a b" int, "select" int, c1 int, e1 int, k int, w1 int, d text, v int, p pair, m mood, arr int[], n int, c int, r numeric, s int,
+                         state int) WITH (autovacuum_enabled = off);
+ALTER TABLE "tb_Odd t" DROP COLUMN gone;
+INSERT INTO "tb_Odd t" SELECT i, i % 3, i % 4, i % 2, i, i % 5, i, 'x' || i % 2, i, ROW(i, i * 0.5)::pair, 'ok', ARRAY[i], i, i, i, i, i % 2 FROM generate_series(1, 20) AS i;
+CREATE TABLE "tb_C""x" (pk_x int PRIMARY KEY, "a b" int, e1 int, c1 int) WITH (autovacuum_enabled = off);
+INSERT INTO "tb_C""x" SELECT i, i % 3, i, i % 2 FROM generate_series(1, 6) AS i;
+CREATE TABLE tv_odd1 WITH (pg_tviews.group_state = on) AS
+SELECT "a b" AS pk_odd1, "select", sum(e1) AS a, max(w1) AS b, count(DISTINCT d) AS c, sum((p).a) AS f, count(*) FILTER (WHERE m = 'ok' AND arr[1] > 3) AS g, min(k) AS kk, sum(r) AS rr,
+       sum(c) AS cc, max(v) AS vv, count(DISTINCT n) AS nn FROM "tb_Odd t" WHERE "select" = 1 GROUP BY "a b", "select";
+CREATE TABLE tv_odd2 WITH (pg_tviews.group_state = on) AS
+SELECT o.c1 AS pk_odd2, sum(x.e1 * o.e1) AS a, max(x."a b" + o."a b") AS b, count(DISTINCT o.state) AS s, sum(o.k) AS k
+FROM "tb_Odd t" AS o JOIN "tb_C""x" AS x USING (c1, "a b") WHERE o.m = 'ok' GROUP BY o.c1;
+CREATE TABLE tv_odd3 WITH (pg_tviews.group_state = on) AS
+SELECT x.pk_x AS pk_odd3, sum(o.k) AS k, count(*) AS n FROM "tb_C""x" AS x LEFT JOIN "tb_Odd t" AS o USING ("a b", c1) GROUP BY x.pk_x;
+CREATE TABLE tv_odd4 WITH (pg_tviews.group_state = on) AS SELECT state AS pk_odd4, sum(s) AS s, max(s) AS m FROM "tb_Odd t" GROUP BY state;
+SELECT entity, level FROM pg_tviews_group_states WHERE entity LIKE 'odd%' ORDER BY 1;
+INSERT INTO "tb_Odd t" SELECT 100 + i, i % 3, i % 4, i % 2, i, i, i, 'y', i, ROW(i, i)::pair, 'ok', ARRAY[i], i, i, i, i, i % 2 FROM generate_series(1, 12) AS i;
+INSERT INTO "tb_C""x" VALUES (7, 1, 1, 1);
+SELECT pg_tviews_wait();
+SELECT remember();
+UPDATE "tb_Odd t" SET e1 = e1 + 1, k = k - 1, d = d || 'y', s = s + 1, p.a = 7, m = CASE WHEN pk % 5 = 0 THEN 'sad' ELSE m END, "a b" = c1 WHERE pk % 2 = 0;
+DELETE FROM "tb_Odd t" WHERE pk IN (19, 20, 112);
+UPDATE "tb_C""x" SET e1 = e1 + 1, c1 = 1 - c1 WHERE pk_x % 2 = 0;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
+SELECT * FROM built_anew();
 
 DROP SCHEMA group_levels CASCADE;
 SELECT count(*) FROM tviews_internal.pg_tview_group_source WHERE NOT EXISTS (SELECT FROM tviews_internal.pg_tview_group_state AS s WHERE s.id = state);

@@ -54,7 +54,7 @@ CREATE TABLE tv_float AS SELECT fk_author AS pk_float, sum(ratio) AS x FROM tb_o
 CREATE TABLE tv_list AS SELECT fk_author AS pk_list, count(*) AS n, string_agg(kind, ',' ORDER BY pk_book) AS x FROM tb_other GROUP BY fk_author;
 CREATE TABLE tv_varchar AS SELECT code AS pk_varchar, count(*) AS n FROM tb_other WHERE code IS NOT NULL GROUP BY code;
 CREATE TABLE tv_two AS SELECT fk_author AS pk_two, ratio, count(*) AS n FROM tb_other WHERE ratio = 1 GROUP BY fk_author, ratio;
-CREATE TABLE tv_expression AS SELECT fk_author + 0 AS pk_expression, count(*) AS n FROM tb_other GROUP BY fk_author + 0;
+CREATE TABLE tv_expression AS SELECT fk_author * 1.0 AS pk_expression, count(*) AS n FROM tb_other GROUP BY fk_author * 1.0;
 CREATE TABLE tv_distinct AS SELECT fk_author AS pk_distinct, sum(DISTINCT pages) AS n FROM tb_other GROUP BY fk_author;
 CREATE TABLE tv_part WITH (pg_tviews.group_state = on) AS SELECT 1 AS pk_part, count(*) AS n FROM tb_part;
 CREATE FUNCTION half(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 / 2';

@@ -113,7 +113,7 @@ char* Extreme(const Aggref* aggregate, GroupParts* parts, bool is_max) {
 bool IsExactExtreme(const Aggref* aggregate) {
   Node* const argument = ArgumentNode(aggregate);
   if (aggregate->aggtype == NUMERICOID) {
-    return IsA(argument, Var) && IsExact(reinterpret_cast<Var*>(argument));
+    return IsExact(argument);
   }
   return aggregate->aggtype != TEXTOID || aggregate->inputcollid == DEFAULT_COLLATION_OID;
 }

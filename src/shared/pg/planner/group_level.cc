@@ -10,6 +10,7 @@
 #include <catalog/pg_class.h>
 #include <nodes/nodeFuncs.h>
 #include <nodes/parsenodes.h>
+#include <optimizer/optimizer.h>
 #include <optimizer/tlist.h>
 #include <parser/parsetree.h>
 #include "shared/pg/boundary/compat.h"
@@ -43,16 +44,21 @@ bool Refuse(Search* search) {
   return true;
 }
 
-// `var` is read outside of aggregates: by it the rows are added up.
-bool NoteKey(const Var* var, Search* search) {
-  GroupLevel* const level = search->level;
+bool IsKey(const Node* expr, const GroupLevel* level) {
   ListCell* cell;
   foreach (cell, level->keys) {
-    if (equal(static_cast<GroupKey*>(lfirst(cell))->column, var)) return false;
+    if (equal(static_cast<GroupKey*>(lfirst(cell))->expr, expr)) return true;
   }
-  if (!search->has_keys || var->varattno <= 0 || !IsExact(var)) return Refuse(search);
+  return false;
+}
+
+// `expr` is read outside of aggregates: by it the rows are added up.
+bool NoteKey(Node* expr, Search* search) {
+  GroupLevel* const level = search->level;
+  if (IsKey(expr, level)) return false;
+  if (!search->has_keys || !IsOwn(expr, search->entries) || !IsExact(expr)) return Refuse(search);
   auto* const key = static_cast<GroupKey*>(palloc0(sizeof(GroupKey)));
-  key->column = static_cast<const Var*>(copyObjectImpl(var));
+  key->expr = static_cast<Node*>(copyObjectImpl(expr));
   level->keys = lappend(level->keys, key);
   return false;
 }
@@ -88,13 +94,14 @@ bool Inspect(Node* node, void* context) {
   auto* const search = static_cast<Search*>(context);
   if (node == nullptr) return false;
   if (IsA(node, Aggref)) return NoteAggregate(reinterpret_cast<Aggref*>(node), search);
+  if (IsKey(node, search->level)) return false;
   if (IsA(node, SubLink) || IsA(node, Query) || IsA(node, GroupingFunc) || IsA(node, WindowFunc)) {
     return Refuse(search);
   }
   if (IsA(node, Var)) {
     const auto* const var = reinterpret_cast<Var*>(node);
     if (var->varlevelsup != 0) return false;
-    if (bms_is_member(static_cast<int>(var->varno), search->entries)) return NoteKey(var, search);
+    if (bms_is_member(static_cast<int>(var->varno), search->entries)) return NoteKey(node, search);
     // What an outer join preserves stays as it is.
     return search->level->join != nullptr ? false : Refuse(search);
   }
@@ -174,22 +181,23 @@ void NoteColumns(GroupLevel* level) {
                   ColumnsIn(reinterpret_cast<Node*>(level->filters), source->entry));
     ListCell* key;
     foreach (key, level->keys) {
-      const Var* const column = static_cast<GroupKey*>(lfirst(key))->column;
-      if (static_cast<int>(column->varno) != source->entry) continue;
-      source->columns = bms_add_member(source->columns, column->varattno);
+      Node* const expr = static_cast<GroupKey*>(lfirst(key))->expr;
+      source->columns = bms_add_members(source->columns, ColumnsIn(expr, source->entry));
     }
   }
 }
 
-// What is grouped by are columns, and nothing that is made of them: that would be another key.
-bool GroupsByColumns(const Query* query) {
+// What GROUP BY makes of columns is a key as a whole. By nothing of the tables there is no group.
+bool NoteGroups(Search* search) {
+  const Query* const query = search->level->query;
   ListCell* cell;
   foreach (cell, query->groupClause) {
     Node* const grouped =
         get_sortgroupclause_expr(lfirst_node(SortGroupClause, cell), query->targetList);
-    if (!IsA(grouped, Var) || reinterpret_cast<Var*>(grouped)->varlevelsup != 0) return false;
+    if (!IsOwn(grouped, search->entries) || !contain_var_clause(grouped)) return Refuse(search);
+    if (NoteKey(grouped, search)) return true;
   }
-  return true;
+  return false;
 }
 
 bool HasCounts(const GroupLevel* level) {
@@ -206,13 +214,14 @@ GroupLevel* Completed(GroupLevel* level) {
   const bool is_inner = level->join == nullptr;
   Search search{level, EntriesOf(level), true, true};
   SortConditions(level, search.entries);
-  Inspect(reinterpret_cast<Node*>(level->conditions), &search);
+  if (is_inner) NoteGroups(&search);
+  if (search.is_possible) Inspect(reinterpret_cast<Node*>(level->conditions), &search);
   search.has_keys = is_inner;
   if (search.is_possible) Inspect(reinterpret_cast<Node*>(query->targetList), &search);
   if (search.is_possible) Inspect(query->havingQual, &search);
   if (search.is_possible) Inspect(query->limitOffset, &search);
   if (search.is_possible) Inspect(query->limitCount, &search);
-  if (!search.is_possible || (is_inner && !GroupsByColumns(query))) return nullptr;
+  if (!search.is_possible) return nullptr;
   level->key_type = AssignSlots(level->keys, HasCounts(level));
   if (level->key_type == InvalidOid) return nullptr;
   NoteColumns(level);

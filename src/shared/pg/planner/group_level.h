@@ -24,8 +24,8 @@
 struct Bitmapset;
 struct JoinExpr;
 struct List;
+struct Node;
 struct Query;
-struct Var;
 
 namespace tviews::pg {
 
@@ -36,7 +36,7 @@ struct GroupSource {
 };
 
 struct GroupKey {
-  const Var* column;
+  Node* expr;            // a column, or what GROUP BY makes of columns
   AttributeNumber slot;  // its column in the table of the state's rows
 };
 

@@ -73,28 +73,32 @@ Node* Final(Node* node, const Change* change) {
   elog(ERROR, "an aggregate is not in its group state");
 }
 
-// `var`, a column of a table, as the state has it.
-Node* FromSlot(const Var* var, const Change* change) {
+// `expr`, by which rows are added up, as the state has it; null: it is something else.
+Node* FromSlot(const Node* expr, const Change* change) {
   ListCell* cell;
   foreach (cell, change->level->keys) {
     const auto* const key = static_cast<GroupKey*>(lfirst(cell));
-    if (!equal(key->column, var)) continue;
-    const TypeId type = key->slot == GroupRowColumn::kK ? var->vartype : SlotType(key->slot);
-    const bool is_same = type == var->vartype;
+    if (!equal(key->expr, expr)) continue;
+    const TypeId type = exprType(expr);
+    const TypeId stored = key->slot == GroupRowColumn::kK ? type : SlotType(key->slot);
+    const Oid collation = exprCollation(expr);
+    const int modifier = exprTypmod(expr);
     Var* const slot =
-        makeVar(change->entry, key->slot, type, is_same ? var->vartypmod : -1, var->varcollid, 0);
-    if (is_same) return reinterpret_cast<Node*>(slot);
-    return reinterpret_cast<Node*>(makeRelabelType(reinterpret_cast<Expr*>(slot), var->vartype,
-                                                   var->vartypmod, var->varcollid,
-                                                   COERCE_IMPLICIT_CAST));
+        makeVar(change->entry, key->slot, stored, stored == type ? modifier : -1, collation, 0);
+    if (stored == type) return reinterpret_cast<Node*>(slot);
+    return reinterpret_cast<Node*>(makeRelabelType(reinterpret_cast<Expr*>(slot), type, modifier,
+                                                   collation, COERCE_IMPLICIT_CAST));
   }
-  elog(ERROR, "a column is not in its group state");
+  return nullptr;
 }
 
 bool IsOfSource(const Var* var, const GroupLevel* level) {
   ListCell* cell;
   foreach (cell, level->sources) {
-    if (static_cast<GroupSource*>(lfirst(cell))->entry == static_cast<int>(var->varno)) return true;
+    if (var->varlevelsup == 0 &&
+        static_cast<GroupSource*>(lfirst(cell))->entry == static_cast<int>(var->varno)) {
+      return true;
+    }
   }
   return false;
 }
@@ -103,9 +107,10 @@ Node* Replace(Node* node, void* context) {
   const auto* const change = static_cast<Change*>(context);
   if (node == nullptr) return nullptr;
   if (IsA(node, Aggref)) return Final(node, change);
-  if (IsA(node, Var)) {
-    const auto* const var = reinterpret_cast<Var*>(node);
-    return var->varlevelsup != 0 || !IsOfSource(var, change->level) ? node : FromSlot(var, change);
+  Node* const slot = FromSlot(node, change);
+  if (slot != nullptr) return slot;
+  if (IsA(node, Var) && IsOfSource(reinterpret_cast<Var*>(node), change->level)) {
+    elog(ERROR, "a column is not in its group state");
   }
   return expression_tree_mutator(node, MutatorForServer(Replace), context);
 }

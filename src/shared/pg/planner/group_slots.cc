@@ -10,6 +10,7 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <catalog/pg_type.h>
+#include <nodes/nodeFuncs.h>
 #include <nodes/pg_list.h>
 #include <nodes/primnodes.h>
 #include <utils/builtins.h>
@@ -77,16 +78,16 @@ const char* GroupTableFor(TypeId key_type) {
 TypeId AssignSlots(const List* keys, bool has_texts) {
   if (keys == NIL) return has_texts ? TEXTARRAYOID : INT4OID;
   auto* const first = static_cast<GroupKey*>(linitial(keys));
-  if (!has_texts && list_length(keys) == 1 && HasOwnTable(first->column->vartype)) {
+  if (!has_texts && list_length(keys) == 1 && HasOwnTable(exprType(first->expr))) {
     first->slot = GroupRowColumn::kK;
-    return first->column->vartype;
+    return exprType(first->expr);
   }
   std::array<bool, kSlots.size()> is_taken{};
   for (int i = 0; i < list_length(keys); ++i) {
     auto* const key = static_cast<GroupKey*>(list_nth(keys, i));
     std::size_t slot = 0;
     while (slot < kSlots.size() &&
-           (is_taken[slot] || kSlots[slot].type != StoredAs(key->column->vartype))) {
+           (is_taken[slot] || kSlots[slot].type != StoredAs(exprType(key->expr)))) {
       ++slot;
     }
     if (slot == kSlots.size()) return InvalidOid;
@@ -96,10 +97,10 @@ TypeId AssignSlots(const List* keys, bool has_texts) {
   return TEXTARRAYOID;
 }
 
-bool IsExact(const Var* column) {
+bool IsExact(const Node* expr) {
   // A column of numeric(10,2) has two digits in every row.
-  if (column->vartype == NUMERICOID) return column->vartypmod >= 0;
-  return IsImageEqual(column->vartype, column->varcollid);
+  if (exprType(expr) == NUMERICOID) return IsA(expr, Var) && exprTypmod(expr) >= 0;
+  return IsImageEqual(exprType(expr), exprCollation(expr));
 }
 
 const char* SlotName(AttributeNumber slot) {

@@ -14,7 +14,7 @@
 #include "shared/types.h"
 
 struct List;
-struct Var;
+struct Node;
 
 namespace tviews::pg {
 
@@ -25,8 +25,8 @@ const char* GroupTableFor(TypeId key_type);
 // cannot be kept. `has_texts`: the table with texts is needed.
 TypeId AssignSlots(const List* keys, bool has_texts);
 
-// True if equal values of this column of a table look the same.
-bool IsExact(const Var* column);
+// True if equal values of this expression look the same.
+bool IsExact(const Node* expr);
 
 const char* SlotName(AttributeNumber slot);
 TypeId SlotType(AttributeNumber slot);

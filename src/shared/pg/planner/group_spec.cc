@@ -1,5 +1,6 @@
 // The texts of a level that has a state.
 #include "shared/pg/planner/group_aggregates.h"
+#include "shared/pg/planner/group_expressions.h"
 #include "shared/pg/planner/group_level.h"
 #include "shared/pg/planner/group_slots.h"
 #include "shared/pg/tables/columns.h"
@@ -130,8 +131,7 @@ const char* WeightOfRow(const GroupLevel* level) {
 }
 
 char* KeyColumn(const GroupLevel* level, int place, GroupParts* parts) {
-  const Var* const column = KeyAt(level, place)->column;
-  return ColumnFor(reinterpret_cast<Node*>(const_cast<Var*>(column)), parts);
+  return ColumnFor(KeyAt(level, place)->expr, parts);
 }
 
 char* KeyText(const GroupLevel* level, GroupParts* parts) {
@@ -141,7 +141,7 @@ char* KeyText(const GroupLevel* level, GroupParts* parts) {
   List* texts = NIL;
   for (int i = 0; i < list_length(level->keys); ++i) {
     texts =
-        lappend(texts, EncodedText(KeyColumn(level, i, parts), KeyAt(level, i)->column->vartype));
+        lappend(texts, EncodedText(KeyColumn(level, i, parts), exprType(KeyAt(level, i)->expr)));
   }
   return ArrayOf(texts, "text");
 }
@@ -280,6 +280,19 @@ char* MergedArray(const GroupParts* parts) {
   return ArrayOf(texts, "text");
 }
 
+// "at", or "(at, zone)" of what is made of these columns.
+char* KeyName(const GroupLevel* level, Node* expr) {
+  List* columns = NIL;
+  for (int place = 0; place < list_length(level->sources); ++place) {
+    const GroupSource* const source = SourceAt(level, place);
+    Bitmapset* const used = ColumnsIn(expr, source->entry);
+    for (int i = -1; (i = bms_next_member(used, i)) >= 0;) {
+      columns = lappend(columns, get_attname(source->relation, static_cast<AttrNumber>(i), false));
+    }
+  }
+  return IsA(expr, Var) ? Listed(columns) : psprintf("(%s)", Listed(columns));
+}
+
 char* NameOf(const GroupLevel* level) {
   List* tables = NIL;
   for (int place = 0; place < list_length(level->sources); ++place) {
@@ -287,11 +300,7 @@ char* NameOf(const GroupLevel* level) {
   }
   List* columns = NIL;
   for (int i = 0; i < list_length(level->keys); ++i) {
-    const Var* const column = KeyAt(level, i)->column;
-    int place = 0;
-    while (SourceAt(level, place)->entry != static_cast<int>(column->varno)) ++place;
-    columns =
-        lappend(columns, get_attname(SourceAt(level, place)->relation, column->varattno, false));
+    columns = lappend(columns, KeyName(level, KeyAt(level, i)->expr));
   }
   return columns == NIL ? Listed(tables) : psprintf("%s by %s", Listed(tables), Listed(columns));
 }
