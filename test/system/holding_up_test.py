@@ -30,17 +30,17 @@ WAITS = "SELECT waits, held_up, held_up_ms, waited_for_others_ms, batch_share, m
 class Reader(threading.Thread):
     """Commits a change and reads a TVIEW."""
 
-    def __init__(self, tview, source, timeout="1min"):
+    def __init__(self, tview, source, timeout="1min", explain=""):
         super().__init__()
-        self.connection, self.tview, self.error = server.connect("waits"), tview, None
+        self.connection, self.tview, self.error, self.rows = server.connect("waits"), tview, None, []
         run(self.connection, f"SET pg_tviews.read_timeout = '{timeout}'")
         run(self.connection, f"UPDATE {source} SET n = n + 1")
-        self.pid, self.statement = self.connection.info.backend_pid, f"SELECT sum(n) FROM {tview}"
+        self.pid, self.statement = self.connection.info.backend_pid, f"{explain}SELECT sum(n) FROM {tview}"
         self.start()
 
     def run(self):
         try:
-            run(self.connection, self.statement)
+            self.rows = run(self.connection, self.statement)
         except psycopg2.Error as error:
             self.error = error
 
@@ -130,6 +130,8 @@ with Server("holding_up") as server:
     run(holder, "SELECT pg_advisory_lock(77)")
     run(connection, "UPDATE tb_a SET n = n + 1")
     everything = Reader("tv_light", "tb_b")
+    explained = Reader("tv_light", "tb_b", explain="EXPLAIN (ANALYZE) ")
+    as_json = Reader("tv_light", "tb_b", explain="EXPLAIN (ANALYZE, FORMAT JSON) ")
     waiter = server.connect("waits")
     thread = threading.Thread(target=run, args=(waiter, "SELECT pg_tviews_wait()"))
     thread.start()
@@ -137,4 +139,11 @@ with Server("holding_up") as server:
     run(holder, "SELECT pg_advisory_unlock(77)")
     thread.join(60)
     everything.ends()
+    # EXPLAIN ANALYZE says how long the statement waited, and nothing where it did not.
+    assert explained.ends().error is None
+    shown = [line for line, in explained.rows if "Wait for TVIEWs: " in line]
+    assert len(shown) == 1 and float(shown[0].split()[3]) > 1, explained.rows
+    assert as_json.ends().error is None and "Execution Time" in as_json.rows[0][0][0], as_json.rows
+    again = run(explained.connection, explained.statement)
+    assert again and not [line for line, in again if "Wait" in line], again
     check_equal(connection)

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "backend/ddl/own_tables.h"
 #include "backend/reading/exchanges.h"
+#include "backend/reading/explain_hook.h"
 #include "backend/reading/plan_reads.h"
 #include "backend/reading/reader_snapshot.h"
 #include "backend/reading/reading.h"
@@ -183,6 +184,7 @@ void RegisterExecutorHooks() {
   ExecutorStart_hook = OnExecutorStart;
   previous_run = ExecutorRun_hook;
   ExecutorRun_hook = OnExecutorRun;
+  RegisterExplainHook();
   InitializePlanReads();
   RegisterReaderSnapshot();
 }

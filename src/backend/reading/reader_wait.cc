@@ -6,6 +6,7 @@
 #include "shared/pg/shmem/stats.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <access/xact.h>
 #include <miscadmin.h>
 #include <pgstat.h>
 #include <utils/backend_status.h>
@@ -15,6 +16,17 @@
 
 namespace tviews::backend {
 namespace {
+
+struct {
+  Timestamp statement;  // when it began
+  std::uint64_t us;
+} of_statement;
+
+void CountInStatement(Timestamp began_at) {
+  of_statement.us =
+      WaitedInStatement() + static_cast<std::uint64_t>(GetCurrentTimestamp() - began_at);
+  of_statement.statement = GetCurrentStatementStartTimestamp();
+}
 
 // True if the batch is at `tview` for the sake of one that is read.
 bool IsNeeded(const pg::ApplierActivity& activity, const pg::WaitNote& note, RelationId tview) {
@@ -45,6 +57,7 @@ std::uint64_t CountUnended(const pg::ApplierActivity& activity, const pg::WaitNo
 void ReaderWait::Begin(const Concerned& concerned) {
   if (has_begun_) return;
   has_begun_ = true;
+  began_at_ = GetCurrentTimestamp();
   pg::session_notes::BeginWait(concerned.tviews.data(),
                                concerned.all ? 0 : static_cast<int>(concerned.tviews.size()));
 }
@@ -61,7 +74,12 @@ void ReaderWait::Show() {
 #endif
 }
 
+std::uint64_t WaitedInStatement() {
+  return of_statement.statement == GetCurrentStatementStartTimestamp() ? of_statement.us : 0;
+}
+
 ReaderWait::~ReaderWait() {
+  if (has_begun_) CountInStatement(began_at_);
   if (statement_ != nullptr) {
     pgstat_report_activity(MyBEEntry->st_state, statement_);
     pgstat_report_query_id(query_id_, true);

@@ -15,6 +15,7 @@
 
 #include "backend/reading/slot_wait.h"
 #include "shared/pg/shmem/database_slot.h"
+#include "shared/types.h"
 
 namespace tviews::backend {
 
@@ -34,9 +35,13 @@ class ReaderWait {
  private:
   pg::DatabaseSlot* slot_;
   bool has_begun_ = false;
+  Timestamp began_at_ = 0;
   char* statement_ = nullptr;  // as pg_stat_activity showed it
   std::uint64_t query_id_ = 0;
 };
+
+// How long the session's statement has waited so far, in microseconds.
+std::uint64_t WaitedInStatement();
 
 }  // namespace tviews::backend
 

@@ -359,4 +359,9 @@ inline void FlattenGroupedColumns([[maybe_unused]] Query* query) {
 
 }  // namespace tviews::pg::compat
 
+#if PG_VERSION_NUM >= 180000  // split from commands/explain.h
+#include <commands/explain_format.h>
+#include <commands/explain_state.h>
+#endif
+
 #endif  // PG_TVIEWS_SHARED_PG_BOUNDARY_COMPAT_H_
