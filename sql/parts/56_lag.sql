@@ -15,10 +15,11 @@ SELECT coalesce(pg_tview_meta.options ->> 'lane', 'main') AS lane, count(*) AS t
 FROM @extschema@.pg_tview_meta GROUP BY 1;
 COMMENT ON VIEW @extschema@.pg_tviews_lane_targets IS 'the lanes of this database, and how late their TVIEWs may be';
 
--- What a lane is owed is known in its own database only.
+-- What a lane is owed is known in its own database only. The condition of the full join is one equality, and of a column of
+-- its own: where a reader asks for one lane, the server may leave an equality out, and then it cannot join by the rest.
 CREATE OR REPLACE VIEW @extschema@.pg_tviews_lag AS
 WITH slot AS (
-    SELECT pg_database.datname AS database, lag.*, pg_database.datname = current_database() AS is_here
+    SELECT pg_database.datname AS database, lag.*, CASE WHEN pg_database.datname = current_database() THEN lag.lane END AS lane_here
     FROM @extschema@.pg_tviews_lag_of_databases() AS lag
     LEFT JOIN pg_catalog.pg_database ON pg_database.oid = lag.database_oid
 ), lane AS (
@@ -38,7 +39,7 @@ SELECT coalesce(slot.database, current_database()) AS database,
        lane.lag_target,
        clock_timestamp() - least(slot.oldest_commit, lane.since) > lane.lag_target AS is_late
 FROM slot
-FULL JOIN lane ON slot.is_here AND slot.lane = lane.lane;
+FULL JOIN lane ON slot.lane_here = lane.lane;
 COMMENT ON VIEW @extschema@.pg_tviews_lag IS 'committed changes that no batch has applied yet, and the last batch, of each lane of the databases that have a change queue';
 
 -- The lanes of a database, and what is not well with them.
