@@ -14,6 +14,7 @@
 #include "shared/pg/common/pause_point.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/row_estimate.h"
 #include "shared/status_macros.h"
 #include "worker/batch/batch_watch.h"
 #include "worker/refresh/key_values.h"
@@ -217,7 +218,7 @@ absl::Status OnlineFills::Plan(const TviewDefinition& tview, RefreshExecutor* ex
   // What one key costs, every slice costs besides its keys.
   TVIEWS_ASSIGN_OR_RETURN(const RefreshExecutor::FillEstimate estimate,
                           executor->EstimateFill(tview, NextKeysStatement(tview, true, 1)));
-  progress->rows_expected = static_cast<std::uint64_t>(std::max(estimate.rows, 0.0));
+  progress->rows_expected = RowEstimate(estimate.rows);
   const double slices = std::max(1.0, estimate.rows / static_cast<double>(kFirstSlice));
   if (progress->in_one_go || estimate.cost_of_key * slices <= kMostForKeys * estimate.cost) {
     return absl::OkStatus();

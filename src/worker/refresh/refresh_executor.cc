@@ -12,6 +12,7 @@
 #include "shared/pg/planner/planned_cost.h"
 #include "shared/pg/server/snapshot.h"
 #include "shared/pg/tables/catalog.h"
+#include "shared/row_estimate.h"
 #include "shared/status_macros.h"
 #include "worker/core/key_checklist.h"
 #include "worker/helpers/helper_task.h"
@@ -136,7 +137,7 @@ absl::StatusOr<WriteCounts> RefreshExecutor::RefreshWhole(const TviewDefinition&
     const std::string query = RefreshStatement(tview, RefreshShape::kWhole);
     if (IsEmpty(writer)) {
       TVIEWS_ASSIGN_OR_RETURN(const double rows, statements_.EstimateRows(query));
-      rows_total_->Store(static_cast<std::uint64_t>(rows));
+      rows_total_->Store(RowEstimate(rows));
     }
     TVIEWS_RETURN_IF_ERROR(
         statements_.Execute(query, Planning::kGeneric, 0, {}, ReceiverOf(writer)));

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "shared/pg/shmem/shmem.h"
+#include "shared/row_estimate.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/transam.h>
@@ -110,7 +111,7 @@ void SetPhase(CreationPhase phase) noexcept {
 }
 
 void ExpectRows(double rows) noexcept {
-  if (has_creation) Mine().creation.rows_expected.Store(static_cast<std::uint64_t>(rows));
+  if (has_creation) Mine().creation.rows_expected.Store(RowEstimate(rows));
 }
 
 void CountRows(std::size_t rows) noexcept {
