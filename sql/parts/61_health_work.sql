@@ -18,7 +18,7 @@ BEGIN ATOMIC
          format('%s no background worker was free for an applier since the server started. Raise max_worker_processes (%s), then restart.',
                 CASE server.launches_failed WHEN 1 THEN 'Once' ELSE server.launches_failed || ' times' END, current_setting('max_worker_processes'))),
         (coalesce(server.last_turned_away > now() - interval '1 hour', false), 'warning',
-         format('Databases took turns within the last hour: %s of %s queues and at most %s workers were in use. Raise pg_tviews.max_workers, and pg_tviews.max_databases if more than %s databases are written to, then restart.',
+         format('Databases, or lanes, took turns within the last hour: %s of %s queues and at most %s workers were in use. Raise pg_tviews.max_workers, and pg_tviews.max_databases if more than %s databases are written to, then restart.',
                 server.slots_used, server.slots, current_setting('pg_tviews.max_workers'), server.slots)),
         (work.batches > 100 AND work.scans > work.batches / 10, 'warning',
          format('%s of %s batches had to read the outbox. Raise pg_tviews.queue_size (%s), then restart.',

@@ -90,7 +90,8 @@ def fails():
         assert (value(connection, "SELECT count(*) FROM pg_tview_dead_letter") == 6) == (pieces == 0)
 
 
-with Server("feed_lanes", pauses.CONF) as server:
+# What a batch has to tell does not stay in memory.
+with Server("feed_lanes", pauses.CONF + "work_mem = '64kB'\n") as server:
     connection = server.prepare("shop", SCRIPT)
     for name, _ in tviews(connection):
         run(connection, f"ALTER TABLE {name} SET (pg_tviews.feed = data)")

@@ -50,7 +50,7 @@ def check_databases_in_turn(server, connection):
             write(other, "elsewhere")
             other.close()
         write(connection, "here")
-    expect_only_after(connection, provoke, "settings", "Databases took turns within the last hour: ", " of 3 queues and at most 2 workers were in use",
+    expect_only_after(connection, provoke, "settings", "Databases, or lanes, took turns within the last hour: ", " of 3 queues and at most 2 workers were in use",
                       "Raise pg_tviews.max_workers, and pg_tviews.max_databases if more than 3 databases are written to, then restart.")
 
 
