@@ -7,7 +7,7 @@ NUMBERS = {name: number for number, name in enumerate(
     ("after_snapshot", "after_take", "before_consume", "before_commit", "after_apply", "after_publish",
      "after_capture", "after_outbox", "after_commit", "mid_refresh",
      "lane_after_snapshot", "lane_after_take", "lane_mid_refresh", "lane_before_consume", "lane_before_commit",
-     "lane_after_apply"), 1)}
+     "lane_after_apply", "shadow_begun", "shadow_locked", "rows_exchanged", "shadow_gone", "debts_taken"), 1)}
 WRITER = ("after_capture", "after_outbox", "after_publish", "after_commit")
 APPLIER = ("after_snapshot", "after_take", "mid_refresh", "before_consume", "before_commit", "after_apply")
 LANE = tuple(f"lane_{point}" for point in APPLIER)

@@ -22,6 +22,7 @@
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/common/pause_point.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/sql_text.h"
 #include "shared/status_macros.h"
@@ -321,6 +322,7 @@ absl::StatusOr<std::string> BeginReplacement(const std::string& text, const std:
     TVIEWS_RETURN_IF_ERROR(StoreReplacement(shadow.tview, tview));
     shadow_name = shadow.name;
   }
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("shadow_begun"));
   TVIEWS_RETURN_IF_ERROR(ReportLostIndexes(facts, exchange));
   if (!readers.empty()) TVIEWS_RETURN_IF_ERROR(TryReplacement(tview));
   TVIEWS_RETURN_IF_ERROR(

@@ -269,7 +269,8 @@ absl::Status Exchange(const Replacement& replacement) {
   TVIEWS_RETURN_IF_ERROR(CompareReaders(replacement));
   TVIEWS_RETURN_IF_ERROR(CheckSameColumns(table, tview.backing_view));
   TVIEWS_RETURN_IF_ERROR(CheckIsPlainTable(table));
-  return CheckPromisesNothing(table, replacement.shadow.key_columns);
+  TVIEWS_RETURN_IF_ERROR(CheckPromisesNothing(table, replacement.shadow.key_columns));
+  return pg::PausePoint("shadow_gone");
 }
 
 // What a trial ends with, so that it is rolled back.
@@ -298,6 +299,7 @@ absl::StatusOr<std::string> FinishReplacement(const std::string& text) {
   TVIEWS_ASSIGN_OR_RETURN(Replacement replacement, ReadReplacement(tview));
   TVIEWS_RETURN_IF_ERROR(CheckReady(replacement));
   TVIEWS_RETURN_IF_ERROR(LockFor(replacement));
+  TVIEWS_RETURN_IF_ERROR(pg::PausePoint("shadow_locked"));
   // Again: whoever held the locks may have changed it.
   TVIEWS_ASSIGN_OR_RETURN(replacement, ReadReplacement(tview));
   TVIEWS_RETURN_IF_ERROR(CheckReady(replacement));

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
+#include "shared/pg/common/pause_point.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/status_macros.h"
 
@@ -72,6 +73,7 @@ absl::StatusOr<std::set<RelationId>> TakeOverDebts(const DependencyGraph& graph,
     }
     if (is_own) TVIEWS_RETURN_IF_ERROR(MoveDebts(exchange));
     TVIEWS_RETURN_IF_ERROR(Forget(table, exchange.shadow));
+    TVIEWS_RETURN_IF_ERROR(pg::PausePoint("debts_taken"));
   }
   return left;
 }
