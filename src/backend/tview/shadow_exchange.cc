@@ -214,7 +214,8 @@ absl::Status CompareReaders(const Replacement& replacement) {
                     " m JOIN below ON below.tview = ANY (m.dependencies))"
                     " UPDATE ",
                     meta,
-                    " AS m SET fill_creator = pg_current_xact_id(), fill_snapshot ="
+                    " AS m SET exchanged_by = pg_current_xact_id(),"
+                    " fill_creator = pg_current_xact_id(), fill_snapshot ="
                     " coalesce(m.fill_snapshot, (SELECT t.fill_snapshot FROM ",
                     meta,
                     " t WHERE t.tview = $1::oid)) FROM below WHERE m.tview = below.tview AND"

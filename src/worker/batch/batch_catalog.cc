@@ -113,10 +113,18 @@ bool BatchCatalog::has_fills() const {
 // must not wait for it.
 absl::Status BatchCatalog::ClearFills() {
   loaded_at_ = 0;
+  // Not in version 0.1.0. Who has exchanged rows has left it to this batch to make them exact:
+  // a snapshot between the two must not show them.
+  TVIEWS_ASSIGN_OR_RETURN(const bool has_exchanges,
+                          pg::HasCatalogTable(pg::CatalogTable::kReplacement));
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, pg::QualifiedTable(pg::CatalogTable::kMeta));
   TVIEWS_RETURN_IF_ERROR(
-      pg::ExecuteSql(absl::StrCat("UPDATE ", meta,
-                                  " SET fill_snapshot = NULL, fill_creator = NULL WHERE tview IN"
+      pg::ExecuteSql(absl::StrCat("UPDATE ", meta, " SET fill_snapshot = NULL, fill_creator = NULL",
+                                  has_exchanges ? ", exchanged_by = CASE WHEN exchanged_by ="
+                                                  " fill_creator THEN pg_current_xact_id() ELSE"
+                                                  " exchanged_by END"
+                                                : "",
+                                  " WHERE tview IN"
                                   " (SELECT tview FROM ",
                                   meta,
                                   " WHERE fill_snapshot IS NOT NULL AND"

@@ -33,6 +33,7 @@ GRANT SELECT (name) ON tv_good TO online_reader;
 CREATE VIEW labels AS SELECT pk_good, name FROM tv_good;
 CREATE TABLE tv_label AS SELECT lower(name) AS pk_label, count(*) AS goods, sum(length(code)) AS size FROM tv_good GROUP BY lower(name);
 CREATE TABLE tv_total AS SELECT 1 AS pk_total, sum(goods) AS goods, sum(size) AS size FROM tv_label;
+CREATE TEMP TABLE logged AS SELECT coalesce(max(log_id), 0) AS last FROM pg_tview_audit_log;
 CREATE TEMP TABLE before AS SELECT 'tv_good'::regclass::oid AS tv, 'v_good'::regclass::oid AS v, 'good_name'::regclass::oid AS i;
 CREATE VIEW state AS SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull, attstattarget, col_description(attrelid, attnum) AS comment, attacl IS NOT NULL AS granted
 FROM pg_attribute WHERE attrelid = to_regclass('replace_online.tv_good') AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
@@ -172,7 +173,7 @@ SELECT pg_tviews_replace_finish('shop');
 SELECT * FROM tv_shop ORDER BY 1;
 SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('tv_shop', 'v_shop', 'tv_shop_pkey');
 TABLE equal;
-SELECT operation, entity FROM pg_tview_audit_log WHERE operation LIKE 'REPLACE%' AND entity IN ('good', 'shop') ORDER BY log_id;
+SELECT operation, entity FROM pg_tview_audit_log WHERE operation LIKE 'REPLACE%' AND entity IN ('good', 'shop') AND log_id > (SELECT last FROM logged) ORDER BY log_id;
 
 DROP TABLE tv_wide, tv_good, tv_shop;
 DROP SCHEMA replace_online CASCADE;
