@@ -211,7 +211,7 @@ BatchEnd BatchRunner::AfterFailure(BatchMode mode, absl::Status error) {
   const bool is_audit = state_.audit.is_running();
   const bool leaves_aside = state_.refreshing != 0 && !is_audit && Blame(ending, error);
   state_.requests.AfterFailure();
-  state_.fills.AfterFailure(state_.refreshing);
+  state_.fills.AfterFailure(state_.refreshing, ending);
   handover_.AfterFailure();
   state_.catalog.Forget();
   if (!is_audit) {

@@ -337,14 +337,17 @@ void OnlineFills::AfterCommit() {
   Rest(GetCurrentTimestamp());
 }
 
-void OnlineFills::AfterFailure(RelationId refreshing) {
+void OnlineFills::AfterFailure(RelationId refreshing, Ending ending) {
   loads_ = 0;  // what is known of fills may be of the batch that failed
   const auto found = steps_.find(refreshing);
   if (found != steps_.end() && found->second.is_slice) {
     slices_[refreshing] = std::max(kSmallestSlice, SliceOf(refreshing) / 4);
   }
   steps_.clear();
-  if (any()) due_at_ = std::max(due_at_, GetCurrentTimestamp() + kAfterObstacle);
+  // What fails for a row is repeated at once, to find the row: without the slice there would be
+  // none, and the next batch would fail for it as this one did.
+  if (!any() || ending == Ending::kData) return;
+  due_at_ = std::max(due_at_, GetCurrentTimestamp() + kAfterObstacle);
 }
 
 }  // namespace tviews::worker

@@ -33,6 +33,7 @@
 #include "shared/tview_definition.h"
 #include "shared/types.h"
 #include "worker/core/cascade.h"
+#include "worker/core/ending.h"
 #include "worker/core/repetition.h"
 #include "worker/core/standings.h"
 #include "worker/refresh/refresh_executor.h"
@@ -73,7 +74,7 @@ class OnlineFills {
   // The batch is over: how long the next slices may be, and when they are due.
   void AfterCommit();
   // `refreshing`: the TVIEW that it failed for, or 0.
-  void AfterFailure(RelationId refreshing);
+  void AfterFailure(RelationId refreshing, Ending ending);
 
  private:
   struct Progress {
