@@ -184,8 +184,9 @@ absl::Status NoKey(const std::string& entity, std::size_t candidates) {
                                  : "No output column is called \"" + wanted +
                                        "\", and several have names that begin with \"pk_\".",
        .hint = "Give the column that identifies a row the name \"" + wanted +
-               "\", or name it with WITH (pg_tviews.key = '...'). For an ordinary table, choose "
-               "another name, or CREATE TABLE with a list of columns.",
+               "\", or name it: WITH (pg_tviews.key = '...'), or the argument key of "
+               "pg_tviews_create. For an ordinary table, choose another name, or CREATE TABLE with "
+               "a list of columns.",
        .sqlstate = "42P16"});
 }
 
