@@ -37,7 +37,7 @@ std::optional<std::string> Copy(const std::optional<std::string_view>& field) {
   return field.has_value() ? std::optional<std::string>(*field) : std::nullopt;
 }
 
-constexpr std::size_t kHeadFields = 7;
+constexpr std::size_t kHeadFields = 8;
 
 }  // namespace
 
@@ -50,6 +50,7 @@ std::string EncodeEvaluation(const Evaluation& evaluation) {
   AppendField(std::to_string(evaluation.settings.size()), &bytes);
   AppendField(evaluation.sql, &bytes);
   AppendField(evaluation.lane, &bytes);
+  AppendField(std::to_string(evaluation.with_states_of), &bytes);
   for (const DefinitionSetting& setting : evaluation.settings) {
     AppendField(setting.name, &bytes);
     AppendField(setting.value, &bytes);
@@ -72,6 +73,7 @@ std::optional<Evaluation> DecodeEvaluation(std::string_view bytes) {
   if (!ReadNumber(*fields[4], &settings)) return std::nullopt;
   evaluation.sql = *fields[5];
   evaluation.lane = *fields[6];
+  if (!ReadNumber(*fields[7], &evaluation.with_states_of)) return std::nullopt;
   std::size_t next = kHeadFields;
   for (; settings > 0; --settings, next += 2) {
     if (!AreAllThere(fields, next + 2)) return std::nullopt;

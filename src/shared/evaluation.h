@@ -28,6 +28,7 @@ struct Evaluation {
   std::vector<std::optional<std::string>> parameters = {};  // text values
   bool with_batch_costs = false;   // planned with the page costs of a batch
   bool with_key_planning = false;  // planned as the recomputation of keys is
+  RelationId with_states_of = 0;   // planned with the group states of this TVIEW
   bool is_planned_only = false;    // without parameters; the answer is its cost
   std::string lane = kMainLane;    // whose time it is evaluated at
 };

@@ -31,6 +31,11 @@ enum class RefreshShape {
   kJoin,     // v JOIN keys: hash or merge join for large sets
 };
 
+// Fewer keys are not worth rows of others.
+inline constexpr std::size_t kSmallestRange = 1000;
+// So many integers may be between the bounds of `keys` of them.
+constexpr std::size_t LargestRange(std::size_t keys) { return keys + keys / 4; }
+
 const char* RefreshShapeName(RefreshShape shape);
 
 // What the column of the key at `position` is called in relations of keys: "key", or, where there

@@ -13,6 +13,7 @@ TEST(Evaluation, AStatementArrivesAsItWasSent) {
       .parameters = {"a", std::nullopt, ""},
       .with_batch_costs = false,
       .with_key_planning = true,
+      .with_states_of = 4711,
       .is_planned_only = true,
       .lane = "slow"};
   const std::optional<Evaluation> got = DecodeEvaluation(EncodeEvaluation(sent));
@@ -25,6 +26,7 @@ TEST(Evaluation, AStatementArrivesAsItWasSent) {
   EXPECT_EQ(got->parameters, sent.parameters);
   EXPECT_FALSE(got->with_batch_costs);
   EXPECT_TRUE(got->with_key_planning);
+  EXPECT_EQ(got->with_states_of, 4711U);
   EXPECT_TRUE(got->is_planned_only);
   EXPECT_EQ(got->lane, "slow");
 }

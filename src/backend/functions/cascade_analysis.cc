@@ -1,7 +1,11 @@
 #include "backend/functions/cascade_analysis.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <limits>
+#include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "backend/evaluation/evaluator.h"
 #include "backend/functions/change_impact.h"
@@ -16,6 +20,7 @@
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <catalog/pg_type.h>
 #include <miscadmin.h>
 #include <utils/acl.h>
 #include <utils/lsyscache.h>
@@ -29,6 +34,30 @@ absl::StatusOr<bool> MayRead(RelationId relation) {
       [&] { return pg_class_aclcheck(relation, GetUserId(), ACL_SELECT) == ACLCHECK_OK; });
 }
 
+// Of keys of one integer column.
+std::pair<std::int64_t, std::int64_t> BoundsOf(const std::set<KeyTexts>& keys) {
+  std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
+  std::int64_t highest = std::numeric_limits<std::int64_t>::min();
+  for (const KeyTexts& key : keys) {
+    std::int64_t number = 0;
+    if (!absl::SimpleAtoi(key.at(0), &number)) continue;
+    lowest = std::min(lowest, number);
+    highest = std::max(highest, number);
+  }
+  return {lowest, highest};
+}
+
+// As the applier sees to. Of keys of several columns it takes those apart that are neighbours,
+// which is not shown.
+bool MayBeRange(const TviewDefinition& tview, const std::set<KeyTexts>& keys) {
+  if (tview.key.size() > 1 || keys.size() < kSmallestRange) return false;
+  const TypeId type = tview.key[0].type;
+  if (type != INT2OID && type != INT4OID && type != INT8OID) return false;
+  const auto [lowest, highest] = BoundsOf(keys);
+  return static_cast<std::uint64_t>(highest) - static_cast<std::uint64_t>(lowest) <
+         LargestRange(keys.size());
+}
+
 // A refresh statement with its keys written into it.
 absl::StatusOr<std::string> WithKeys(const TviewDefinition& tview, RefreshShape shape,
                                      const std::set<KeyTexts>& keys) {
@@ -38,6 +67,18 @@ absl::StatusOr<std::string> WithKeys(const TviewDefinition& tview, RefreshShape 
     TVIEWS_ASSIGN_OR_RETURN(const std::string values, KeysAsValues(tview, whole, keys));
     return "WITH pg_tviews_keys" + KeyFieldNames(tview, whole) + " AS MATERIALIZED (" + values +
            ") " + statement;
+  }
+  if (shape == RefreshShape::kRange) {
+    const auto [lowest, highest] = BoundsOf(keys);
+    const std::int64_t bounds[] = {lowest, highest};
+    for (int i = 0; i < 2; ++i) {
+      TVIEWS_ASSIGN_OR_RETURN(const std::string value,
+                              KeysAsValues(tview, {0}, {{std::to_string(bounds[i])}}));
+      const std::string parameter = absl::StrCat("($1)[", i + 1, "]");
+      statement.replace(statement.rfind(parameter), parameter.size(),
+                        value.substr(std::string("VALUES ").size()));
+    }
+    return statement;
   }
   // Backwards, because a value may hold what looks like a parameter.
   for (std::size_t i = tview.key.size(); i-- > 0;) {
@@ -65,7 +106,8 @@ Evaluation Recomputation(const TviewImpact& impact, const std::string& statement
           .settings = impact.tview->settings,
           .sql = statement,
           .with_batch_costs = impact.strategy != Strategy::kFull,
-          .with_key_planning = true};
+          .with_key_planning = true,
+          .with_states_of = impact.strategy != Strategy::kFull ? impact.tview->relation : 0};
 }
 
 struct ChosenStatement {
@@ -88,7 +130,8 @@ absl::StatusOr<ChosenStatement> ChooseStatement(const TviewImpact& impact, Evalu
   TVIEWS_ASSIGN_OR_RETURN(const bool has_array, MayBeArrays(tview));
   double lowest = std::numeric_limits<double>::infinity();
   for (const RefreshShape shape :
-       {RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
+       {RefreshShape::kRange, RefreshShape::kArray, RefreshShape::kLateral, RefreshShape::kJoin}) {
+    if (shape == RefreshShape::kRange && !MayBeRange(tview, impact.keys)) continue;
     if (shape == RefreshShape::kArray && !has_array) continue;
     TVIEWS_ASSIGN_OR_RETURN(std::string text, WithKeys(tview, shape, impact.keys));
     TVIEWS_ASSIGN_OR_RETURN(const double cost, evaluator->CostOf(Recomputation(impact, text)));

@@ -216,13 +216,18 @@ absl::StatusOr<double> OfPart(const TviewDefinition& tview, const LineagePath& p
 }  // namespace
 
 absl::StatusOr<std::vector<double>> RowsReadPerChange(const TviewDefinition& tview,
-                                                      const std::vector<SourceLineage>& sources) {
+                                                      const std::vector<SourceLineage>& sources,
+                                                      const std::vector<pg::UsableState>& states) {
   const pg::KeyPlanning planning;
   const pg::PageCostsOfBatch page_costs;
   const std::string all = RefreshStatement(tview, RefreshShape::kWhole);
   std::vector<double> rows;
   TVIEWS_RETURN_IF_ERROR(pg::WithSpi([&]() -> absl::Status {
-    TVIEWS_ASSIGN_OR_RETURN(const double of_key, OfKey(tview));
+    double of_key = 0;
+    {
+      const pg::GroupStateUse use(states.data(), static_cast<int>(states.size()));
+      TVIEWS_ASSIGN_OR_RETURN(of_key, OfKey(tview));
+    }
     for (const SourceLineage& source : sources) {
       double& most = rows.emplace_back(0);
       for (const LineagePath& path : source.paths) {

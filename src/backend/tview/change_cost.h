@@ -15,14 +15,17 @@
 
 #include "absl/status/statusor.h"
 #include "shared/lineage.h"
+#include "shared/pg/planner/group_reading.h"
 #include "shared/tview_definition.h"
 
 namespace tviews::backend {
 
 // Of `tview` the names and the key are known. In the order of `sources`. To plan a definition is to
 // evaluate parts of it: REQUIRES the definition's owner and settings to be in force.
+// `states`: group states that computing a key reads.
 absl::StatusOr<std::vector<double>> RowsReadPerChange(const TviewDefinition& tview,
-                                                      const std::vector<SourceLineage>& sources);
+                                                      const std::vector<SourceLineage>& sources,
+                                                      const std::vector<pg::UsableState>& states);
 
 }  // namespace tviews::backend
 

@@ -227,12 +227,13 @@ absl::StatusOr<DefinitionSettings> SettingsFor(const TviewRequest& request) {
 }
 
 // To plan a definition is to evaluate parts of it, so only where this session fills the TVIEW.
-absl::StatusOr<std::vector<double>> CostOfChanges(const TviewName& name, const DefiningQuery& query,
+absl::StatusOr<std::vector<double>> CostOfChanges(const TviewRequest& request,
+                                                  const DefiningQuery& query,
                                                   const std::vector<AttributeNumber>& key,
                                                   const Analysis& analysis,
                                                   const DefinitionSettings& settings) {
   TviewDefinition tview;
-  tview.qualified_view = name.QualifiedView();
+  tview.qualified_view = request.name.QualifiedView();
   for (const AttributeNumber number : key) {
     const OutputColumn& output = query.columns[number - 1];
     KeyColumn& column = tview.key.emplace_back();
@@ -240,9 +241,15 @@ absl::StatusOr<std::vector<double>> CostOfChanges(const TviewName& name, const D
     column.type = output.type;
     TVIEWS_ASSIGN_OR_RETURN(column.equality, pg::KeyEquality(output.type));
   }
+  TviewFacts facts;
+  facts.view = tview.qualified_view;
+  facts.owner = GetUserId();
+  facts.settings = settings;
+  facts.options = request.options;
+  TVIEWS_ASSIGN_OR_RETURN(const PlannedStates states, PlannedStates::Choose(facts));
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), settings));
-  return RowsReadPerChange(tview, analysis.sources);
+  return RowsReadPerChange(tview, analysis.sources, states.Usable());
 }
 
 // What the definition is evaluated with.
@@ -306,7 +313,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
   }
   std::vector<double> rows_read;
   if (!request.with_no_data) {
-    TVIEWS_ASSIGN_OR_RETURN(rows_read, CostOfChanges(name, query, key, analysis, settings));
+    TVIEWS_ASSIGN_OR_RETURN(rows_read, CostOfChanges(request, query, key, analysis, settings));
   }
   // Before the fill, which may take long.
   TVIEWS_RETURN_IF_ERROR(ReportAnalysis(name, analysis, settings, rows_read));

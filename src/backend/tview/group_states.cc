@@ -359,6 +359,39 @@ absl::Status ChooseGroupStates(RelationId tview, const std::string& table) {
   return absl::OkStatus();
 }
 
+struct PlannedStates::State {
+  std::string body;
+  std::vector<RelationId> sources;
+};
+
+PlannedStates::PlannedStates() = default;
+PlannedStates::~PlannedStates() = default;
+PlannedStates::PlannedStates(PlannedStates&&) noexcept = default;
+
+absl::StatusOr<PlannedStates> PlannedStates::Choose(const TviewFacts& tview) {
+  PlannedStates planned;
+  TVIEWS_ASSIGN_OR_RETURN(const bool have_states, HaveStates());
+  if (!have_states) return planned;
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<Level> levels, ChooseLevels(tview));
+  for (const Level& level : levels) {
+    State& state = planned.states_.emplace_back();
+    state.body = level.body;
+    for (const Source& source : level.sources) state.sources.push_back(source.relation);
+  }
+  return planned;
+}
+
+std::vector<pg::UsableState> PlannedStates::Usable() const {
+  std::vector<pg::UsableState> usable;
+  for (const State& state : states_) {
+    usable.push_back({.sources = state.sources.data(),
+                      .source_count = static_cast<int>(state.sources.size()),
+                      .body = state.body.c_str(),
+                      .id = 0});
+  }
+  return usable;
+}
+
 absl::StatusOr<std::vector<GroupStateSuggestion>> SuggestGroupStates(RelationId tview) {
   std::vector<GroupStateSuggestion> suggestions;
   TVIEWS_ASSIGN_OR_RETURN(const bool have_states, HaveStates());

@@ -15,6 +15,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "backend/tview/facts.h"
+#include "shared/pg/planner/group_reading.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
@@ -25,6 +27,25 @@ absl::StatusOr<std::vector<std::string>> SyncGroupStates(RelationId tview);
 
 // The same at creation, and by ALTER TABLE: with a NOTICE for each, about the table called `table`.
 absl::Status ChooseGroupStates(RelationId tview, const std::string& table);
+
+// What would be kept of a TVIEW that is being created, for plans.
+class PlannedStates {
+ public:
+  PlannedStates();
+  ~PlannedStates();
+  PlannedStates(PlannedStates&&) noexcept;
+  PlannedStates& operator=(PlannedStates&&) = delete;
+
+  // Of its facts only the owner, the view, the options and the settings are known.
+  static absl::StatusOr<PlannedStates> Choose(const TviewFacts& tview);
+
+  // Of this object, which must not move meanwhile.
+  std::vector<pg::UsableState> Usable() const;
+
+ private:
+  struct State;
+  std::vector<State> states_;
+};
 
 // Levels of a TVIEW with the option auto that are not kept, though statistics know a large group of
 // them now.

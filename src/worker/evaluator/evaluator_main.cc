@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "shared/evaluation.h"
 #include "shared/pg/boundary/error.h"
@@ -16,6 +17,7 @@
 #include "shared/pg/boundary/user_scope.h"
 #include "shared/pg/common/worker_process.h"
 #include "shared/pg/evaluation/evaluator_segment.h"
+#include "shared/pg/planner/group_reading.h"
 #include "shared/pg/planner/key_planner.h"
 #include "shared/pg/planner/page_costs.h"
 #include "shared/pg/planner/planned_cost.h"
@@ -23,6 +25,7 @@
 #include "shared/pg/tables/frontier.h"
 #include "shared/status_macros.h"
 #include "worker/batch/pinned_settings.h"
+#include "worker/evaluator/kept_states.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <libpq/pqsignal.h>
@@ -128,6 +131,13 @@ absl::StatusOr<Outcome> Run(const Evaluation& evaluation) {
   std::optional<pg::KeyPlanning> planning;
   if (evaluation.with_batch_costs) costs.emplace();
   if (evaluation.with_key_planning) planning.emplace();
+  std::optional<KeptStates> kept;
+  std::vector<pg::UsableState> usable;
+  if (evaluation.with_states_of != 0) {
+    TVIEWS_ASSIGN_OR_RETURN(kept, KeptStates::Load(evaluation.with_states_of));
+    usable = kept->Usable();
+  }
+  const pg::GroupStateUse use(usable.data(), static_cast<int>(usable.size()));
   if (evaluation.owner == 0) {
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
     return Execute(evaluation);

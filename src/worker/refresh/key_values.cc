@@ -337,7 +337,7 @@ bool AreDense(const std::vector<std::string>& keys, const TviewDefinition& tview
   // Modulo 2^64, where no distance overflows.
   const std::uint64_t distance = static_cast<std::uint64_t>(IntegerOf(highest)) -
                                  static_cast<std::uint64_t>(IntegerOf(lowest));
-  const std::size_t most = keys.size() + keys.size() / 4;
+  const std::size_t most = LargestRange(keys.size());
   if (distance >= most) return false;
   std::size_t combinations = distance + 1;
   for (std::size_t i = 0; i + 1 < tview.key.size(); ++i) {

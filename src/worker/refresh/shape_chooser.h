@@ -27,9 +27,6 @@ namespace tviews::worker {
 inline constexpr char kKeysName[] = "pg_tviews_keys";
 inline constexpr char kPartName[] = "pg_tviews_part";
 
-// Fewer keys are not worth rows of others.
-constexpr std::size_t kSmallestRange = 1000;
-
 struct ChosenShape {
   RefreshShape shape = RefreshShape::kSingle;
   double cost_per_key = 0;  // the planner's; 0 for kSingle, about which it is not asked
