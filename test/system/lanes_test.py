@@ -7,7 +7,7 @@ import threading
 import psycopg2
 
 import pauses
-from tviews_server import Server, check_equal, run, value, wait_until
+from tviews_server import Server, check_equal, cpu_seconds, run, value, wait_until
 
 SCRIPT = """
 CREATE TABLE tb_item (pk_item int PRIMARY KEY, price int NOT NULL, grade int NOT NULL);
@@ -208,6 +208,24 @@ def coalesces():
     run(connection, "ALTER TABLE tv_sum RESET (pg_tviews.lag_target)")
 
 
+def rests():
+    """With nothing to do, no process of ours computes: also with targets, and with a moment far ahead in a lane."""
+    run(connection, "CREATE TABLE tb_offer (pk_offer int PRIMARY KEY, at timestamptz NOT NULL); INSERT INTO tb_offer VALUES (1, now() + '1 day')")
+    run(connection, "CREATE TABLE tv_offer WITH (pg_tviews.lane = 'slow') AS SELECT pk_offer FROM tb_offer WHERE at > now()")
+    run(connection, "ALTER TABLE tv_sum SET (pg_tviews.lag_target = '1 s'); ALTER TABLE tv_item SET (pg_tviews.lag_target = '1 s')")
+    change(connection, 1)
+    check_equal(connection, "before the rest")
+    pids = [pid for pid, in run(connection, "SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_tviews%'")]
+    batches = "SELECT lane, batches, snapshot::text FROM pg_tview_frontier ORDER BY lane"
+    before, used = run(connection, batches), cpu_seconds(pids)
+    begin = value(connection, "SELECT clock_timestamp()")
+    wait_until(lambda: value(connection, "SELECT clock_timestamp() - %s > '3 seconds'", (begin,)), "time to pass")
+    assert len(pids) >= 3 and cpu_seconds(pids) - used < 0.3, (pids, cpu_seconds(pids) - used)
+    assert run(connection, batches) == before
+    run(connection, "ALTER TABLE tv_sum RESET (pg_tviews.lag_target); ALTER TABLE tv_item RESET (pg_tviews.lag_target)")
+    run(connection, "DROP TABLE tv_offer, tb_offer")
+
+
 def ends():
     run(connection, "DROP TABLE tv_sum, tv_top, tv_rank")
     run(connection, "SELECT pg_tviews_wait()")
@@ -226,6 +244,7 @@ with Server("lanes", pauses.CONF) as server:
     is_paused_alone()
     fails_alone()
     coalesces()
+    rests()
     change(connection, 3)
     server.stop("immediate")
     server.start()
