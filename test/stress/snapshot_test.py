@@ -59,11 +59,14 @@ DOCUMENTS = [f"(SELECT sum((data->>'balance')::bigint) FROM tv_{table})" for tab
 LANE = [f"(SELECT sum(balance) FROM tv_{table}_too)" for table in TABLES]
 OTHERS = ["(SELECT sum(balance) FROM tv_bank)", "(SELECT balance FROM tv_everything)"]
 
+# Where the machine is slow, a batch gives way to a session that moves a TVIEW so often that it leaves aside what it is at, and
+# pg_tview_behind says so in the same snapshot.
+BEHIND = "(SELECT count(*) FROM pg_tview_behind)"
 FRONTIERS = "SELECT lane, snapshot::text FROM pg_tview_frontier ORDER BY 1"
 
 stop = threading.Event()
 lock = threading.Lock()
-counts = dict.fromkeys(("transfers", "between all", "rolled back", "statements", "transactions", "moves", "refused", "batches seen"), 0)
+counts = dict.fromkeys(("transfers", "between all", "rolled back", "statements", "transactions", "moves", "refused", "left aside", "batches seen"), 0)
 wrong = []
 
 
@@ -156,8 +159,10 @@ def move(connection, r):
 
 
 def read_statement(connection, r):
-    row = run(connection, f"SELECT {' + '.join(SUMS)}, {' + '.join(DOCUMENTS)}, {' + '.join(LANE)}, {', '.join(OTHERS)}")[0]
-    check(row, "one statement")
+    row = run(connection, f"SELECT {' + '.join(SUMS)}, {' + '.join(DOCUMENTS)}, {' + '.join(LANE)}, {', '.join(OTHERS)}, {BEHIND}")[0]
+    if row[-1] > 0:
+        return count("left aside")
+    check(row[:-1], "one statement")
     count("statements")
 
 
@@ -180,7 +185,10 @@ def read_in_transaction(connection, r):
     for index, part in parts:
         found[index] = value(connection, f"SELECT {part}")
     again = run(connection, FRONTIERS)
+    is_apart = value(connection, f"SELECT {BEHIND}") > 0
     connection.rollback()
+    if is_apart:
+        return count("left aside")
     n = len(TABLES)
     check([sum(found[i] for i in range(k, k + n)) for k in (0, n, 2 * n)] + [found[3 * n], found[3 * n + 1]], "one transaction")
     if frontiers != again:
