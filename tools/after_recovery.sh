@@ -7,13 +7,19 @@
 set -euo pipefail
 ask() { psql -X -q -At -v ON_ERROR_STOP=1 "$@"; }
 
+# As a name and nothing else: psql takes one such as host=elsewhere for a connection to there.
+named() { # DATABASE
+  local name=${1//\\/\\\\}
+  printf "dbname='%s'" "${name//\'/\\\'}"
+}
+
 check_database() { # DATABASE PSQL_ARGUMENT...
   local database=$1 schema
   shift
-  schema=$(ask "$@" -d "$database" -c "SET search_path = pg_catalog, pg_temp" -c "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace
+  schema=$(ask "$@" -d "$(named "$database")" -c "SET search_path = pg_catalog, pg_temp" -c "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace
     ON pg_namespace.oid = pg_extension.extnamespace WHERE pg_extension.extname = 'pg_tviews'") || return 1
   [ -n "$schema" ] || return 0
-  ask "$@" -d "$database" -v timeout="${TIMEOUT:-10 minutes}" -F ' ' <<SQL
+  ask "$@" -d "$(named "$database")" -v timeout="${TIMEOUT:-10 minutes}" -F ' ' <<SQL
 SET client_min_messages = warning;
 SET search_path = pg_catalog, pg_temp; -- in others, functions of anybody might be found, and this may be a superuser
 DO \$\$
@@ -43,6 +49,6 @@ SQL
 }
 
 databases=${DATABASES:-$(ask "$@" -d postgres -c "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn ORDER BY datname")}
-report=$(while read -r database; do check_database "$database" "$@" </dev/null || printf '%s could not be checked WRONG\n' "$database"; done <<<"$databases")
+report=$(while IFS= read -r database; do check_database "$database" "$@" </dev/null || printf '%s could not be checked WRONG\n' "$database"; done <<<"$databases")
 printf '%s\n' "${report:-no TVIEWs}"
 ! grep -q ' WRONG$' <<<"$report"

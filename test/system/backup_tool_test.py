@@ -64,6 +64,30 @@ with Server("backup_tool") as server, tempfile.TemporaryDirectory() as place:
     run(connection, "SELECT pg_tviews_wait()")
     check_equal(connection, "after the restore")
 
+    # Names and settings that somebody has made for whoever restores: lists are stored as they were given, a name may look
+    # like a connection, and a line that ends the data of psql may be within a value.
+    odd, trap = "host=elsewhere' \\ x", place + "/trap"
+    run(admin, f'CREATE DATABASE "{odd}"')
+    connection = server.connect(odd)
+    run(connection, "CREATE EXTENSION pg_tviews; CREATE TABLE tb_odd (pk_odd int PRIMARY KEY); INSERT INTO tb_odd VALUES (1)")
+    run(connection, f"""CREATE TABLE "tv_a\n\\.\n\\! touch {trap}" AS SELECT pk_odd AS pk_a FROM tb_odd""")
+    run(connection, "SET ROLE clerk")
+    run(connection, f"SELECT set_config('search_path', 'a;\\!touch${{IFS}}{trap};,\"B;c\",D;CREATE/**/ROLE/**/made;--', false)")
+    run(connection, f"""ALTER ROLE clerk IN DATABASE "{odd}" SET search_path FROM CURRENT; RESET ROLE""")
+    before = run(connection, "SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())")
+    connection.close()
+    assert "1 TVIEWs" in backup(server, "drill", odd)
+    backup(server, "save", odd, place + "/odd")
+    run(admin, f'DROP DATABASE "{odd}" WITH (FORCE)')
+    backup(server, "restore", place + "/odd", odd)
+    connection = server.connect(odd)
+    assert not os.path.exists(trap) and not value(admin, "SELECT count(*) FROM pg_roles WHERE rolname = 'made'")
+    after = run(connection, "SELECT setrole::regrole::text, setconfig FROM pg_db_role_setting WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())")
+    assert len(before) == len(after) == 1 and after[0][1] == [f'search_path="a;\\!touch${{ifs}}{trap.lower()};", "B;c", "d;create/**/role/**/made;--"'], (before, after)
+    connection.close()
+    run(admin, f'DROP DATABASE "{odd}" WITH (FORCE)')
+    connection = server.connect("my shop")
+
     # Backups that are not good: a TVIEW is not in it, or cannot be computed; somebody else's database is not touched.
     with open(saved + "/tviews", "a", encoding="utf-8") as file:
         file.write("public.tv_of_yesterday\n")
