@@ -349,6 +349,7 @@ absl::StatusOr<CreatedTview> CreateTview(TviewRequest request) {
                                          .options = request.options,
                                          .settings = settings,
                                          .analysis = analysis}));
+  TVIEWS_RETURN_IF_ERROR(TellOfSharedTarget(table));
   TVIEWS_RETURN_IF_ERROR(CaptureSources(analysis.sources));
   TVIEWS_RETURN_IF_ERROR(ChooseGroupStates(table, name.table));
   if (request.with_no_data) {

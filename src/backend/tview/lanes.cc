@@ -211,6 +211,32 @@ absl::Status InheritLane(const std::vector<RelationId>& sources, std::string* op
   return absl::OkStatus();
 }
 
+absl::Status TellOfSharedTarget(RelationId tview) {
+  if (!pg::settings::notice_lineage) return absl::OkStatus();
+  bool is_shared = false;
+  {
+    TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+    TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+    TVIEWS_ASSIGN_OR_RETURN(
+        const pg::SqlResult found,
+        pg::ExecuteSqlLatest(absl::StrCat("SELECT FROM ", meta, " AS t, ", meta,
+                                          " AS m WHERE t.tview = $1::oid AND m.tview <> t.tview"
+                                          " AND (t.options ->> 'lag_target')::bigint > 0"
+                                          " AND coalesce(t.options ->> 'lane', 'main') = 'main'"
+                                          " AND ",
+                                          kLaneOf, " = 'main' LIMIT 1"),
+                             {std::to_string(tview)}));
+    is_shared = !found.rows.empty();
+  }
+  if (!is_shared) return absl::OkStatus();
+  return pg::Call([] {
+    ereport(NOTICE,
+            (errmsg("the lag target holds for all TVIEWs of lane \"main\""),
+             errhint("A lane of its own, as in ALTER TABLE ... SET (pg_tviews.lane = 'reports'), "
+                     "leaves the others as quick as they were.")));
+  });
+}
+
 absl::Status CheckLane(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
   TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));

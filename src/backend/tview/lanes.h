@@ -36,6 +36,10 @@ absl::Status InheritLane(const std::vector<RelationId>& sources, std::string* op
 // one.
 absl::Status CheckLane(RelationId tview);
 
+// Says that a target which has been set for `tview` slows others down, where it is in the main
+// lane.
+absl::Status TellOfSharedTarget(RelationId tview);
+
 // Moves `tview`, and all that it hangs together with. REQUIRES: it is locked against other DDL.
 absl::Status MoveToLane(RelationId tview, const std::string& lane);
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "backend/ddl/audit_log.h"
 #include "backend/tview/facts.h"
@@ -320,6 +321,9 @@ absl::StatusOr<bool> AlterTviewOptions(const Node* statement) {
   TVIEWS_RETURN_IF_ERROR(ChangeOptions(tview, "{" + changes.set + "}", "{" + changes.reset + "}"));
   TVIEWS_RETURN_IF_ERROR(changes.lane.has_value() ? MoveToLane(tview, *changes.lane)
                                                   : CheckLane(tview));
+  if (absl::StrContains(changes.set, "\"lag_target\"")) {
+    TVIEWS_RETURN_IF_ERROR(TellOfSharedTarget(tview));
+  }
   TVIEWS_RETURN_IF_ERROR(ChangeSettings(tview, changes.settings));
   if (changes.changes_lineage) {
     TVIEWS_RETURN_IF_ERROR(RederiveLineage(tview));

@@ -174,6 +174,17 @@ SELECT count(*) FROM tv_show WHERE title = 'later';
 ALTER TABLE tv_show RESET (pg_tviews.lane);
 SELECT pg_tviews_wait();
 
+-- a lag target in the main lane slows all others down; in a lane of its own, or alone, nobody
+SET client_min_messages = notice;
+ALTER TABLE tv_show SET (pg_tviews.lag_target = '1 ms');
+ALTER TABLE tv_show RESET (pg_tviews.lag_target);
+ALTER TABLE tv_show SET (pg_tviews.lag_target = 0);
+CREATE TABLE tv_late WITH (pg_tviews.lag_target = '1 ms') AS SELECT pk_show FROM tb_show;
+DROP TABLE tv_late;
+ALTER TABLE tv_show SET (pg_tviews.lane = 'messages', pg_tviews.lag_target = '1 ms');
+ALTER TABLE tv_show RESET (pg_tviews.lane, pg_tviews.lag_target);
+SET client_min_messages = warning;
+
 -- a key in quarantine is seen in the short list
 CREATE TABLE tv_half AS SELECT pk_show, 10 / fk_place AS half FROM tb_show WHERE fk_place > 0 OR pk_show = 1;
 UPDATE tb_show SET fk_place = 0 WHERE pk_show = 1;
