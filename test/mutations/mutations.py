@@ -119,9 +119,11 @@ ALL = [
     Mutation("extremes_believed", "an extreme that goes is kept", "src/shared/pg/planner/group_aggregates.cc",
              "THEN NULL ELSE '?' END", "THEN NULL ELSE NULL END", "regress:group_levels"),
     Mutation("joined_as_now", "what joins with a change is as it is, though it changes too", "src/worker/core/join_rule.cc",
-             "      if (changed[other]) step[other] = JoinedAs::kBefore;\n", "", "regress:group_levels"),
+             "      if (HasChanged(changes[other])) step[other] = JoinedAs::kBefore;\n", "", "regress:group_levels"),
     Mutation("unmatched_uncounted", "count(*) leaves out a row that an outer join has made", "src/shared/pg/planner/group_aggregates.cc",
              "sum(COALESCE(s.n, 1))", "sum(s.n)", "regress:group_levels"),
+    Mutation("taken_back_believed", "an extreme may be of a row that is taken back", "src/worker/core/join_rule.cc",
+             "      return StepExtremes::kDoubtful;\n", "      return StepExtremes::kRight;\n", "regress:group_levels"),
     Mutation("states_in_audit", "a comparison of the whole leaves states alone", "src/worker/batch/refresh_round.cc",
              "    TVIEWS_RETURN_IF_ERROR(state_.groups.Doubt(tview.relation));\n", "", "regress:group_states"),
     # --- Lineage

@@ -70,6 +70,20 @@ std::string HasDoubtfulExtreme(int extremes) {
   return text;
 }
 
+// m of a row of which nothing is known, or nothing that goes.
+std::string ExtremesOfStep(int count, StepExtremes extremes) {
+  std::string text = "ARRAY[";
+  for (int i = 0; i < count; ++i) {
+    absl::StrAppend(&text, i == 0 ? "" : ", ");
+    if (extremes == StepExtremes::kDoubtful) {
+      absl::StrAppend(&text, "NULL, '?'");
+    } else {
+      absl::StrAppend(&text, "m[", 2 * i + 1, "], NULL");
+    }
+  }
+  return text + "]::text[]";
+}
+
 }  // namespace
 
 std::string GroupImagesName(std::size_t place) {
@@ -86,11 +100,17 @@ std::string ValuesBuildingStatement(const WrittenState& state) {
                       state.texts.valued, ") AS v");
 }
 
-std::string AddingStatement(const WrittenState& state, const JoinStep& step) {
-  const std::string merged =
-      state.texts.merged.empty() ? "" : absl::StrCat(", m = ", state.texts.merged);
+std::string AddingStatement(const WrittenState& state, const JoinStep& step,
+                            StepExtremes extremes) {
+  std::string added = state.texts.added;
+  std::string merged = state.texts.merged.empty() ? "" : absl::StrCat(", m = ", state.texts.merged);
+  if (extremes != StepExtremes::kRight && state.extremes > 0) {
+    added = absl::StrCat("SELECT k, c, n, p, ", ExtremesOfStep(state.extremes, extremes), " AS m",
+                         state.texts.places, " FROM (", added, ") AS step");
+    if (extremes == StepExtremes::kDoubtful) merged = ", m = excluded.m";
+  }
   return absl::StrCat(
-      NamedRows(state, step), ", written AS (", Inserting(state, state.texts.added),
+      NamedRows(state, step), ", written AS (", Inserting(state, added),
       " ON CONFLICT (state, k, c) DO UPDATE SET n = s.n + excluded.n, p = ", AddedSums(state.sums),
       merged,
       " RETURNING s.ctid AS place, s.n, s.p, s.m) SELECT COALESCE(bool_or(n < 0 OR n = 0 AND NOT (0"

@@ -55,8 +55,9 @@ std::string BuildingStatement(const WrittenState& state);
 std::string ValuesBuildingStatement(const WrittenState& state);
 
 // Adds what a step says; returns one row: whether a group cannot be, the places of groups that are
-// no more, and those of groups with doubtful extremes.
-std::string AddingStatement(const WrittenState& state, const JoinStep& step);
+// no more, and those of groups with doubtful extremes. `extremes`: what those of
+// the step are.
+std::string AddingStatement(const WrittenState& state, const JoinStep& step, StepExtremes extremes);
 
 // Adds what a step says of values, and to their counts what follows; returns the same.
 std::string ValuesAddingStatement(const WrittenState& state, const JoinStep& step);

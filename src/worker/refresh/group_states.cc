@@ -204,6 +204,16 @@ absl::StatusOr<bool> LockAtOnce(const std::vector<RelationId>& tables) {
   return true;
 }
 
+TableChange ChangeOf(const RelationDelta* delta) {
+  TableChange change;
+  if (delta == nullptr) return change;
+  for (const auto& [image, weight] : delta->images()) {
+    change.has_added = change.has_added || weight > 0;
+    change.has_removed = change.has_removed || weight < 0;
+  }
+  return change;
+}
+
 // With SPI open.
 absl::Status RegisterImages(std::size_t place, RelationId source, const RelationDelta& delta) {
   absl::Status status;
@@ -418,12 +428,9 @@ absl::StatusOr<WrittenState> GroupStates::Writable(const State& state) {
 
 absl::Status GroupStates::Add(const TviewDefinition& tview, const State& state,
                               const DeltaSet& deltas) {
-  std::vector<bool> changed;
-  for (const RelationId source : state.sources) {
-    const RelationDelta* const delta = deltas.Find(source);
-    changed.push_back(delta != nullptr && !delta->images().empty());
-  }
-  const std::vector<JoinStep> steps = JoinSteps(changed);
+  std::vector<TableChange> changes;
+  for (const RelationId source : state.sources) changes.push_back(ChangeOf(deltas.Find(source)));
+  const std::vector<JoinStep> steps = JoinSteps(changes);
   if (steps.empty()) return absl::OkStatus();
   TVIEWS_ASSIGN_OR_RETURN(const WrittenState described, Writable(state));
   const std::string empty = absl::StrCat("DELETE FROM ", described.rows, " WHERE ctid = ANY ($1)");
@@ -431,13 +438,15 @@ absl::Status GroupStates::Add(const TviewDefinition& tview, const State& state,
   TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope scope,
                           pg::UserScope::AsDefinitionOwner(GetUserId(), tview.settings));
   return pg::WithSpi([&]() -> absl::Status {
-    for (std::size_t i = 0; i < changed.size(); ++i) {
-      if (!changed[i]) continue;
-      TVIEWS_RETURN_IF_ERROR(RegisterImages(i, state.sources[i], *deltas.Find(state.sources[i])));
+    for (std::size_t i = 0; i < state.sources.size(); ++i) {
+      const RelationDelta* const delta = deltas.Find(state.sources[i]);
+      if (delta == nullptr || delta->images().empty()) continue;
+      TVIEWS_RETURN_IF_ERROR(RegisterImages(i, state.sources[i], *delta));
     }
     std::vector<Places> doubtful;
     for (const JoinStep& step : steps) {
-      std::vector<std::string> statements = {AddingStatement(described, step)};
+      std::vector<std::string> statements = {
+          AddingStatement(described, step, ExtremesOf(step, changes))};
       if (state.texts.has_values()) {
         statements.push_back(ValuesAddingStatement(described, step));
       }

@@ -152,7 +152,17 @@ FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
 -- Left out: floats, whose zeros are equal, and other aggregates of distinct values.
 CREATE TABLE tv_not5 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not5, count(DISTINCT x::float8) AS n FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
 CREATE TABLE tv_not6 WITH (pg_tviews.group_state = on) AS SELECT tenant AS pk_not6, sum(DISTINCT big) AS n FROM tb_fact WHERE tenant IS NOT NULL GROUP BY tenant;
-SELECT entity, level FROM pg_tviews_group_states WHERE entity IN ('values', 'not5', 'not6');
+-- Likewise distinct values of several groups of the state: they are not added. Where the conditions leave one group, they are.
+CREATE TABLE tb_asked (pk_asked int PRIMARY KEY, code text);
+INSERT INTO tb_asked VALUES (0, 'c0'), (1, 'c1'), (2, NULL);
+CREATE TABLE tv_not12 WITH (pg_tviews.group_state = on) AS
+SELECT pk_asked AS pk_not12, (SELECT count(DISTINCT kind) FROM tb_fact WHERE tenant = pk_asked AND big < pk_asked * 10) AS n FROM tb_asked;
+CREATE TABLE tv_not13 WITH (pg_tviews.group_state = on) AS
+SELECT pk_asked AS pk_not13, (SELECT count(DISTINCT kind) FROM tb_fact WHERE tenant::numeric = pk_asked) AS n FROM tb_asked;
+CREATE TABLE tv_asked WITH (pg_tviews.group_state = on) AS
+SELECT pk_asked, (SELECT count(DISTINCT kind) FROM tb_fact AS f WHERE f.tenant = pk_asked AND f.code = a.code) AS n,
+       (SELECT count(DISTINCT kind) FROM tb_fact AS f WHERE pk_asked::bigint = f.tenant) AS all FROM tb_asked AS a;
+SELECT entity, level FROM pg_tviews_group_states WHERE entity IN ('values', 'asked') OR entity LIKE 'not%' ORDER BY 1, 2;
 INSERT INTO tb_fact SELECT 200 + i, 2, 'z', day, at, ts, ok, small, code, price, x + 0.00, big, u FROM tb_fact, generate_series(0, 1) AS i WHERE pk_fact = 8;
 SELECT pg_tviews_wait();
 SELECT * FROM differences();
@@ -212,6 +222,8 @@ SELECT coalesce(customer, -1) AS pk_customer, n, total, average, products, order
     FROM tb_order AS o JOIN (tb_item AS i JOIN tb_product AS p ON p.pk_product = i.fk_product) ON i.fk_order = o.pk_order WHERE o.is_paid GROUP BY o.customer) AS grouped;
 CREATE TABLE tv_pair WITH (pg_tviews.group_state = on) AS
 SELECT a.fk_order AS pk_pair, count(*) AS n, max(b.qty) AS most FROM tb_item AS a JOIN tb_item AS b ON b.fk_product = a.fk_product WHERE a.fk_order IS NOT NULL GROUP BY a.fk_order;
+CREATE TABLE tv_best WITH (pg_tviews.group_state = on) AS
+SELECT i.fk_order AS pk_best, max(i.qty) AS most, min(length(p.name) * i.qty) AS least FROM tb_item AS i JOIN tb_product AS p ON p.pk_product = i.fk_product WHERE i.fk_order IS NOT NULL GROUP BY i.fk_order;
 CREATE TABLE tv_all WITH (pg_tviews.group_state = on) AS
 SELECT 1 AS pk_all, count(*) AS n, sum(qty * price) AS total, count(DISTINCT fk_order) AS orders, count(DISTINCT price) AS prices FROM tb_item JOIN tb_product ON pk_product = fk_product;
 -- Outer joins with what is aggregated: by a key, over other joins, with a condition, several rows outside for one inside.
@@ -283,6 +295,25 @@ COMMIT;
 SELECT pg_tviews_wait();
 SELECT * FROM differences();
 SELECT n, total FROM tv_all;
+SELECT * FROM built_anew();
+-- A row that is new would join with one that is gone: its value has never been there.
+BEGIN;
+INSERT INTO tb_product VALUES (7, 1, 'p7');
+INSERT INTO tb_item VALUES (11, 3, 7, 5), (12, 3, 1, 50);
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT remember();
+BEGIN;
+DELETE FROM tb_item WHERE pk_item = 12;
+UPDATE tb_product SET pk_product = 8 WHERE pk_product = 1;
+INSERT INTO tb_product VALUES (1, 9, 'p9');
+COMMIT;
+BEGIN;
+DELETE FROM tb_product WHERE pk_product = 7;
+INSERT INTO tb_item VALUES (13, 3, 7, 99), (14, 3, 1, 2);
+COMMIT;
+SELECT pg_tviews_wait();
+SELECT * FROM differences();
 SELECT * FROM built_anew();
 -- Of one table it is not known what has changed.
 TRUNCATE tb_product;

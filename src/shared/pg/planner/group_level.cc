@@ -13,6 +13,7 @@
 #include <optimizer/optimizer.h>
 #include <optimizer/tlist.h>
 #include <parser/parsetree.h>
+#include <utils/lsyscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -208,20 +209,58 @@ bool HasCounts(const GroupLevel* level) {
   return false;
 }
 
+bool IsFixedBy(const Node* condition, const Node* expr) {
+  if (!IsA(condition, OpExpr)) return false;
+  const auto* const comparison = reinterpret_cast<const OpExpr*>(condition);
+  if (list_length(comparison->args) != 2) return false;
+  if (OidIsValid(comparison->inputcollid) &&
+      !get_collation_isdeterministic(comparison->inputcollid)) {
+    return false;
+  }
+  auto* left = static_cast<Node*>(linitial(comparison->args));
+  auto* right = static_cast<Node*>(lsecond(comparison->args));
+  if (!op_mergejoinable(comparison->opno, exprType(left))) return false;
+  // Another name of the same bytes. Other casts may make one value of several.
+  if (IsA(left, RelabelType))
+    left = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(left)->arg);
+  if (IsA(right, RelabelType)) {
+    right = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(right)->arg);
+  }
+  return (equal(left, expr) && !contain_vars_of_level(right, 0)) ||
+         (equal(right, expr) && !contain_vars_of_level(left, 0));
+}
+
+// True if the conditions leave one value of each key from number `first` on; GROUP BY does it for
+// those before. So a group of the level has one row of the state for each class: numbers of
+// distinct values cannot be added.
+bool AreFixed(const GroupLevel* level, int first) {
+  for (int i = first; i < list_length(level->keys); ++i) {
+    const Node* const expr = static_cast<GroupKey*>(list_nth(level->keys, i))->expr;
+    bool is_fixed = false;
+    ListCell* cell;
+    foreach (cell, level->conditions) {
+      is_fixed = is_fixed || IsFixedBy(static_cast<Node*>(lfirst(cell)), expr);
+    }
+    if (!is_fixed) return false;
+  }
+  return true;
+}
+
 // Looks at what is made of the rows, and completes the level.
 GroupLevel* Completed(GroupLevel* level) {
   Query* const query = level->query;
   const bool is_inner = level->join == nullptr;
-  Search search{level, EntriesOf(level), true, true};
+  Search search{level, EntriesOf(level), is_inner, true};
   SortConditions(level, search.entries);
   if (is_inner) NoteGroups(&search);
-  if (search.is_possible) Inspect(reinterpret_cast<Node*>(level->conditions), &search);
-  search.has_keys = is_inner;
   if (search.is_possible) Inspect(reinterpret_cast<Node*>(query->targetList), &search);
   if (search.is_possible) Inspect(query->havingQual, &search);
   if (search.is_possible) Inspect(query->limitOffset, &search);
   if (search.is_possible) Inspect(query->limitCount, &search);
-  if (!search.is_possible) return nullptr;
+  const int of_group = list_length(level->keys);
+  search.has_keys = true;
+  if (search.is_possible) Inspect(reinterpret_cast<Node*>(level->conditions), &search);
+  if (!search.is_possible || (HasCounts(level) && !AreFixed(level, of_group))) return nullptr;
   level->key_type = AssignSlots(level->keys, HasCounts(level));
   if (level->key_type == InvalidOid) return nullptr;
   NoteColumns(level);
