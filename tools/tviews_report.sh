@@ -18,7 +18,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 COPY (SELECT 'server', current_database(), now()::timestamptz(0), current_setting('server_version'), $schema.pg_tviews_version(),
              CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END) TO STDOUT;
 COPY (SELECT 'lag', extract(epoch FROM age) * 1000, records, last_batch_at::timestamptz(0), last_batch_records, last_batch_ms
-      FROM $schema.pg_tviews_lag WHERE database = current_database()) TO STDOUT;
+      FROM $schema.pg_tviews_lag WHERE database = current_database() AND lane = 'main') TO STDOUT;
 COPY (SELECT 'finding', severity, component, message FROM $schema.pg_tviews_health_check()) TO STDOUT;
 COPY (SELECT 'relation', pg_class.oid, $name,
              (length($name) + octet_length(convert_to($name, 'UTF8'))) / 2, tviews.state, coalesce(meta.options ->> 'lane', 'main')

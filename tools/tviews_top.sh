@@ -10,8 +10,8 @@ SELECT coalesce((SELECT nspname FROM pg_extension JOIN pg_namespace ON pg_namesp
 SELECT current_database() AS database, clock_timestamp()::timestamptz(0) AS now,
        (SELECT count(*) FROM :\"schema\".pg_tviews_queue_realtime WHERE database = current_database() AND state = 'collecting') AS collecting,
        (SELECT count(*) FROM :\"schema\".pg_tviews_queue_realtime WHERE database = current_database() AND state <> 'collecting') AS queued;
-SELECT pid, kind, state, entity, keys_done, keys_total, retries, restarts, round(last_batch_ms::numeric, 1) AS last_ms
-FROM :\"schema\".pg_tviews_workers WHERE database = current_database() OR kind = 'launcher' ORDER BY kind;
+SELECT pid, kind, lane, state, entity, keys_done, keys_total, retries, restarts, round(last_batch_ms::numeric, 1) AS last_ms
+FROM :\"schema\".pg_tviews_workers WHERE database = current_database() OR kind = 'launcher' ORDER BY kind, lane;
 SELECT pid, entity, operation, phase, rows_done, rows_total, percent FROM :\"schema\".pg_tviews_progress WHERE database = current_database();
 SELECT entity, total_refreshes AS refreshes, round(avg_refresh_ms::numeric, 2) AS avg_ms, round(p99_refresh_ms::numeric, 2) AS p99_ms,
        round(p50_lag_ms::numeric, 1) AS lag_p50, round(p99_lag_ms::numeric, 1) AS lag_p99, keys,
