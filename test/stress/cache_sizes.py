@@ -1,7 +1,7 @@
 """What the caches and locks of an applier have to hold, by the number of TVIEWs, and what a cache that is too small costs. Two tables
 on stdout, for docs/howto/size-a-server.md.
 
-Usage: test/stress/cache_sizes.py BUILD_DIR [--tviews 50,200,800]
+Usage: test/stress/cache_sizes.py BUILD_DIR [--tviews 20,60,150]
 
 Each TVIEW reads a table of its own and two that all of them share. Entries, sizes and locks are counted. Times are CPU seconds of the
 applier, so that another load takes little part in them. Every TVIEW is compared with its query at the end of each round.
@@ -115,7 +115,7 @@ def main():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("--tviews", default="50,200,800", type=lambda text: [int(part) for part in text.split(",")])
+    parser.add_argument("--tviews", default="20,60,150", type=lambda text: [int(part) for part in text.split(",")])
     ARGUMENTS = parser.parse_args()
     os.environ.setdefault("BUILD", ARGUMENTS.build)
     main()
