@@ -1,14 +1,18 @@
 #include "backend/ddl/explain_ddl.h"
 
 #include <map>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "backend/ddl/aftermath.h"
 #include "backend/ddl/altered_types.h"
 #include "backend/ddl/refusals.h"
+#include "backend/ddl/replace_call.h"
 #include "backend/tview/facts.h"
 #include "backend/tview/redefine.h"
+#include "backend/tview/replacement_checks.h"
 #include "backend/tview/uses.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/guard.h"
@@ -27,7 +31,7 @@ namespace tviews::backend {
 namespace {
 
 // From the lightest to the gravest.
-enum class Effect { kUntouched, kFollowed, kCompared, kDropped, kRefused };
+enum class Effect { kUntouched, kFollowed, kCompared, kRebuilt, kDropped, kRefused };
 
 const char* NameOf(Effect effect) {
   switch (effect) {
@@ -37,6 +41,8 @@ const char* NameOf(Effect effect) {
       return "followed";
     case Effect::kCompared:
       return "compared";
+    case Effect::kRebuilt:
+      return "rebuilt online";
     case Effect::kDropped:
       return "dropped";
     case Effect::kRefused:
@@ -216,6 +222,22 @@ absl::Status ExplainTruncate(const TruncateStmt* truncate, Explanation* explanat
   return absl::OkStatus();
 }
 
+absl::Status ExplainReplacement(const WantedReplacement& wanted, Explanation* explanation) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::string refusal, RefusalOf(wanted));
+  if (!refusal.empty()) {
+    explanation->Add({wanted.tview}, Effect::kRefused, refusal);
+    return absl::OkStatus();
+  }
+  if (wanted.is_online) {
+    explanation->Add({wanted.tview}, Effect::kRebuilt, "its rows are computed beside it first");
+  } else {
+    explanation->Add({wanted.tview}, Effect::kCompared, "it gets another query");
+  }
+  TVIEWS_ASSIGN_OR_RETURN(const std::vector<RelationId> readers, ReadersOf(wanted.tview));
+  explanation->Add(readers, Effect::kCompared, "what it reads gets another query");
+  return absl::OkStatus();
+}
+
 // As the hook takes them out of the statement.
 absl::Status RemoveNoopsOf(AlterTableStmt* statement) {
   TVIEWS_ASSIGN_OR_RETURN(const Oid relation, pg::CallFor([statement] {
@@ -233,6 +255,9 @@ absl::Status RemoveNoopsOf(AlterTableStmt* statement) {
 }
 
 absl::Status ExplainStatement(Node* statement, Explanation* explanation) {
+  TVIEWS_ASSIGN_OR_RETURN(const std::optional<WantedReplacement> replacement,
+                          ReplaceCallOf(statement));
+  if (replacement.has_value()) return ExplainReplacement(*replacement, explanation);
   if (IsA(statement, AlterTableStmt)) {
     TVIEWS_RETURN_IF_ERROR(RemoveNoopsOf(reinterpret_cast<AlterTableStmt*>(statement)));
   }

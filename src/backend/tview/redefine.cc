@@ -186,7 +186,8 @@ absl::Status EnsurePrimaryKey(RelationId table, const std::vector<std::string>& 
                         .sqlstate = "42P16"});
 }
 
-// Rows are found by their keys when they are compared.
+}  // namespace
+
 absl::Status CheckKeepsKey(const TviewFacts& tview, const DefiningQuery& query,
                            const std::string& wanted) {
   if (wanted.empty()) return absl::OkStatus();
@@ -199,8 +200,6 @@ absl::Status CheckKeepsKey(const TviewFacts& tview, const DefiningQuery& query,
        .hint = "SELECT pg_tviews_replace(..., online => true, key => ...) changes it.",
        .sqlstate = "42P16"});
 }
-
-}  // namespace
 
 absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query,
                                          const std::string& key) {

@@ -14,7 +14,10 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "backend/tview/defining_query.h"
+#include "backend/tview/facts.h"
 #include "shared/types.h"
 
 struct ViewStmt;
@@ -25,6 +28,11 @@ namespace tviews::backend {
 // the TVIEW, or empty.
 absl::StatusOr<std::string> ReplaceTview(const std::string& text, const std::string& query,
                                          const std::string& key);
+
+// Fails where `wanted`, which may be empty, is another key than that of `tview`: rows are found by
+// their keys when they are compared.
+absl::Status CheckKeepsKey(const TviewFacts& tview, const DefiningQuery& query,
+                           const std::string& wanted);
 
 // CREATE OR REPLACE VIEW of the backing view of a TVIEW, by its owner, is the same: the TVIEW, or
 // 0. Not with names for the columns or options, which a backing view does not have.

@@ -40,6 +40,17 @@ FROM pg_attribute WHERE attrelid = to_regclass('replace_online.tv_good') AND att
 CREATE VIEW equal AS SELECT entity, (SELECT count(*) FROM pg_tviews_verify(tview::text)) AS differences
 FROM pg_tview_meta JOIN pg_class ON pg_class.oid = tview WHERE relnamespace = 'replace_online'::regnamespace ORDER BY entity COLLATE "C";
 
+-- What would happen, beforehand.
+CREATE FUNCTION explained(sql text) RETURNS TABLE (tview regclass, effect text, reason text) LANGUAGE sql AS
+    $$ SELECT e.* FROM pg_tviews_explain_ddl(sql) AS e WHERE e.effect <> 'untouched' ORDER BY 1::text $$;
+SELECT * FROM explained($$SELECT pg_tviews_replace('good', 'SELECT pk_good, name, price, stock, code, ean FROM tb_good')$$);
+SELECT * FROM explained($$SELECT pg_tviews_replace('good', 'SELECT pk_good, name, price, stock, code, ean FROM tb_good', online => true)$$);
+SELECT * FROM explained($$SELECT pg_tviews_replace('good', 'SELECT ean, pk_good, name, code FROM tb_good', key => 'ean')$$);
+SELECT * FROM explained($$SELECT pg_tviews_replace('tv_good', 'SELECT pk_good, code FROM tb_good', true, 'pk_good')$$);
+SELECT * FROM explained($$SELECT pg_tviews_replace('good', 'SELECT pk_good, nonsense FROM tb_good')$$);
+SELECT * FROM explained($$SELECT pg_tviews_replace('good', 'SELECT pk_good, random() AS name FROM tb_good', online => true)$$);
+SELECT * FROM explained($$SELECT pg_tviews_replace('nobody', 'SELECT 1 AS pk_nobody')$$);
+
 SELECT pg_tviews_replace('good', 'SELECT pk_good, g.name, stock::bigint * 1000000000 AS stock, code, upper(s.name) AS shop, fk_shop FROM tb_good g JOIN tb_shop s ON pk_shop = fk_shop', online => true);
 -- A second one has to wait, in whatever way.
 SELECT pg_tviews_replace('good', 'SELECT pk_good, name FROM tb_good', online => true);
