@@ -47,7 +47,8 @@ QUERIES = [
        LEFT JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
        WHERE a.attnum > 0 AND NOT a.attisdropped""",
     """SELECT 'relation ' || m.identity, 'constraint ' || c.conname, pg_get_constraintdef(c.oid)
-       FROM m JOIN pg_constraint c ON m.classid = 'pg_class'::regclass AND c.conrelid = m.objid""",
+       FROM m JOIN pg_constraint c ON m.classid = 'pg_class'::regclass AND c.conrelid = m.objid
+       WHERE c.contype <> 'n'""",  # from 18 on NOT NULL is a constraint with a name of its own; columns have it above
     """SELECT 'relation ' || m.identity, 'index', pg_get_indexdef(i.indexrelid) || coalesce(c.reloptions::text, '')
        FROM m JOIN pg_index i ON m.classid = 'pg_class'::regclass AND i.indrelid = m.objid
        JOIN pg_class c ON c.oid = i.indexrelid""",

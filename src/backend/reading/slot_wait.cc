@@ -189,7 +189,10 @@ namespace {
 
 bool MayRead(RelationId tview) {
   bool is_missing = false;
-  return pg_class_aclcheck_ext(tview, GetUserId(), ACL_SELECT, &is_missing) == ACLCHECK_OK ||
+  if (pg_class_aclcheck_ext(tview, GetUserId(), ACL_SELECT, &is_missing) == ACLCHECK_OK)
+    return true;
+  // From 16 on the question about columns of what has been dropped is an error.
+  return !is_missing &&
          pg_attribute_aclcheck_all(tview, GetUserId(), ACL_SELECT, ACLMASK_ANY) == ACLCHECK_OK;
 }
 
