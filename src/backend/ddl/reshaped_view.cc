@@ -6,20 +6,17 @@
 
 #include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/server/column_dependencies.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
-#include <access/genam.h>
 #include <access/htup_details.h>
 #include <access/relation.h>
 #include <access/table.h>
 #include <access/xact.h>
-#include <catalog/dependency.h>
 #include <catalog/indexing.h>
 #include <catalog/pg_attribute.h>
 #include <catalog/pg_class.h>
-#include <catalog/pg_collation.h>
-#include <catalog/pg_depend.h>
 #include <catalog/pg_type.h>
 #include <commands/comment.h>
 #include <commands/tablecmds.h>
@@ -27,7 +24,6 @@
 #include <nodes/parsenodes.h>
 #include <nodes/primnodes.h>
 #include <utils/builtins.h>
-#include <utils/fmgroids.h>
 #include <utils/inval.h>
 #include <utils/lsyscache.h>
 #include <utils/rel.h>
@@ -38,34 +34,6 @@ namespace tviews::backend {
 namespace {
 
 // --- Inside Call.
-
-void DeleteDependenciesOfColumn(Oid view, AttrNumber number) {
-  Relation const depend = table_open(DependRelationId, RowExclusiveLock);
-  ScanKeyData keys[3];
-  ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
-              ObjectIdGetDatum(RelationRelationId));
-  ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-              ObjectIdGetDatum(view));
-  ScanKeyInit(&keys[2], Anum_pg_depend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
-              Int32GetDatum(number));
-  SysScanDesc const scan =
-      systable_beginscan(depend, DependDependerIndexId, true, nullptr, 3, keys);
-  for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
-       row = systable_getnext(scan)) {
-    CatalogTupleDelete(depend, &row->t_self);
-  }
-  systable_endscan(scan);
-  table_close(depend, RowExclusiveLock);
-}
-
-void RecordDependencies(Oid view, AttrNumber number, Oid type, Oid collation) {
-  const ObjectAddress column = {RelationRelationId, view, number};
-  const ObjectAddress its_type = {TypeRelationId, type, 0};
-  recordDependencyOn(&column, &its_type, DEPENDENCY_NORMAL);
-  if (!OidIsValid(collation) || collation == DEFAULT_COLLATION_OID) return;
-  const ObjectAddress its_collation = {CollationRelationId, collation, 0};
-  recordDependencyOn(&column, &its_collation, DEPENDENCY_NORMAL);
-}
 
 struct PlainShape {
   const char* name;
@@ -92,15 +60,14 @@ void ReshapeColumn(Relation attributes, Oid view, AttrNumber number, const Plain
   column->attndims = 0;
   ReleaseSysCache(type_row);
   CatalogTupleUpdate(attributes, &row->t_self, row);
-  DeleteDependenciesOfColumn(view, number);
-  RecordDependencies(view, number, shape.type, shape.collation);
+  pg::ReplaceTypeDependencies(view, number, shape.type, shape.collation);
 }
 
 void DeleteColumn(Relation attributes, Oid view, AttrNumber number) {
   HeapTuple const row = SearchSysCacheCopyAttNum(view, number);
   if (!HeapTupleIsValid(row)) elog(ERROR, "column %d of view %u does not exist", number, view);
   CatalogTupleDelete(attributes, &row->t_self);
-  DeleteDependenciesOfColumn(view, number);
+  pg::ReplaceTypeDependencies(view, number, InvalidOid, InvalidOid);
 }
 
 void SetColumnCount(Oid view, int count) {

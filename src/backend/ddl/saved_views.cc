@@ -19,11 +19,11 @@
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/transaction_scope.h"
 #include "shared/pg/boundary/user_scope.h"
+#include "shared/pg/server/column_dependencies.h"
 #include "shared/pg/server/definition_settings.h"
 #include "shared/status_macros.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
-#include <access/genam.h>
 #include <access/htup_details.h>
 #include <access/table.h>
 #include <access/transam.h>
@@ -32,7 +32,6 @@
 #include <catalog/indexing.h>
 #include <catalog/pg_attribute.h>
 #include <catalog/pg_class.h>
-#include <catalog/pg_collation.h>
 #include <catalog/pg_depend.h>
 #include <catalog/pg_proc.h>
 #include <catalog/pg_rewrite.h>
@@ -44,7 +43,6 @@
 #include <nodes/parsenodes.h>
 #include <utils/acl.h>
 #include <utils/builtins.h>
-#include <utils/fmgroids.h>
 #include <utils/lsyscache.h>
 #include <utils/regproc.h>
 #include <utils/rel.h>
@@ -177,35 +175,6 @@ absl::Status CheckFunctions(const SavedView& saved, const ParsedView& now) {
 
 // --- The columns of the view. What follows up to RetypeColumns runs inside Call.
 
-// The column's dependencies on its type and collation, and only these.
-void ReplaceTypeDependencies(Oid view, AttrNumber number, Oid type, Oid collation) {
-  Relation const depend = table_open(DependRelationId, RowExclusiveLock);
-  ScanKeyData keys[3];
-  ScanKeyInit(&keys[0], Anum_pg_depend_classid, BTEqualStrategyNumber, F_OIDEQ,
-              ObjectIdGetDatum(RelationRelationId));
-  ScanKeyInit(&keys[1], Anum_pg_depend_objid, BTEqualStrategyNumber, F_OIDEQ,
-              ObjectIdGetDatum(view));
-  ScanKeyInit(&keys[2], Anum_pg_depend_objsubid, BTEqualStrategyNumber, F_INT4EQ,
-              Int32GetDatum(number));
-  SysScanDesc const scan =
-      systable_beginscan(depend, DependDependerIndexId, true, nullptr, 3, keys);
-  for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
-       row = systable_getnext(scan)) {
-    const Oid referenced = reinterpret_cast<Form_pg_depend>(GETSTRUCT(row))->refclassid;
-    if (referenced == TypeRelationId || referenced == CollationRelationId) {
-      CatalogTupleDelete(depend, &row->t_self);
-    }
-  }
-  systable_endscan(scan);
-  table_close(depend, RowExclusiveLock);
-  const ObjectAddress column = {RelationRelationId, view, number};
-  const ObjectAddress new_type = {TypeRelationId, type, 0};
-  recordDependencyOn(&column, &new_type, DEPENDENCY_NORMAL);
-  if (!OidIsValid(collation) || collation == DEFAULT_COLLATION_OID) return;
-  const ObjectAddress new_collation = {CollationRelationId, collation, 0};
-  recordDependencyOn(&column, &new_collation, DEPENDENCY_NORMAL);
-}
-
 // True if the column was of another type, length or collation.
 bool RetypeColumn(Oid view, AttrNumber number, const Node* expression) {
   const Oid type = exprType(expression);
@@ -239,7 +208,7 @@ bool RetypeColumn(Oid view, AttrNumber number, const Node* expression) {
   Relation const attributes = table_open(AttributeRelationId, RowExclusiveLock);
   CatalogTupleUpdate(attributes, &row->t_self, row);
   table_close(attributes, RowExclusiveLock);
-  ReplaceTypeDependencies(view, number, type, collation);
+  pg::ReplaceTypeDependencies(view, number, type, collation);
   return true;
 }
 

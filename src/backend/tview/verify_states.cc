@@ -19,6 +19,7 @@
 #include <catalog/pg_authid.h>
 #include <miscadmin.h>
 #include <utils/acl.h>
+#include <utils/rls.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::backend {
@@ -67,10 +68,12 @@ absl::StatusOr<std::vector<NamedState>> ReadStates(RelationId tview, Evaluator* 
   return states;
 }
 
+// All rows of all of them: what states hold is not told apart by row.
 absl::StatusOr<bool> MayRead(const std::vector<RelationId>& sources) {
   return pg::CallFor([&] {
     return std::all_of(sources.begin(), sources.end(), [](RelationId source) {
-      return pg_class_aclcheck(source, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+      return pg_class_aclcheck(source, GetUserId(), ACL_SELECT) == ACLCHECK_OK &&
+             check_enable_rls(source, InvalidOid, true) != RLS_ENABLED;
     });
   });
 }

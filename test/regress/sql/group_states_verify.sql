@@ -65,6 +65,18 @@ SET ROLE regress_group_states_verify;
 SELECT * FROM pg_tviews_verify('city');
 SELECT * FROM pg_tviews_suggest_group_states('city');
 RESET ROLE;
+-- Whoever may read the source sees what differs; not with row security, as a state is of all rows.
+GRANT SELECT ON tb_tour TO regress_group_states_verify;
+SET ROLE regress_group_states_verify;
+SELECT * FROM pg_tviews_verify('city');
+RESET ROLE;
+ALTER TABLE tb_tour ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON tb_tour TO regress_group_states_verify USING (pk_tour < 5);
+SET ROLE regress_group_states_verify;
+SELECT * FROM pg_tviews_verify('city');
+RESET ROLE;
+DROP POLICY few ON tb_tour;
+ALTER TABLE tb_tour DISABLE ROW LEVEL SECURITY;
 
 -- Of a join and several columns, and where only the column differs by which queries find the group.
 CREATE TABLE tv_name WITH (pg_tviews.key = 'name, kind', pg_tviews.group_state = on) AS
