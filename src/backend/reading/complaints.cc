@@ -41,8 +41,8 @@ absl::Status ReportUnadopted(RelationId tview) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string name, RelationDisplayName(tview));
   return Complain(
       ("TVIEW \"" + name + "\" waits to be adopted").c_str(),
-      "It has come with a dump or a copy of a database, and does not follow its sources "
-      "yet.",
+      "It has come with a dump or a copy of a database, or has lost its metadata, and does not "
+      "follow its sources yet.",
       "See pg_tview_dead_letter for what is in the way; it is tried again by itself.");
 }
 

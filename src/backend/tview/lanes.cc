@@ -180,13 +180,14 @@ absl::StatusOr<std::string> LaneAsJson(const std::string& text) {
 }
 
 absl::StatusOr<std::string> LagTargetAsJson(const std::string& text) {
-  TVIEWS_ASSIGN_OR_RETURN(const Interval* const interval, pg::CallFor([&] {
-                            return DatumGetIntervalP(DirectFunctionCall3(
-                                interval_in, CStringGetDatum(text.c_str()),
-                                ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-                          }));
-  const bool is_possible = interval->month == 0 && interval->day == 0 && interval->time >= 0 &&
-                           interval->time <= USECS_PER_HOUR;
+  const absl::StatusOr<Interval*> read = pg::CallFor([&] {
+    return DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text.c_str()),
+                                                 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+  });
+  if (!read.ok() && !pg::HasSqlState(read.status(), "22")) return read.status();
+  const Interval* const interval = read.ok() ? *read : nullptr;
+  const bool is_possible = interval != nullptr && interval->month == 0 && interval->day == 0 &&
+                           interval->time >= 0 && interval->time <= USECS_PER_HOUR;
   if (is_possible) return absl::StrCat("\"lag_target\": ", (interval->time + 999) / 1000);
   return InvalidValue("lag_target", text,
                       "It is an interval of at most an hour, such as '5 s', or 0 for none.");

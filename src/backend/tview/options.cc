@@ -88,13 +88,14 @@ absl::StatusOr<std::string> LimitAsJson(const std::string& name, const DefElem* 
 // An interval, because it is longer than what settings are given in.
 absl::StatusOr<std::string> ClockPeriodAsJson(const DefElem* option) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string text, Text(option));
-  TVIEWS_ASSIGN_OR_RETURN(const Interval* const interval, pg::CallFor([&] {
-                            return DatumGetIntervalP(DirectFunctionCall3(
-                                interval_in, CStringGetDatum(text.c_str()),
-                                ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-                          }));
+  const absl::StatusOr<Interval*> read = pg::CallFor([&] {
+    return DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text.c_str()),
+                                                 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+  });
+  if (!read.ok() && !pg::HasSqlState(read.status(), "22")) return read.status();
   constexpr std::int64_t kMostDays = 366;
-  const bool is_possible = interval->month == 0 && interval->day >= 0 &&
+  const Interval* const interval = read.ok() ? *read : nullptr;
+  const bool is_possible = interval != nullptr && interval->month == 0 && interval->day >= 0 &&
                            interval->day <= kMostDays && interval->time >= 0 &&
                            interval->time <= kMostDays * USECS_PER_DAY;
   const std::int64_t period = is_possible ? interval->day * USECS_PER_DAY + interval->time : 0;
