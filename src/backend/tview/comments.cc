@@ -67,6 +67,22 @@ void PutKeyComments(Oid table) {
   }
 }
 
+// Ours, of columns that are none of the key any more.
+void TakeKeyComments(Oid table) {
+  Relation const relation = table_open(table, NoLock);
+  const int columns = RelationGetDescr(relation)->natts;
+  Bitmapset* const keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+  table_close(relation, NoLock);
+  for (int column = 1; column <= columns; ++column) {
+    if (bms_is_member(column - FirstLowInvalidHeapAttributeNumber, keys)) continue;
+    const char* const present = GetComment(table, RelationRelationId, column);
+    if (present != nullptr && strcmp(present, kOfKey) == 0) {
+      DeleteComments(table, RelationRelationId, column);
+      CommandCounterIncrement();
+    }
+  }
+}
+
 absl::Status Put(RelationId tview, RelationId view, const std::string& definition, bool is_new) {
   const std::string line = InOneLine(definition);
   return pg::Call([&] {
@@ -84,6 +100,13 @@ absl::Status WriteComments(RelationId tview, RelationId view, const std::string&
 
 absl::Status RenewComments(RelationId tview, RelationId view, const std::string& definition) {
   return Put(tview, view, definition, false);
+}
+
+absl::Status MoveKeyComments(RelationId tview) {
+  return pg::Call([tview] {
+    TakeKeyComments(tview);
+    PutKeyComments(tview);
+  });
 }
 
 }  // namespace tviews::backend

@@ -24,6 +24,9 @@ absl::Status WriteComments(RelationId tview, RelationId view, const std::string&
 // After the definition of `tview` has changed: where the comments are still ours.
 absl::Status RenewComments(RelationId tview, RelationId view, const std::string& definition);
 
+// After `tview` has got another key.
+absl::Status MoveKeyComments(RelationId tview);
+
 }  // namespace tviews::backend
 
 #endif  // PG_TVIEWS_BACKEND_TVIEW_COMMENTS_H_

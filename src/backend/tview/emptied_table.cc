@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "backend/tview/column_upkeep.h"
+#include "backend/tview/comments.h"
 #include "shared/pg/boundary/error.h"
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
@@ -120,7 +121,10 @@ absl::Status ReshapeEmptied(const TviewFacts& tview, const ColumnExchange& excha
     TVIEWS_RETURN_IF_ERROR(
         pg::ExecuteCommand("ALTER TABLE " + tview.table + " " + absl::StrJoin(actions, ", ")));
   }
-  if (is_other_key) TVIEWS_RETURN_IF_ERROR(AddKey(tview, key));
+  if (is_other_key) {
+    TVIEWS_RETURN_IF_ERROR(AddKey(tview, key));
+    TVIEWS_RETURN_IF_ERROR(MoveKeyComments(tview.relation));
+  }
   return CompressDocuments(tview.table, AddedColumns(exchange));
 }
 

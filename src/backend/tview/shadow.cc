@@ -315,7 +315,10 @@ absl::StatusOr<std::string> BeginReplacement(const std::string& text, const std:
   std::string shadow_name;
   {
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::ForDdlOf(facts.owner));
+    // Where the TVIEW is, whatever the session prefers.
+    TVIEWS_ASSIGN_OR_RETURN(const std::string tablespace, SetTablespace(""));
     TVIEWS_ASSIGN_OR_RETURN(const CreatedTview shadow, CreateTview(std::move(request)));
+    TVIEWS_RETURN_IF_ERROR(SetTablespace(tablespace).status());
     TVIEWS_RETURN_IF_ERROR(CheckReadsNothingBelow(facts, shadow.tview));
     TVIEWS_RETURN_IF_ERROR(CopyIndexes(tview, shadow.tview, NumbersOf(exchange.dropped)));
     TVIEWS_RETURN_IF_ERROR(GoWith(shadow.tview, tview));

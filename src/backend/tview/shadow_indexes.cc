@@ -82,6 +82,8 @@ RelationId TakeLike(const Index& wanted, std::vector<Index>* indexes) {
   return relation;
 }
 
+}  // namespace
+
 absl::StatusOr<std::string> SetTablespace(const std::string& name) {
   TVIEWS_ASSIGN_OR_RETURN(
       const pg::SqlResult before,
@@ -91,6 +93,8 @@ absl::StatusOr<std::string> SetTablespace(const std::string& name) {
           .status());
   return before.rows.at(0)[0].value_or("");
 }
+
+namespace {
 
 absl::Status CreateIndex(const std::string& table, const Index& index) {
   TVIEWS_ASSIGN_OR_RETURN(const std::string before, SetTablespace(index.tablespace));

@@ -11,12 +11,17 @@
 #ifndef PG_TVIEWS_BACKEND_TVIEW_SHADOW_INDEXES_H_
 #define PG_TVIEWS_BACKEND_TVIEW_SHADOW_INDEXES_H_
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "shared/types.h"
 
 namespace tviews::backend {
+
+// Sets default_tablespace until the end of the transaction, and returns what it was.
+absl::StatusOr<std::string> SetTablespace(const std::string& name);
 
 // Creates on `table` the indexes that `model` has and `table` lacks, except its primary key and
 // those that need one of the columns `without`.

@@ -75,7 +75,14 @@ SELECT * FROM tv_good WHERE pk_good = 1;
 ROLLBACK;
 SELECT * FROM tv_good WHERE pk_good = 1;
 TABLE equal;
+-- Undone to a savepoint, it can be done again.
+BEGIN;
+SAVEPOINT a;
 SELECT pg_tviews_replace_finish('good');
+ROLLBACK TO a;
+SELECT count(*), sum(price) FROM tv_good;
+SELECT pg_tviews_replace_finish('good');
+COMMIT;
 SELECT * FROM tv_good WHERE pk_good IN (1, 2) ORDER BY 1;
 SELECT count(*), sum(length(code)) > 0 AS has_code, count(DISTINCT shop) FROM tv_good;
 SELECT * FROM tv_total;
