@@ -2,6 +2,8 @@
 
 #include "shared/pg/planner/group_aggregates.h"
 #include "shared/pg/planner/group_expressions.h"
+#include "shared/pg/planner/group_keys.h"
+#include "shared/pg/planner/group_outer_join.h"
 #include "shared/pg/planner/group_parts.h"
 #include "shared/pg/planner/group_slots.h"
 #include "shared/pg/planner/join_places.h"
@@ -13,7 +15,6 @@
 #include <optimizer/optimizer.h>
 #include <optimizer/tlist.h>
 #include <parser/parsetree.h>
-#include <utils/lsyscache.h>
 #include "shared/pg/boundary/compat.h"
 #include "shared/pg/boundary/postgres_end.h"
 
@@ -209,43 +210,6 @@ bool HasCounts(const GroupLevel* level) {
   return false;
 }
 
-bool IsFixedBy(const Node* condition, const Node* expr) {
-  if (!IsA(condition, OpExpr)) return false;
-  const auto* const comparison = reinterpret_cast<const OpExpr*>(condition);
-  if (list_length(comparison->args) != 2) return false;
-  if (OidIsValid(comparison->inputcollid) &&
-      !get_collation_isdeterministic(comparison->inputcollid)) {
-    return false;
-  }
-  auto* left = static_cast<Node*>(linitial(comparison->args));
-  auto* right = static_cast<Node*>(lsecond(comparison->args));
-  if (!op_mergejoinable(comparison->opno, exprType(left))) return false;
-  // Another name of the same bytes. Other casts may make one value of several.
-  if (IsA(left, RelabelType))
-    left = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(left)->arg);
-  if (IsA(right, RelabelType)) {
-    right = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(right)->arg);
-  }
-  return (equal(left, expr) && !contain_vars_of_level(right, 0)) ||
-         (equal(right, expr) && !contain_vars_of_level(left, 0));
-}
-
-// True if the conditions leave one value of each key from number `first` on; GROUP BY does it for
-// those before. So a group of the level has one row of the state for each class: numbers of
-// distinct values cannot be added.
-bool AreFixed(const GroupLevel* level, int first) {
-  for (int i = first; i < list_length(level->keys); ++i) {
-    const Node* const expr = static_cast<GroupKey*>(list_nth(level->keys, i))->expr;
-    bool is_fixed = false;
-    ListCell* cell;
-    foreach (cell, level->conditions) {
-      is_fixed = is_fixed || IsFixedBy(static_cast<Node*>(lfirst(cell)), expr);
-    }
-    if (!is_fixed) return false;
-  }
-  return true;
-}
-
 // Looks at what is made of the rows, and completes the level.
 GroupLevel* Completed(GroupLevel* level) {
   Query* const query = level->query;
@@ -274,56 +238,14 @@ GroupLevel* NewLevel(Query* query) {
   return level;
 }
 
-// True if the tables below `node` are joined with the one table that is nullable in `*join`, which
-// is found there.
-bool FindOuterJoin(Node* node, JoinExpr** join) {
-  if (IsA(node, FromExpr)) {
-    ListCell* cell;
-    foreach (cell, reinterpret_cast<FromExpr*>(node)->fromlist) {
-      if (!FindOuterJoin(static_cast<Node*>(lfirst(cell)), join)) return false;
-    }
-    return true;
-  }
-  if (!IsA(node, JoinExpr)) return true;
-  auto* const found = reinterpret_cast<JoinExpr*>(node);
-  if (found->jointype == JOIN_INNER) {
-    return FindOuterJoin(found->larg, join) && FindOuterJoin(found->rarg, join);
-  }
-  if (found->jointype != JOIN_LEFT || *join != nullptr || !IsA(found->rarg, RangeTblRef)) {
-    return false;
-  }
-  *join = found;
-  return FindOuterJoin(found->larg, join);
-}
-
-bool HasLateral(const Query* query) {
-  ListCell* cell;
-  foreach (cell, query->rtable) {
-    if (lfirst_node(RangeTblEntry, cell)->lateral) return true;
-  }
-  return false;
-}
-
-// True if nothing in the join tree but the condition of the join reads the nullable table.
-bool IsReadInOnePlace(const GroupLevel* level, int entry) {
-  Node* const condition = level->join->quals;
-  level->join->quals = nullptr;
-  const bool is_read = ColumnsIn(reinterpret_cast<Node*>(level->query->jointree), entry) != nullptr;
-  level->join->quals = condition;
-  return !is_read;
-}
-
 // The aggregates are of the nullable table of one outer join, whose rows are then those of the
 // state.
 GroupLevel* AsOuterLevel(Query* query) {
   FlattenColumns(query);
   GroupLevel* const level = NewLevel(query);
-  if (!FindOuterJoin(reinterpret_cast<Node*>(query->jointree), &level->join) ||
-      level->join == nullptr || HasLateral(query) || !AddSources(level->join->rarg, level)) {
-    return nullptr;
-  }
-  const int entry = static_cast<GroupSource*>(linitial(level->sources))->entry;
-  return IsReadInOnePlace(level, entry) ? Completed(level) : nullptr;
+  level->join = OuterJoinOf(query);
+  return level->join != nullptr && AddSources(level->join->rarg, level) ? Completed(level)
+                                                                        : nullptr;
 }
 
 GroupLevel* AsGroupLevel(Query* query) {

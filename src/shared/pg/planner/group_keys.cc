@@ -1,0 +1,52 @@
+#include "shared/pg/planner/group_keys.h"
+
+#include "shared/pg/planner/group_level.h"
+
+#include "shared/pg/boundary/postgres_begin.h"
+#include <nodes/nodeFuncs.h>
+#include <nodes/parsenodes.h>
+#include <nodes/primnodes.h>
+#include <optimizer/optimizer.h>
+#include <utils/lsyscache.h>
+#include "shared/pg/boundary/postgres_end.h"
+
+namespace tviews::pg {
+namespace {
+
+bool IsFixedBy(const Node* condition, const Node* expr) {
+  if (!IsA(condition, OpExpr)) return false;
+  const auto* const comparison = reinterpret_cast<const OpExpr*>(condition);
+  if (list_length(comparison->args) != 2) return false;
+  if (OidIsValid(comparison->inputcollid) &&
+      !get_collation_isdeterministic(comparison->inputcollid)) {
+    return false;
+  }
+  auto* left = static_cast<Node*>(linitial(comparison->args));
+  auto* right = static_cast<Node*>(lsecond(comparison->args));
+  if (!op_mergejoinable(comparison->opno, exprType(left))) return false;
+  // Another name of the same bytes. Other casts may make one value of several.
+  if (IsA(left, RelabelType))
+    left = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(left)->arg);
+  if (IsA(right, RelabelType)) {
+    right = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(right)->arg);
+  }
+  return (equal(left, expr) && !contain_vars_of_level(right, 0)) ||
+         (equal(right, expr) && !contain_vars_of_level(left, 0));
+}
+
+}  // namespace
+
+bool AreFixed(const GroupLevel* level, int first) {
+  for (int i = first; i < list_length(level->keys); ++i) {
+    const Node* const expr = static_cast<GroupKey*>(list_nth(level->keys, i))->expr;
+    bool is_fixed = false;
+    ListCell* cell;
+    foreach (cell, level->conditions) {
+      is_fixed = is_fixed || IsFixedBy(static_cast<Node*>(lfirst(cell)), expr);
+    }
+    if (!is_fixed) return false;
+  }
+  return true;
+}
+
+}  // namespace tviews::pg
