@@ -18,9 +18,8 @@ def check_states(connection, context=""):
         fresh = f"SELECT x::text FROM (SELECT {columns} FROM (WITH pg_tviews_rows AS " \
                 f"(SELECT *, 1::bigint AS pg_tviews_weight FROM {source}) SELECT * FROM ({spec}) AS said) AS fresh WHERE n <> 0) AS x"
         kept = f"SELECT x::text FROM (SELECT {columns} FROM {table} WHERE state = {state}) AS x"
-        for one, other, what in ((fresh, kept, "missing"), (kept, fresh, "extra")):
-            rows = run(connection, f"({one}) EXCEPT ALL ({other}) LIMIT 3")
-            assert not rows, f"{context}: state {state} of {tview}: {what}: {rows}"
+        missing, extra = (run(connection, f"({one}) EXCEPT ALL ({other}) LIMIT 3") for one, other in ((fresh, kept), (kept, fresh)))
+        assert not missing and not extra, f"{context}: state {state} of {tview}: missing: {missing}, extra: {extra}"
     values = run(connection, """
         SELECT s.id, s.source::text, s.valued FROM tviews_internal.pg_tview_group_state s JOIN tviews_internal.pg_tview_group_built b ON b.state = s.id
         WHERE s.valued <> '' AND 1 = (SELECT count(*) FROM tviews_internal.pg_tview_group_source g WHERE g.state = s.id)""")

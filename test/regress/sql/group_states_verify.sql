@@ -118,5 +118,22 @@ INSERT INTO tb_tour SELECT i, nullif(i % 4, 0), 'k' || i % 2, 1.5 FROM generate_
 SELECT pg_tviews_wait();
 SELECT * FROM found;
 
+-- A row that comes while the row that it joins with leaves the group: its value was never there.
+CREATE TABLE tb_day_of (pk_day_of int PRIMARY KEY, day text);
+CREATE TABLE tb_event (pk_event int PRIMARY KEY, fk_day int, size int);
+INSERT INTO tb_day_of VALUES (1, 'x'), (2, 'x');
+INSERT INTO tb_event VALUES (1, 1, 5);
+CREATE TABLE tv_largest WITH (pg_tviews.group_state = on) AS
+SELECT d.day AS pk_largest, max(e.size) AS largest, min(- e.size) AS least, count(*) AS n FROM tb_event AS e JOIN tb_day_of AS d ON d.pk_day_of = e.fk_day GROUP BY d.day;
+INSERT INTO tb_event VALUES (3, 1, 4);
+SELECT * FROM tv_largest ORDER BY 1;
+BEGIN;
+INSERT INTO tb_event VALUES (2, 2, 6);
+UPDATE tb_day_of SET day = 'y' WHERE pk_day_of = 2;
+COMMIT;
+SELECT * FROM tv_largest ORDER BY 1;
+SELECT is_valid FROM pg_tviews_group_states WHERE entity = 'largest';
+SELECT * FROM pg_tviews_verify('largest');
+
 DROP SCHEMA group_states_verify CASCADE;
 DROP ROLE regress_group_states_verify;

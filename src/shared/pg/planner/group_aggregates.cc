@@ -216,19 +216,23 @@ char* ExtremesOfRows(const GroupExtreme* extreme, const char* weight) {
   return psprintf("%s, %s", EncodedText(come, extreme->type), EncodedText(go, extreme->type));
 }
 
-// What is kept stays right if all that goes is worse, or what comes is not.
-char* MergedExtremes(const GroupExtreme* extreme, int place) {
+// What is kept stays right if all that goes is worse, or what comes is not. Of a join, what comes
+// may go in the same step: of a row that is taken out of a table as it is now, to have it as it
+// was. There all that goes has to be worse than what is kept then.
+char* MergedExtremes(const GroupExtreme* extreme, int place, bool is_join) {
   const int value = 2 * place + 1;
   const char* const kept = DecodedText(psprintf("s.m[%d]", value), extreme->type);
   const char* const comes = DecodedText(psprintf("excluded.m[%d]", value), extreme->type);
   const char* const goes = DecodedText(psprintf("excluded.m[%d]", value + 1), extreme->type);
   const char* const worse = extreme->is_max ? "<" : ">";
+  const char* const best =
+      psprintf("%s(%s, %s)", extreme->is_max ? "greatest" : "least", kept, comes);
+  const char* const stays =
+      is_join ? psprintf("%s %s %s", goes, worse, best)
+              : psprintf("%s %s %s OR NOT %s %s %s", goes, worse, kept, comes, worse, kept);
   return psprintf(
-      "%s, CASE WHEN s.m[%d] IS NULL AND (excluded.m[%d] IS NULL OR %s %s %s OR NOT %s %s %s)"
-      " THEN NULL ELSE '?' END",
-      EncodedText(psprintf("%s(%s, %s)", extreme->is_max ? "greatest" : "least", kept, comes),
-                  extreme->type),
-      value + 1, value + 1, goes, worse, kept, comes, worse, kept);
+      "%s, CASE WHEN s.m[%d] IS NULL AND (excluded.m[%d] IS NULL OR %s) THEN NULL ELSE '?' END",
+      EncodedText(best, extreme->type), value + 1, value + 1, stays);
 }
 
 }  // namespace tviews::pg

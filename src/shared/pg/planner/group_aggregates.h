@@ -35,7 +35,7 @@ char* TakeApart(const Aggref* aggregate, GroupParts* parts);
 // The two places of an extreme among rows with weights.
 char* ExtremesOfRows(const GroupExtreme* extreme, const char* weight);
 // Those of a row s to which `excluded` is added, where it is the extreme at `place`, from 0.
-char* MergedExtremes(const GroupExtreme* extreme, int place);
+char* MergedExtremes(const GroupExtreme* extreme, int place, bool is_join);
 
 }  // namespace tviews::pg
 

@@ -271,11 +271,11 @@ char* RenewedExtremes(const GroupLevel* level, GroupParts* parts, const char* ro
   return ArrayOf(texts, "text");
 }
 
-char* MergedArray(const GroupParts* parts) {
+char* MergedArray(const GroupParts* parts, bool is_join) {
   List* texts = NIL;
   for (int i = 0; i < list_length(parts->extremes); ++i) {
-    texts =
-        lappend(texts, MergedExtremes(static_cast<GroupExtreme*>(list_nth(parts->extremes, i)), i));
+    texts = lappend(texts, MergedExtremes(static_cast<GroupExtreme*>(list_nth(parts->extremes, i)),
+                                          i, is_join));
   }
   return ArrayOf(texts, "text");
 }
@@ -345,7 +345,7 @@ void DescribeGroupLevel(GroupLevel* level) {
   level->counted = parts.has_counts ? CountedOf(&parts, slots) : "";
   level->body = BodyOf(level);
   level->spec = SpecOf(level);
-  level->merged = parts.extremes == NIL ? "" : MergedArray(&parts);
+  level->merged = parts.extremes == NIL ? "" : MergedArray(&parts, list_length(level->sources) > 1);
   level->renewed = parts.extremes == NIL ? "" : RenewedExtremes(level, &parts, rows);
   level->name = NameOf(level);
 }
