@@ -193,6 +193,27 @@ SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('tv_sh
 TABLE equal;
 SELECT operation, entity FROM pg_tview_audit_log WHERE operation LIKE 'REPLACE%' AND entity IN ('good', 'shop') AND log_id > (SELECT last FROM logged) ORDER BY log_id;
 
+-- In a lane, and with sums that are kept by what has changed: the states go over to the TVIEW.
+CREATE TABLE tv_lane WITH (pg_tviews.lane = 'online_lane') AS SELECT pk_shop AS pk_lane, name FROM tb_shop;
+CREATE TABLE tv_sum WITH (pg_tviews.group_state = 'on') AS SELECT pk_shop AS pk_sum, (SELECT count(*) FROM tb_good WHERE fk_shop = pk_shop) AS goods FROM tb_shop;
+SELECT pg_tviews_replace('lane', 'SELECT pk_shop AS pk_lane, upper(name) AS name, (SELECT count(*) FROM tb_good WHERE fk_shop = pk_shop) AS goods FROM tb_shop', online => true);
+SELECT pg_tviews_replace('sum', 'SELECT pk_shop AS pk_sum, (SELECT count(*) FROM tb_good WHERE fk_shop = pk_shop) AS goods, (SELECT sum(stock) FROM tb_good WHERE fk_shop = pk_shop) AS stock FROM tb_shop', online => true);
+CALL filled('lane');
+CALL filled('sum');
+SELECT options ->> 'lane' AS lane FROM pg_tview_meta WHERE entity = 'lane__new';
+UPDATE tb_good SET stock = stock + 1 WHERE pk_good < 50;
+SELECT count(*), sum(goods), sum(stock) FROM tv_sum__new;
+CREATE TEMP TABLE states AS SELECT id FROM tviews_internal.pg_tview_group_state WHERE tview = 'tv_sum__new'::regclass;
+SELECT pg_tviews_replace_finish('lane');
+SELECT pg_tviews_replace_finish('sum');
+UPDATE tb_good SET fk_shop = 2 WHERE pk_good < 50;
+INSERT INTO tb_good VALUES (6000, 1, 'box', 1, 2, '4', md5('box')::uuid);
+SELECT * FROM tv_lane ORDER BY 1;
+SELECT * FROM tv_sum ORDER BY 1;
+SELECT count(*) > 0 AS has_states, bool_and(tview = 'tv_sum'::regclass) AS of_sum FROM tviews_internal.pg_tview_group_state JOIN states USING (id);
+TABLE equal;
+DROP TABLE tv_lane, tv_sum;
+
 DROP TABLE tv_wide, tv_good, tv_shop;
 DROP SCHEMA replace_online CASCADE;
 DROP OWNED BY online_reader, online_owner;
