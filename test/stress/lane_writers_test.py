@@ -12,7 +12,7 @@ from tviews_server import Server, bash, check_equal, run, value
 
 SCALE = float(os.environ.get("SCALE", 0.02))
 SECONDS = max(1, int(30 * SCALE))
-TURNS = 5 if SCALE >= 1 else 2
+TURNS = int(os.environ.get("TURNS", 5 if SCALE >= 1 else 2))
 MIN_RATIO = float(os.environ.get("MIN_RATIO", 0.95 if SCALE >= 1 else 0))
 SCRIPT = """
 CREATE TABLE tb_user (pk_user int PRIMARY KEY, name text NOT NULL, visits int NOT NULL);

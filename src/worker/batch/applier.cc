@@ -168,8 +168,8 @@ void Applier::RunBatch() {
   if (is_failure) slot_->activity.retries.Add(1);
   if (step.is_logged) pg::LogFailure(end.error, "a batch failed and is tried again");
   if (slot_->activity.batches.Load() != batches) idle_since_ = GetCurrentTimestamp();
+  if (is_main() && (is_failure || step.next == Next::kAwaitLock)) pg::HurryLanes(MyDatabaseId);
   if (step.next != Next::kAwaitLock) return;
-  if (is_main()) pg::HurryLanes(MyDatabaseId);
   const absl::Status waited = batch_.AwaitLock();
   if (!waited.ok()) pg::LogFailure(waited, "a lock was not to be had");
 }

@@ -24,6 +24,7 @@ namespace {
 
 constexpr int kTickMs = 100;
 constexpr int kTicksToGiveWay = 2;
+constexpr int kLookMs = 10;  // how often lanes are told of news, while a batch takes long
 // With a query that does not end when it is cancelled; shorter where somebody waits for it.
 constexpr Timestamp kPatience = 5000000;
 constexpr Timestamp kPatienceOfWaiting = 800000;
@@ -40,6 +41,7 @@ std::atomic<Timestamp> deadline = 0;  // 0: none
 std::atomic<RelationId> current = 0;
 std::atomic<bool> gives_way = true;
 std::atomic<int> ticks_waited = 0;
+std::atomic<bool> is_first_look = true;
 
 std::vector<pg::BusyLock>& Locks() {
   static NoDestructor<std::vector<pg::BusyLock>> locks;
@@ -104,8 +106,11 @@ void OnTick() {
   }
 }
 
+// What the batch is at, first; then what has been committed since.
 void OnLate() {
-  if (is_watching) pg::HurryLanes(my_slot->database.Load());
+  if (!is_watching) return;
+  const bool has_more = my_slot->hurry.Exchange(0) != 0;
+  if (is_first_look.exchange(false) || has_more) pg::HurryLanes(my_slot->database.Load());
 }
 
 // A limit that has passed for work that is done. REQUIRES: there is none now.
@@ -147,7 +152,12 @@ void BatchWatch::Begin(std::vector<pg::BusyLock> locks) {
   enable_timeout_every(timer, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kTickMs), kTickMs);
 }
 
-void BatchWatch::HurryLanesWhenLate() { enable_timeout_after(lanes_timer, pg::kLateHandoverMs); }
+void BatchWatch::HurryLanesWhenLate() {
+  is_first_look = true;
+  enable_timeout_every(lanes_timer,
+                       TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pg::kLateHandoverMs),
+                       kLookMs);
+}
 
 void BatchWatch::End() noexcept {
   if (!is_watching) return;

@@ -32,13 +32,15 @@ void FinishUnslotted() {
   }
 }
 
+// Where the main lane's batch takes long, its applier tells the others that there is more.
+//
 // A paused applier would only go back to sleep, at the price of a signal per commit. The flag is
 // read after the transaction has become visible, so whoever resumes later begins a batch that sees
 // it.
 void WakeForRecord(DatabaseSlot* slot) {
   if (slot->paused.Load() != 0 && slot->applier.Load() >= 0) return;
   WakeApplierOf(slot);
-  if (IsLateToHandOver(slot)) HurryLanes(MyDatabaseId);
+  if (IsLateToHandOver(slot)) slot->hurry.Store(1);
 }
 
 }  // namespace

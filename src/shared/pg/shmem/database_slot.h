@@ -34,7 +34,7 @@
 // clock_due               the applier           readers, monitoring   atomic
 // culprit                 the applier           the next applier      atomic
 // requests                sessions, the applier both                  queue_lock
-// hurry                   writers, the main     the lane's applier    atomic
+// hurry                   writers, the main     the slot's applier    atomic
 //                           applier
 // activity                the applier           monitoring            atomics
 // clang-format on
@@ -152,8 +152,10 @@ struct DatabaseSlot {
 
   QueueCounters counters;
 
-  SharedFlag paused;      // no batch begins; the slot is not freed
-  SharedFlag hurry;       // of a lane: there may be news that the main one hands over late
+  SharedFlag paused;  // no batch begins; the slot is not freed
+  // Of a lane: there may be news that the main one hands over late. Of the main one: somebody has
+  // committed while its batch takes long.
+  SharedFlag hurry;
   SharedFlag is_closing;  // nothing is published any more; see ReleaseSlot
   // ConditionVariable: signalled after every batch.
   alignas(8) unsigned char progress[16] TVIEWS_SHARED(own_locking);
