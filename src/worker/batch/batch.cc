@@ -97,7 +97,7 @@ absl::Status BatchRunner::InTransaction(BatchMode mode, SnapshotBounds* bounds) 
       state_.fills.BeginBatch(state_.catalog.graph(), state_.catalog.loads(), state_.standings));
   state_.slot->activity.walked.Store(reader_.walked());
   state_.totals.records = coalescer.records();
-  if (state_.standings.MustBeApart()) mode = BatchMode::kApart;
+  if (state_.standings.MustBeApart() || state_.fills.MustBeApart()) mode = BatchMode::kApart;
   // What fails because of a helper, or of a row of another key, is repeated without.
   state_.executor.SetMode(mode);
   TVIEWS_RETURN_IF_ERROR(PausePoint("after_take", "lane_after_take"));

@@ -43,6 +43,9 @@ constexpr std::uint64_t kMostRestarts = 3;
 // To begin with each slice may cost so many times as much as everything.
 constexpr double kMostForKeys = 2;
 
+// So often a slice fails for what may pass, before its rows are told apart.
+constexpr int kMostFailures = 5;
+
 // After a batch that could do nothing, for want of a lock, or because all of them stand still.
 constexpr Timestamp kAfterObstacle = 100 * Timestamp{1000};
 constexpr Timestamp kAtStandstill = 1000 * Timestamp{1000};
@@ -54,6 +57,12 @@ std::string MarkTypes(const TviewDefinition& tview) {
     absl::StrAppend(&types, types.size() > 1 ? "," : "", column.type);
   }
   return types + "}";
+}
+
+// What fails for a row, or may, is repeated with its slice: otherwise the repetition would find
+// nothing that fails, and the next batch fail as this one did.
+bool IsObstacle(Ending ending) {
+  return ending == Ending::kOutdated || ending == Ending::kLockInTheWay || IsInterruption(ending);
 }
 
 std::string NumberOrEmpty(const std::optional<std::uint64_t>& number) {
@@ -134,6 +143,18 @@ bool OnlineFills::IsNext(RelationId tview) const { return is_due_ && Has(tview);
 bool OnlineFills::IsToBegin(RelationId tview) const {
   const auto found = fills_.find(tview);
   return found != fills_.end() && !found->second.rows_expected.has_value();
+}
+
+Trust OnlineFills::TrustIn(RelationId tview) const {
+  const auto found = failures_.find(tview);
+  return found != failures_.end() && found->second >= kMostFailures ? Trust::kExhausted
+                                                                    : Trust::kPatient;
+}
+
+bool OnlineFills::MustBeApart() const {
+  return is_due_ && std::any_of(failures_.begin(), failures_.end(), [this](const auto& entry) {
+           return TrustIn(entry.first) == Trust::kExhausted;
+         });
 }
 
 long OnlineFills::DueMs() const {
@@ -332,7 +353,11 @@ void OnlineFills::Rest(Timestamp now) {
 
 void OnlineFills::AfterCommit() {
   if (!any() && steps_.empty()) return;
-  for (const auto& [tview, step] : steps_) Adapt(tview, step);
+  for (const auto& [tview, step] : steps_) {
+    Adapt(tview, step);
+    if (step.is_slice) failures_.erase(tview);
+  }
+  std::erase_if(failures_, [this](const auto& entry) { return !Has(entry.first); });
   std::erase_if(slices_, [this](const auto& entry) { return !Has(entry.first); });
   Rest(GetCurrentTimestamp());
 }
@@ -341,12 +366,11 @@ void OnlineFills::AfterFailure(RelationId refreshing, Ending ending) {
   loads_ = 0;  // what is known of fills may be of the batch that failed
   const auto found = steps_.find(refreshing);
   if (found != steps_.end() && found->second.is_slice) {
+    if (!IsObstacle(ending)) ++failures_[refreshing];
     slices_[refreshing] = std::max(kSmallestSlice, SliceOf(refreshing) / 4);
   }
   steps_.clear();
-  // What fails for a row is repeated at once, to find the row: without the slice there would be
-  // none, and the next batch would fail for it as this one did.
-  if (!any() || ending == Ending::kData) return;
+  if (!any() || !IsObstacle(ending)) return;
   due_at_ = std::max(due_at_, GetCurrentTimestamp() + kAfterObstacle);
 }
 

@@ -71,6 +71,12 @@ class OnlineFills {
   // filled.
   absl::Status Note(const TviewDefinition& tview, std::uint64_t rows);
 
+  // Whether errors of a slice that may pass are still believed to: no batch is held up for them, so
+  // that nobody else counts them.
+  Trust TrustIn(RelationId tview) const;
+  // True if the batch computes a slice that is not believed.
+  bool MustBeApart() const;
+
   // The batch is over: how long the next slices may be, and when they are due.
   void AfterCommit();
   // `refreshing`: the TVIEW that it failed for, or 0.
@@ -112,6 +118,7 @@ class OnlineFills {
   std::map<RelationId, Progress> fills_;
   std::map<RelationId, Step> steps_;          // of this batch
   std::map<RelationId, std::size_t> slices_;  // keys of the next one
+  std::map<RelationId, int> failures_;        // of it, in a row, for what may pass
   std::uint64_t loads_ = 0;                   // of the graph that was looked through; 0: none
   std::size_t candidates_ = 0;                // that this batch could fill
   bool is_due_ = false;

@@ -1,5 +1,6 @@
 #include "worker/batch/refresh_round.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -131,7 +132,8 @@ absl::Status RefreshRound::Refresh(const TviewDefinition& tview) {
   TviewRefresh refresh(tview, readers,
                        {.mode = audit != nullptr ? BatchMode::kApart : mode_,
                         .is_requested = is_requested,
-                        .trust = state_.standings.TrustIn(tview.relation)},
+                        .trust = std::max(state_.standings.TrustIn(tview.relation),
+                                          state_.fills.TrustIn(tview.relation))},
                        &state_.executor);
   TVIEWS_ASSIGN_OR_RETURN(const AffectedKeys affected, KeysFor(tview, &refresh));
   // A row without a key names none, but it must not be there either.

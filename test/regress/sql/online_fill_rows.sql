@@ -35,4 +35,15 @@ SELECT count(*) FROM tv_code;
 SELECT key, sqlstate FROM pg_tview_dead_letter WHERE tview::text LIKE 'tv_%' ORDER BY key;
 DELETE FROM tb_row WHERE code IS NULL;
 SELECT count(*) FROM tv_code;
+-- Errors that may pass, and do not.
+CREATE FUNCTION odd(pk int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF pk = 4000 THEN RAISE 'not now' USING ERRCODE = 'serialization_failure'; END IF;
+    IF pk = 6000 THEN RAISE 'too much' USING ERRCODE = 'out_of_memory'; END IF;
+    RETURN pk;
+END $$;
+CREATE TABLE tv_odd AS SELECT pk_row AS pk_odd, odd(pk_row) AS x FROM tb_row WITH NO DATA;
+CALL filled();
+SELECT count(*) FROM tv_odd;
+SELECT key, sqlstate, error FROM pg_tview_dead_letter WHERE tview::text LIKE 'tv_%' ORDER BY key;
 DROP SCHEMA online_fill_rows CASCADE;
