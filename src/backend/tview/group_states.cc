@@ -14,7 +14,6 @@
 #include "shared/pg/boundary/row_reader.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/boundary/user_scope.h"
-#include "shared/pg/planner/group_expressions.h"
 #include "shared/pg/planner/group_level.h"
 #include "shared/pg/server/settings.h"
 #include "shared/pg/tables/catalog.h"
@@ -26,6 +25,7 @@
 #include <catalog/pg_statistic.h>
 #include <nodes/bitmapset.h>
 #include <nodes/parsenodes.h>
+#include <nodes/primnodes.h>
 #include <parser/analyze.h>
 #include <parser/parser.h>
 #include <rewrite/rewriteHandler.h>
@@ -44,11 +44,17 @@ constexpr double kLargeGroup = 1000;
 struct Source {
   RelationId relation = 0;
   std::vector<AttributeNumber> columns;
-  std::vector<AttributeNumber> keys;  // those of them by which rows are added up
+};
+
+struct Column {
+  RelationId relation = 0;
+  AttributeNumber attribute = 0;
 };
 
 struct Level {
   std::vector<Source> sources;
+  // By which rows are added up: columns that are equal in each row.
+  std::vector<std::vector<Column>> keys;
   TypeId key_type = 0;
   int sums = 0;
   int extremes = 0;
@@ -71,23 +77,35 @@ Query* ExpandedQuery(const char* sql) {
   return linitial_node(Query, QueryRewrite(query));
 }
 
-Source CopyOf(const pg::GroupSource& found, const List* keys) {
-  Source source{.relation = found.relation, .columns = {}, .keys = {}};
+Source CopyOf(const pg::GroupSource& found) {
+  Source source{.relation = found.relation, .columns = {}};
   for (int i = -1; (i = bms_next_member(found.columns, i)) >= 0;) {
     source.columns.push_back(static_cast<AttributeNumber>(i));
-  }
-  for (int i = 0; i < list_length(keys); ++i) {
-    Node* const expr = static_cast<pg::GroupKey*>(list_nth(keys, i))->expr;
-    Bitmapset* const used = pg::ColumnsIn(expr, found.entry);
-    for (int j = -1; (j = bms_next_member(used, j)) >= 0;) {
-      source.keys.push_back(static_cast<AttributeNumber>(j));
-    }
   }
   return source;
 }
 
+Column ColumnOf(const pg::GroupLevel& level, const Var* var) {
+  for (int i = 0; i < list_length(level.sources); ++i) {
+    const auto* const source = static_cast<pg::GroupSource*>(list_nth(level.sources, i));
+    if (source->entry == static_cast<int>(var->varno)) return {source->relation, var->varattno};
+  }
+  return {};
+}
+
+// An expression is as many keys as it has columns. What depends on the others makes no more groups.
+void AddKey(const pg::GroupLevel& level, const pg::GroupKey& key,
+            std::vector<std::vector<Column>>* keys) {
+  if (key.depends) return;
+  for (int i = 0; i < list_length(key.columns); ++i) {
+    if (i == 0 || !IsA(key.expr, Var)) keys->emplace_back();
+    keys->back().push_back(ColumnOf(level, static_cast<Var*>(list_nth(key.columns, i))));
+  }
+}
+
 Level CopyOf(const pg::GroupLevel& found) {
   Level level{.sources = {},
+              .keys = {},
               .key_type = found.key_type,
               .sums = found.sums,
               .extremes = found.extremes,
@@ -101,8 +119,10 @@ Level CopyOf(const pg::GroupLevel& found) {
               .valued = found.valued,
               .counted = found.counted};
   for (int i = 0; i < list_length(found.sources); ++i) {
-    level.sources.push_back(
-        CopyOf(*static_cast<pg::GroupSource*>(list_nth(found.sources, i)), found.keys));
+    level.sources.push_back(CopyOf(*static_cast<pg::GroupSource*>(list_nth(found.sources, i))));
+  }
+  for (int i = 0; i < list_length(found.keys); ++i) {
+    AddKey(found, *static_cast<pg::GroupKey*>(list_nth(found.keys, i)), &level.keys);
   }
   return level;
 }
@@ -168,12 +188,14 @@ absl::StatusOr<double> LargestGroup(const Level& level) {
   return pg::CallFor([&] {
     double rows = 0;
     double part = 1;
-    for (const Source& source : level.sources) {
-      const double of_source = RowsOf(source.relation);
-      rows = std::max(rows, of_source);
-      for (const AttributeNumber key : source.keys) {
-        part *= LargestPart(source.relation, key, of_source);
+    for (const Source& source : level.sources) rows = std::max(rows, RowsOf(source.relation));
+    for (const std::vector<Column>& key : level.keys) {
+      double largest = 0;
+      for (const Column& column : key) {
+        const double of_table = RowsOf(column.relation);
+        largest = std::max(largest, LargestPart(column.relation, column.attribute, of_table));
       }
+      part *= largest;
     }
     return rows * part;
   });

@@ -45,6 +45,14 @@ FROM tb_author AS a;
 CREATE TABLE tv_whole AS SELECT 1 AS pk_whole, count(*) AS n, sum(price) AS price FROM tb_book;
 SELECT entity, source, level FROM pg_tviews_group_states ORDER BY 1, 2, 3;
 
+-- Of a join too: a name that depends on the key makes no more groups, and the key is as frequent as the column that it equals.
+INSERT INTO tb_author SELECT i, 'author ' || i FROM generate_series(1001, 4000) AS i;
+ANALYZE tb_author;
+CREATE TABLE tv_written AS
+SELECT a.pk_author AS pk_written, a.name, count(*) AS n FROM tb_author AS a JOIN tb_book AS b ON b.fk_author = a.pk_author GROUP BY a.pk_author;
+DROP TABLE tv_written;
+DELETE FROM tb_author WHERE pk_author > 1000;
+
 -- What cannot be kept exactly is not.
 CREATE TABLE tb_other WITH (autovacuum_enabled = off) AS SELECT * FROM tb_book;
 ANALYZE tb_other;

@@ -13,6 +13,13 @@
 namespace tviews::pg {
 namespace {
 
+// What it is under another name of its type, which does not change it.
+Node* Unlabeled(void* node) {
+  auto* const expr = static_cast<Node*>(node);
+  if (!IsA(expr, RelabelType)) return expr;
+  return reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(expr)->arg);
+}
+
 bool IsFixedBy(const Node* condition, const Node* expr) {
   if (!IsA(condition, OpExpr)) return false;
   const auto* const comparison = reinterpret_cast<const OpExpr*>(condition);
@@ -24,12 +31,9 @@ bool IsFixedBy(const Node* condition, const Node* expr) {
   auto* left = static_cast<Node*>(linitial(comparison->args));
   auto* right = static_cast<Node*>(lsecond(comparison->args));
   if (!op_mergejoinable(comparison->opno, exprType(left))) return false;
-  // Another name of the same bytes. Other casts may make one value of several.
-  if (IsA(left, RelabelType))
-    left = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(left)->arg);
-  if (IsA(right, RelabelType)) {
-    right = reinterpret_cast<Node*>(reinterpret_cast<RelabelType*>(right)->arg);
-  }
+  // Other casts may make one value of several.
+  left = Unlabeled(left);
+  right = Unlabeled(right);
   return (equal(left, expr) && !contain_vars_of_level(right, 0)) ||
          (equal(right, expr) && !contain_vars_of_level(left, 0));
 }
@@ -47,6 +51,27 @@ bool AreFixed(const GroupLevel* level, int first) {
     if (!is_fixed) return false;
   }
   return true;
+}
+
+List* ColumnsOfKey(const GroupLevel* level, Node* key) {
+  if (!IsA(key, Var)) return pull_var_clause(key, 0);
+  List* columns = list_make1(key);
+  ListCell* cell;
+  foreach (cell, level->filters) {
+    if (!IsA(lfirst(cell), OpExpr)) continue;
+    const auto* const comparison = lfirst_node(OpExpr, cell);
+    if (list_length(comparison->args) != 2) continue;
+    Node* const left = Unlabeled(linitial(comparison->args));
+    Node* const right = Unlabeled(lsecond(comparison->args));
+    if (!IsA(left, Var) || !IsA(right, Var)) continue;
+    if (!op_mergejoinable(comparison->opno,
+                          exprType(static_cast<Node*>(linitial(comparison->args))))) {
+      continue;
+    }
+    if (equal(left, key)) columns = lappend(columns, right);
+    if (equal(right, key)) columns = lappend(columns, left);
+  }
+  return columns;
 }
 
 }  // namespace tviews::pg

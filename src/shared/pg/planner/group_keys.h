@@ -1,4 +1,4 @@
-// Whether a level reads one group of its state, or several.
+// What conditions say of the keys of a level.
 //
 // Layer:   pg
 // Sharing: private to one process
@@ -6,6 +6,9 @@
 
 #ifndef PG_TVIEWS_SHARED_PG_PLANNER_GROUP_KEYS_H_
 #define PG_TVIEWS_SHARED_PG_PLANNER_GROUP_KEYS_H_
+
+struct List;
+struct Node;
 
 namespace tviews::pg {
 
@@ -15,6 +18,10 @@ struct GroupLevel;
 // those before. So a group of the level has one row of the state for each class: numbers of
 // distinct values cannot be added.
 bool AreFixed(const GroupLevel* level, int first);
+
+// A list of Var*: the columns that a key is or that the filters say it equals, or those that it is
+// made of.
+List* ColumnsOfKey(const GroupLevel* level, Node* key);
 
 }  // namespace tviews::pg
 

@@ -217,14 +217,22 @@ GroupLevel* Completed(GroupLevel* level) {
   Search search{level, EntriesOf(level), is_inner, true};
   SortConditions(level, search.entries);
   if (is_inner) NoteGroups(&search);
+  const int grouped = list_length(level->keys);
   if (search.is_possible) Inspect(reinterpret_cast<Node*>(query->targetList), &search);
   if (search.is_possible) Inspect(query->havingQual, &search);
   if (search.is_possible) Inspect(query->limitOffset, &search);
   if (search.is_possible) Inspect(query->limitCount, &search);
   const int of_group = list_length(level->keys);
+  for (int i = grouped; i < of_group; ++i) {
+    static_cast<GroupKey*>(list_nth(level->keys, i))->depends = true;
+  }
   search.has_keys = true;
   if (search.is_possible) Inspect(reinterpret_cast<Node*>(level->conditions), &search);
   if (!search.is_possible || (HasCounts(level) && !AreFixed(level, of_group))) return nullptr;
+  for (int i = 0; i < list_length(level->keys); ++i) {
+    auto* const key = static_cast<GroupKey*>(list_nth(level->keys, i));
+    key->columns = ColumnsOfKey(level, key->expr);
+  }
   level->key_type = AssignSlots(level->keys, HasCounts(level));
   if (level->key_type == InvalidOid) return nullptr;
   NoteColumns(level);

@@ -37,6 +37,8 @@ struct GroupSource {
 
 struct GroupKey {
   Node* expr;            // a column, or what GROUP BY makes of columns
+  List* columns;         // of Var*: those that it equals, or that it is made of
+  bool depends;          // on the others, by a primary key in GROUP BY
   AttributeNumber slot;  // its column in the table of the state's rows
 };
 
