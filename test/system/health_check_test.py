@@ -41,6 +41,14 @@ def expect_well(connection, patience="1 minute"):
     assert not found, found
 
 
+def hint_of_wait(connection):
+    try:
+        run(connection, "SELECT pg_tviews_wait('100 ms')")
+    except psycopg2.errors.QueryCanceled as error:
+        return error.diag.message_hint
+    return ""
+
+
 def reload(connection, *statements):
     for statement in statements:
         run(connection, statement)
@@ -238,12 +246,13 @@ def check_work(server, connection):
     expect_well(connection)
 
     # Batches that fail: a finding once they have for longer than the patience.
-    reload(connection, "ALTER SYSTEM SET pg_tviews.fail_at = 'mid_refresh:40001'")
+    reload(connection, "ALTER SYSTEM SET pg_tviews.fail_at = 'before_commit:40001'")
     wait_until(lambda: value(connection, "SHOW pg_tviews.fail_at") != "", "the reload")
     run(connection, "UPDATE tb_maker SET name = 'x' WHERE pk_maker = 2")
     wait_for(connection, "workers", "warning", "Batches fail and are repeated", patience="1 ms")
     backs_off = "SELECT state = 'backing off' FROM pg_tviews_workers WHERE kind = 'applier' AND database = current_database()"
     wait_until(lambda: value(connection, backs_off), "a failed batch")
+    wait_until(lambda: "Batches fail and are tried again" in hint_of_wait(connection), "the hint of a read that waits for such a batch")
     expect_well(connection)
     reload(connection, "ALTER SYSTEM RESET pg_tviews.fail_at")
     check_equal(connection, "after failing batches")

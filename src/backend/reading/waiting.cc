@@ -307,6 +307,11 @@ std::string HintForTimeout(const DatabaseSlot* slot, bool is_at_tview) {
     return "No applier runs in this database: pg_tviews_health_check() says whether background "
            "workers are short. Raise max_worker_processes or pg_tviews.max_workers.";
   }
+  if (static_cast<pg::ApplierState>(slot->activity.state.Load()) == pg::ApplierState::kBackingOff) {
+    return "Batches fail and are tried again: the server log says why. pg_tviews_health_check() "
+           "says whether a session is in the way. To read TVIEWs as they stand, set "
+           "pg_tviews.read_consistency to eventual.";
+  }
   if (is_at_tview) {
     return absl::StrCat(
         "See pg_tviews_progress for how far it is, and pg_tviews_waits for which TVIEW holds up "
