@@ -128,8 +128,11 @@ class Client {
     this.position = position;
     if (this.stream.write(text) || !this.isOpen) return;
     await new Promise((resolve) => { // a slow reader is waited for
-      this.stream.once('drain', resolve);
-      this.stream.once('close', resolve);
+      const goOn = () => {
+        this.stream.off('drain', goOn).off('close', goOn);
+        resolve();
+      };
+      this.stream.on('drain', goOn).on('close', goOn);
     });
   }
 
