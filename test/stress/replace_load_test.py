@@ -21,7 +21,7 @@ CREATE TABLE tv_good AS SELECT pk_good, jsonb_build_object('name', g.name, 'shop
     FROM tb_good g JOIN tb_shop s ON pk_shop = fk_shop;
 CREATE INDEX ON tv_good (price);
 """
-WIDER = "SELECT pk_good, jsonb_build_object('name', g.name, 'shop', s.name, 'price', price) AS data, price, {0} AS round FROM tb_good g JOIN tb_shop s ON pk_shop = fk_shop"
+WIDER = "SELECT pk_good, jsonb_build_object('name', g.name, 'shop', s.name, 'price', price) AS data, price, {0} FROM tb_good g JOIN tb_shop s ON pk_shop = fk_shop"
 
 
 class Worker(threading.Thread):
@@ -65,7 +65,7 @@ def measure(replacement):
 
 
 def online():
-    run(session, "SELECT pg_tviews_replace('good', %s, online => true)", (WIDER.format(1),))
+    run(session, "SELECT pg_tviews_replace('good', %s, online => true)", (WIDER.format("g.name AS label"),))
     wait_until(lambda: value(session, "SELECT phase FROM pg_tviews_progress WHERE operation = 'online replacement'") == "ready to finish",
                "the new rows to be complete", timeout=1800)
     began = time.monotonic()
@@ -74,7 +74,7 @@ def online():
 
 
 def at_once():
-    run(session, "SELECT pg_tviews_replace('good', %s)", (WIDER.format(2) + ", LATERAL (SELECT 1) AS l (one)",))
+    run(session, "SELECT pg_tviews_replace('good', %s)", (WIDER.format("s.name AS shop"),))
 
 
 with Server("replace_load", "max_wal_size = 4GB\n") as server:

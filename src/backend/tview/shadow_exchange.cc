@@ -135,6 +135,34 @@ absl::Status CheckReady(const Replacement& replacement) {
        .sqlstate = "55000"});
 }
 
+absl::StatusOr<std::string> FrontierOf(const TviewFacts& tview, bool is_latest) {
+  TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
+  TVIEWS_ASSIGN_OR_RETURN(const std::string frontier,
+                          pg::QualifiedTable(pg::CatalogTable::kFrontier));
+  const std::string sql = "SELECT f.snapshot::text FROM " + frontier +
+                          " f WHERE f.lane = coalesce($1::jsonb ->> 'lane', 'main')";
+  const pg::SqlParameters options = {"{" + tview.options + "}"};
+  TVIEWS_ASSIGN_OR_RETURN(const pg::SqlResult found,
+                          is_latest ? pg::ExecuteSqlLatest(sql, options)
+                                    : pg::ExecuteSql(sql, options, pg::SqlSnapshot::kActive));
+  return found.rows.empty() ? std::string() : found.rows[0][0].value_or("");
+}
+
+// The rest of a transaction with one snapshot would not find the rows of later batches.
+absl::Status CheckSnapshot(const Replacement& replacement) {
+  if (!IsolationUsesXactSnapshot()) return absl::OkStatus();
+  TVIEWS_ASSIGN_OR_RETURN(const std::string seen, FrontierOf(replacement.shadow, false));
+  TVIEWS_ASSIGN_OR_RETURN(const std::string latest, FrontierOf(replacement.shadow, true));
+  if (seen == latest) return absl::OkStatus();
+  return pg::MakeError(
+      absl::StatusCode::kAborted,
+      {.message = "could not replace TVIEW " + replacement.tview.table +
+                  " as of this transaction's snapshot",
+       .detail = "Its new rows have changed since the snapshot was taken.",
+       .hint = "The transaction might succeed if retried; in READ COMMITTED it does.",
+       .sqlstate = "40001"});
+}
+
 // What names meant when the shadow was created, they mean now.
 absl::Status GiveQuery(const Replacement& replacement) {
   TVIEWS_RETURN_IF_ERROR(PrepareView(replacement.tview, replacement.exchange));
@@ -304,6 +332,7 @@ absl::StatusOr<std::string> FinishReplacement(const std::string& text) {
   // Again: whoever held the locks may have changed it.
   TVIEWS_ASSIGN_OR_RETURN(replacement, ReadReplacement(tview));
   TVIEWS_RETURN_IF_ERROR(CheckReady(replacement));
+  TVIEWS_RETURN_IF_ERROR(CheckSnapshot(replacement));
   TVIEWS_RETURN_IF_ERROR(Exchange(replacement));
   TVIEWS_RETURN_IF_ERROR(
       RecordActionOn("REPLACE", tview, {{"definition", replacement.definition}}));

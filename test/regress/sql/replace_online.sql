@@ -35,7 +35,7 @@ CREATE TABLE tv_label AS SELECT lower(name) AS pk_label, count(*) AS goods, sum(
 CREATE TABLE tv_total AS SELECT 1 AS pk_total, sum(goods) AS goods, sum(size) AS size FROM tv_label;
 CREATE TEMP TABLE logged AS SELECT coalesce(max(log_id), 0) AS last FROM pg_tview_audit_log;
 CREATE TEMP TABLE before AS SELECT 'tv_good'::regclass::oid AS tv, 'v_good'::regclass::oid AS v, 'good_name'::regclass::oid AS i;
-CREATE VIEW state AS SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull, attstattarget, col_description(attrelid, attnum) AS comment, attacl IS NOT NULL AS granted
+CREATE VIEW state AS SELECT attname, format_type(atttypid, atttypmod) AS type, attnotnull, coalesce(attstattarget, -1) AS attstattarget, col_description(attrelid, attnum) AS comment, attacl IS NOT NULL AS granted
 FROM pg_attribute WHERE attrelid = to_regclass('replace_online.tv_good') AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
 CREATE VIEW equal AS SELECT entity, (SELECT count(*) FROM pg_tviews_verify(tview::text)) AS differences
 FROM pg_tview_meta JOIN pg_class ON pg_class.oid = tview WHERE relnamespace = 'replace_online'::regnamespace ORDER BY entity COLLATE "C";
