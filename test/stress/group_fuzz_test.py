@@ -66,6 +66,13 @@ class Generator:
                          lambda: f"{r.choice(['bool_and', 'bool_or', 'every'])}({r.choice(self.columns(aliases, 'bool') or ['true'])})"])()
         return text + (f" FILTER (WHERE {self.condition(aliases)})" if r.random() < 0.3 else "")
 
+    def grouped(self, column):
+        """The column, or an expression of it."""
+        if self.r.random() < 0.7:
+            return column
+        type_ = next(types[column.split(".")[1]] for table, types in COLUMNS.items() if table[1] == column[0] and column.split(".")[1] in types)
+        return {"int": f"{column} % 4", "text": f"upper({column})", "date": f"{column} + 1", "bool": f"(NOT {column})"}[type_]
+
     def query(self):
         """(the columns of the key, the query)"""
         r = self.r
@@ -84,7 +91,7 @@ class Generator:
             where.append(f"{key} = o.pk")
             level = f"(SELECT {made[0] if len(made) == 1 else 'jsonb_build_array(' + ', '.join(made) + ')'} FROM {source} WHERE {' AND '.join(where)})"
             return ["pk"], f"SELECT o.pk, o.kind, {level} AS v FROM {r.choice(['tb', 'tc'])} AS o"
-        keys = r.sample(self.columns(aliases, "int", "text", "date", "bool"), r.choice([1, 1, 2]))
+        keys = [self.grouped(column) for column in r.sample(self.columns(aliases, "int", "text", "date", "bool"), r.choice([1, 1, 2]))]
         where += [f"{key} IS NOT NULL" for key in keys]
         having = f" HAVING {self.aggregate(aliases)} IS NOT NULL" if r.random() < 0.2 else ""
         named = [f"{key} AS k{i}" for i, key in enumerate(keys)]
