@@ -74,7 +74,7 @@ with Server("upgrade", conf="pg_tviews.queue_size = '256kB'\n") as server:
     assert {row[1] for row in logged} == {"CREATE"}, logged
     update(connection, OLD, wanted[OLD], f"pg_tviews--{NEW}--{OLD}.sql")
     assert run(connection, log.format("pg_tviews_saved_audit_log")) == logged
-    assert value(connection, "SELECT relacl FROM pg_class WHERE relname = 'pg_tviews_saved_audit_log'") in (None, "{postgres=arwdDxt/postgres}")
+    assert value(connection, "SELECT relacl FROM pg_class WHERE relname = 'pg_tviews_saved_audit_log'") in (None, "{postgres=arwdDxt/postgres}", "{postgres=arwdDxtm/postgres}")
     update(connection, NEW, wanted[NEW], f"pg_tviews--{OLD}--{NEW}.sql")
     assert run(connection, log.format("pg_tview_audit_log")) == logged
     assert value(connection, "SELECT to_regclass('pg_tviews_saved_audit_log') IS NULL")
