@@ -9,10 +9,19 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_
 AS 'MODULE_PATHNAME', 'tviews_lag';
 COMMENT ON FUNCTION @extschema@.pg_tviews_lag_of_databases() IS 'what waits in the change queue of each database, and the last batch';
 
+-- Nobody but a superuser makes TVIEWs of other owners wait that have no target themselves.
 CREATE OR REPLACE VIEW @extschema@.pg_tviews_lane_targets AS
-SELECT coalesce(pg_tview_meta.options ->> 'lane', 'main') AS lane, count(*) AS tviews,
-       make_interval(secs => min(nullif((pg_tview_meta.options ->> 'lag_target')::bigint, 0)) / 1000.0) AS lag_target
-FROM @extschema@.pg_tview_meta GROUP BY 1;
+SELECT member.lane, count(*) AS tviews,
+       make_interval(secs => CASE WHEN bool_or(member.target IS NOT NULL AND member.is_superusers)
+                                    OR coalesce(array_agg(member.owner) FILTER (WHERE member.target IS NULL), '{}')
+                                       <@ array_agg(member.owner) FILTER (WHERE member.target IS NOT NULL)
+                                  THEN min(member.target) END / 1000.0) AS lag_target
+FROM (SELECT coalesce(meta.options ->> 'lane', 'main') AS lane, nullif((meta.options ->> 'lag_target')::bigint, 0) AS target,
+             pg_class.relowner AS owner, pg_roles.rolsuper AS is_superusers
+      FROM @extschema@.pg_tview_meta AS meta
+      LEFT JOIN pg_catalog.pg_class ON pg_class.oid = meta.tview
+      LEFT JOIN pg_catalog.pg_roles ON pg_roles.oid = pg_class.relowner) AS member
+GROUP BY member.lane;
 COMMENT ON VIEW @extschema@.pg_tviews_lane_targets IS 'the lanes of this database, and how late their TVIEWs may be';
 
 -- What a lane is owed is known in its own database only. The condition of the full join is one equality, and of a column of

@@ -215,12 +215,16 @@ absl::Status InheritLane(const std::vector<RelationId>& sources, std::string* op
 absl::Status TellOfSharedTarget(RelationId tview) {
   if (!pg::settings::notice_lineage) return absl::OkStatus();
   bool is_shared = false;
+  bool counts = false;
   {
     TVIEWS_ASSIGN_OR_RETURN(const pg::UserScope user, pg::UserScope::AsExtensionOwner());
     TVIEWS_ASSIGN_OR_RETURN(const std::string meta, ExtensionObject("pg_tview_meta"));
+    TVIEWS_ASSIGN_OR_RETURN(const std::string targets, ExtensionObject("pg_tviews_lane_targets"));
     TVIEWS_ASSIGN_OR_RETURN(
         const pg::SqlResult found,
-        pg::ExecuteSqlLatest(absl::StrCat("SELECT FROM ", meta, " AS t, ", meta,
+        pg::ExecuteSqlLatest(absl::StrCat("SELECT EXISTS (SELECT FROM ", targets,
+                                          " WHERE lane = 'main' AND lag_target IS NOT NULL) FROM ",
+                                          meta, " AS t, ", meta,
                                           " AS m WHERE t.tview = $1::oid AND m.tview <> t.tview"
                                           " AND (t.options ->> 'lag_target')::bigint > 0"
                                           " AND coalesce(t.options ->> 'lane', 'main') = 'main'"
@@ -228,11 +232,18 @@ absl::Status TellOfSharedTarget(RelationId tview) {
                                           kLaneOf, " = 'main' LIMIT 1"),
                              {std::to_string(tview)}));
     is_shared = !found.rows.empty();
+    if (is_shared) {
+      pg::RowReader column(found.rows[0]);
+      counts = column.IsTrue();
+      TVIEWS_RETURN_IF_ERROR(column.End());
+    }
   }
   if (!is_shared) return absl::OkStatus();
-  return pg::Call([] {
+  return pg::Call([counts] {
     ereport(NOTICE,
-            (errmsg("the lag target holds for all TVIEWs of lane \"main\""),
+            (counts ? errmsg("the lag target holds for all TVIEWs of lane \"main\"")
+                    : errmsg("the lag target does not count in lane \"main\", where other owners' "
+                             "TVIEWs have none"),
              errhint("A lane of its own, as in ALTER TABLE ... SET (pg_tviews.lane = 'reports'), "
                      "leaves the others as quick as they were.")));
   });

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <string>
 
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "shared/pg/boundary/error.h"
+#include "shared/pg/boundary/guard.h"
 #include "shared/pg/boundary/spi.h"
 #include "shared/pg/tables/catalog.h"
 #include "shared/pg/tables/graph_loader.h"
@@ -15,10 +18,36 @@
 #include "worker/batch/refresh_log.h"
 
 #include "shared/pg/boundary/postgres_begin.h"
+#include <miscadmin.h>
 #include <utils/timestamp.h>
 #include "shared/pg/boundary/postgres_end.h"
 
 namespace tviews::worker {
+namespace {
+
+// The smallest target of the lane's TVIEWs; 0 is none. Nobody but a superuser makes TVIEWs of other
+// owners wait that have no target themselves (pg_tviews_lane_targets says the same).
+absl::StatusOr<std::uint64_t> TargetOf(const std::vector<TviewDefinition>& tviews) {
+  std::uint64_t smallest = 0;
+  absl::flat_hash_set<RoleId> with_target;
+  absl::flat_hash_set<RoleId> without;
+  for (const TviewDefinition& tview : tviews) {
+    const std::uint64_t target = tview.lag_target.value_or(0);
+    (target != 0 ? with_target : without).insert(tview.owner);
+    if (target != 0 && (smallest == 0 || target < smallest)) smallest = target;
+  }
+  for (const RoleId owner : with_target) {
+    TVIEWS_ASSIGN_OR_RETURN(const bool may_for_all,
+                            pg::CallFor([owner] { return superuser_arg(owner); }));
+    if (may_for_all) return smallest;
+  }
+  for (const RoleId owner : without) {
+    if (!with_target.contains(owner)) return 0;
+  }
+  return smallest;
+}
+
+}  // namespace
 
 void BatchCatalog::BeforeSnapshot() {
   invalidations_ = pg::WatchedInvalidations();
@@ -51,16 +80,14 @@ absl::Status BatchCatalog::Load() {
 absl::Status BatchCatalog::Divide(const DependencyGraph& all) {
   std::vector<TviewDefinition> own;
   other_lanes_.clear();
-  lag_target_ = 0;
   for (const TviewDefinition& tview : all.order()) {
     if (tview.lane == lane_) {
       own.push_back(tview);
-      const std::uint64_t target = tview.lag_target.value_or(0);
-      if (target != 0 && (lag_target_ == 0 || target < lag_target_)) lag_target_ = target;
     } else if (is_main()) {
       other_lanes_[tview.lane].push_back(tview);
     }
   }
+  TVIEWS_ASSIGN_OR_RETURN(lag_target_, TargetOf(own));
   TVIEWS_ASSIGN_OR_RETURN(graph_, DependencyGraph::Build(std::move(own)));
   return absl::OkStatus();
 }

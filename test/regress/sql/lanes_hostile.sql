@@ -107,6 +107,35 @@ SELECT pg_tviews_pause('slow');
 RESET ROLE;
 SELECT * FROM lane_of;
 
+-- A target makes nobody else's TVIEWs late that have none, but for a superuser's.
+ALTER TABLE tv_item RESET (pg_tviews.lane);
+CREATE TABLE tb_theirs (pk_theirs int PRIMARY KEY, n int);
+ALTER TABLE tb_theirs OWNER TO regress_hostile;
+SET ROLE regress_hostile;
+SET client_min_messages = notice;
+SET pg_tviews.notice_lineage = on;
+CREATE TABLE tv_theirs WITH (pg_tviews.lag_target = '1 hour') AS SELECT pk_theirs, n FROM tb_theirs;
+SELECT lane, lag_target FROM pg_tviews_lanes WHERE lane = 'main';
+INSERT INTO tb_theirs VALUES (1, 1);
+RESET ROLE;
+SET pg_tviews.read_consistency = eventual;
+DO $$
+BEGIN
+  FOR i IN 1..6000 LOOP
+    IF EXISTS (SELECT FROM hostile.tv_theirs) THEN RETURN; END IF;
+    PERFORM pg_sleep(0.01);
+  END LOOP;
+  RAISE 'it waits for its target';
+END $$;
+RESET pg_tviews.read_consistency;
+ALTER TABLE tv_item SET (pg_tviews.lag_target = '2 s');
+SELECT lane, lag_target FROM pg_tviews_lanes WHERE lane = 'main';
+ALTER TABLE tv_item RESET (pg_tviews.lag_target);
+SELECT lane, lag_target FROM pg_tviews_lanes WHERE lane = 'main';
+DROP TABLE tv_theirs, tb_theirs;
+ALTER TABLE tv_item SET (pg_tviews.lane = 'slow');
+SET client_min_messages = warning;
+
 -- What is no TVIEW has no lane.
 ALTER TABLE tb_item SET (pg_tviews.lane = 'slow');
 ALTER VIEW lane_of SET (pg_tviews.lane = 'slow');
