@@ -123,7 +123,7 @@ ALL = [
     Mutation("unmatched_uncounted", "count(*) leaves out a row that an outer join has made", "src/shared/pg/planner/group_aggregates.cc",
              "sum(COALESCE(s.n, 1))", "sum(s.n)", "regress:group_levels"),
     Mutation("taken_back_believed", "an extreme may be of a row that is taken back", "src/worker/core/join_rule.cc",
-             "      return StepExtremes::kDoubtful;\n", "      return StepExtremes::kRight;\n", "regress:group_levels"),
+             "      return StepExtremes::kDoubtful;\n", "      return StepExtremes::kRight;\n", "unit:JoinRule*"),
     Mutation("states_in_audit", "a comparison of the whole leaves states alone", "src/worker/batch/refresh_round.cc",
              "    TVIEWS_RETURN_IF_ERROR(state_.groups.Doubt(tview.relation));\n", "", "regress:group_states"),
     # --- Lineage

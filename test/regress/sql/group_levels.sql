@@ -298,8 +298,8 @@ SELECT n, total FROM tv_all;
 SELECT * FROM built_anew();
 -- A row that is new would join with one that is gone: its value has never been there.
 BEGIN;
-INSERT INTO tb_product VALUES (7, 1, 'p7');
-INSERT INTO tb_item VALUES (11, 3, 7, 5), (12, 3, 1, 50);
+INSERT INTO tb_product VALUES (7, 1, 'p7'), (9, 1, 'p9');
+INSERT INTO tb_item VALUES (11, 3, 7, 5), (12, 3, 1, 50), (15, 3, 9, 1);
 COMMIT;
 SELECT pg_tviews_wait();
 SELECT remember();
