@@ -48,7 +48,8 @@ ARGUMENTS = {
 }
 # Not for SQL, or of a kind that a query cannot call; those that end or change what the others look at.
 LEFT_OUT = ["pg_tviews_capture", "pg_tviews_adopt", "pg_tviews_convert_table", "pg_tviews_pause", "pg_tviews_resume",
-            "pg_tviews_wait_for", "pg_tviews_create", "pg_tviews_replace", "pg_tviews_drop", "pg_tviews_restore_dropped",
+            "pg_tviews_wait_for", "pg_tviews_create", "pg_tviews_replace", "pg_tviews_replace_cancel",
+            "pg_tviews_replace_finish", "pg_tviews_drop", "pg_tviews_restore_dropped",
             "pg_tviews_build_array_end", "pg_tviews_feed_register", "pg_tviews_feed_drop", "pg_tviews_wait_for_publisher",
             "pg_tviews_install_stmt_triggers", "pg_tviews_uninstall_stmt_triggers"]
 
