@@ -18,7 +18,7 @@ SECONDS = float(os.environ.get("SECONDS", max(1.0, 60 * SCALE)))
 LIMIT_MS = float(os.environ.get("LIMIT_MS", 100 if SCALE >= 1 else 0))
 SCRIPT = f"""
 CREATE TABLE tb_score (pk_score int PRIMARY KEY, points int NOT NULL);
-INSERT INTO tb_score SELECT i, (i * 7919) % {ROWS} FROM generate_series(1, {ROWS}) i;
+INSERT INTO tb_score SELECT i, (i * 7919::bigint) % {ROWS} FROM generate_series(1, {ROWS}) i;
 CREATE TABLE tb_user (pk_user int PRIMARY KEY, name text NOT NULL);
 INSERT INTO tb_user SELECT i, 'user ' || i FROM generate_series(1, 1000) i;
 ANALYZE tb_score, tb_user;

@@ -16,7 +16,7 @@ TARGETS = 6
 PER_SECOND = 100
 SCRIPT = f"""
 CREATE TABLE tb_player (pk_player int PRIMARY KEY, points int NOT NULL);
-INSERT INTO tb_player SELECT i, (i * 7919) % {ROWS} FROM generate_series(1, {ROWS}) i;
+INSERT INTO tb_player SELECT i, (i * 7919::bigint) % {ROWS} FROM generate_series(1, {ROWS}) i;
 ANALYZE tb_player;
 CREATE TABLE tv_rank WITH (pg_tviews.lane = 'boards', pg_tviews.lag_target = '{TARGET} s') AS
 SELECT pk_player AS pk_rank, rank() OVER (ORDER BY points DESC) AS place FROM tb_player;
