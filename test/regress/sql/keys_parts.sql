@@ -108,4 +108,28 @@ UPDATE tb_sale SET d = '2024-01-02' WHERE id = 30;
 :wait
 SELECT count(*) FROM pg_tview_dead_letter JOIN pg_class ON pg_class.oid = tview WHERE relnamespace = 'keys_parts'::regnamespace;
 SELECT * FROM differing;
+-- A row type that has a default class of its own: keys are equal as that says.
+CREATE TYPE spot AS (name text, n int);
+CREATE FUNCTION spot_cmp(a spot, b spot) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS
+'SELECT bttextcmp(lower(a.name), lower(b.name))';
+CREATE FUNCTION spot_eq(a spot, b spot) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT lower(a.name) = lower(b.name)';
+CREATE FUNCTION spot_lt(a spot, b spot) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT lower(a.name) < lower(b.name)';
+CREATE FUNCTION spot_gt(a spot, b spot) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT lower(a.name) > lower(b.name)';
+CREATE FUNCTION spot_le(a spot, b spot) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT lower(a.name) <= lower(b.name)';
+CREATE FUNCTION spot_ge(a spot, b spot) RETURNS bool IMMUTABLE STRICT LANGUAGE sql AS 'SELECT lower(a.name) >= lower(b.name)';
+CREATE OPERATOR <<== (LEFTARG = spot, RIGHTARG = spot, FUNCTION = spot_le);
+CREATE OPERATOR >>== (LEFTARG = spot, RIGHTARG = spot, FUNCTION = spot_ge);
+CREATE OPERATOR === (LEFTARG = spot, RIGHTARG = spot, FUNCTION = spot_eq);
+CREATE OPERATOR <<< (LEFTARG = spot, RIGHTARG = spot, FUNCTION = spot_lt);
+CREATE OPERATOR >>> (LEFTARG = spot, RIGHTARG = spot, FUNCTION = spot_gt);
+CREATE OPERATOR CLASS spot_ops DEFAULT FOR TYPE spot USING btree AS
+OPERATOR 1 <<<, OPERATOR 2 <<==, OPERATOR 3 ===, OPERATOR 4 >>==, OPERATOR 5 >>>, FUNCTION 1 spot_cmp(spot, spot);
+CREATE TABLE tb_spot (id int PRIMARY KEY, at spot);
+INSERT INTO tb_spot VALUES (1, ('Rome', 1)), (2, ('Oslo', 1));
+CREATE TABLE tv_spot WITH (pg_tviews.key = at) AS SELECT at, id FROM tb_spot;
+UPDATE tb_spot SET at = ('ROME', 2) WHERE id = 1;
+SELECT * FROM tv_spot ORDER BY id;
+SELECT count(*) FROM pg_tviews_verify('spot');
+SELECT bool_or(query_plan LIKE '%lower((at).name)%') AS by_its_class FROM pg_tviews_analyze_cascade('spot', '(ROME,2)');
+DROP TABLE tv_spot, tb_spot;
 DROP SCHEMA keys_parts CASCADE;

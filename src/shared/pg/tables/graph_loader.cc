@@ -25,8 +25,11 @@
 
 #include "shared/pg/boundary/postgres_begin.h"
 #include <access/htup_details.h>
+#include <access/transam.h>
+#include <catalog/pg_am.h>
 #include <catalog/pg_operator.h>
 #include <catalog/pg_type.h>
+#include <commands/defrem.h>
 #include <utils/builtins.h>
 #include <utils/lsyscache.h>
 #include <utils/syscache.h>
@@ -112,10 +115,11 @@ std::optional<OperatorName> NameOfOperator(Oid32 id) {
   return name;
 }
 
-// True of row types, and of arrays, ranges and domains of them: all have the operators of
-// pg_catalog. To ask the type cache would open the row type's relation, which another session may
-// have dropped or hold locked. Inside a Call.
+// True of row types, and of arrays, ranges and domains of them, that have the operators of
+// pg_catalog, unless somebody made a default class for the type. To ask the type cache would open
+// the row type's relation, which another session may have dropped or hold locked. Inside a Call.
 bool IsOfRows(TypeId type) {
+  if (GetDefaultOpClass(type, BTREE_AM_OID) >= FirstNormalObjectId) return false;
   for (TypeId inner = type; inner != InvalidOid;) {
     type = getBaseType(inner);
     inner = get_element_type(type);
